@@ -1,0 +1,1 @@
+"""Vietnamese embeddings and retrieval: text in, vectors and cited answers out."""

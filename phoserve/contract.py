@@ -1,0 +1,122 @@
+"""The model contract: the one description of a model that everything must agree on.
+
+`export` writes it as `contract.json` beside the weights; the text pipeline, the Triton models, the API and the index
+read it.
+"""
+
+import hashlib
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from phoserve.errors import ConfigurationError
+
+CONTRACT_FILE: Final = "contract.json"
+VOCAB_FILE: Final = "vocab.txt"
+MERGES_FILE: Final = "bpe.codes"
+
+# Public Triton model and its tensors: other teams build on these names, so they never change.
+PUBLIC_MODEL: Final = "phobert_simcse"
+GPU_ENCODER: Final = "phobert_encoder"
+CPU_ENCODER: Final = "phobert_encoder_cpu"
+TEXT: Final = "TEXT"
+EMBEDDING: Final = "EMBEDDING"
+TOKENS: Final = "TOKENS"
+TRUNCATED: Final = "TRUNCATED"
+
+# Which encoder served, as a response parameter of the public model.
+SERVED_BY_PARAMETER: Final = "served_by"
+# Request parameter: "query" or "passage" (the default).
+INPUT_TYPE_PARAMETER: Final = "input_type"
+
+Pooling = Literal["mean", "cls", "pooler", "sqrt_tf"]
+Segmenter = Literal["pyvi-0.1.1", "none"]
+
+
+class InputType(StrEnum):
+    """What a text is for; models trained with instructions prefix the two differently."""
+
+    QUERY = "query"
+    PASSAGE = "passage"
+
+
+class Fusion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How this model's dense scores are blended with BM25 in hybrid search: weights of min-max normalised scores."""
+
+    dense: float = 0.3
+    lexical: float = 0.7
+
+
+class ModelContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a model takes and gives. Lengths are in tokens, `<s>` and `</s>` included."""
+
+    name: str
+    dim: int
+    max_tokens: int = 256
+    pooling: Pooling = "mean"
+    normalise: bool = True
+    segmenter: Segmenter = "pyvi-0.1.1"
+    modern_tones: bool = False
+    query_prefix: str = ""
+    passage_prefix: str = ""
+    tokenizer_sha256: str
+    weights_sha256: str
+    """Of the source weights: every precision exported from them shares the fingerprint, so a fallback may answer."""
+    length_buckets: tuple[int, ...] = (16, 32, 64, 128, 256)
+    precisions: tuple[str, ...] = ("fp32",)
+    fusion: Fusion = Fusion()
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change exactly when the vectors do; part of the physical collection's name."""
+        decisive = (
+            self.name,
+            self.dim,
+            self.max_tokens,
+            self.pooling,
+            self.normalise,
+            self.segmenter,
+            self.modern_tones,
+            self.query_prefix,
+            self.passage_prefix,
+            self.tokenizer_sha256,
+            self.weights_sha256,
+        )
+        return hashlib.sha256(msgspec.json.encode(decisive)).hexdigest()[:16]
+
+    def prefix(self, input_type: InputType) -> str:
+        """The text put before every input of this type."""
+        return self.query_prefix if input_type is InputType.QUERY else self.passage_prefix
+
+
+def load_contract(folder: Path) -> ModelContract:
+    """Read the contract of the model in `folder`.
+
+    Raises ConfigurationError if the file is missing or is not a contract.
+    """
+    path = folder / CONTRACT_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ModelContract)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be read ({error.strerror}); make a model with `phoserve export`"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(f"{path} is not a model contract: {error}; export the model again") from error
+
+
+def save_contract(contract: ModelContract, folder: Path) -> None:
+    """Write `contract.json` into `folder`."""
+    (folder / CONTRACT_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(contract)) + b"\n")
+
+
+def sha256_of(*paths: Path) -> str:
+    """The SHA-256, in hex, of the files' contents in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
