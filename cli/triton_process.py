@@ -1,0 +1,328 @@
+"""Find, start, watch and stop a `tritonserver` on this machine."""
+
+import asyncio
+import ctypes
+import importlib.metadata
+import importlib.util
+import os
+import signal
+import socket
+import sys
+import sysconfig
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from phoserve.errors import ConfigurationError
+
+READY_TIMEOUT_S: Final = 120.0
+STOP_TIMEOUT_S: Final = 15.0
+RESTART_BACKOFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+STABLE_AFTER_S: Final = 60.0
+ADMIN_HEADER: Final = "phoserve-admin"
+POLL_S: Final = 0.1
+SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - where Triton's Python backend puts its regions, on any Linux
+LOG_LINES: Final = 200
+PR_SET_PDEATHSIG: Final = 1
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TritonInstallation:
+    """Where a Triton server with the Python backend lies on this machine."""
+
+    server: Path
+    libraries: Path
+    backends: Path
+    stub: Path
+
+    @classmethod
+    def find(cls) -> "TritonInstallation":
+        """The server inside the `nvidia-pytriton` wheel, for the running Python.
+
+        Raises ConfigurationError that says what to install where something is missing.
+        """
+        spec = importlib.util.find_spec("pytriton")
+        if spec is None or spec.origin is None:
+            raise ConfigurationError(
+                "no Triton server is installed here: `pip install 'phoserve[local]'` brings one on x86-64 Linux"
+            )
+        package = Path(spec.origin).parent
+        root = package / "tritonserver"
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        stub = root / "python_backend_stubs" / version / "triton_python_backend_stub"
+        if not stub.is_file():
+            raise ConfigurationError(f"this Triton server has no Python backend for Python {version}; use 3.11 or 3.12")
+        _check_numpy()
+        _check_libpython(version)
+        return cls(
+            server=root / "bin" / "tritonserver",
+            libraries=package.parent / "nvidia_pytriton.libs",
+            backends=root / "backends",
+            stub=stub,
+        )
+
+    def assemble_backends(self, target: Path) -> None:
+        """Make `target` a backend directory whose Python backend has the stub of the running Python beside it."""
+        python = target / "python"
+        python.mkdir(parents=True, exist_ok=True)
+        for source in (*(self.backends / "python").iterdir(), self.stub):
+            link = python / source.name
+            link.unlink(missing_ok=True)
+            link.symlink_to(source)
+
+
+@dataclass(frozen=True, slots=True)
+class TritonPorts:
+    """The three ports of one server, all on `host`."""
+
+    host: str
+    http: int
+    grpc: int
+    metrics: int
+
+    @classmethod
+    def free(cls, host: str = "127.0.0.1") -> "TritonPorts":
+        """Three ports that nobody listens on now."""
+        with socket.socket() as one, socket.socket() as two, socket.socket() as three:
+            for sock in (one, two, three):
+                sock.bind((host, 0))
+            return cls(host, *(sock.getsockname()[1] for sock in (one, two, three)))
+
+    @property
+    def grpc_url(self) -> str:
+        return f"{self.host}:{self.grpc}"
+
+    @property
+    def http_url(self) -> str:
+        return f"http://{self.host}:{self.http}"
+
+    @property
+    def metrics_url(self) -> str:
+        return f"http://{self.host}:{self.metrics}/metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class TritonOptions:
+    """What to serve, and how."""
+
+    repository: Path
+    profile: str
+    work: Path
+    """A folder of this server's own: its backend directory and log are kept there."""
+    admin_secret: str
+    """Model control, statistics, tracing, logging and shared memory answer only to callers that send it."""
+    extra: tuple[str, ...] = ()
+
+
+class TritonProcess:
+    """One `tritonserver`, which dies with this process however this process ends."""
+
+    def __init__(self, installation: TritonInstallation, options: TritonOptions, ports: TritonPorts) -> None:
+        self.ports = ports
+        self._installation = installation
+        self._options = options
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._tail: deque[str] = deque(maxlen=LOG_LINES)
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process and self._process.returncode is None else None
+
+    async def start(self) -> None:
+        """Start the server; `wait_ready` tells when it serves. Call from the main thread: the child dies with it."""
+        options = self._options
+        backends = options.work / "backends"
+        self._installation.assemble_backends(backends)
+        self._remove_shared_memory()
+        self._process = await asyncio.create_subprocess_exec(
+            str(self._installation.server),
+            *triton_arguments(options, self.ports, backends),
+            env=self._environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            process_group=0,  # Ctrl-C is for us: we drain requests first, then stop Triton
+            preexec_fn=_die_with_parent(),
+        )
+        self._reader = asyncio.create_task(self._keep_log(self._process))
+
+    async def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Return once every model is ready to serve.
+
+        Raises ConfigurationError with the end of the server's log if it exits or is not ready in time.
+        """
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while not await _is_ready(self.ports.host, self.ports.http):
+            if self.pid is None:
+                raise ConfigurationError(f"Triton did not start:\n{self.log_tail()}")
+            if asyncio.get_running_loop().time() > deadline:
+                raise ConfigurationError(f"Triton was not ready after {timeout_s:.0f} s:\n{self.log_tail()}")
+            await asyncio.sleep(POLL_S)
+
+    async def wait_exit(self) -> int:
+        """Return the exit status once the server has ended."""
+        if self._process is None:
+            raise RuntimeError("not started")
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """Stop the server: first politely, after `STOP_TIMEOUT_S` by force. Harmless if it does not run."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        if self._reader is not None:
+            await self._reader
+        self._remove_shared_memory()
+
+    def log_tail(self, lines: int = 15) -> str:
+        """The last lines that matter of the server's log."""
+        telling = [line for line in self._tail if line[:1] in "EF" or "error" in line.lower()]
+        return "\n".join((telling or list(self._tail))[-lines:])
+
+    async def _keep_log(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None  # noqa: S101 - a PIPE was asked for
+        with (self._options.work / "triton.log").open("ab", buffering=0) as file:
+            while line := await process.stdout.readline():
+                file.write(line)
+                self._tail.append(line.decode(errors="replace").rstrip())
+
+    def _environment(self) -> dict[str, str]:
+        environment = dict(os.environ)
+        libraries = _joined(_python_libraries(), environment.get("LD_LIBRARY_PATH"))
+        environment["LD_LIBRARY_PATH"] = _joined(self._installation.libraries, libraries)
+        # The stub takes its interpreter from PATH: it must be ours, which has the packages.
+        environment["PATH"] = _joined(Path(sys.executable).parent, environment.get("PATH"))
+        return environment
+
+    def _remove_shared_memory(self) -> None:
+        # A server that was killed leaves its shared memory behind, tens of megabytes a model.
+        for region in SHARED_MEMORY.glob(_shared_memory_prefix(self._options) + "*"):
+            with suppress(OSError):
+                region.unlink()
+
+
+class TritonSupervisor:
+    """Keeps a TritonProcess alive: starts it again, later and later, when it dies."""
+
+    def __init__(self, process: TritonProcess, on_restart: Callable[[], None] = lambda: None) -> None:
+        self._process = process
+        self._on_restart = on_restart
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        loop = asyncio.get_running_loop()
+        pauses = _pauses()
+        while True:
+            started = loop.time()
+            status = await self._process.wait_exit()
+            if loop.time() - started > STABLE_AFTER_S:
+                pauses = _pauses()
+            pause_s = next(pauses)
+            log.warning("triton_died", exit_status=status, restart_in_s=pause_s, log=self._process.log_tail(3))
+            await asyncio.sleep(pause_s)
+            await self._process.start()
+            self._on_restart()
+
+
+def triton_arguments(options: TritonOptions, ports: TritonPorts, backends: Path) -> list[str]:
+    """The command line of the server; loopback only, admin protocols guarded by a header secret."""
+    secret = f"{ADMIN_HEADER}={options.admin_secret}"
+    return [
+        f"--model-repository={options.repository}",
+        f"--model-config-name={options.profile}",
+        f"--backend-directory={backends}",
+        f"--backend-config=python,shm-region-prefix-name={_shared_memory_prefix(options)}",
+        f"--http-address={ports.host}",
+        f"--http-port={ports.http}",
+        f"--grpc-address={ports.host}",
+        f"--grpc-port={ports.grpc}",
+        f"--metrics-address={ports.host}",
+        f"--metrics-port={ports.metrics}",
+        f"--http-restricted-api=model-repository,shared-memory,trace,logging:{secret}",
+        f"--grpc-restricted-protocol=model-repository,shared-memory,trace,logging:{secret}",
+        "--exit-timeout-secs=10",
+        "--allow-gpu-metrics=false",
+        *options.extra,
+    ]
+
+
+def _pauses() -> Iterator[float]:
+    yield from RESTART_BACKOFF_S
+    while True:
+        yield RESTART_BACKOFF_S[-1]
+
+
+def _shared_memory_prefix(options: TritonOptions) -> str:
+    # One prefix per working folder, so that only our own leftovers are ever removed.
+    return f"phoserve-{options.work.stat().st_dev:x}-{options.work.stat().st_ino:x}-"
+
+
+def _joined(first: Path, rest: str | None) -> str:
+    return f"{first}{os.pathsep}{rest}" if rest else str(first)
+
+
+async def _is_ready(host: str, port: int) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    try:
+        writer.write(f"GET /v2/health/ready HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        status = await reader.readline()
+    except OSError:
+        return False
+    finally:
+        writer.close()
+    return b" 200 " in status
+
+
+def _die_with_parent() -> Callable[[], None]:
+    libc = ctypes.CDLL(None)
+    parent = os.getpid()
+
+    def in_child() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died between fork and prctl
+            os._exit(1)
+
+    return in_child
+
+
+def _check_numpy() -> None:
+    version = importlib.metadata.version("numpy")
+    if int(version.split(".", 1)[0]) >= 2:
+        raise ConfigurationError(
+            f"numpy {version} is installed, but Triton's Python backend is built for numpy 1 and would crash on texts: "
+            "`pip install 'numpy<2'`"
+        )
+
+
+def _check_libpython(version: str) -> None:
+    name = f"libpython{version}.so.1.0"
+    if (_python_libraries() / name).is_file():
+        return
+    try:
+        ctypes.CDLL(name)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{name} is not installed, which Triton's Python backend loads: `apt-get install libpython{version}`"
+        ) from error
+
+
+def _python_libraries() -> Path:
+    return Path(sysconfig.get_config_var("LIBDIR") or "/nowhere")

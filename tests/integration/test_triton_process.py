@@ -1,0 +1,152 @@
+"""The real Triton server as a child process: started, watched, restarted, never left behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cli.triton_process import (
+    SHARED_MEMORY,
+    TritonInstallation,
+    TritonOptions,
+    TritonPorts,
+    TritonProcess,
+    TritonSupervisor,
+)
+from phoserve.errors import ConfigurationError
+from tests.support.polling import eventually
+
+ECHO_CONFIG = """
+backend: "python"
+max_batch_size: 8
+input { name: "TEXT" data_type: TYPE_STRING dims: 1 }
+output { name: "ECHO" data_type: TYPE_STRING dims: 1 }
+"""
+ECHO_MODEL = """
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    def execute(self, requests):
+        return [
+            pb_utils.InferenceResponse(
+                [pb_utils.Tensor("ECHO", pb_utils.get_input_tensor_by_name(request, "TEXT").as_numpy())]
+            )
+            for request in requests
+        ]
+"""
+ECHO_REQUEST = {"inputs": [{"name": "TEXT", "shape": [1, 1], "datatype": "BYTES", "data": ["chào"]}]}
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> TritonOptions:
+    model = tmp_path / "repository" / "echo"
+    (model / "1").mkdir(parents=True)
+    (model / "config.pbtxt").write_text(ECHO_CONFIG)
+    (model / "1" / "model.py").write_text(ECHO_MODEL)
+    work = tmp_path / "work"
+    work.mkdir()
+    return TritonOptions(repository=model.parent, profile="local", work=work, admin_secret="s3cret")
+
+
+@pytest.fixture
+async def server(options: TritonOptions) -> AsyncIterator[TritonProcess]:
+    process = TritonProcess(TritonInstallation.find(), options, TritonPorts.free())
+    await process.start()
+    await process.wait_ready()
+    yield process
+    await process.stop()
+
+
+async def echo(server: TritonProcess) -> str:
+    async with httpx.AsyncClient(base_url=server.ports.http_url) as http:
+        response = await http.post("/v2/models/echo/infer", json=ECHO_REQUEST)
+    text: str = response.raise_for_status().json()["outputs"][0]["data"][0]
+    return text
+
+
+async def test_it_serves_texts(server: TritonProcess) -> None:
+    assert await echo(server) == "chào"
+
+
+async def test_model_control_needs_the_secret(server: TritonProcess) -> None:
+    async with httpx.AsyncClient(base_url=server.ports.http_url) as http:
+        refused = await http.post("/v2/repository/index")
+        allowed = await http.post("/v2/repository/index", headers={"phoserve-admin": "s3cret"})
+    assert refused.status_code == 403
+    assert allowed.json()[0]["name"] == "echo"
+
+
+async def test_a_killed_server_comes_back(server: TritonProcess) -> None:
+    watch = asyncio.create_task(TritonSupervisor(server).run())
+    killed = server.pid
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    await eventually(lambda: server.pid not in (None, killed))
+    await server.wait_ready()
+    assert await echo(server) == "chào"
+    watch.cancel()
+
+
+async def test_stopping_leaves_no_shared_memory(options: TritonOptions) -> None:
+    process = TritonProcess(TritonInstallation.find(), options, TritonPorts.free())
+    await process.start()
+    await process.wait_ready()
+    regions = f"phoserve-*-{options.work.stat().st_ino:x}-*"
+    assert list(SHARED_MEMORY.glob(regions))
+    await process.stop()
+    assert process.pid is None
+    assert not list(SHARED_MEMORY.glob(regions))
+
+
+async def test_a_broken_model_is_named(options: TritonOptions) -> None:
+    (options.repository / "echo" / "config.pbtxt").write_text(ECHO_CONFIG + "no_such_field: 1\n")
+    process = TritonProcess(TritonInstallation.find(), options, TritonPorts.free())
+    await process.start()
+    with pytest.raises(ConfigurationError, match="no_such_field"):
+        await process.wait_ready()
+    await process.stop()
+
+
+async def test_it_dies_with_a_killed_parent(options: TritonOptions) -> None:
+    script = textwrap.dedent(f"""
+        import asyncio
+        from pathlib import Path
+        from cli.triton_process import SHARED_MEMORY, TritonInstallation, TritonOptions, TritonPorts, TritonProcess
+        async def main():
+            options = TritonOptions(Path({str(options.repository)!r}), "local", Path({str(options.work)!r}), "s")
+            process = TritonProcess(TritonInstallation.find(), options, TritonPorts.free())
+            await process.start()
+            await process.wait_ready()
+            print("ready", flush=True)
+            await asyncio.sleep(600)
+        asyncio.run(main())
+    """)
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert await parent.stdout.readline() == b"ready\n"
+    assert len(processes_naming(options)) >= 2, "the server and its stub"
+    parent.kill()
+    await parent.wait()
+    await eventually(lambda: not processes_naming(options), timeout_s=20)
+
+
+def processes_naming(options: TritonOptions) -> list[int]:
+    """The processes whose command line names this test's folder or shared memory."""
+    needles = (str(options.work), str(options.repository))
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                command = (entry / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if any(needle in command for needle in needles) and "-c" not in command.split("\0")[1:2]:
+                found.append(int(entry.name))
+    return found
