@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Lock every dependency with hashes. All locks agree with the widest one, requirements/dev.txt.
+set -euo pipefail
+compile=("${1:-pip-compile}" --quiet --no-header --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links
+    --unsafe-package torch --unsafe-package phoserve)
+mkdir -p requirements
+"${compile[@]}" --extra dev -o requirements/dev.txt pyproject.toml
+for extra in local api ingest export; do
+    "${compile[@]}" --extra "$extra" -c requirements/dev.txt -o "requirements/$extra.txt" pyproject.toml
+done
+"${compile[@]}" -c requirements/dev.txt -o requirements/triton.txt pyproject.toml
