@@ -1,0 +1,21 @@
+import pytest
+from tritonclient.utils import InferenceServerException
+
+from phoserve.adapters.triton import _translated
+from phoserve.errors import DeadlineExceeded, InvalidInput, Overloaded, PhoserveError, Unavailable
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "expected"),
+    [
+        ("StatusCode.INVALID_ARGUMENT", "TEXT is not valid UTF-8", InvalidInput),
+        ("StatusCode.DEADLINE_EXCEEDED", "Deadline Exceeded", DeadlineExceeded),
+        ("StatusCode.UNAVAILABLE", "Request timeout expired", DeadlineExceeded),
+        ("StatusCode.UNAVAILABLE", "Exceeds maximum queue size", Overloaded),
+        ("StatusCode.UNAVAILABLE", "failed to connect to all addresses", Unavailable),
+        ("StatusCode.UNAVAILABLE", "Request for unknown model: 'phobert_simcse' is not found", Unavailable),
+        ("StatusCode.INTERNAL", "Stub process is not healthy.", Unavailable),
+    ],
+)
+def test_each_status_has_its_domain_error(status: str, message: str, expected: type[PhoserveError]) -> None:
+    assert type(_translated(InferenceServerException(message, status), timeout_s=1.0)) is expected
