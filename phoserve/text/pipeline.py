@@ -1,0 +1,63 @@
+"""From raw text to token ids, as one model's contract says: the only door to an encoder."""
+
+import threading
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phoserve.contract import InputType, ModelContract, load_contract
+from phoserve.text.bpe import TokenBatch, WordPieces
+from phoserve.text.segmentation import Segmenter
+from phoserve.text.segmenter_model import load_segmenter_model
+from phoserve.text.tones import modern_tones
+
+
+class TextPipeline:
+    """Normalises, segments and tokenises texts for one model. Safe to share between threads, which take turns."""
+
+    def __init__(self, contract: ModelContract, pieces: WordPieces, segmenter: Segmenter | None) -> None:
+        self.contract = contract
+        self._pieces = pieces
+        self._segmenter = segmenter
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, folder: Path) -> "TextPipeline":
+        """Read the contract and the tokenizer of the model in `folder`.
+
+        Raises ConfigurationError if a file is missing or malformed.
+        """
+        contract = load_contract(folder)
+        respell = modern_tones if contract.modern_tones else None
+        segmenter = None if contract.segmenter == "none" else Segmenter(load_segmenter_model(), respell=respell)
+        return cls(contract, WordPieces(folder), segmenter)
+
+    def segment(self, texts: Sequence[str]) -> list[str]:
+        """Return `texts` as the model's tokenizer is given them: words, their syllables joined by "_"."""
+        with self._lock:
+            return self._segment(texts)
+
+    def encode(self, texts: Sequence[str], input_type: InputType = InputType.PASSAGE) -> TokenBatch:
+        """Return the token ids of `texts`, prefixed for their type, cut at the contract's `max_tokens`."""
+        with self._lock:
+            return self._pieces.encode(
+                self._segment(self._prefixed(texts, input_type)), max_tokens=self.contract.max_tokens
+            )
+
+    def count_tokens(self, texts: Sequence[str], input_type: InputType = InputType.PASSAGE) -> NDArray[np.int32]:
+        """Return how many tokens each text is, shape (texts,), prefix and specials included, nothing cut."""
+        with self._lock:
+            return self._pieces.count(self._segment(self._prefixed(texts, input_type)))
+
+    def _prefixed(self, texts: Sequence[str], input_type: InputType) -> Sequence[str]:
+        prefix = self.contract.prefix(input_type)
+        return [prefix + text for text in texts] if prefix else texts
+
+    def _segment(self, texts: Sequence[str]) -> list[str]:
+        if self._segmenter is not None:
+            return self._segmenter.segment(texts)
+        composed = [unicodedata.normalize("NFC", text) for text in texts]
+        return [modern_tones(text) for text in composed] if self.contract.modern_tones else composed
