@@ -25,13 +25,16 @@ TEXT: Final = "TEXT"
 EMBEDDING: Final = "EMBEDDING"
 TOKENS: Final = "TOKENS"
 TRUNCATED: Final = "TRUNCATED"
-
-# Which encoder served, as a response parameter of the public model.
-SERVED_BY_PARAMETER: Final = "served_by"
+# Which encoder computed each vector. A tensor, because Triton 24.10's Python backend cannot set response parameters.
+SERVED_BY: Final = "SERVED_BY"
+# Tensors of the encoders: token ids in, EMBEDDING out.
+INPUT_IDS: Final = "INPUT_IDS"
+LENGTHS: Final = "LENGTHS"
 # Request parameter: "query" or "passage" (the default).
 INPUT_TYPE_PARAMETER: Final = "input_type"
 
 Pooling = Literal["mean", "cls", "pooler", "sqrt_tf"]
+Layout = Literal["packed", "padded"]
 Segmenter = Literal["pyvi-0.1.1", "none"]
 
 
@@ -65,6 +68,9 @@ class ModelContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     weights_sha256: str
     """Of the source weights: every precision exported from them shares the fingerprint, so a fallback may answer."""
     length_buckets: tuple[int, ...] = (16, 32, 64, 128, 256)
+    layout: Layout = "packed"
+    """Of the CPU graphs. packed: INPUT_IDS INT32 (tokens of all texts,), LENGTHS INT32 (texts,); padded: INPUT_IDS
+    INT32 (texts, longest), filled up with 1. GPU graphs are always padded: TensorRT plans want fixed lengths."""
     precisions: tuple[str, ...] = ("fp32",)
     fusion: Fusion = Fusion()
 

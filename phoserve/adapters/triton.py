@@ -12,7 +12,7 @@ from phoserve.contract import (
     EMBEDDING,
     INPUT_TYPE_PARAMETER,
     PUBLIC_MODEL,
-    SERVED_BY_PARAMETER,
+    SERVED_BY,
     TEXT,
     TOKENS,
     TRUNCATED,
@@ -94,13 +94,11 @@ class TritonEmbedder:
             )
         except InferenceServerException as error:
             raise _translated(error, timeout_s) from error
-        parameters = result.get_response().parameters
-        served_by = parameters[SERVED_BY_PARAMETER].string_param if SERVED_BY_PARAMETER in parameters else ""
         return Embeddings(
             vectors=result.as_numpy(EMBEDDING),
             tokens=result.as_numpy(TOKENS)[:, 0],
             truncated=result.as_numpy(TRUNCATED)[:, 0],
-            served_by=served_by,
+            served_by=result.as_numpy(SERVED_BY)[-1, 0].decode(),
         )
 
 
