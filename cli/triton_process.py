@@ -18,6 +18,7 @@ from typing import Final
 
 import structlog
 
+import phoserve
 from phoserve.errors import ConfigurationError
 
 READY_TIMEOUT_S: Final = 120.0
@@ -147,6 +148,7 @@ class TritonProcess:
             str(self._installation.server),
             *triton_arguments(options, self.ports, backends),
             env=self._environment(),
+            cwd=Path(phoserve.__file__).parents[1],  # the stub ignores PYTHONPATH, but looks in its working folder
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -1,0 +1,61 @@
+"""The public model: texts in, vectors out. Tensor glue only; the work is done by `phoserve.serving`."""
+
+import json
+from functools import cache, partial
+from pathlib import Path
+
+import triton_python_backend_utils as pb_utils
+
+from phoserve.serving import COUNTERS, EncoderFailed, Front, status_of
+from phoserve.text import TextPipeline
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        options = {key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()}
+        folder = Path(args["model_repository"]) / args["model_version"]
+        self.front = Front.from_options(TextPipeline.load(folder), infer, counters(), options)
+
+    def execute(self, requests):
+        self.front.accept([Call(request) for request in requests])  # each sends its answer later
+
+    def finalize(self):
+        self.front.close()
+
+
+class Call:
+    def __init__(self, request):
+        final = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
+        self.send, self.cancelled = partial(request.get_response_sender().send, flags=final), request.is_cancelled
+        self.texts = pb_utils.get_input_tensor_by_name(request, "TEXT").as_numpy()[:, 0].tolist()
+        self.input_type = json.loads(request.parameters()).get("input_type", "passage")
+        self.timeout_s = request.timeout() / 1e6 or None
+
+    def reply(self, answer):
+        self.send(pb_utils.InferenceResponse(tensors(answer.tensors())))
+
+    def refuse(self, error):
+        code = getattr(pb_utils.TritonError, status_of(error))
+        self.send(pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), code)))
+
+
+def tensors(arrays):
+    return [pb_utils.Tensor(name, array) for name, array in arrays.items()]
+
+
+async def infer(model, inputs, output):
+    memory = pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0)
+    request = pb_utils.InferenceRequest(
+        model_name=model, requested_output_names=[output], inputs=tensors(inputs), preferred_memory=memory
+    )
+    response = await request.async_exec()
+    if response.has_error():
+        raise EncoderFailed(response.error().message())
+    return pb_utils.get_output_tensor_by_name(response, output).as_numpy().copy()
+
+
+def counters():
+    kind = pb_utils.MetricFamily.COUNTER
+    families = {name: pb_utils.MetricFamily(f"phoserve_{name}", text, kind) for name, text in COUNTERS.items()}
+    metric = cache(lambda name, encoder: families[name].Metric({"encoder": encoder}))
+    return lambda name, amount, encoder: metric(name, encoder).increment(amount)

@@ -1,0 +1,84 @@
+"""The role of an encoder, and the two shapes in which encoders take their tokens."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phoserve.contract import EMBEDDING, INPUT_IDS, LENGTHS, Layout
+
+PAD_ID = 1
+
+Ids = NDArray[np.int32]
+Vectors = NDArray[np.float32]
+
+
+class EncoderFailed(Exception):
+    """An encoder is absent, full, too slow or broken; another one may answer."""
+
+
+class Encoder(Protocol):
+    """Turns token ids into vectors; `name` is its Triton model."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def layout(self) -> Layout: ...
+
+    async def encode(self, ids: Ids, lengths: Ids) -> Vectors:
+        """Vectors float32 (texts, dim) of the packed `ids` (tokens of all texts,), `lengths` (texts,) of them each.
+
+        Raises EncoderFailed.
+        """
+        ...
+
+
+class Infer(Protocol):
+    """Calls a model of the same server: named input tensors in, one output tensor out. Raises EncoderFailed."""
+
+    def __call__(self, model: str, inputs: Mapping[str, Ids], output: str) -> Awaitable[Vectors]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEncoder:
+    """The encoder that is a Triton model of its own; a padded batch is filled up to one of `buckets`."""
+
+    name: str
+    layout: Layout
+    infer: Infer
+    timeout_s: float
+    buckets: tuple[int, ...]
+
+    async def encode(self, ids: Ids, lengths: Ids) -> Vectors:
+        """See `Encoder`; an answer later than `timeout_s` is a failure too."""
+        if self.layout == "packed":
+            inputs = {INPUT_IDS: ids, LENGTHS: lengths}
+        else:
+            inputs = {INPUT_IDS: padded(ids, lengths, bucket_of(int(lengths.max()), self.buckets))}
+        try:
+            vectors = await asyncio.wait_for(self.infer(self.name, inputs, EMBEDDING), self.timeout_s)
+        except TimeoutError:
+            raise EncoderFailed(f"{self.name} did not answer within {self.timeout_s:g} s") from None
+        except EncoderFailed:
+            raise
+        except Exception as error:  # a model that is not loaded is reported in the vendor's own classes
+            raise EncoderFailed(str(error)) from error
+        if len(vectors) != len(lengths):
+            raise EncoderFailed(f"{self.name} gave {len(vectors)} vectors for {len(lengths)} texts")
+        return vectors
+
+
+def padded(ids: Ids, lengths: Ids, width: int) -> Ids:
+    """The packed `ids` as a matrix int32 (texts, width), filled up with the padding id."""
+    matrix = np.full((len(lengths), width), PAD_ID, np.int32)
+    matrix[np.arange(width) < lengths[:, None]] = ids
+    return matrix
+
+
+def bucket_of(length: int, buckets: tuple[int, ...]) -> int:
+    """The smallest bucket that holds `length` tokens; beyond the last bucket, `length` itself."""
+    return next((bucket for bucket in buckets if bucket >= length), length)

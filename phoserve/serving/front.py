@@ -1,0 +1,242 @@
+"""Requests of raw bytes in, answers out: decode, tokenise together, schedule, reply."""
+
+import asyncio
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from phoserve.contract import EMBEDDING, GPU_ENCODER, SERVED_BY, TOKENS, TRUNCATED, InputType, ModelContract
+from phoserve.errors import ConfigurationError, DeadlineExceeded, InvalidInput, PhoserveError, Unavailable
+from phoserve.serving.breaker import CircuitBreaker
+from phoserve.serving.encoders import Encoder, Ids, Infer, ModelEncoder, Vectors
+from phoserve.serving.scheduler import Count, Job, Scheduler, Station
+
+# A packed batch pads only inside attention: below 64 tokens that costs next to nothing, so short texts go together.
+PACKED_BUCKETS = (64, 128)
+# How much longer a passage may wait than a query that came at the same time.
+PASSAGE_PATIENCE_S = 2.0
+
+
+class Tokens(Protocol):
+    """Token ids of a batch of texts: `ids` int32 (total,), `offsets` int64 (texts + 1,), `truncated` bool (texts,)."""
+
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def offsets(self) -> NDArray[np.int64]: ...
+    @property
+    def truncated(self) -> NDArray[np.bool_]: ...
+
+
+class TextEncoder(Protocol):
+    """The text pipeline, as far as it is needed here."""
+
+    @property
+    def contract(self) -> ModelContract: ...
+
+    def encode(self, texts: Sequence[str], input_type: InputType = ...) -> Tokens: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one request gets: rows in the order of its texts."""
+
+    vectors: Vectors
+    tokens: Ids
+    truncated: NDArray[np.bool_]
+    served_by: NDArray[np.object_]
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """The outputs of the public model, by name."""
+        return {
+            EMBEDDING: self.vectors,
+            TOKENS: self.tokens[:, None],
+            TRUNCATED: self.truncated[:, None],
+            SERVED_BY: np.array([[name.encode()] for name in self.served_by], object),
+        }
+
+
+class Request(Protocol):
+    """One caller's texts; exactly one of `reply` and `refuse` is called, from any thread."""
+
+    @property
+    def texts(self) -> Sequence[bytes]: ...
+    @property
+    def input_type(self) -> str: ...
+    @property
+    def timeout_s(self) -> float | None: ...
+    def cancelled(self) -> bool: ...
+    def reply(self, answer: Answer) -> None: ...
+    def refuse(self, error: PhoserveError) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FrontOptions:
+    """How much is batched and how much may wait; lengths in tokens."""
+
+    encoders: str = "phobert_encoder_cpu"
+    """Names of the encoder models, comma-separated, the preferred one first."""
+    encoder_timeout_s: float = 120.0
+    batch_tokens: int = 1024
+    fallback_batch_tokens: int = 1024
+    calls_in_flight: int = 2
+    max_waiting_tokens: int = 262_144
+    saturated_after_s: float = 2.0
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, str]) -> "FrontOptions":
+        """The options named in the `parameters` of a Triton model configuration; defaults for the rest."""
+        named = {name: parameters[name] for name in cls.__slots__ if name in parameters}
+        try:
+            return msgspec.convert(named, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(f"a parameter of the public model is wrong: {error}") from error
+
+
+class Front:
+    """The public model without Triton: accepts requests on any thread, schedules them on a loop of its own."""
+
+    def __init__(
+        self,
+        pipeline: TextEncoder,
+        encoders: Sequence[Encoder],
+        count: Count,
+        options: FrontOptions | None = None,
+    ) -> None:
+        options = options or FrontOptions()
+        self._pipeline = pipeline
+        self._add = count
+        self._scheduler = Scheduler(
+            _stations(encoders, pipeline.contract, options),
+            count,
+            max_waiting_tokens=options.max_waiting_tokens,
+            saturated_after_s=options.saturated_after_s,
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="scheduler", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def from_options(cls, pipeline: TextEncoder, infer: Infer, count: Count, parameters: Mapping[str, str]) -> "Front":
+        """The front of the encoder models that `parameters` name, called through `infer`."""
+        options = FrontOptions.from_parameters(parameters)
+        contract = pipeline.contract
+        encoders = [
+            ModelEncoder(
+                name,
+                layout="padded" if name == GPU_ENCODER else contract.layout,
+                infer=infer,
+                timeout_s=options.encoder_timeout_s,
+                buckets=contract.length_buckets,
+            )
+            for name in options.encoders.split(",")
+        ]
+        return cls(pipeline, encoders, count, options)
+
+    def accept(self, requests: Sequence[Request]) -> None:
+        """Tokenise the texts of all `requests` together and schedule them; returns before they are answered."""
+        groups: dict[InputType, list[tuple[Request, list[str]]]] = defaultdict(list)
+        for request in requests:
+            try:
+                groups[_input_type(request)].append((request, _decoded(request)))
+            except InvalidInput as error:
+                request.refuse(error)
+        for input_type, group in groups.items():
+            self._schedule(input_type, group)
+
+    def close(self) -> None:
+        """Finish the calls under way and stop."""
+        asyncio.run_coroutine_threadsafe(self._scheduler.drain(), self._loop).result(timeout=30)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _schedule(self, input_type: InputType, group: list[tuple[Request, list[str]]]) -> None:
+        try:
+            tokens = self._pipeline.encode([text for _, texts in group for text in texts], input_type)
+        except Exception as error:  # every request must be answered, whatever went wrong
+            for request, _ in group:
+                request.refuse(error if isinstance(error, PhoserveError) else Unavailable("text", repr(error)))
+            return
+        lengths = np.diff(tokens.offsets).astype(np.int32)
+        self._add("truncated_texts_total", int(tokens.truncated.sum()), "")
+        start = 0
+        for request, texts in group:
+            end = start + len(texts)
+            job = _job(
+                request,
+                ids=tokens.ids[tokens.offsets[start] : tokens.offsets[end]],
+                lengths=lengths[start:end],
+                truncated=tokens.truncated[start:end],
+                patience_s=PASSAGE_PATIENCE_S if input_type is InputType.PASSAGE else 0.0,
+            )
+            self._loop.call_soon_threadsafe(self._scheduler.submit, job)
+            start = end
+
+
+def status_of(error: PhoserveError) -> str:
+    """The name of the Triton status that tells a caller of `error`."""
+    if isinstance(error, InvalidInput):
+        return "INVALID_ARG"
+    return "CANCELLED" if isinstance(error, DeadlineExceeded) else "UNAVAILABLE"
+
+
+def _stations(encoders: Sequence[Encoder], contract: ModelContract, options: FrontOptions) -> list[Station]:
+    last = len(encoders) - 1
+    return [
+        Station(
+            encoder,
+            buckets=PACKED_BUCKETS if encoder.layout == "packed" else contract.length_buckets,
+            batch_tokens=options.batch_tokens if index == 0 else options.fallback_batch_tokens,
+            slots=options.calls_in_flight,
+            breaker=CircuitBreaker() if index < last else None,
+        )
+        for index, encoder in enumerate(encoders)
+    ]
+
+
+def _job(request: Request, *, ids: Ids, lengths: Ids, truncated: NDArray[np.bool_], patience_s: float) -> Job:
+    now = time.monotonic()
+    return Job(
+        ids=ids,
+        lengths=lengths,
+        due_s=now + patience_s,
+        deadline_s=now + request.timeout_s if request.timeout_s else float("inf"),
+        cancelled=request.cancelled,
+        finished=partial(_answer, request, truncated),
+    )
+
+
+def _answer(request: Request, truncated: NDArray[np.bool_], job: Job, error: PhoserveError | None) -> None:
+    if error is not None or job.vectors is None:
+        request.refuse(error or Unavailable("encoder", "no vectors came back"))
+        return
+    try:
+        request.reply(Answer(job.vectors, job.lengths, truncated, job.served_by))
+    except Exception as failure:  # the others in this batch must get their answers all the same
+        request.refuse(Unavailable("triton", f"the answer could not be sent: {failure}"))
+
+
+def _input_type(request: Request) -> InputType:
+    try:
+        return InputType(request.input_type)
+    except ValueError:
+        raise InvalidInput(f"input_type is {request.input_type!r}; it must be 'query' or 'passage'") from None
+
+
+def _decoded(request: Request) -> list[str]:
+    texts = []
+    for index, text in enumerate(request.texts):
+        try:
+            texts.append(text.decode())
+        except UnicodeDecodeError as error:
+            raise InvalidInput(f"TEXT[{index}] is not valid UTF-8: {error.reason} at byte {error.start}") from None
+    return texts

@@ -1,0 +1,249 @@
+"""Continuous batching: whenever an encoder has room, the most urgent waiting texts of like length go to it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phoserve.errors import DeadlineExceeded, Overloaded, PhoserveError, Unavailable
+from phoserve.serving.breaker import CircuitBreaker
+from phoserve.serving.encoders import Encoder, EncoderFailed, Ids, Vectors, bucket_of
+
+WINDOW_TEXTS = 2048
+
+COUNTERS = {
+    "texts_total": "Texts embedded",
+    "tokens_total": "Tokens embedded, specials included",
+    "padding_tokens_total": "Tokens computed only to fill up a batch",
+    "truncated_texts_total": "Texts longer than the model takes",
+    "fallback_texts_total": "Texts this encoder failed on and another one took over",
+    "encoder_failures_total": "Calls this encoder failed",
+}
+
+
+class Count(Protocol):
+    """Adds `amount` to a counter; `name` is one of `COUNTERS`, `encoder` a label."""
+
+    def __call__(self, name: str, amount: float, encoder: str) -> None: ...
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """The tokenised texts of one request, waiting for their vectors."""
+
+    ids: Ids
+    lengths: Ids
+    due_s: float
+    """When it becomes the most urgent one, on the scheduler's clock: the earliest goes first."""
+    finished: Callable[["Job", PhoserveError | None], None]
+    cancelled: Callable[[], bool] = lambda: False
+    deadline_s: float = float("inf")
+    arrived_s: float = 0.0
+    fallback_only: bool = False
+    vectors: Vectors | None = None
+    served_by: NDArray[np.object_] = field(init=False)
+    offsets: NDArray[np.int64] = field(init=False)
+    waiting: NDArray[np.bool_] = field(init=False)
+    missing: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        texts = len(self.lengths)
+        self.offsets = np.concatenate(([0], np.cumsum(self.lengths, dtype=np.int64)))
+        self.waiting = np.ones(texts, bool)
+        self.served_by = np.full(texts, "", object)
+        self.missing = texts
+
+    def ids_of(self, row: int) -> Ids:
+        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+
+@dataclass(eq=False, slots=True)
+class Station:
+    """An encoder and what it may be given: `slots` calls at a time of at most `batch_tokens` each.
+
+    A batch holds texts of one bucket of `buckets`; `breaker` is None for the encoder of last resort.
+    """
+
+    encoder: Encoder
+    buckets: tuple[int, ...]
+    batch_tokens: int
+    slots: int = 2
+    breaker: CircuitBreaker | None = None
+    busy: int = 0
+
+    def open_now(self) -> bool:
+        return self.busy < self.slots and (self.breaker is None or self.breaker.allows())
+
+    def fill(self, lengths: Ids) -> NDArray[np.intp]:
+        """Which of `lengths`, the most urgent first, make up the next batch; always the first of them."""
+        widths = np.array([bucket_of(int(length), self.buckets) for length in lengths])
+        mates = np.flatnonzero(widths == widths[0])
+        cells = widths[mates] if self.encoder.layout == "padded" else lengths[mates]
+        return mates[: max(1, int(np.searchsorted(np.cumsum(cells), self.batch_tokens, side="right")))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    job: Job
+    row: int
+
+
+class Scheduler:
+    """Feeds the stations, the preferred one first; runs inside one event loop.
+
+    The last station is the fallback: it takes what the one before failed on, everything while that one's breaker is
+    open, and whatever has waited longer than `saturated_after_s`.
+    """
+
+    def __init__(
+        self,
+        stations: Sequence[Station],
+        count: Count,
+        *,
+        max_waiting_tokens: int,
+        saturated_after_s: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stations = list(stations)
+        self._add = count
+        self._max_waiting_tokens = max_waiting_tokens
+        self._saturated_after_s = saturated_after_s
+        self._clock = clock
+        self._jobs: list[Job] = []
+        self._waiting_tokens = 0
+        self._calls: set[asyncio.Task[None]] = set()
+
+    def submit(self, job: Job) -> None:
+        """Queue `job`; its `finished` is called once, with an error or with all vectors in place."""
+        tokens = int(job.lengths.sum())
+        if self._jobs and self._waiting_tokens + tokens > self._max_waiting_tokens:
+            job.finished(job, Overloaded(f"the queue is full: {self._waiting_tokens} tokens are waiting"))
+            return
+        job.arrived_s = self._clock()
+        self._jobs.append(job)
+        self._jobs.sort(key=lambda waiting: waiting.due_s)
+        self._waiting_tokens += tokens
+        self._wake_in(job.deadline_s - job.arrived_s)
+        if len(self._stations) > 1:
+            self._wake_in(self._saturated_after_s)
+        self.pump()
+
+    def pump(self) -> None:
+        """Give every station with room its next batch."""
+        for station in self._stations:
+            while station.open_now() and (jobs := self._jobs_for(station)):
+                self._send(station, jobs)
+
+    async def drain(self) -> None:
+        """Wait for the calls that are under way."""
+        while self._calls:
+            await asyncio.wait(self._calls)
+
+    def _jobs_for(self, station: Station) -> list[Job]:
+        now = self._clock()
+        for job in [job for job in self._jobs if now >= job.deadline_s or job.cancelled()]:
+            self._finish(job, DeadlineExceeded("the time limit passed, or the caller left, before an encoder was free"))
+        preferred = self._stations[0]
+        if station is preferred:
+            return [job for job in self._jobs if not (job.fallback_only and len(self._stations) > 1)]
+        if preferred.breaker is not None and not preferred.breaker.allows():
+            return list(self._jobs)
+        return [job for job in self._jobs if job.fallback_only or now - job.arrived_s >= self._saturated_after_s]
+
+    def _send(self, station: Station, jobs: list[Job]) -> None:
+        window: list[_Row] = []
+        for job in jobs:
+            window += [_Row(job, int(row)) for row in np.flatnonzero(job.waiting)]
+            if len(window) >= WINDOW_TEXTS:
+                break
+        lengths = np.array([item.job.lengths[item.row] for item in window], np.int32)
+        batch = [window[index] for index in station.fill(lengths)]
+        for item in batch:
+            self._take(item)
+        station.busy += 1
+        if station.breaker is not None:
+            station.breaker.begin()
+        call = asyncio.get_running_loop().create_task(self._call(station, batch))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+
+    def _take(self, item: _Row) -> None:
+        item.job.waiting[item.row] = False
+        self._waiting_tokens -= int(item.job.lengths[item.row])
+        if not item.job.waiting.any():
+            self._jobs.remove(item.job)
+
+    async def _call(self, station: Station, batch: list[_Row]) -> None:
+        ids = np.concatenate([item.job.ids_of(item.row) for item in batch])
+        lengths = np.array([item.job.lengths[item.row] for item in batch], np.int32)
+        try:
+            vectors = await station.encoder.encode(ids, lengths)
+        except EncoderFailed as error:
+            self._failed(station, batch, error)
+        else:
+            self._succeeded(station, batch, vectors)
+            self._count(station, lengths)
+        finally:
+            station.busy -= 1
+            self.pump()
+
+    def _succeeded(self, station: Station, batch: list[_Row], vectors: Vectors) -> None:
+        if station.breaker is not None:
+            station.breaker.succeeded()
+        for item, vector in zip(batch, vectors, strict=True):
+            job = item.job
+            if job.vectors is None:
+                job.vectors = np.empty((len(job.lengths), len(vector)), np.float32)
+            job.vectors[item.row] = vector
+            job.served_by[item.row] = station.encoder.name
+            job.missing -= 1
+            if job.missing == 0:
+                job.finished(job, None)
+
+    def _failed(self, station: Station, batch: list[_Row], error: EncoderFailed) -> None:
+        name = station.encoder.name
+        self._add("encoder_failures_total", 1, name)
+        if station.breaker is not None:
+            station.breaker.failed()
+            self._wake_in(station.breaker.pause_s)
+        if station is self._stations[-1]:
+            for job in {item.job for item in batch if item.job.missing > 0}:
+                self._finish(job, Unavailable(name, f"no encoder answers; the last one said: {error}"))
+            return
+        self._add("fallback_texts_total", len(batch), name)
+        for item in batch:
+            self._put_back(item)
+
+    def _put_back(self, item: _Row) -> None:
+        job = item.job
+        if job.missing <= 0:  # it was given up meanwhile
+            return
+        if not job.waiting.any():
+            self._jobs.append(job)
+            self._jobs.sort(key=lambda waiting: waiting.due_s)
+        job.fallback_only = True
+        job.waiting[item.row] = True
+        self._waiting_tokens += int(job.lengths[item.row])
+
+    def _finish(self, job: Job, error: PhoserveError) -> None:
+        if job in self._jobs:
+            self._jobs.remove(job)
+            self._waiting_tokens -= int(job.lengths[job.waiting].sum())
+        job.missing = 0
+        job.finished(job, error)
+
+    def _count(self, station: Station, lengths: Ids) -> None:
+        name, tokens = station.encoder.name, int(lengths.sum())
+        self._add("texts_total", len(lengths), name)
+        self._add("tokens_total", tokens, name)
+        if station.encoder.layout == "padded":
+            width = bucket_of(int(lengths.max()), station.buckets)
+            self._add("padding_tokens_total", width * len(lengths) - tokens, name)
+
+    def _wake_in(self, delay_s: float) -> None:
+        if delay_s < float("inf"):
+            asyncio.get_running_loop().call_later(max(delay_s, 0.0) + 0.001, self.pump)
