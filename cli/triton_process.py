@@ -152,7 +152,7 @@ class TritonProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            process_group=0,  # Ctrl-C is for us: we drain requests first, then stop Triton
+            start_new_session=True,  # Ctrl-C is for us: we drain requests first, then stop Triton
             preexec_fn=_die_with_parent(),
         )
         self._reader = asyncio.create_task(self._keep_log(self._process))

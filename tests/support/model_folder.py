@@ -57,6 +57,33 @@ def write_model_folder(folder: Path, *, real_tokenizer: bool = False, name: str 
     return contract
 
 
+def write_roberta_folder(folder: Path) -> ModelContract:
+    """A small `transformers.RobertaModel` with PhoBERT's own tokenizer: exported, and as it was under `source/`."""
+    import torch
+    from transformers import RobertaConfig, RobertaModel
+
+    contract = write_model_folder(folder, real_tokenizer=True, name="small-roberta")
+    words = len((folder / VOCAB_FILE).read_text(encoding="utf-8").splitlines()) + SPECIALS + 1
+    torch.manual_seed(0)
+    config = RobertaConfig(
+        vocab_size=words,
+        hidden_size=TINY_SHAPE.dim,
+        num_hidden_layers=TINY_SHAPE.layers,
+        num_attention_heads=TINY_SHAPE.heads,
+        intermediate_size=64,
+        max_position_embeddings=258,
+        type_vocab_size=1,
+        pad_token_id=1,
+        layer_norm_eps=TINY_SHAPE.layer_norm_eps,
+        initializer_range=0.2,
+    )
+    model = RobertaModel(config, add_pooling_layer=False)
+    model.save_pretrained(folder / "source")
+    weights = {name: value.numpy() for name, value in model.state_dict().items()}
+    write_packed_graph(folder / "onnx" / "fp32.onnx", TINY_SHAPE, weights)
+    return contract
+
+
 def random_weights(shape: EncoderShape, words: int, *, inner: int = 64, seed: int = 0) -> dict[str, Any]:
     """Weights named as in `transformers.RobertaModel`, large enough for different texts to get different vectors."""
     random = np.random.default_rng(seed)

@@ -1,0 +1,81 @@
+"""How a command tells what it is doing: a spinner for people, JSON lines for programs."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+
+class Bar(Protocol):
+    """A step whose end is known."""
+
+    def done(self, count: int) -> None:
+        """`count` units are done so far."""
+        ...
+
+
+class Reporter(Protocol):
+    """Shows steps and tells facts."""
+
+    @contextmanager
+    def step(self, text: str, *, total: int | None = None) -> Iterator[Bar]:
+        """Show that `text` is under way until the block ends."""
+        ...
+
+    def tell(self, event: str, text: str, **facts: object) -> None:
+        """Say something that stays on the screen."""
+        ...
+
+
+class ConsoleReporter:
+    """For people, on standard error, so that standard output stays clean for results."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+
+    @contextmanager
+    def step(self, text: str, *, total: int | None = None) -> Iterator[Bar]:
+        columns = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
+        if total is not None:
+            columns[2:2] = [BarColumn(), MofNCompleteColumn()]
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            task = progress.add_task(text, total=total)
+            yield _ConsoleBar(progress, task)
+        self._console.print(f"[green]✓[/] {text} ({progress.tasks[0].elapsed or 0:.1f} s)")
+
+    def tell(self, event: str, text: str, **facts: object) -> None:  # noqa: ARG002 - people read the text
+        self._console.print(text)
+
+
+class JsonReporter:
+    """For programs: one JSON object a line on standard output."""
+
+    @contextmanager
+    def step(self, text: str, *, total: int | None = None) -> Iterator[Bar]:
+        self._print({"event": "step", "text": text, "total": total})
+        yield _NoBar()
+
+    def tell(self, event: str, text: str, **facts: object) -> None:
+        self._print({"event": event, "text": text, **facts})
+
+    def _print(self, record: dict[str, object]) -> None:
+        sys.stdout.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.flush()
+
+
+class _ConsoleBar:
+    def __init__(self, progress: Progress, task: object) -> None:
+        self._progress = progress
+        self._task = task
+
+    def done(self, count: int) -> None:
+        self._progress.update(self._task, completed=count)  # type: ignore[arg-type]  # rich's TaskID is an int
+
+
+class _NoBar:
+    def done(self, count: int) -> None:
+        pass

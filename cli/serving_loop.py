@@ -1,0 +1,55 @@
+"""Serve an ASGI application on a socket until a signal, in the event loop that runs already."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import uvicorn
+
+GRACE_S: Final = 10
+
+
+class ApiServer(uvicorn.Server):
+    """uvicorn inside a larger program: the program owns the signals, and stops this last but one."""
+
+    def __init__(self, app: Any, sock: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="on",
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_S,
+            )
+        )
+        self._socket = sock
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone: uvicorn would raise them again before our clean-up."""
+        yield
+
+    async def run(self) -> None:  # type: ignore[override]  # the parent's starts a loop; ours runs in one
+        """Serve until `stop`."""
+        await self.serve(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Take no new connections, finish the requests under way, end `run`."""
+        self.should_exit = True
+
+
+@contextmanager
+def stop_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` on SIGINT and SIGTERM."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
