@@ -23,6 +23,31 @@ class TritonSettings(BaseModel):
     admin_secret: SecretStr | None = None
 
 
+class LimitSettings(BaseModel, frozen=True):
+    """What one request may ask for, and how much the API takes on at once."""
+
+    max_body_bytes: int = 32 * 1024 * 1024
+    max_upload_bytes: int = 512 * 1024 * 1024
+    """A multipart upload, all files together."""
+    max_texts: int = 2048
+    """Texts in one embeddings request."""
+    max_documents: int = 1000
+    """JSON documents in one request."""
+    max_query_characters: int = 4000
+    max_top_k: int = 100
+    max_candidates: int = 1000
+    """Passages one search may page through."""
+    timeout_s: float = 30.0
+    """Time a request may take; a client may ask for less with the header `X-Request-Timeout` (seconds)."""
+    answer_timeout_s: float = 120.0
+    """The same for answers, which wait for an LLM."""
+    max_in_flight: int = 64
+    """Searches, answers and embeddings requests served at once; one more is answered 429."""
+    max_texts_in_flight: int = 8192
+    """Texts being embedded at once, over all requests."""
+    max_answers_in_flight: int = 16
+
+
 class Settings(BaseSettings):
     """All groups together."""
 
@@ -30,3 +55,4 @@ class Settings(BaseSettings):
 
     model: ModelSettings = ModelSettings()
     triton: TritonSettings = TritonSettings()
+    limits: LimitSettings = LimitSettings()

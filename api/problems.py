@@ -1,0 +1,155 @@
+"""Errors as HTTP answers: problem details (RFC 9457), and OpenAI's shape where its clients are listening."""
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from phoserve.errors import (
+    ConfigurationError,
+    Conflict,
+    DeadlineExceeded,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    PhoserveError,
+    TooLarge,
+    Unavailable,
+)
+
+STATUS: Final[Mapping[type[PhoserveError], HTTPStatus]] = {
+    InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
+    # A running server that finds its configuration wrong can serve nobody until an operator mends it.
+    ConfigurationError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+CODES: Final = {422: "invalid_input", 413: "too_large", 429: "overloaded", 503: "unavailable", 504: "deadline_exceeded"}
+OPENAI_TYPES: Final = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+}
+OPENAI_PATHS: Final = ("/v1/embeddings", "/v1/models", "/v1/chat/")
+MAX_ECHOED_CHARACTERS: Final = 500
+
+log = structlog.get_logger(__name__)
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    """What is wrong with one field; `field` is a JSON path such as `documents[0].text`."""
+
+    field: str
+    message: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Problem details (RFC 9457)."""
+
+    title: str
+    status: int
+    detail: str
+    code: str
+    """A stable name of the kind of problem, for programs."""
+    errors: tuple[FieldProblem, ...] = ()
+    request_id: str | None = None
+
+
+class OpenAIErrorBody(msgspec.Struct, frozen=True):
+    """The inside of OpenAI's error object."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class OpenAIError(msgspec.Struct, frozen=True):
+    """OpenAI's error object."""
+
+    error: OpenAIErrorBody
+
+
+def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The response for any exception; one that nobody foresaw is logged and answered without its message."""
+    problem = problem_of(error, request_id=request.scope.get("request_id"))  # type: ignore[arg-type]
+    headers = _headers(error)
+    if request.scope["path"].startswith(OPENAI_PATHS):
+        return Response(openai_error(problem), status_code=problem.status, headers=headers)
+    return Response(problem, status_code=problem.status, headers=headers, media_type="application/problem+json")
+
+
+def problem_of(error: Exception, *, request_id: str | None = None) -> Problem:
+    """The problem details for an exception."""
+    match error:
+        case PhoserveError():
+            status, detail, errors = status_of(error), str(error), _fields(error)
+        case ValidationException():
+            status, errors = HTTPStatus.UNPROCESSABLE_ENTITY, _validation_fields(error)
+            detail = "; ".join(f"{each.field}: {each.message}" if each.field else each.message for each in errors)
+        case HTTPException():
+            status, detail, errors = HTTPStatus(error.status_code), error.detail, ()
+        case _:
+            log.error("unexpected_error", exc_info=error, request_id=request_id)
+            status, errors = HTTPStatus.INTERNAL_SERVER_ERROR, ()
+            detail = "something went wrong here; the server's log has the details under this request id"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and isinstance(error, PhoserveError):
+        log.warning("request_failed", error=str(error), kind=type(error).__name__, request_id=request_id)
+    return Problem(
+        title=status.phrase,
+        status=int(status),
+        detail=detail[:MAX_ECHOED_CHARACTERS],
+        code=_code(status),
+        errors=errors,
+        request_id=request_id,
+    )
+
+
+def status_of(error: PhoserveError) -> HTTPStatus:
+    """The status of the nearest class in `STATUS` that `error` belongs to."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def openai_error(problem: Problem) -> OpenAIError:
+    """`problem` in OpenAI's shape."""
+    fault = "server_error" if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
+    kind = OPENAI_TYPES.get(problem.status, fault)
+    param = problem.errors[0].field if problem.errors else None
+    return OpenAIError(OpenAIErrorBody(message=problem.detail, type=kind, param=param or None, code=problem.code))
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    if isinstance(error, Overloaded | Unavailable):
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
+    if isinstance(error, HTTPException) and error.headers:
+        return dict(error.headers)
+    return {}
+
+
+def _fields(error: PhoserveError) -> tuple[FieldProblem, ...]:
+    if isinstance(error, InvalidInput) and error.field:
+        return (FieldProblem(error.field, str(error)),)
+    return ()
+
+
+def _validation_fields(error: ValidationException) -> tuple[FieldProblem, ...]:
+    """What Litestar found wrong with the query string, a header or the path."""
+    entries = error.extra if isinstance(error.extra, list) else []
+    if any(entry.get("key") == "data" for entry in entries):
+        return (FieldProblem("", "the body is empty: send a JSON object"),)
+    found = tuple(FieldProblem(str(entry.get("key", "")), str(entry.get("message", ""))) for entry in entries)
+    return found or (FieldProblem("", error.detail),)
+
+
+def _code(status: HTTPStatus) -> str:
+    return CODES.get(status, status.name.lower())

@@ -1,0 +1,116 @@
+"""POST /v1/embeddings and GET /v1/models, as OpenAI's clients know them."""
+
+import base64
+from collections.abc import Iterable
+
+from litestar import get, post
+from litestar.params import FromPath, JSONBody
+
+from api.body import StrictJson
+from api.dependencies import DeadlineDep, GatesDep, ServicesDep
+from api.schemas.openai import (
+    EmbeddingItem,
+    EmbeddingsRequest,
+    EmbeddingsResponse,
+    ModelCard,
+    ModelList,
+    TokenUsage,
+)
+from phoserve.contract import ModelContract
+from phoserve.errors import InvalidInput, NotFound, TooLarge
+from phoserve.ports import Embeddings
+
+
+@post("/v1/embeddings", dto=StrictJson, return_dto=None, status_code=200, tags=["embeddings"])
+async def create_embeddings(
+    data: JSONBody[EmbeddingsRequest], services: ServicesDep, gates: GatesDep, deadline: DeadlineDep
+) -> EmbeddingsResponse:
+    """Embed one text or a list of texts."""
+    contract = services.embedder.contract
+    texts = checked_texts(data.input, limit=services.limits.max_texts)
+    _check_dimensions(data.dimensions, contract)
+    with gates.requests.hold(), gates.texts.hold(len(texts)):
+        embeddings = await deadline.keep(
+            services.embedder.embed(texts, input_type=data.input_type, timeout_s=deadline.left_s())
+        )
+    if data.truncate == "none":
+        _refuse_truncated(embeddings, contract)
+    tokens = int(embeddings.tokens.sum())
+    return EmbeddingsResponse(
+        data=_items(embeddings, as_base64=data.encoding_format == "base64"),
+        model=contract.name,
+        usage=TokenUsage(prompt_tokens=tokens, total_tokens=tokens),
+    )
+
+
+@get("/v1/models", tags=["embeddings"])
+async def list_models(services: ServicesDep) -> ModelList:
+    """The one model this server has."""
+    return ModelList(data=[_card(services.embedder.contract)])
+
+
+@get("/v1/models/{model:path}", tags=["embeddings"])
+async def get_model(model: FromPath[str], services: ServicesDep) -> ModelCard:
+    """The model of that name."""
+    card = _card(services.embedder.contract)
+    if model.strip("/") != card.id:
+        raise NotFound(f"the model {model.strip('/')!r} is not served here; this server has {card.id!r}")
+    return card
+
+
+def checked_texts(given: str | list[str | int | list[int]] | list[str], *, limit: int) -> list[str]:
+    """The texts to embed or tokenize. Raises InvalidInput or TooLarge with the position of the offending one."""
+    inputs = [given] if isinstance(given, str) else given
+    if not inputs:
+        raise InvalidInput("input is empty: give at least one text", field="input")
+    if len(inputs) > limit:
+        raise TooLarge(f"input has {len(inputs)} texts; at most {limit} go into one request", field="input")
+    texts: list[str] = []
+    for position, text in enumerate(inputs):
+        field = "input" if isinstance(given, str) else f"input[{position}]"
+        if not isinstance(text, str):
+            raise InvalidInput(
+                "token ids of another model's tokenizer mean nothing here: send text "
+                "(LangChain: OpenAIEmbeddings(check_embedding_ctx_length=False))",
+                field=field,
+            )
+        if not text.strip():
+            raise InvalidInput(f"{field} is blank", field=field)
+        texts.append(text)
+    return texts
+
+
+def _check_dimensions(wanted: int | None, contract: ModelContract) -> None:
+    if wanted not in (None, contract.dim):
+        raise InvalidInput(
+            f"{contract.name} gives vectors of {contract.dim} dimensions and cannot shorten them: "
+            f"leave `dimensions` out or ask for {contract.dim}",
+            field="dimensions",
+        )
+
+
+def _refuse_truncated(embeddings: Embeddings, contract: ModelContract) -> None:
+    too_long = embeddings.truncated.nonzero()[0]
+    if len(too_long):
+        raise TooLarge(
+            f"{len(too_long)} texts are longer than the {contract.max_tokens} tokens the model takes, the first is "
+            f"input[{too_long[0]}]; shorten them or pass truncate=end",
+            field=f"input[{too_long[0]}]",
+        )
+
+
+def _items(embeddings: Embeddings, *, as_base64: bool) -> list[EmbeddingItem]:
+    vectors = embeddings.vectors.astype("<f4", copy=False)
+    encoded: Iterable[list[float] | str] = (
+        (base64.b64encode(vector.tobytes()).decode() for vector in vectors) if as_base64 else vectors.tolist()
+    )
+    return [
+        EmbeddingItem(index=index, embedding=vector, truncated=truncated)
+        for index, (vector, truncated) in enumerate(zip(encoded, embeddings.truncated.tolist(), strict=True))
+    ]
+
+
+def _card(contract: ModelContract) -> ModelCard:
+    return ModelCard(
+        id=contract.name, dim=contract.dim, max_tokens=contract.max_tokens, fingerprint=contract.fingerprint
+    )

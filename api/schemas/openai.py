@@ -1,0 +1,95 @@
+"""Embeddings, tokens and models, in the shapes OpenAI's clients send and expect.
+
+Unknown fields are ignored here: those clients send some that mean nothing to us.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from phoserve.contract import InputType
+
+Text = str
+Truncate = Literal["none", "end"]
+
+
+class EmbeddingsRequest(Struct, frozen=True, kw_only=True):
+    """Texts to embed."""
+
+    input: Annotated[Text | list[Text | int | list[int]], Meta(description="One text, or a list of texts.")]
+    model: Annotated[str | None, Meta(description="Ignored: a server has one model, which the answer names.")] = None
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: Annotated[int | None, Meta(description="Must equal the model's dimension where given.")] = None
+    user: str | None = None
+    input_type: Annotated[InputType, Meta(description="What the texts are for.")] = InputType.PASSAGE
+    truncate: Annotated[Truncate, Meta(description="`none` refuses texts that are longer than the model takes.")] = (
+        "end"
+    )
+
+
+class EmbeddingItem(Struct, frozen=True, kw_only=True):
+    """One vector: floats, or base64 of little-endian float32."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str
+    truncated: bool
+
+
+class TokenUsage(Struct, frozen=True, kw_only=True):
+    """Tokens the encoder read, specials included."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingsResponse(Struct, frozen=True, kw_only=True):
+    """Vectors in the texts' order."""
+
+    object: Literal["list"] = "list"
+    data: list[EmbeddingItem]
+    model: str
+    usage: TokenUsage
+
+
+class ModelCard(Struct, frozen=True, kw_only=True):
+    """The model served."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "phoserve"
+    dim: int
+    max_tokens: int
+    fingerprint: str
+
+
+class ModelList(Struct, frozen=True, kw_only=True):
+    """The models served."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelCard]
+
+
+class TokenizeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Texts to tokenize."""
+
+    input: str | list[str]
+    input_type: InputType = InputType.PASSAGE
+
+
+class TokenizedText(Struct, frozen=True, kw_only=True):
+    """One text as the encoder reads it."""
+
+    index: int
+    segmented: Annotated[str, Meta(description="The text after normalisation and word segmentation.")]
+    tokens: Annotated[list[int], Meta(description="Token ids, specials included, truncated to the model's maximum.")]
+    count: Annotated[int, Meta(description="Tokens before truncation, specials included.")]
+    truncated: bool
+
+
+class TokenizeResponse(Struct, frozen=True, kw_only=True):
+    """Tokens in the texts' order."""
+
+    model: str
+    data: list[TokenizedText]

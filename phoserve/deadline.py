@@ -1,0 +1,41 @@
+"""A point in time by which an answer must be there, handed down through every call."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Self, TypeVar
+
+from phoserve.errors import DeadlineExceeded
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The event loop's time, in seconds, at which the caller stops waiting."""
+
+    at: float
+    timeout_s: float
+
+    @classmethod
+    def after(cls, timeout_s: float) -> Self:
+        """`timeout_s` from now."""
+        return cls(asyncio.get_running_loop().time() + timeout_s, timeout_s)
+
+    def left_s(self) -> float:
+        """Seconds left. Raises DeadlineExceeded where there are none."""
+        left = self.at - asyncio.get_running_loop().time()
+        if left <= 0:
+            raise self._exceeded()
+        return left
+
+    async def keep(self, work: Awaitable[T]) -> T:
+        """The result of `work`, cancelled at the deadline. Raises DeadlineExceeded."""
+        try:
+            async with asyncio.timeout_at(self.at):
+                return await work
+        except TimeoutError:
+            raise self._exceeded() from None
+
+    def _exceeded(self) -> DeadlineExceeded:
+        return DeadlineExceeded(f"there was no answer within {self.timeout_s:g} s")

@@ -1,0 +1,143 @@
+"""POST /v1/embeddings: what goes in, what comes out, what is refused."""
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from api.admission import Gate
+from api.app import create_app
+from api.services import Services
+from phoserve.errors import DeadlineExceeded, Overloaded, PhoserveError, Unavailable
+from tests.support.embedders import DIM, WordHashEmbedder
+
+Client = TestClient[Litestar]
+
+
+@pytest.fixture
+def embedder() -> WordHashEmbedder:
+    return WordHashEmbedder()
+
+
+@pytest.fixture
+def client(embedder: WordHashEmbedder) -> Iterator[Client]:
+    with TestClient(create_app(Services(embedder))) as client:
+        yield client
+
+
+def test_floats_and_base64_are_the_same_vector(client: Client) -> None:
+    floats = client.post("/v1/embeddings", json={"input": "xin chào"}).json()
+    packed = client.post("/v1/embeddings", json={"input": "xin chào", "encoding_format": "base64"}).json()
+    decoded = np.frombuffer(base64.b64decode(packed["data"][0]["embedding"]), "<f4")
+    assert decoded.shape == (DIM,)
+    assert np.array_equal(np.array(floats["data"][0]["embedding"], np.float32), decoded)
+    assert floats["usage"] == {"prompt_tokens": 4, "total_tokens": 4}
+    assert floats["model"] == "tests/word-hash"
+
+
+def test_the_order_is_kept(client: Client) -> None:
+    texts = [f"văn bản {number}" for number in range(256)]
+    rows = client.post("/v1/embeddings", json={"input": texts}).json()["data"]
+    assert [row["index"] for row in rows] == list(range(256))
+    alone = client.post("/v1/embeddings", json={"input": texts[200]}).json()["data"][0]["embedding"]
+    assert rows[200]["embedding"] == alone
+
+
+def test_input_type_and_the_clients_deadline_go_down(client: Client, embedder: WordHashEmbedder) -> None:
+    client.post(
+        "/v1/embeddings", json={"input": "a", "input_type": "query"}, headers={"X-Request-Timeout": "1.5"}
+    ).raise_for_status()
+    (_, input_type, timeout_s) = embedder.calls[-1]
+    assert input_type == "query"
+    assert timeout_s is not None
+    assert 1.0 < timeout_s <= 1.5
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "param"),
+    [
+        ({}, 422, "input"),
+        ({"input": []}, 422, "input"),
+        ({"input": "  "}, 422, "input"),
+        ({"input": ["a", ""]}, 422, "input[1]"),
+        ({"input": 5}, 422, "input"),
+        ({"input": [1, 2, 3]}, 422, "input[0]"),
+        ({"input": ["a"] * 10_000}, 413, "input"),
+        ({"input": "a", "encoding_format": "hex"}, 422, "encoding_format"),
+        ({"input": "a", "dimensions": 3}, 422, "dimensions"),
+        ({"input": "a", "input_type": "title"}, 422, "input_type"),
+        ({"input": ["a", "từ " * 300], "truncate": "none"}, 413, "input[1]"),
+    ],
+)
+def test_bad_input_is_named_in_openais_shape(client: Client, body: dict[str, Any], status: int, param: str) -> None:
+    response = client.post("/v1/embeddings", json=body)
+    assert response.status_code == status
+    assert response.json()["error"]["param"] == param
+    assert response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"null", b"\xff\xfe", b'{"input": "\xff"}', b'{"input": "\\ud800"}'])
+def test_a_body_that_is_no_json_is_refused(client: Client, raw: bytes) -> None:
+    response = client.post("/v1/embeddings", content=raw)
+    assert response.status_code == 422
+    assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_a_long_text_is_cut_and_said_to_be(client: Client) -> None:
+    rows = client.post("/v1/embeddings", json={"input": ["ngắn", "từ " * 300]}).json()["data"]
+    assert [row["truncated"] for row in rows] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        (Overloaded("busy", retry_after_s=2.5), 429),
+        (Unavailable("triton", "starting"), 503),
+        (DeadlineExceeded("late"), 504),
+    ],
+)
+def test_trouble_below_is_answered(
+    client: Client, embedder: WordHashEmbedder, failure: PhoserveError, status: int
+) -> None:
+    embedder.failure = failure
+    response = client.post("/v1/embeddings", json={"input": "a"})
+    assert response.status_code == status
+    if status in {429, 503}:
+        assert int(response.headers["Retry-After"]) >= 1
+
+
+def test_a_slow_embedder_meets_the_deadline() -> None:
+    with TestClient(create_app(Services(WordHashEmbedder(delay_s=5)))) as client:
+        response = client.post("/v1/embeddings", json={"input": "a"}, headers={"X-Request-Timeout": "0.05"})
+    assert response.status_code == 504
+
+
+async def test_a_gate_refuses_what_does_not_fit_and_admits_again() -> None:
+    gate = Gate("texts", 10)
+    with gate.hold(8):
+        with pytest.raises(Overloaded, match="8 of 10 texts"), gate.hold(3):
+            pytest.fail("admitted")
+        with gate.hold(2):
+            assert gate.in_use == 10
+    assert gate.in_use == 0
+    with gate.hold(50):
+        assert gate.in_use == 50
+
+
+def test_ready_says_what_is_missing(client: Client, embedder: WordHashEmbedder) -> None:
+    embedder.failure = Unavailable("triton", "the embedding server does not answer")
+    response = client.get("/health/ready")
+    assert response.status_code == 503
+    assert response.json()["dependencies"]["embedder"]["detail"] == "the embedding server does not answer"
+    assert client.get("/health/live").status_code == 200
+
+
+def test_models_and_schema(client: Client) -> None:
+    assert client.get("/v1/models").json()["data"][0]["dim"] == DIM
+    assert client.get("/v1/models/tests/word-hash").status_code == 200
+    assert client.get("/v1/models/gpt").json()["error"]["type"] == "not_found_error"
+    assert "/v1/embeddings" in client.get("/schema").json()["paths"]
