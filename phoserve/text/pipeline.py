@@ -1,9 +1,11 @@
 """From raw text to token ids, as one model's contract says: the only door to an encoder."""
 
+import re
 import threading
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,16 @@ from phoserve.text.bpe import TokenBatch, WordPieces
 from phoserve.text.segmentation import Segmenter
 from phoserve.text.segmenter_model import load_segmenter_model
 from phoserve.text.tones import modern_tones
+
+_RUN: Final = re.compile(r"\S+")
+
+
+class Word(NamedTuple):
+    """A word's span in the text it was found in, and how many tokens it is."""
+
+    start: int
+    end: int
+    tokens: int
 
 
 class TextPipeline:
@@ -51,6 +63,16 @@ class TextPipeline:
         """Return how many tokens each text is, shape (texts,), prefix and specials included, nothing cut."""
         with self._lock:
             return self._pieces.count(self._segment(self._prefixed(texts, input_type)))
+
+    def words(self, text: str) -> list[Word]:
+        """Return the words of `text`, as the segmenter finds them; without one, the runs of non-white space."""
+        with self._lock:
+            if self._segmenter is not None:
+                words = self._segmenter.words(text)
+            else:
+                words = [(*match.span(), self._segment([match.group()])[0]) for match in _RUN.finditer(text)]
+            counts = (self._pieces.count([spelled for _, _, spelled in words]) - 2).tolist()
+        return [Word(start, end, tokens) for (start, end, _), tokens in zip(words, counts, strict=True)]
 
     def _prefixed(self, texts: Sequence[str], input_type: InputType) -> Sequence[str]:
         prefix = self.contract.prefix(input_type)

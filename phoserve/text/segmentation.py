@@ -6,12 +6,13 @@ is turned into a row of numbers once; a batch is then gathers and additions over
 CRFsuite's order, in double precision, so that every score is the same number to the last bit.
 """
 
+import re
 import string
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import chain
+from itertools import chain, islice
 from operator import add
 from typing import Final
 
@@ -20,7 +21,9 @@ from numpy.typing import NDArray
 
 from phoserve.text.lexicon import Lexicon
 from phoserve.text.segmenter_model import SegmenterModel
-from phoserve.text.syllables import blocks, syllables
+from phoserve.text.syllables import NEWLINE, blocks, syllables
+
+_BLOCK: Final = re.compile(r"\S+|\n")
 
 _MAX_KNOWN: Final = 200_000
 _MAX_KEPT_BLOCK: Final = 64
@@ -75,6 +78,27 @@ class Segmenter:
             "".join(map(spell, codes[start:end]))[1:] if end > start else text
             for text, start, end in zip(texts, bounds, bounds[1:], strict=False)
         ]
+
+    def words(self, text: str) -> list[tuple[int, int, str]]:
+        """Return the span of each word of `text` and how `segment` spells it; newlines are no words.
+
+        Where normal form C changes a run of non-white space, its words are not told apart: it comes as one.
+        """
+        batch = self.analyse([text])
+        codes = iter((batch.ids * 2 + batch.joined).tolist())
+        words: list[tuple[int, int, str]] = []
+        for block in _BLOCK.finditer(text):
+            at = block.start()
+            same = "".join(self.forms[k] for k in self._blocks[block.group()]) == block.group()
+            for k, code in enumerate(islice(codes, len(self._blocks[block.group()]))):
+                spelled = self._spelled[code]
+                end = at + len(spelled) - 1 if same else block.end()
+                if code & 1 or (k and not same):
+                    words[-1] = (words[-1][0], end, words[-1][2] + spelled)
+                else:
+                    words.append((at, end, spelled[1:]))
+                at = end
+        return [word for word in words if word[2] != NEWLINE]
 
     def analyse(self, texts: Sequence[str]) -> Syllables:
         """Return the syllables of `texts` and which of them continue a word."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.segmenter import installed_pyvi, read_pyvi
-from phoserve.contract import ModelContract, save_contract
 from phoserve.text import TextPipeline
 from phoserve.text.segmenter_model import load_segmenter_model
+from tests.support.models import phobert_model
 from tests.support.references import phobert_tokenizer, pyvi_tokenize
 from tests.support.shared import shared, training_texts
 
@@ -40,11 +39,7 @@ texts = unicode_texts | sentences | jumbles
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> TextPipeline:
-    folder = tmp_path_factory.mktemp("model")
-    for name in ("vocab.txt", "bpe.codes"):
-        (folder / name).symlink_to(shared("phobert", name))
-    save_contract(ModelContract(name="parity", dim=8, tokenizer_sha256="", weights_sha256=""), folder)
-    return TextPipeline.load(folder)
+    return TextPipeline.load(phobert_model(tmp_path_factory.mktemp("model")))
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +90,7 @@ def test_tokenizer_alone(tokenizer: Any, text: str, plain_pipeline: TextPipeline
 
 @pytest.fixture(scope="module")
 def plain_pipeline(tmp_path_factory: pytest.TempPathFactory) -> TextPipeline:
-    folder: Path = tmp_path_factory.mktemp("plain")
-    for name in ("vocab.txt", "bpe.codes"):
-        (folder / name).symlink_to(shared("phobert", name))
-    contract = ModelContract(name="plain", dim=8, segmenter="none", tokenizer_sha256="", weights_sha256="")
-    save_contract(contract, folder)
-    return TextPipeline.load(folder)
+    return TextPipeline.load(phobert_model(tmp_path_factory.mktemp("plain"), segmenter="none"))
 
 
 def test_shipped_weights_are_those_of_pyvi() -> None:

@@ -3,24 +3,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phoserve.contract import InputType, ModelContract, save_contract
+from phoserve.contract import InputType
 from phoserve.errors import ConfigurationError
 from phoserve.text import TextPipeline
-
-VOCAB = "học_sinh 9\nhọc 8\nsinh@@ 7\nh@@ 6\nviên 5\noà 4\n"
-MERGES = "h ọ 9\nhọ c 8\nhọ c</w> 7\nhọc _ 6\ns i 5\nsi n 4\nsin h</w> 3\nsin h 3\nhọc_ sinh</w> 2\no à</w> 1\n"
-
-
-def model(folder: Path, **overrides: object) -> Path:
-    (folder / "vocab.txt").write_text(VOCAB, encoding="utf-8")
-    (folder / "bpe.codes").write_text(MERGES, encoding="utf-8")
-    fields = {"name": "tiny", "dim": 4, "tokenizer_sha256": "", "weights_sha256": ""} | overrides
-    save_contract(ModelContract(**fields), folder)  # type: ignore[arg-type]
-    return folder
+from tests.support.models import tiny_model
 
 
 def test_words_and_pieces(tmp_path: Path) -> None:
-    pipeline = TextPipeline.load(model(tmp_path))
+    pipeline = TextPipeline.load(tiny_model(tmp_path))
     assert pipeline.segment(["học sinh, học"]) == ["học_sinh , học"]
     batch = pipeline.encode(["học sinh, học", "", "h"])
     # 4.. are the vocabulary's lines, 3 is <unk>: "h" alone is no token, only "h@@" is.
@@ -31,7 +21,7 @@ def test_words_and_pieces(tmp_path: Path) -> None:
 
 
 def test_truncation_keeps_both_specials(tmp_path: Path) -> None:
-    pipeline = TextPipeline.load(model(tmp_path, max_tokens=4))
+    pipeline = TextPipeline.load(tiny_model(tmp_path, max_tokens=4))
     batch = pipeline.encode(["học, học, học", "học. học"])
     assert batch.ids.tolist() == [0, 5, 3, 2, 0, 5, 3, 2]
     assert batch.truncated.tolist() == [True, True]
@@ -39,30 +29,30 @@ def test_truncation_keeps_both_specials(tmp_path: Path) -> None:
 
 
 def test_prefixes_follow_the_input_type(tmp_path: Path) -> None:
-    pipeline = TextPipeline.load(model(tmp_path, query_prefix="học: "))
+    pipeline = TextPipeline.load(tiny_model(tmp_path, query_prefix="học: "))
     assert pipeline.encode(["học"], InputType.QUERY).ids.tolist() == [0, 5, 3, 5, 2]
     assert pipeline.encode(["học"]).ids.tolist() == [0, 5, 2]
 
 
 @pytest.mark.parametrize("segmenter", ["pyvi-0.1.1", "none"])
 def test_tones_follow_the_contract(tmp_path: Path, segmenter: str) -> None:
-    old = TextPipeline.load(model(tmp_path, segmenter=segmenter))
+    old = TextPipeline.load(tiny_model(tmp_path, segmenter=segmenter))
     assert old.segment(["Hòa . u\u0301y"]) == ["Hòa . úy"]
-    modern = TextPipeline.load(model(tmp_path, segmenter=segmenter, modern_tones=True))
+    modern = TextPipeline.load(tiny_model(tmp_path, segmenter=segmenter, modern_tones=True))
     assert modern.segment(["Hòa . u\u0301y"]) == ["Hoà . uý"]
 
 
 def test_lone_surrogate_is_the_replacement_character(tmp_path: Path) -> None:
-    assert TextPipeline.load(model(tmp_path)).segment(["học \ud800"]) == ["học \ufffd"]
+    assert TextPipeline.load(tiny_model(tmp_path)).segment(["học \ud800"]) == ["học \ufffd"]
 
 
 def test_no_texts(tmp_path: Path) -> None:
-    batch = TextPipeline.load(model(tmp_path)).encode([])
+    batch = TextPipeline.load(tiny_model(tmp_path)).encode([])
     assert (batch.ids.tolist(), batch.offsets.tolist(), batch.truncated.tolist()) == ([], [0], [])
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
-    (model(tmp_path) / "vocab.txt").unlink()
+    (tiny_model(tmp_path) / "vocab.txt").unlink()
     with pytest.raises(ConfigurationError, match=r"vocab\.txt"):
         TextPipeline.load(tmp_path)
 
@@ -71,6 +61,6 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     ("name", "content"), [("vocab.txt", "word\n"), ("bpe.codes", "ab c 1\na b 2\n"), ("vocab.txt", "\n")]
 )
 def test_malformed_files_are_refused(tmp_path: Path, name: str, content: str) -> None:
-    (model(tmp_path) / name).write_text(content, encoding="utf-8")
+    (tiny_model(tmp_path) / name).write_text(content, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=name):
         TextPipeline.load(tmp_path)

@@ -1,0 +1,184 @@
+"""Cut a document into chunks that an encoder takes whole."""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, islice, pairwise
+from typing import Final
+
+from phoserve.errors import ConfigurationError
+from phoserve.text.pipeline import TextPipeline
+from phoserve.text.sentences import sentences
+from phoserve.text.structure import Break, blocks_of
+
+_LEAST_ROOM: Final = 8
+_UNITS_AT_ONCE: Final = 2048
+_MARK: Final = re.compile(r"[\u0300-\u036f\u200d\ufe0f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage: text == document[start:end]."""
+
+    text: str
+    start: int
+    end: int
+    headings: tuple[str, ...]
+    """Titles of the sections it is in, outermost first."""
+    tokens: int
+    """As the encoder counts them, prefix and specials included; never more than the budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What is not cut if it need not be: a sentence; of one over the budget, a word; of such a word, some letters."""
+
+    start: int
+    end: int
+    tokens: int
+    """By itself, without specials; a chunk is about the sum of its units."""
+    before: Break
+    headings: tuple[str, ...]
+    is_heading: bool
+
+
+class Chunker:
+    """Cuts at sections first, then where a paragraph, an item, a sentence or a clause ends, and never inside a word.
+
+    A section that fits is one chunk; one that does not becomes chunks of about equal length. Only a "word" that is
+    over the budget by itself (a megabyte without a space) is cut between its letters.
+    """
+
+    def __init__(self, pipeline: TextPipeline, *, max_tokens: int | None = None, overlap_sentences: int = 0) -> None:
+        """Cut for the model of `pipeline`, by default to the most tokens it takes.
+
+        `overlap_sentences` of a chunk are repeated by the next of the same section, as far as half the budget.
+        Raises ConfigurationError for a budget that the model would truncate or that leaves no room for text.
+        """
+        limit = pipeline.contract.max_tokens
+        budget = limit if max_tokens is None else max_tokens
+        room = budget - int(pipeline.count_tokens([""])[0])
+        if budget > limit or room < _LEAST_ROOM:
+            least = budget - room + _LEAST_ROOM
+            raise ConfigurationError(f"chunks of {budget} tokens: choose from {least} to {limit}, the model's most")
+        self._pipeline = pipeline
+        self._budget = budget
+        self._room = room
+        self._overlap = overlap_sentences
+
+    def chunk(self, text: str) -> list[Chunk]:
+        """Return the chunks of `text`, in order; all that is not white space is in one of them.
+
+        The same text gives the same chunks. Time is linear in the length.
+        """
+        plans: list[list[_Unit]] = []
+        for section in _sections(self._units(text)):
+            plans.extend(self._pack(section))
+        return list(self._made(text, iter(plans)))
+
+    def _made(self, text: str, plans: Iterator[list[_Unit]]) -> Iterator[Chunk]:
+        while batch := list(islice(plans, _UNITS_AT_ONCE)):
+            texts = [text[plan[0].start : plan[-1].end] for plan in batch]
+            counts = self._pipeline.count_tokens(texts).tolist()
+            for plan, content, tokens in zip(batch, texts, counts, strict=True):
+                if tokens <= self._budget:
+                    yield Chunk(content, plan[0].start, plan[-1].end, plan[-1].headings, tokens)
+                else:
+                    # At a chunk's edges words may be segmented otherwise than within the sentence: rarely it matters.
+                    yield from self._made(text, iter(self._halved(text, plan)))
+
+    def _halved(self, text: str, plan: list[_Unit]) -> list[list[_Unit]]:
+        if len(plan) == 1:
+            plan = self._smaller(text, plan[0])
+        middle = max(range(1, len(plan)), key=lambda k: (plan[k].before, -abs(2 * k - len(plan))))
+        return [plan[:middle], plan[middle:]]
+
+    def _units(self, text: str) -> Iterator[_Unit]:
+        whole = self._sentences(text)
+        while batch := list(islice(whole, _UNITS_AT_ONCE)):
+            counts = self._pipeline.count_tokens([text[unit.start : unit.end] for unit in batch]).tolist()
+            for unit, count in zip(batch, counts, strict=True):
+                tokens = count - (self._budget - self._room)
+                if tokens <= self._room:
+                    yield replace(unit, tokens=tokens)
+                else:
+                    yield from self._smaller(text, unit)
+
+    def _sentences(self, text: str) -> Iterator[_Unit]:
+        for block in blocks_of(text):
+            before = block.before
+            for start, end in sentences(text[block.start : block.end]):
+                span = block.start + start, block.start + end
+                yield _Unit(*span, 0, before, block.headings, block.is_heading)
+                before = Break.SENTENCE
+
+    def _smaller(self, text: str, unit: _Unit) -> list[_Unit]:
+        """The words of `unit`; if it is a single one, pieces of it."""
+        spans = self._pipeline.words(text[unit.start : unit.end])
+        if len(spans) == 1:
+            return self._pieces(text, unit)
+        words: list[_Unit] = []
+        before = unit.before
+        for start, end, tokens in spans:
+            word = replace(unit, start=unit.start + start, end=unit.start + end, tokens=tokens, before=before)
+            words.extend([word] if tokens <= self._room else self._pieces(text, word))
+            before = Break.CLAUSE if text[word.end - 1] in ",;:" else Break.WORD
+        return words
+
+    def _pieces(self, text: str, word: _Unit) -> list[_Unit]:
+        # A token is a letter at least, but for the few letters that normal form C takes apart.
+        length = min(self._room, (word.end - word.start + 1) // 2)
+        bounds = [word.start]
+        while word.end - bounds[-1] > length:
+            cut = bounds[-1] + length
+            while cut > bounds[-1] + 1 and _MARK.match(text, cut):
+                cut -= 1
+            bounds.append(cut if cut > bounds[-1] + 1 else bounds[-1] + length)
+        bounds.append(word.end)
+        pieces = [
+            replace(word, start=start, end=end, tokens=min(end - start, self._room), before=Break.WORD)
+            for start, end in pairwise(bounds)
+        ]
+        return [replace(pieces[0], before=word.before), *pieces[1:]]
+
+    def _pack(self, section: Sequence[_Unit]) -> Iterator[list[_Unit]]:
+        """Yield the chunks of one section, as many as needed and about equally long."""
+        sums = [0, *accumulate(unit.tokens for unit in section)]
+        start = fresh = 0  # units before `fresh` are repeated from the chunk before
+        while sums[-1] - sums[start] > self._room:
+            end = self._best_end(section, sums, start, fresh)
+            yield list(section[start:end])
+            start, fresh = self._back(section, sums, start, end), end
+        yield list(section[start:])
+
+    def _best_end(self, section: Sequence[_Unit], sums: list[int], start: int, fresh: int) -> int:
+        rest = sums[-1] - sums[start]
+        target = rest / -(-rest // self._room)
+        most = bisect_right(sums, sums[start] + self._room) - 1
+        least = max(fresh + 1, bisect_left(sums, sums[start] + target * 0.75))
+        ends = range(min(least, most), most + 1)
+        return max(ends, key=lambda k: (section[k].before, -abs(sums[k] - sums[start] - target)))
+
+    def _back(self, section: Sequence[_Unit], sums: list[int], start: int, end: int) -> int:
+        """Where the chunk after `end` begins if it repeats the last sentences of the one that began at `start`."""
+        begin, left = end, self._overlap
+        for k in range(end - 1, start, -1):
+            repeated = sums[end] - sums[k]
+            if not left or repeated > self._room // 2 or repeated + section[end].tokens > self._room:
+                break
+            if section[k].before >= Break.SENTENCE:
+                begin, left = k, left - 1
+        return begin
+
+
+def _sections(units: Iterator[_Unit]) -> Iterator[list[_Unit]]:
+    """Cut at each heading, but not between a heading and what follows it."""
+    section: list[_Unit] = []
+    for unit in units:
+        if unit.before is Break.SECTION and section and not section[-1].is_heading:
+            yield section
+            section = []
+        section.append(unit)
+    if section:
+        yield section
