@@ -1,13 +1,18 @@
 """The roles that use cases need filled; adapters fill them, one technology each."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import Collection as AnyCollection
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phoserve.contract import InputType, ModelContract
+from phoserve.documents import Collection, Document, DocumentState, Passage
+from phoserve.filters import Filter
 
 FloatMatrix = NDArray[np.float32]
 
@@ -42,3 +47,241 @@ class Embedder(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class Terms(Protocol):
+    """A sparse vector of lexical weights (`phoserve.text.lexical.SparseVector`)."""
+
+    @property
+    def indices(self) -> NDArray[np.uint32]: ...
+    @property
+    def values(self) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedPassage:
+    """A passage with what it is found by."""
+
+    passage: Passage
+    vector: NDArray[np.float32]
+    """float32, shape (dim,)."""
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPassage:
+    """A passage found by a search; scores of one search compare, those of different methods do not."""
+
+    passage: Passage
+    score: float
+
+
+class PassageIndex(Protocol):
+    """Finds passages by vector and by terms, never outside the collection asked for.
+
+    Passages are staged unseen, then published all at once. One index holds the vectors of one model.
+    Every method raises Unavailable while the engine does not answer.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the model whose vectors are searched."""
+        ...
+
+    async def stage(self, passages: Sequence[IndexedPassage]) -> None:
+        """Store `passages` where no search sees them; those that are published already stay as they are."""
+        ...
+
+    async def publish(self, document_key: str, revision: int) -> None:
+        """Let search see `revision` of the document instead of all older ones, which are deleted."""
+        ...
+
+    async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
+        """Delete the document's passages of all revisions up to and including `up_to`."""
+        ...
+
+    async def discard_many(self, document_keys: Sequence[str]) -> None:
+        """Delete all passages of several documents."""
+        ...
+
+    async def discard_collection(self, collection: str) -> None:
+        """Delete every passage of the collection."""
+        ...
+
+    async def nearest(
+        self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
+    ) -> list[ScoredPassage]:
+        """The published passages whose vectors are closest to `vector`, float32 of shape (dim,), best first."""
+        ...
+
+    async def matching(
+        self, collection: str, terms: Terms, *, limit: int, where: Filter | None = None
+    ) -> list[ScoredPassage]:
+        """The published passages with the highest BM25 score for `terms`, best first."""
+        ...
+
+    async def passages(self, collection: str, document_key: str) -> list[Passage]:
+        """The document's published passages, in order."""
+        ...
+
+    async def staged(self) -> list[tuple[str, int]]:
+        """Document key and revision of whatever lies staged: being worked on, or left behind."""
+        ...
+
+    async def count(self, collection: str | None = None) -> int:
+        """How many passages are published, in one collection or in all."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPage:
+    """Some documents of a listing, newest first; `cursor` asks for those after them, None at the end."""
+
+    documents: list[Document]
+    cursor: str | None
+
+
+class DocumentRegistry(Protocol):
+    """Keeps the record of every document and collection: the one source of truth about their state.
+
+    Every method raises Unavailable while the store does not answer.
+    """
+
+    async def add_collection(self, collection: Collection) -> bool:
+        """Add a collection; False if one of that name exists already."""
+        ...
+
+    async def replace_collection(self, collection: Collection) -> bool:
+        """Put the collection's new version; False if somebody else changed or removed it first."""
+        ...
+
+    async def remove_collection(self, name: str) -> None:
+        """Remove the collection's record."""
+        ...
+
+    async def remove_documents(self, collection: str) -> None:
+        """Remove the records of all documents of the collection."""
+        ...
+
+    async def collection(self, name: str) -> Collection:
+        """The collection of that name. Raises CollectionNotFound."""
+        ...
+
+    async def collections(self) -> list[Collection]:
+        """All collections, by name."""
+        ...
+
+    async def save(self, documents: Sequence[Document]) -> list[Document | None]:
+        """Write each document as it is now, in order; None for each that somebody else changed, added or removed first.
+
+        A document without an etag is added, any other replaces the version its etag names. What comes back carries
+        the new etags.
+        """
+        ...
+
+    async def remove(self, documents: Sequence[Document]) -> None:
+        """Remove each record that nobody has changed since."""
+        ...
+
+    async def get(self, collection: str, document_id: str) -> Document:
+        """The document's record. Raises DocumentNotFound."""
+        ...
+
+    async def find(self, collection: str, document_ids: Sequence[str]) -> Mapping[str, Document]:
+        """The records of those of the documents that exist, by id."""
+        ...
+
+    async def find_keys(self, document_keys: Sequence[str]) -> Mapping[str, Document]:
+        """The records of those of the documents that exist, by key."""
+        ...
+
+    async def page(
+        self,
+        collection: str,
+        *,
+        states: AnyCollection[DocumentState] = (),
+        where: Filter | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> DocumentPage:
+        """Documents of the collection, newest first, of any of `states` where given.
+
+        Raises InvalidInput if `cursor` is not one that was handed out.
+        """
+        ...
+
+    async def changed(self, collection: str, *, since: datetime, limit: int = 200) -> list[Document]:
+        """Documents whose record changed at or after `since`, the earliest change first."""
+        ...
+
+    async def due(
+        self, before: datetime, *, states: AnyCollection[DocumentState], limit: int, bulk: bool | None = None
+    ) -> list[Document]:
+        """Documents in one of `states` with `due_at` before the given time, the longest overdue first."""
+        ...
+
+    async def counts(self, collection: str | None = None) -> Mapping[DocumentState, int]:
+        """How many documents are in each state, in one collection or in all."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSource:
+    """What the source store knows of an original it has just taken."""
+
+    key: str
+    sha256: str
+    size_bytes: int
+
+
+class SourceStore(Protocol):
+    """Keeps the originals, so that every index can be built again. Raises Unavailable while it does not answer."""
+
+    async def put(self, key: str, content: bytes | AsyncIterable[bytes], *, max_bytes: int) -> StoredSource:
+        """Store `content` without ever holding all of a stream in memory; nothing is left behind on an error.
+
+        Raises TooLarge as soon as more than `max_bytes` have come.
+        """
+        ...
+
+    async def fetch(self, key: str, target: Path) -> None:
+        """Write the original to the file `target`. Raises NotFound."""
+        ...
+
+    async def read(self, key: str) -> bytes:
+        """The whole original. Raises NotFound."""
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete the originals; those that are gone already do not matter."""
+        ...
+
+    def keys(self, prefix: str = "") -> AsyncIterator[tuple[str, datetime]]:
+        """The keys under a prefix, with the time each was stored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Index this revision of this document (or finish its deletion)."""
+
+    collection: str
+    document_id: str
+    revision: int
+    bulk: bool = False
+
+
+class TaskQueue(Protocol):
+    """Wakes workers up. It may lose, repeat and reorder tasks: the registry knows what there is to do."""
+
+    async def enqueue(self, tasks: Sequence[Task]) -> None:
+        """Tell the workers about `tasks`. Raises Unavailable while the queue does not answer."""
+        ...
+
+    async def depth(self) -> int:
+        """How many tasks wait, as far as the queue knows."""
+        ...

@@ -1,0 +1,61 @@
+"""Conditions on a document's metadata, as plain data: the API parses JSON into them, adapters translate them.
+
+`field` is a dotted path into the metadata, such as `year` or `author.name`. A field that holds a list matches if any of
+its elements does.
+"""
+
+from dataclasses import dataclass
+
+Scalar = str | int | float | bool
+Bound = int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The field equals `value`."""
+
+    field: str
+    value: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """The field equals one of `values`."""
+
+    field: str
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The field lies within the bounds given: numbers, or RFC 3339 dates as strings."""
+
+    field: str
+    gt: Bound | None = None
+    gte: Bound | None = None
+    lt: Bound | None = None
+    lte: Bound | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The field is there and is neither null nor an empty list."""
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The condition does not hold."""
+
+    condition: "Filter"
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every condition holds; with none, everything matches."""
+
+    conditions: tuple["Filter", ...]
+
+
+Filter = Match | AnyOf | Range | Exists | Not | All

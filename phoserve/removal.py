@@ -1,0 +1,62 @@
+"""Take documents and collections away for good; every step may be done again after a crash.
+
+The record is marked first, so that a worker still busy with the document can no longer publish it, and goes last, so
+that `reconcile` finds what a crash left half done.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from phoserve.documents import Document, DocumentState
+from phoserve.ports import DocumentRegistry, PassageIndex, SourceStore
+
+REMOVAL_LEASE: Final = timedelta(seconds=30)
+KEYS_PER_CALL: Final = 1000
+
+
+async def mark_deleting(documents: Sequence[Document], registry: DocumentRegistry) -> list[Document]:
+    """Mark the documents, whoever else is changing them; those that vanish meanwhile are left out."""
+    marked = [document for document in documents if document.state is DocumentState.DELETING]
+    waiting = [document for document in documents if document.state is not DocumentState.DELETING]
+    while waiting:
+        saved = await registry.save([document.deleting(REMOVAL_LEASE) for document in waiting])
+        marked += [document for document in saved if document]
+        lost = [before for before, after in zip(waiting, saved, strict=True) if after is None]
+        current = await registry.find_keys([document.key for document in lost]) if lost else {}
+        marked += [document for document in current.values() if document.state is DocumentState.DELETING]
+        waiting = [document for document in current.values() if document.state is not DocumentState.DELETING]
+    return marked
+
+
+async def remove_marked(
+    documents: Sequence[Document], registry: DocumentRegistry, index: PassageIndex, sources: SourceStore
+) -> None:
+    """Carry the deletion of marked documents through: passages, originals, records."""
+    if not documents:
+        return
+    await index.discard_many([document.key for document in documents])
+    originals = await asyncio.gather(*(_originals(document, sources) for document in documents))
+    await sources.delete([key for keys in originals for key in keys])
+    await registry.remove(documents)
+
+
+async def purge_collection(name: str, registry: DocumentRegistry, index: PassageIndex, sources: SourceStore) -> None:
+    """Carry the deletion of a collection marked as deleting through."""
+    await registry.remove_documents(name)
+    await index.discard_collection(name)
+    keys: list[str] = []
+    async for key, _ in sources.keys(f"{name}/"):
+        keys.append(key)
+        if len(keys) == KEYS_PER_CALL:
+            await sources.delete(keys)
+            keys = []
+    await sources.delete(keys)
+    await registry.remove_collection(name)
+
+
+async def _originals(document: Document, sources: SourceStore) -> list[str]:
+    if document.revision == 1:
+        return [document.original.key]  # spares an object store one listing per document
+    return [key async for key, _ in sources.keys(document.source_prefix)]
