@@ -35,16 +35,13 @@ class Lexicon:
         """True where `first` and `second` are a word."""
         return self._test(self._pairs, first, second)
 
-    def triples(
-        self, first: NDArray[np.int32], second: NDArray[np.int32], third: NDArray[np.int32]
-    ) -> NDArray[np.bool_]:
-        """True where `first`, `second` and `third` are a word."""
-        found = self._test(self._heads, first, second)
-        # Few pairs begin a word of three syllables: only these are searched for.
-        (at,) = np.nonzero(found)
-        codes = self._code(first[at], second[at], third[at])
+    def triples(self, syllables: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The places where a word of three syllables begins, in a run of `syllables`."""
+        # Few pairs begin such a word: only these are searched for.
+        (at,) = np.nonzero(self._test(self._heads, syllables[:-2], syllables[1:-1]))
+        codes = self._code(syllables[at], syllables[at + 1], syllables[at + 2])
         places = np.minimum(np.searchsorted(self._triples, codes), len(self._triples) - 1)
-        found[at] = self._triples[places] == codes
+        found: NDArray[np.int64] = at[self._triples[places] == codes]
         return found
 
     def _bits(self, pairs: NDArray[np.int64]) -> NDArray[np.uint8]:

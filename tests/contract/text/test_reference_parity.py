@@ -1,5 +1,6 @@
 """The text pipeline answers exactly as pyvi and PhobertTokenizer do."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from export.segmenter import installed_pyvi, read_pyvi
 from phoserve.text import TextPipeline
+from phoserve.text.chain import Chain
+from phoserve.text.segmentation import Segmenter
 from phoserve.text.segmenter_model import load_segmenter_model
 from tests.support.models import phobert_model
 from tests.support.references import phobert_tokenizer, pyvi_tokenize
@@ -91,6 +94,14 @@ def test_tokenizer_alone(tokenizer: Any, text: str, plain_pipeline: TextPipeline
 @pytest.fixture(scope="module")
 def plain_pipeline(tmp_path_factory: pytest.TempPathFactory) -> TextPipeline:
     return TextPipeline.load(phobert_model(tmp_path_factory.mktemp("plain"), segmenter="none"))
+
+
+def test_exact_crf_alone() -> None:
+    """What decides when rounding might: here it is asked about every text."""
+    model = load_segmenter_model()
+    segmenter = Segmenter(model, chain=Chain(model.transitions, close=math.inf))
+    sample = [*CORNERS, *training_texts(every=2000)]
+    assert segmenter.segment(sample) == [pyvi_tokenize()(text) for text in sample]
 
 
 def test_shipped_weights_are_those_of_pyvi() -> None:
