@@ -69,6 +69,8 @@ def decode_json(body: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
     except msgspec.ValidationError as error:
         message = str(error)
         raise InvalidInput(PATH.sub("", message), field=_field(message)) from None
+    except RecursionError:
+        raise InvalidInput("the body is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"the body is not JSON in UTF-8: {error}") from None
 

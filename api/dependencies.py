@@ -2,18 +2,24 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from litestar import Request
 from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 
 from api.admission import Gate
+from api.keys import Principal
 from api.services import Services
 from phoserve.deadline import Deadline
 from phoserve.errors import InvalidInput
+from phoserve.intake import Intake
+from phoserve.library import Library
+from phoserve.retrieval import Retriever
+from phoserve.settings import LimitSettings
+from phoserve.text import query_terms
 
-TIMEOUT_HEADER = "x-request-timeout"
+TIMEOUT_HEADER: Final = "x-request-timeout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,33 +30,60 @@ class Gates:
     texts: Gate
     answers: Gate
 
+    @classmethod
+    def of(cls, limits: LimitSettings) -> "Gates":
+        """Gates of the sizes that the limits name."""
+        return cls(
+            requests=Gate("requests", limits.max_in_flight),
+            texts=Gate("texts", limits.max_texts_in_flight),
+            answers=Gate("answers", limits.max_answers_in_flight),
+        )
+
 
 ServicesDep = NamedDependency[SkipValidation[Services]]
 GatesDep = NamedDependency[SkipValidation[Gates]]
 DeadlineDep = NamedDependency[SkipValidation[Deadline]]
+PrincipalDep = NamedDependency[SkipValidation[Principal]]
+LibraryDep = NamedDependency[SkipValidation[Library]]
+IntakeDep = NamedDependency[SkipValidation[Intake]]
+RetrieverDep = NamedDependency[SkipValidation[Retriever]]
 
 
-def gates_for(services: Services) -> Gates:
-    """Gates of the sizes that the limits name."""
-    limits = services.limits
-    return Gates(
-        requests=Gate("requests", limits.max_in_flight),
-        texts=Gate("texts", limits.max_texts_in_flight),
-        answers=Gate("answers", limits.max_answers_in_flight),
-    )
-
-
-def providers(services: Services, gates: Gates) -> dict[str, Provide]:
+def providers(services: Services) -> dict[str, Provide]:
     """The providers of everything above."""
+    stores = services.registry, services.index, services.sources, services.queue
 
     def deadline(request: Request[Any, Any, Any]) -> Deadline:
         return Deadline.after(requested_timeout_s(request.headers.get(TIMEOUT_HEADER), services.limits.timeout_s))
 
+    def principal(request: Request[Any, Any, Any]) -> Principal:
+        known: Principal = request.scope["principal"]  # type: ignore[typeddict-item]
+        return known
+
     return {
-        "services": Provide(lambda: services, sync_to_thread=False),
-        "gates": Provide(lambda: gates, sync_to_thread=False),
+        "services": always(services),
+        "gates": always(Gates.of(services.limits)),
+        "library": always(Library(*stores)),
+        "intake": always(Intake(*stores, limits=services.intake_limits)),
+        "retriever": always(retriever_for(services)),
         "deadline": Provide(deadline, sync_to_thread=False),
+        "principal": Provide(principal, sync_to_thread=False),
     }
+
+
+def always(value: Any) -> Provide:
+    """Provide this one value to every request."""
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+def retriever_for(services: Services) -> Retriever:
+    """The retriever over the services' model and index."""
+    return Retriever(
+        services.embedder,
+        services.index,
+        lambda text: query_terms(services.pipeline, [text])[0],
+        services.reranker,
+    )
 
 
 def requested_timeout_s(header: str | None, limit_s: float) -> float:

@@ -2,13 +2,24 @@
 
 from dataclasses import dataclass, field
 
-from phoserve.ports import Embedder
+from api.keys import KeyRing, OpenDoor
+from phoserve.intake import IntakeLimits
+from phoserve.ports import DocumentRegistry, Embedder, PassageIndex, Reranker, SourceStore, TaskQueue
 from phoserve.settings import LimitSettings
+from phoserve.text import TextPipeline
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The filled ports and the settings' values."""
 
     embedder: Embedder
+    pipeline: TextPipeline
+    index: PassageIndex
+    registry: DocumentRegistry
+    sources: SourceStore
+    queue: TaskQueue
+    reranker: Reranker | None = None
+    keys: KeyRing = field(default_factory=OpenDoor)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    intake_limits: IntakeLimits = field(default_factory=IntakeLimits)

@@ -285,3 +285,21 @@ class TaskQueue(Protocol):
     async def depth(self) -> int:
         """How many tasks wait, as far as the queue knows."""
         ...
+
+
+class Reranker(Protocol):
+    """Scores passages against a query by reading both together."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def rerank(
+        self, query: str, passages: Sequence[str], *, timeout_s: float | None = None
+    ) -> NDArray[np.float32]:
+        """Score each passage, float32 of shape (passages,), higher is better; scores of two queries do not compare.
+
+        Raises InvalidInput, Overloaded, Unavailable or DeadlineExceeded.
+        """
+        ...
+
+    async def close(self) -> None: ...

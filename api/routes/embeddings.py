@@ -1,11 +1,12 @@
 """POST /v1/embeddings and GET /v1/models, as OpenAI's clients know them."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from litestar import get, post
 from litestar.params import FromPath, JSONBody
 
+from api.auth import readers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, GatesDep, ServicesDep
 from api.schemas.openai import (
@@ -21,7 +22,7 @@ from phoserve.errors import InvalidInput, NotFound, TooLarge
 from phoserve.ports import Embeddings
 
 
-@post("/v1/embeddings", dto=StrictJson, return_dto=None, status_code=200, tags=["embeddings"])
+@post("/v1/embeddings", dto=StrictJson, return_dto=None, status_code=200, guards=[readers], tags=["embeddings"])
 async def create_embeddings(
     data: JSONBody[EmbeddingsRequest], services: ServicesDep, gates: GatesDep, deadline: DeadlineDep
 ) -> EmbeddingsResponse:
@@ -43,13 +44,13 @@ async def create_embeddings(
     )
 
 
-@get("/v1/models", tags=["embeddings"])
+@get("/v1/models", guards=[readers], tags=["embeddings"])
 async def list_models(services: ServicesDep) -> ModelList:
     """The one model this server has."""
     return ModelList(data=[_card(services.embedder.contract)])
 
 
-@get("/v1/models/{model:path}", tags=["embeddings"])
+@get("/v1/models/{model:path}", guards=[readers], tags=["embeddings"])
 async def get_model(model: FromPath[str], services: ServicesDep) -> ModelCard:
     """The model of that name."""
     card = _card(services.embedder.contract)
@@ -58,7 +59,7 @@ async def get_model(model: FromPath[str], services: ServicesDep) -> ModelCard:
     return card
 
 
-def checked_texts(given: str | list[str | int | list[int]] | list[str], *, limit: int) -> list[str]:
+def checked_texts(given: str | Sequence[str | int | list[int]], *, limit: int) -> list[str]:
     """The texts to embed or tokenize. Raises InvalidInput or TooLarge with the position of the offending one."""
     inputs = [given] if isinstance(given, str) else given
     if not inputs:

@@ -13,7 +13,7 @@ from litestar.params import SkipValidation
 from msgspec import Struct
 
 from api.services import Services
-from phoserve.errors import PhoserveError, Unavailable
+from phoserve.errors import ContractMismatch, PhoserveError, Unavailable
 
 CANARY: Final = "Xin chào, đây là câu kiểm tra."
 CHECK_TIMEOUT_S: Final = 5.0
@@ -75,7 +75,7 @@ class ReadinessProbe:
         )
 
     def _checks(self) -> dict[str, Callable[[], Awaitable[str]]]:
-        return {"embedder": self._embedder}
+        return {"embedder": self._embedder, "index": self._index, "registry": self._registry, "queue": self._queue}
 
     async def _embedder(self) -> str:
         embeddings = await self.services.embedder.embed([CANARY], timeout_s=CHECK_TIMEOUT_S)
@@ -86,6 +86,21 @@ class ReadinessProbe:
         if contract.normalise and abs(float(np.linalg.norm(vector)) - 1.0) > UNIT_LENGTH_TOLERANCE:
             raise Unavailable("embedder", "the canary's vector does not have length 1")
         return f"served by {embeddings.served_by}"
+
+    async def _index(self) -> str:
+        index, contract = self.services.index, self.services.embedder.contract
+        if index.fingerprint != contract.fingerprint:
+            raise ContractMismatch(
+                f"the index holds vectors of model {index.fingerprint}, the embedder is {contract.fingerprint}; "
+                "run `phoserve reembed`"
+            )
+        return f"{await index.count()} passages"
+
+    async def _registry(self) -> str:
+        return f"{sum((await self.services.registry.counts()).values())} documents"
+
+    async def _queue(self) -> str:
+        return f"{await self.services.queue.depth()} tasks waiting"
 
 
 ProbeDep = NamedDependency[SkipValidation[ReadinessProbe]]

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from litestar.testing import TestClient
 
 from api.admission import Gate
 from api.app import create_app
-from api.services import Services
 from phoserve.errors import DeadlineExceeded, Overloaded, PhoserveError, Unavailable
 from tests.support.embedders import DIM, WordHashEmbedder
+from tests.support.services import memory_services
 
 Client = TestClient[Litestar]
 
@@ -24,8 +25,8 @@ def embedder() -> WordHashEmbedder:
 
 
 @pytest.fixture
-def client(embedder: WordHashEmbedder) -> Iterator[Client]:
-    with TestClient(create_app(Services(embedder))) as client:
+def client(embedder: WordHashEmbedder, tmp_path: Path) -> Iterator[Client]:
+    with TestClient(create_app(memory_services(tmp_path, embedder))) as client:
         yield client
 
 
@@ -110,8 +111,8 @@ def test_trouble_below_is_answered(
         assert int(response.headers["Retry-After"]) >= 1
 
 
-def test_a_slow_embedder_meets_the_deadline() -> None:
-    with TestClient(create_app(Services(WordHashEmbedder(delay_s=5)))) as client:
+def test_a_slow_embedder_meets_the_deadline(tmp_path: Path) -> None:
+    with TestClient(create_app(memory_services(tmp_path, WordHashEmbedder(delay_s=5)))) as client:
         response = client.post("/v1/embeddings", json={"input": "a"}, headers={"X-Request-Timeout": "0.05"})
     assert response.status_code == 504
 
@@ -141,3 +142,10 @@ def test_models_and_schema(client: Client) -> None:
     assert client.get("/v1/models/tests/word-hash").status_code == 200
     assert client.get("/v1/models/gpt").json()["error"]["type"] == "not_found_error"
     assert "/v1/embeddings" in client.get("/schema").json()["paths"]
+
+
+def test_tokens_as_the_encoder_reads_them(client: Client) -> None:
+    [row] = client.post("/v1/tokenize", json={"input": "học sinh"}).json()["data"]
+    assert row["segmented"] == "học_sinh"
+    assert row["count"] == len(row["tokens"]) == 3
+    assert row["truncated"] is False

@@ -1,0 +1,49 @@
+"""Guards: a route says which role it takes; the key's collections are checked wherever the path names one."""
+
+from typing import Any, Final
+
+from litestar.connection import ASGIConnection
+from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
+from litestar.handlers import BaseRouteHandler
+from litestar.types import Guard
+
+from api.keys import KeyRing, Principal, Role
+from phoserve.errors import CollectionNotFound
+
+SCHEME: Final = "bearer "
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+def allow(role: Role) -> Guard:
+    """Let in whoever has at least `role`, and may touch the collection in the path.
+
+    A collection that the key may not touch is answered exactly as an unknown one, before anything is looked up.
+    """
+
+    def guard(connection: Connection, _: BaseRouteHandler) -> None:
+        principal = authenticated(connection)
+        collection = connection.path_params.get("collection")
+        if collection is not None and not principal.may_touch(collection):
+            raise CollectionNotFound(collection)
+        if not principal.role.includes(role):
+            raise PermissionDeniedException(detail=f"this needs a key with the role {role} or above")
+
+    return guard
+
+
+def authenticated(connection: Connection) -> Principal:
+    """Whose request it is; remembered in the scope. Raises 401."""
+    keys: KeyRing = connection.app.state.key_ring
+    given = connection.headers.get("authorization", "")
+    principal = keys.principal(given[len(SCHEME) :].strip() if given.lower().startswith(SCHEME) else None)
+    if principal is None:
+        raise NotAuthorizedException(
+            detail="send a valid key in the header Authorization: Bearer <key>", headers={"WWW-Authenticate": "Bearer"}
+        )
+    connection.scope["principal"] = principal  # type: ignore[typeddict-unknown-key]
+    return principal
+
+
+readers: Final = allow(Role.READER)
+writers: Final = allow(Role.WRITER)
+admins: Final = allow(Role.ADMIN)

@@ -1,0 +1,179 @@
+"""Who is asking: API keys, kept as hashes, each with a role and the collections it may touch."""
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+
+from phoserve.errors import ConfigurationError
+
+KEY_PREFIX: Final = "pho_"
+ALL_COLLECTIONS: Final = "*"
+LOOK_AGAIN_S: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Role(StrEnum):
+    """What a key may do; each role may do all that those before it may."""
+
+    READER = "reader"
+    WRITER = "writer"
+    ADMIN = "admin"
+
+    def includes(self, other: "Role") -> bool:
+        """Whether this role may do all that `other` may."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of the key file. The key has 256 random bits, so a plain hash of it cannot be guessed back."""
+
+    id: str
+    sha256: str
+    role: Role = Role.READER
+    collections: tuple[str, ...] = (ALL_COLLECTIONS,)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a request is from."""
+
+    id: str
+    role: Role
+    collections: frozenset[str] = frozenset({ALL_COLLECTIONS})
+
+    def may_touch(self, collection: str) -> bool:
+        """Whether the key is good for this collection."""
+        return ALL_COLLECTIONS in self.collections or collection in self.collections
+
+
+class KeyRing(Protocol):
+    """Knows the keys."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everyone gets in without a key."""
+        ...
+
+    def principal(self, key: str | None) -> Principal | None:
+        """Whose key it is; None for an unknown one."""
+        ...
+
+
+class OpenDoor:
+    """No keys at all: whoever reaches the port may do everything, so only loopback may be listened on."""
+
+    is_open = True
+
+    def principal(self, key: str | None) -> Principal | None:  # noqa: ARG002
+        return Principal("anonymous", Role.ADMIN)
+
+
+class FixedKeys:
+    """Keys that do not change while the process lives."""
+
+    is_open = False
+
+    def __init__(self, keys: tuple[ApiKey, ...]) -> None:
+        self._keys = [
+            (bytes.fromhex(key.sha256), Principal(key.id, key.role, frozenset(key.collections))) for key in keys
+        ]
+
+    def principal(self, key: str | None) -> Principal | None:
+        """Compares with every key in constant time, so that the time taken tells nothing."""
+        presented = hashlib.sha256((key or "").encode()).digest()
+        found = None
+        for digest, principal in self._keys:
+            if hmac.compare_digest(digest, presented):
+                found = principal
+        return found
+
+
+@dataclass(slots=True)
+class KeyFile:
+    """Keys of a JSON file, read again when it changes; a broken file leaves the keys as they were."""
+
+    path: Path
+    is_open: bool = False
+    _keys: FixedKeys = field(init=False)
+    _seen: tuple[int, int] = (0, 0)
+    _look_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._seen = self._stamp()
+        self._keys = FixedKeys(parse_keys(self.path.read_bytes(), str(self.path)))
+
+    def principal(self, key: str | None) -> Principal | None:
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_AGAIN_S
+            self._refresh()
+        return self._keys.principal(key)
+
+    def _refresh(self) -> None:
+        try:
+            stamp = self._stamp()
+            if stamp == self._seen:
+                return
+            self._keys = FixedKeys(parse_keys(self.path.read_bytes(), str(self.path)))
+            self._seen = stamp
+            log.info("keys_reloaded", path=str(self.path))
+        except (ConfigurationError, OSError) as error:
+            log.error("keys_not_reloaded", path=str(self.path), error=str(error))
+
+    def _stamp(self) -> tuple[int, int]:
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            raise ConfigurationError(f"the key file {self.path} cannot be read ({error.strerror})") from error
+        return found.st_mtime_ns, found.st_size
+
+
+def parse_keys(source: bytes, where: str) -> tuple[ApiKey, ...]:
+    """The keys of a JSON list such as `[{"id": "app", "sha256": "...", "role": "reader", "collections": ["kb"]}]`.
+
+    Raises ConfigurationError.
+    """
+    try:
+        keys = msgspec.json.decode(source, type=tuple[ApiKey, ...])
+        if any(len(bytes.fromhex(key.sha256)) != hashlib.sha256().digest_size for key in keys):
+            raise ValueError("sha256 is 64 hex digits")
+    except (msgspec.DecodeError, ValueError) as error:
+        raise ConfigurationError(f"{where} is not a list of keys: {error}; see docs/api.md") from error
+    if not keys or len({key.id for key in keys}) < len(keys):
+        raise ConfigurationError(f"{where} must hold at least one key, and no id twice")
+    return keys
+
+
+def new_key(key_id: str, role: Role, collections: tuple[str, ...] = (ALL_COLLECTIONS,)) -> tuple[str, ApiKey]:
+    """A new secret, which is shown once, and the entry to keep."""
+    secret = KEY_PREFIX + secrets.token_urlsafe(32)
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    return secret, ApiKey(id=key_id, sha256=digest, role=role, collections=collections)
+
+
+def check_bind(host: str, keys: KeyRing) -> None:
+    """Raise ConfigurationError where `host` is reachable from other machines and no key guards it."""
+    if keys.is_open and not _is_loopback(host):
+        raise ConfigurationError(
+            f"listening on {host} would let everyone on the network in, because there are no API keys: "
+            "set PHOSERVE_KEYS__FILE (see docs/api.md), or listen on 127.0.0.1"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,141 @@
+"""Documents: hand in, follow, look into, delete."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, delete, get, post
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from api.audit import audited
+from api.auth import readers, writers
+from api.dependencies import IntakeDep, LibraryDep, PrincipalDep, ServicesDep
+from api.schemas.documents import (
+    AcceptedDocument,
+    AcceptedDocuments,
+    DocumentList,
+    DocumentView,
+    PassageList,
+    passage_view,
+    url_of,
+    view_of,
+)
+from api.uploads import drafts_of
+from phoserve.documents import Document, DocumentState
+from phoserve.errors import InvalidInput
+from phoserve.library import PAGE_LIMIT
+
+MAX_KEY_CHARACTERS = 200
+
+
+def routes(max_upload_bytes: int) -> list[Any]:
+    """The handlers; uploads may be larger than other bodies."""
+
+    @post(
+        "/v1/collections/{collection:str}/documents",
+        status_code=202,
+        guards=[writers],
+        tags=["documents"],
+        request_max_body_size=max_upload_bytes,
+    )
+    async def add_documents(
+        collection: FromPath[str],
+        request: Request[Any, Any, Any],
+        intake: IntakeDep,
+        services: ServicesDep,
+        principal: PrincipalDep,
+        bulk: FromQuery[bool] = False,
+    ) -> AcceptedDocuments:
+        """Take documents in: once this answers 202 they are stored and will be indexed, whatever dies next.
+
+        Send JSON, or files in the multipart field `files`. With the header `Idempotency-Key`, sending the same again
+        changes nothing. `bulk` work waits behind interactive work.
+        """
+        drafts = await drafts_of(request, services.limits)
+        with audited("add_documents", principal, collection=collection, documents=len(drafts)):
+            documents = await intake.submit(collection, drafts, bulk=bulk, request=_idempotency_key(request))
+        return AcceptedDocuments(documents=[_accepted(document) for document in documents])
+
+    return [
+        add_documents,
+        list_documents,
+        get_document,
+        get_passages,
+        get_original,
+        delete_document,
+        reindex_document,
+    ]
+
+
+@get("/v1/collections/{collection:str}/documents", guards=[readers], tags=["documents"])
+async def list_documents(
+    collection: FromPath[str],
+    library: LibraryDep,
+    states: Annotated[list[DocumentState] | None, QueryParameter(name="state")] = None,
+    cursor: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=PAGE_LIMIT)] = 50,
+) -> DocumentList:
+    """A page of documents, newest first."""
+    page = await library.documents(collection, states=states or (), cursor=cursor, limit=limit)
+    return DocumentList(documents=[view_of(each) for each in page.documents], cursor=page.cursor)
+
+
+@get("/v1/collections/{collection:str}/documents/{document_id:str}", guards=[readers], tags=["documents"])
+async def get_document(collection: FromPath[str], document_id: FromPath[str], library: LibraryDep) -> DocumentView:
+    """How far a document is, or why it failed."""
+    return view_of(await library.document(collection, document_id))
+
+
+@get("/v1/collections/{collection:str}/documents/{document_id:str}/passages", guards=[readers], tags=["documents"])
+async def get_passages(collection: FromPath[str], document_id: FromPath[str], library: LibraryDep) -> PassageList:
+    """What search can find of a document."""
+    passages = await library.passages(collection, document_id)
+    return PassageList(passages=[passage_view(each) for each in passages])
+
+
+@get("/v1/collections/{collection:str}/documents/{document_id:str}/original", guards=[readers], tags=["documents"])
+async def get_original(collection: FromPath[str], document_id: FromPath[str], library: LibraryDep) -> Response[bytes]:
+    """The document as it was handed in; always as a download, because it may be anybody's HTML."""
+    content = await library.original(collection, document_id)
+    return Response(
+        content,
+        media_type="application/octet-stream",
+        headers={"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"},
+    )
+
+
+@delete("/v1/collections/{collection:str}/documents/{document_id:str}", guards=[writers], tags=["documents"])
+async def delete_document(
+    collection: FromPath[str], document_id: FromPath[str], library: LibraryDep, principal: PrincipalDep
+) -> None:
+    """Delete a document: out of search at once, then its original and its record."""
+    with audited("delete_document", principal, collection=collection, document=document_id):
+        await library.delete(collection, document_id)
+
+
+@post(
+    "/v1/collections/{collection:str}/documents/{document_id:str}/reindex",
+    status_code=202,
+    guards=[writers],
+    tags=["documents"],
+)
+async def reindex_document(
+    collection: FromPath[str],
+    document_id: FromPath[str],
+    intake: IntakeDep,
+    library: LibraryDep,
+    principal: PrincipalDep,
+) -> AcceptedDocument:
+    """Index a document's stored original again, such as after a failure."""
+    await library.collection(collection)
+    with audited("reindex_document", principal, collection=collection, document=document_id):
+        return _accepted(await intake.reindex(collection, document_id))
+
+
+def _accepted(document: Document) -> AcceptedDocument:
+    return AcceptedDocument(id=document.id, state=document.state, revision=document.revision, url=url_of(document))
+
+
+def _idempotency_key(request: Request[Any, Any, Any]) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= MAX_KEY_CHARACTERS:
+        raise InvalidInput(f"is 1 to {MAX_KEY_CHARACTERS} characters", field="Idempotency-Key")
+    return key

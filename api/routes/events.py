@@ -1,0 +1,29 @@
+"""GET /v1/collections/{c}/events: what happens to the documents of a collection, as it happens."""
+
+from collections.abc import AsyncIterator
+
+from litestar import get
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from api.auth import readers
+from api.dependencies import LibraryDep
+from api.schemas.documents import view_of
+from api.sse import event, stream
+from phoserve.errors import CollectionNotFound
+from phoserve.library import Library
+
+
+@get("/v1/collections/{collection:str}/events", guards=[readers], tags=["documents"])
+async def collection_events(collection: FromPath[str], library: LibraryDep) -> Stream:
+    """Server-sent events `document` (a document's record, whenever it changes) and `end` (the collection is gone)."""
+    await library.collection(collection)
+    return stream(_changes(collection, library))
+
+
+async def _changes(collection: str, library: Library) -> AsyncIterator[bytes]:
+    try:
+        async for document in library.watch(collection):
+            yield event("document", view_of(document))
+    except CollectionNotFound:
+        yield event("end", {"reason": "deleted"})

@@ -1,0 +1,86 @@
+"""POST /v1/collections/{c}/search."""
+
+from litestar import post
+from litestar.params import FromPath, JSONBody
+
+from api.auth import readers
+from api.body import StrictJson
+from api.dependencies import DeadlineDep, GatesDep, LibraryDep, RetrieverDep, ServicesDep
+from api.filters import parse_filter
+from api.schemas.search import SearchRequest, SearchResponse, hits_of
+from phoserve.contract import Fusion
+from phoserve.errors import InvalidInput, TooLarge
+from phoserve.retrieval import Query
+from phoserve.settings import LimitSettings
+from phoserve.timings import Timings
+
+
+@post(
+    "/v1/collections/{collection:str}/search",
+    dto=StrictJson,
+    return_dto=None,
+    status_code=200,
+    guards=[readers],
+    tags=["search"],
+)
+async def search(
+    collection: FromPath[str],
+    data: JSONBody[SearchRequest],
+    library: LibraryDep,
+    retriever: RetrieverDep,
+    services: ServicesDep,
+    gates: GatesDep,
+    deadline: DeadlineDep,
+) -> SearchResponse:
+    """Find the passages of a collection that best answer a query."""
+    query = query_of(data, services.limits)
+    timings = Timings()
+    with gates.requests.hold(), timings.stage("total"):
+        with timings.stage("collection"):
+            await deadline.keep(library.collection(collection))
+        found = await deadline.keep(retriever.search(collection, query, deadline=deadline, timings=timings))
+    return SearchResponse(
+        hits=hits_of(found),
+        mode=query.mode,
+        next_offset=query.offset + query.top_k if found.more else None,
+        timings_ms=timings.ms,
+    )
+
+
+def query_of(data: SearchRequest, limits: LimitSettings) -> Query:
+    """The query within the server's limits. Raises InvalidInput or TooLarge."""
+    checked_question(data.query, limits, field="query")
+    if data.top_k > limits.max_top_k:
+        raise InvalidInput(f"is at most {limits.max_top_k}; page with `offset`", field="top_k")
+    if data.offset + data.top_k > limits.max_candidates:
+        raise InvalidInput(
+            f"paging ends at {limits.max_candidates} passages; narrow the search with a filter", field="offset"
+        )
+    return Query(
+        text=data.query,
+        mode=data.mode,
+        top_k=data.top_k,
+        offset=data.offset,
+        where=parse_filter(data.filter),
+        min_score=data.min_score,
+        weights=_fusion(data),
+        per_document=data.per_document,
+        rerank=data.rerank,
+    )
+
+
+def checked_question(text: str, limits: LimitSettings, *, field: str) -> str:
+    """`text` if it is neither blank nor too long. Raises InvalidInput or TooLarge."""
+    if not text.strip():
+        raise InvalidInput("is blank", field=field)
+    if len(text) > limits.max_query_characters:
+        raise TooLarge(f"is over {limits.max_query_characters} characters", field=field)
+    return text
+
+
+def _fusion(data: SearchRequest) -> Fusion | None:
+    if data.weights is None:
+        return None
+    if data.weights.dense + data.weights.lexical <= 0:
+        raise InvalidInput("one of the two is above 0", field="weights")
+    return Fusion(dense=data.weights.dense, lexical=data.weights.lexical)

@@ -1,0 +1,161 @@
+"""Collections and documents over the wire."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from msgspec import Meta, Struct
+
+from phoserve.documents import Collection, Document, DocumentFailure, DocumentState, Passage
+
+MetadataField = Annotated[
+    dict[str, Any], Meta(description="Any JSON object; search filters on it. Dates as RFC 3339 strings.")
+]
+
+
+class CollectionRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a collection is for."""
+
+    description: Annotated[str, Meta(max_length=2000)] = ""
+
+
+class CollectionView(Struct, frozen=True, kw_only=True):
+    """A collection; `documents` counts them by state."""
+
+    name: str
+    description: str
+    created_at: datetime
+    documents: dict[DocumentState, int]
+    passages: int
+
+
+class CollectionList(Struct, frozen=True, kw_only=True):
+    """The collections that the key may touch, by name."""
+
+    collections: list[CollectionView]
+
+
+class NewDocument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A document as text; an `id` that exists already gets a new revision."""
+
+    text: str
+    id: Annotated[str | None, Meta(description="Chosen by you; made up if left out.")] = None
+    title: Annotated[str, Meta(max_length=1000)] = ""
+    metadata: MetadataField = {}
+
+
+class DocumentsRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Documents to take in."""
+
+    documents: Annotated[list[NewDocument], Meta(min_length=1)]
+
+
+class AcceptedDocument(Struct, frozen=True, kw_only=True):
+    """A document that is stored and will be indexed; `url` tells how far it is."""
+
+    id: str
+    state: DocumentState
+    revision: int
+    url: str
+
+
+class AcceptedDocuments(Struct, frozen=True, kw_only=True):
+    """In the order they were sent."""
+
+    documents: list[AcceptedDocument]
+
+
+class DocumentView(Struct, frozen=True, kw_only=True):
+    """A document's record. While a new revision is indexed, search still finds the one before (`live_revision`)."""
+
+    id: str
+    collection: str
+    title: str
+    state: DocumentState
+    revision: int
+    live_revision: int
+    passages: int
+    progress: float
+    error: DocumentFailure | None
+    metadata: dict[str, Any]
+    media_type: str
+    size_bytes: int
+    filename: str | None
+    created_at: datetime
+    updated_at: datetime
+    url: str
+
+
+class DocumentList(Struct, frozen=True, kw_only=True):
+    """A page of documents, newest first; `cursor` asks for the next one and is null at the end."""
+
+    documents: list[DocumentView]
+    cursor: str | None
+
+
+class PassageView(Struct, frozen=True, kw_only=True):
+    """A passage of a document; `start` and `end` are characters of the document's text."""
+
+    passage_id: str
+    ordinal: int
+    text: str
+    headings: tuple[str, ...]
+    start: int
+    end: int
+
+
+class PassageList(Struct, frozen=True, kw_only=True):
+    """A document's passages, in order."""
+
+    passages: list[PassageView]
+
+
+def url_of(document: Document) -> str:
+    """Where the document's state is to be asked for; ids may hold any printable character."""
+    return f"/v1/collections/{document.collection}/documents/{quote(document.id, safe='')}"
+
+
+def view_of(document: Document) -> DocumentView:
+    """What a client sees of a record."""
+    return DocumentView(
+        id=document.id,
+        collection=document.collection,
+        title=document.title,
+        state=document.state,
+        revision=document.revision,
+        live_revision=document.live_revision,
+        passages=document.passages,
+        progress=round(document.progress, 4),
+        error=document.error,
+        metadata=document.metadata,
+        media_type=document.original.media_type,
+        size_bytes=document.original.size_bytes,
+        filename=document.original.filename,
+        created_at=document.created_at,
+        updated_at=document.updated_at,
+        url=url_of(document),
+    )
+
+
+def collection_view(collection: Collection, counts: Mapping[DocumentState, int], passages: int) -> CollectionView:
+    """What a client sees of a collection."""
+    return CollectionView(
+        name=collection.name,
+        description=collection.description,
+        created_at=collection.created_at,
+        documents=dict(counts),
+        passages=passages,
+    )
+
+
+def passage_view(passage: Passage) -> PassageView:
+    """What a client sees of a passage."""
+    return PassageView(
+        passage_id=passage.id,
+        ordinal=passage.ordinal,
+        text=passage.text,
+        headings=passage.headings,
+        start=passage.start,
+        end=passage.end,
+    )

@@ -1,0 +1,88 @@
+"""Search over the wire."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from phoserve.retrieval import Found, Hit, SearchMode
+
+FilterField = Annotated[
+    dict[str, Any] | None,
+    Meta(
+        description='Conditions on metadata, all of which must hold: {"year": {"gte": 2020}, "dept": ["hr", "it"]}. '
+        "Operators: eq, any, gt, gte, lt, lte, exists, not; around fields: $all, $any, $not."
+    ),
+]
+Positive = Annotated[int, Meta(ge=1)]
+
+
+class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Weights of the normalised scores in hybrid mode."""
+
+    dense: Annotated[float, Meta(ge=0.0, le=100.0)]
+    lexical: Annotated[float, Meta(ge=0.0, le=100.0)]
+
+
+class SearchRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to look for, and how."""
+
+    query: str
+    mode: SearchMode = SearchMode.HYBRID
+    top_k: Positive = 10
+    offset: Annotated[int, Meta(ge=0)] = 0
+    filter: FilterField = None
+    min_score: Annotated[float | None, Meta(description="Leaves out hits below; depends on the mode.")] = None
+    weights: Weights | None = None
+    per_document: Annotated[Positive | None, Meta(description="At most so many passages of each document.")] = None
+    rerank: bool = False
+
+
+class SearchHit(Struct, frozen=True, kw_only=True):
+    """A passage. `start` and `end` are characters of the document's text, `highlights` spans of this `text`."""
+
+    document_id: str
+    passage_id: str
+    title: str
+    text: str
+    headings: tuple[str, ...]
+    score: float
+    dense_score: float | None
+    lexical_score: float | None
+    rerank_score: float | None
+    start: int
+    end: int
+    highlights: tuple[tuple[int, int], ...]
+    metadata: dict[str, Any]
+
+
+class SearchResponse(Struct, frozen=True, kw_only=True):
+    """Hits, best first; `next_offset` asks for the next page and is null at the end."""
+
+    hits: list[SearchHit]
+    mode: SearchMode
+    next_offset: int | None
+    timings_ms: dict[str, float]
+
+
+def hits_of(found: Found) -> list[SearchHit]:
+    """What a client sees of what was found."""
+    return [_hit_view(hit) for hit in found.hits]
+
+
+def _hit_view(hit: Hit) -> SearchHit:
+    passage = hit.passage
+    return SearchHit(
+        document_id=passage.document_id,
+        passage_id=passage.id,
+        title=passage.title,
+        text=passage.text,
+        headings=passage.headings,
+        score=hit.score,
+        dense_score=hit.dense_score,
+        lexical_score=hit.lexical_score,
+        rerank_score=hit.rerank_score,
+        start=passage.start,
+        end=passage.end,
+        highlights=hit.highlights,
+        metadata=passage.metadata,
+    )

@@ -1,0 +1,88 @@
+"""What a POST of documents carries, as drafts: JSON documents, or files of a multipart form."""
+
+import mimetypes
+from collections.abc import AsyncIterator
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import msgspec
+from litestar import Request
+from litestar.datastructures import UploadFile
+
+from api.body import decode_json
+from api.schemas.documents import DocumentsRequest
+from phoserve.errors import InvalidInput, TooLarge
+from phoserve.intake import Draft
+from phoserve.settings import LimitSettings
+
+FILES_FIELD: Final = "files"
+METADATA_FIELD: Final = "metadata"
+BLOCK_BYTES: Final = 1 << 20
+UNKNOWN_TYPE: Final = "application/octet-stream"
+# Not in every system's table.
+mimetypes.add_type("text/markdown", ".md")
+
+_json = msgspec.json.Decoder(DocumentsRequest)
+_metadata = msgspec.json.Decoder(dict[str, Any])
+
+AnyRequest = Request[Any, Any, Any]
+
+
+async def drafts_of(request: AnyRequest, limits: LimitSettings) -> list[Draft]:
+    """The documents in the body. Raises InvalidInput or TooLarge."""
+    media_type = request.content_type[0]
+    if media_type == "multipart/form-data":
+        drafts = await _from_form(request)
+    elif media_type in {"application/json", ""}:
+        drafts = _from_json(await _body(request, limits.max_body_bytes))
+    else:
+        raise InvalidInput(f"send application/json or multipart/form-data, not {media_type}", field="Content-Type")
+    if len(drafts) > limits.max_documents:
+        raise TooLarge(f"{len(drafts)} documents; at most {limits.max_documents} go into one request")
+    return drafts
+
+
+def _from_json(body: bytes) -> list[Draft]:
+    given: DocumentsRequest = decode_json(body, _json)
+    for position, document in enumerate(given.documents):
+        if not document.text.strip():
+            raise InvalidInput("the text is blank", field=f"documents[{position}].text")
+    return [
+        Draft(document.text.encode(), id=document.id, title=document.title, metadata=document.metadata)
+        for document in given.documents
+    ]
+
+
+async def _from_form(request: AnyRequest) -> list[Draft]:
+    form = await request.form()
+    files = [each for each in form.getall(FILES_FIELD, []) if isinstance(each, UploadFile)]
+    if not files:
+        raise InvalidInput("the form has no file; put files into the field `files`", field=FILES_FIELD)
+    metadata = decode_json(str(form.get(METADATA_FIELD, "{}")).encode(), _metadata)
+    return [_draft(file, metadata) for file in files]
+
+
+def _draft(file: UploadFile, metadata: dict[str, Any]) -> Draft:
+    name = PurePosixPath(file.filename.replace("\\", "/")).name
+    guessed = mimetypes.guess_type(name)[0]
+    # Browsers and curl send octet-stream for what they do not know; the name says more.
+    given = file.content_type if file.content_type not in {"", UNKNOWN_TYPE} else None
+    return Draft(
+        _blocks(file), title=name, metadata=metadata, media_type=given or guessed or UNKNOWN_TYPE, filename=name or None
+    )
+
+
+async def _blocks(file: UploadFile) -> AsyncIterator[bytes]:
+    while block := await file.read(BLOCK_BYTES):
+        yield block
+
+
+async def _body(request: AnyRequest, max_bytes: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > max_bytes:
+            raise TooLarge(f"the body is over {max_bytes} bytes; send fewer documents at a time, or a file")
+        parts.append(part)
+    return b"".join(parts)

@@ -1,0 +1,27 @@
+"""How long each stage of an answer took."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from opentelemetry import trace
+
+_tracer = trace.get_tracer("phoserve")
+
+
+@dataclass(slots=True)
+class Timings:
+    """Milliseconds by stage; stages may overlap, and each is a span of the current trace."""
+
+    ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time the block as `name`; the same name again adds up."""
+        begun = perf_counter()
+        try:
+            with _tracer.start_as_current_span(f"phoserve.{name}"):
+                yield
+        finally:
+            self.ms[name] = round(self.ms.get(name, 0.0) + (perf_counter() - begun) * 1000, 3)

@@ -1,0 +1,217 @@
+"""Collections, documents and search over HTTP, on stores in memory."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from api.app import create_app
+from api.services import Services
+from phoserve.settings import LimitSettings
+from tests.support.services import index_queued, memory_services
+
+DOCUMENTS: list[dict[str, Any]] = [
+    {"id": "d1", "title": "Nghỉ phép", "text": "Nhân viên được nghỉ phép mười hai ngày.", "metadata": {"year": 2024}},
+    {"id": "d2", "title": "Lương", "text": "Lương được trả vào ngày mười hằng tháng.", "metadata": {"year": 2020}},
+    {"id": "d3", "title": "Máy tính", "text": "Máy tính xách tay được bảo hành ba năm.", "metadata": {"dept": "it"}},
+]
+
+Client = TestClient[Litestar]
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Services:
+    return memory_services(tmp_path, limits=LimitSettings(max_documents=5, max_body_bytes=100_000))
+
+
+@pytest.fixture
+def client(services: Services) -> Iterator[Client]:
+    with TestClient(create_app(services)) as client:
+        client.put("/v1/collections/kb").raise_for_status()
+        yield client
+
+
+@pytest.fixture
+def filled(client: Client, services: Services) -> Client:
+    client.post("/v1/collections/kb/documents", json={"documents": DOCUMENTS}).raise_for_status()
+    with client.portal() as portal:
+        portal.call(index_queued, services)
+    return client
+
+
+def search(client: Client, **body: Any) -> dict[str, Any]:
+    response = client.post("/v1/collections/kb/search", json=body)
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def test_a_collection_is_made_once(client: Client) -> None:
+    again = client.put("/v1/collections/kb", json={"description": "Sổ tay"})
+    assert again.status_code == 200
+    assert client.put("/v1/collections/other").status_code == 201
+    names = [each["name"] for each in client.get("/v1/collections").json()["collections"]]
+    assert names == ["kb", "other"]
+    assert client.get("/v1/collections/kb").json()["description"] == "Sổ tay"
+    assert client.delete("/v1/collections/kb").status_code == 204
+    assert client.get("/v1/collections/kb").status_code == 404
+
+
+def test_documents_are_acknowledged_then_ready(client: Client, services: Services) -> None:
+    response = client.post("/v1/collections/kb/documents", json={"documents": DOCUMENTS})
+    assert response.status_code == 202
+    [first, *_] = response.json()["documents"]
+    assert first == {"id": "d1", "state": "queued", "revision": 1, "url": "/v1/collections/kb/documents/d1"}
+    with client.portal() as portal:
+        portal.call(index_queued, services)
+    record = client.get(first["url"]).json()
+    assert (record["state"], record["passages"], record["progress"], record["error"]) == ("ready", 1, 1.0, None)
+    assert record["metadata"] == {"year": 2024}
+    [passage] = client.get(first["url"] + "/passages").json()["passages"]
+    assert passage["text"] == DOCUMENTS[0]["text"]
+    assert client.get(first["url"] + "/original").text == DOCUMENTS[0]["text"]
+
+
+def test_files_are_taken(client: Client) -> None:
+    files: list[Any] = [("files", ("sổ tay.md", "# Chào".encode())), ("files", ("b.html", b"<p>2</p>", "text/html"))]
+    response = client.post("/v1/collections/kb/documents", files=files, data={"metadata": json.dumps({"year": 2024})})
+    assert response.status_code == 202, response.text
+    records = [client.get(each["url"]).json() for each in response.json()["documents"]]
+    assert [(each["filename"], each["media_type"]) for each in records] == [
+        ("sổ tay.md", "text/markdown"),
+        ("b.html", "text/html"),
+    ]
+    assert records[0]["metadata"] == {"year": 2024}
+
+
+def test_listing_pages_and_states(filled: Client) -> None:
+    first = filled.get("/v1/collections/kb/documents", params={"limit": 2, "state": "ready"}).json()
+    assert len(first["documents"]) == 2
+    rest = filled.get("/v1/collections/kb/documents", params={"limit": 2, "cursor": first["cursor"]}).json()
+    assert len(rest["documents"]) == 1
+    assert rest["cursor"] is None
+    assert filled.get("/v1/collections/kb/documents", params={"state": "failed"}).json()["documents"] == []
+
+
+def test_a_deleted_document_is_not_found(filled: Client) -> None:
+    assert filled.delete("/v1/collections/kb/documents/d1").status_code == 204
+    assert filled.get("/v1/collections/kb/documents/d1").status_code == 404
+    assert "d1" not in [hit["document_id"] for hit in search(filled, query="nghỉ phép")["hits"]]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_search_finds_by_every_mode(filled: Client, mode: str) -> None:
+    answer = search(filled, query="nghỉ phép bao nhiêu ngày", mode=mode, top_k=1)
+    [hit] = answer["hits"]
+    assert hit["document_id"] == "d1"
+    assert hit["text"][slice(*hit["highlights"][0])] == "nghỉ phép"
+    assert {"total", "collection"} <= answer["timings_ms"].keys()
+    assert (hit["dense_score"] is None) == (mode == "lexical")
+
+
+def test_filters_hold(filled: Client) -> None:
+    def ids(**where: Any) -> set[str]:
+        return {hit["document_id"] for hit in search(filled, query="ngày", mode="dense", filter=where)["hits"]}
+
+    assert ids(year={"gte": 2021}) == {"d1"}
+    assert ids(year=[2020, 2024]) == {"d1", "d2"}
+    assert ids(year={"exists": False}) == {"d3"}
+    assert ids(**{"$not": {"dept": "it"}}) == {"d1", "d2"}
+    assert ids(**{"$any": [{"dept": "it"}, {"year": 2020}]}) == {"d2", "d3"}
+
+
+def test_pages_do_not_overlap(filled: Client) -> None:
+    first = search(filled, query="mười ngày", top_k=2)
+    second = search(filled, query="mười ngày", top_k=2, offset=first["next_offset"])
+    ids = [hit["passage_id"] for hit in first["hits"] + second["hits"]]
+    assert len(ids) == len(set(ids)) == 3
+    assert second["next_offset"] is None
+
+
+def test_a_threshold_leaves_the_rest_out(filled: Client) -> None:
+    every = search(filled, query="nghỉ phép", mode="dense")["hits"]
+    kept = search(filled, query="nghỉ phép", mode="dense", min_score=every[0]["score"])["hits"]
+    assert [hit["document_id"] for hit in kept] == ["d1"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"query": " "}, "query"),
+        ({}, "query"),
+        ({"query": 5}, "query"),
+        ({"query": "a", "topk": 5}, "topk"),
+        ({"query": "a", "top_k": 0}, "top_k"),
+        ({"query": "a", "top_k": 1000}, "top_k"),
+        ({"query": "a", "top_k": "5"}, "top_k"),
+        ({"query": "a", "mode": "magic"}, "mode"),
+        ({"query": "a", "offset": 5000}, "offset"),
+        ({"query": "a", "weights": {"dense": 0, "lexical": 0}}, "weights"),
+        ({"query": "a", "rerank": True}, "rerank"),
+        ({"query": "a", "filter": {"year": {"above": 3}}}, "filter.year"),
+        ({"query": "a", "filter": {"year": None}}, "filter.year"),
+        ({"query": "a", "filter": {"year": {"gte": True}}}, "filter.year.gte"),
+        ({"query": "a", "filter": {"year": {"gte": 1, "lt": "2024-01-01"}}}, "filter.year"),
+        ({"query": "a", "filter": {"$or": []}}, "filter"),
+        ({"query": "a", "filter": {"a b": 1}}, "filter"),
+        ({"query": "a", "filter": {"$all": []}}, "filter.$all"),
+        ({"query": "a", "filter": {"n": 2**70}}, "filter.n"),
+    ],
+)
+def test_bad_searches_name_the_field(client: Client, body: dict[str, Any], field: str) -> None:
+    response = client.post("/v1/collections/kb/search", json=body)
+    assert response.status_code == 422, response.text
+    assert response.headers["content-type"].startswith("application/problem+json")
+    assert [each["field"] for each in response.json()["errors"]] == [field]
+
+
+def test_a_filter_nested_without_end_is_refused(client: Client) -> None:
+    for depth in (20, 5000):
+        nested = '{"$not": ' * depth + '{"a": 1}' + "}" * depth
+        response = client.post("/v1/collections/kb/search", content='{"query": "a", "filter": ' + nested + "}")
+        assert response.status_code == 422, response.text
+
+
+@pytest.mark.parametrize(
+    ("documents", "status", "field"),
+    [
+        ([], 422, "documents"),
+        ([{"text": " "}], 422, "documents[0].text"),
+        ([{"text": "a"}, {"text": 5}], 422, "documents[1].text"),
+        ([{"text": "a", "id": ""}], 422, "documents[0].id"),
+        ([{"text": "a", "id": "x"}, {"text": "b", "id": "x"}], 422, "documents[0].id"),
+        ([{"text": "a", "metadata": [1]}], 422, "documents[0].metadata"),
+        ([{"text": "a", "tag": 1}], 422, "documents[0].tag"),
+        ([{"text": "a"}] * 6, 413, None),
+        ([{"text": "a" * 200_000}], 413, None),
+    ],
+)
+def test_bad_documents_name_the_field(client: Client, documents: list[Any], status: int, field: str | None) -> None:
+    response = client.post("/v1/collections/kb/documents", json={"documents": documents})
+    assert response.status_code == status, response.text
+    assert [each["field"] for each in response.json().get("errors", [])] == ([field] if field else [])
+
+
+def test_unknown_things_are_404(client: Client) -> None:
+    assert client.post("/v1/collections/no/search", json={"query": "a"}).status_code == 404
+    assert client.post("/v1/collections/no/documents", json={"documents": [{"text": "a"}]}).status_code == 404
+    assert client.get("/v1/collections/kb/documents/no").status_code == 404
+    assert client.get("/v1/collections/no/events").status_code == 404
+    assert client.put("/v1/collections/sổ").status_code == 422
+
+
+def test_other_media_types_are_refused(client: Client) -> None:
+    response = client.post("/v1/collections/kb/documents", content=b"<a/>", headers={"Content-Type": "text/xml"})
+    assert response.status_code == 422
+    assert client.post("/v1/collections/kb/documents", files={"other": ("a.txt", b"a")}).status_code == 422
+
+
+def test_the_same_request_again_changes_nothing(client: Client) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    body = {"documents": [{"text": "một"}]}
+    first = client.post("/v1/collections/kb/documents", json=body, headers=headers).json()
+    assert client.post("/v1/collections/kb/documents", json=body, headers=headers).json() == first
