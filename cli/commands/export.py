@@ -1,0 +1,49 @@
+"""`phoserve export`: a model from a folder or the hub, made ready for Triton."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.main import app
+from cli.progress import ConsoleReporter, JsonReporter, Reporter
+from phoserve.errors import ConfigurationError
+
+DEFAULT_SOURCE = "VoVanPhuc/sup-SimCSE-VietNamese-phobert-base"
+
+
+@app.command()
+def export(
+    source: Annotated[str, typer.Argument(help="A folder, or a model id on the Hugging Face hub.")] = DEFAULT_SOURCE,
+    target: Annotated[Path | None, typer.Option("--to", help="Folder to make [default: models/NAME].")] = None,
+    revision: Annotated[str | None, typer.Option(help="A commit or tag on the hub.")] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Also the graphs for the gpu and tensorrt profiles.")] = False,
+    segment: Annotated[bool, typer.Option(help="Whether the model was trained on word-segmented text.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Export a PhoBERT-shaped model: contract, graphs that pass their parity gates, model card."""
+    report: Reporter = JsonReporter() if as_json else ConsoleReporter()
+    _export(report, source, target, revision, gpu=gpu, segment=segment)
+
+
+def _export(
+    report: Reporter, name: str, target: Path | None, revision: str | None, *, gpu: bool, segment: bool
+) -> None:
+    try:
+        from export.model_card import parity_table
+        from export.model_folder import export_model
+        from export.sources import find_source
+    except ImportError as error:
+        raise ConfigurationError(f"{error.name} is not installed: `pip install 'phoserve[export]'`") from None
+    with report.step(f"Finding {name}"):
+        source = find_source(name, revision)
+    target = target or Path("models") / source.name.rsplit("/", 1)[-1]
+    table = export_model(
+        source,
+        target,
+        gpu=gpu,
+        segmenter="pyvi-0.1.1" if segment else "none",
+        say=lambda text: report.tell("step", text),
+    )
+    report.tell("table", parity_table(table))
+    report.tell("exported", f"{target} is ready: `phoserve up --model {target}`", folder=str(target))

@@ -1,0 +1,143 @@
+"""A PhoBERT-shaped checkpoint on disk: read, checked, and described as the graphs need it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+import transformers
+from transformers import RobertaModel
+
+from export.graph import Array
+from export.packed import POSITION_OFFSET, EncoderShape
+from phoserve.contract import MERGES_FILE, VOCAB_FILE, Pooling
+from phoserve.errors import ConfigurationError
+
+TOKENIZER_FILES: Final = (VOCAB_FILE, MERGES_FILE)
+WEIGHT_FILES: Final = ("model.safetensors", "pytorch_model.bin")
+SPECIALS: Final = 4  # <s> <pad> </s> <unk> stand before the entries of vocab.txt
+MODEL_TOKENS: Final = 256  # what PhoBERT was trained on
+POOLINGS: Final[dict[str, Pooling]] = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The model and all that its folder says about how to use it."""
+
+    folder: Path
+    model: RobertaModel
+    shape: EncoderShape
+    max_tokens: int
+
+    @property
+    def weights_file(self) -> Path:
+        return weights_file(self.folder)
+
+    def weights(self) -> dict[str, Array]:
+        """The parameters by name, float32."""
+        return {name: value.numpy() for name, value in self.model.state_dict().items()}
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read the model in `folder`, in the layout of `transformers` or of sentence-transformers.
+
+    Raises ConfigurationError that names what is missing, damaged or of another shape.
+    """
+    config = _json(folder / "config.json")
+    _check_shape(config, folder)
+    _check_tokenizer(folder, config["vocab_size"])
+    pooling = _pooling(folder)
+    longest = config["max_position_embeddings"] - POSITION_OFFSET
+    named = _json(folder / "sentence_bert_config.json", optional=True).get("max_seq_length") or MODEL_TOKENS
+    return Checkpoint(
+        folder=folder,
+        model=_model(folder, with_pooler=pooling == "pooler"),
+        shape=EncoderShape(
+            dim=config["hidden_size"],
+            layers=config["num_hidden_layers"],
+            heads=config["num_attention_heads"],
+            layer_norm_eps=config.get("layer_norm_eps", 1e-5),
+            pooling=pooling,
+            normalise=True,
+        ),
+        max_tokens=min(named, longest),
+    )
+
+
+def weights_file(folder: Path) -> Path:
+    """The file that holds the weights. Raises ConfigurationError if there is none."""
+    for name in WEIGHT_FILES:
+        if (folder / name).is_file():
+            return folder / name
+    raise ConfigurationError(f"{folder} has no weights: neither {' nor '.join(WEIGHT_FILES)}")
+
+
+def _json(path: Path, *, optional: bool = False) -> Any:
+    if optional and not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path.parent} is not a model: {path.name} is missing or unreadable") from error
+    except ValueError as error:
+        raise ConfigurationError(f"{path} is damaged: {error}") from error
+
+
+def _check_shape(config: dict[str, Any], folder: Path) -> None:
+    wanted = {"model_type": "roberta", "hidden_act": "gelu", "position_embedding_type": "absolute", "pad_token_id": 1}
+    for name, value in wanted.items():
+        found = config.get(name, value if name != "model_type" else None)
+        if found != value:
+            raise ConfigurationError(f"{folder} is not PhoBERT-shaped: its config says {name} {found!r}, not {value!r}")
+    needed = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings")
+    if missing := [name for name in needed if not isinstance(config.get(name), int)]:
+        raise ConfigurationError(f"{folder}/config.json lacks {', '.join(missing)}")
+
+
+def _check_tokenizer(folder: Path, vocab_size: int) -> None:
+    for name in TOKENIZER_FILES:
+        if not (folder / name).is_file():
+            raise ConfigurationError(f"{folder} has no {name}: only models with PhoBERT's tokenizer can be served")
+    entries = len((folder / VOCAB_FILE).read_text(encoding="utf-8").splitlines()) + SPECIALS
+    if not entries <= vocab_size <= entries + 1:  # the one more is <mask>
+        raise ConfigurationError(
+            f"the tokenizer in {folder} does not belong to the model: {entries} tokens, but embeddings for {vocab_size}"
+        )
+
+
+def _pooling(folder: Path) -> Pooling:
+    """What sentence-transformers would do, as `modules.json` and the pooling module say; else the mean."""
+    modules = _json(folder / "modules.json", optional=True) or []
+    kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in modules]
+    if unknown := set(kinds) - {"Transformer", "Pooling", "Normalize"}:
+        raise ConfigurationError(f"{folder}/modules.json names a module that cannot be exported: {', '.join(unknown)}")
+    where = next((module.get("path", "") for module in modules if module["type"].endswith("Pooling")), "1_Pooling")
+    config = _json(folder / where / "config.json", optional=True)
+    chosen = [mode for mode, on in config.items() if mode.startswith("pooling_mode_") and on is True]
+    if not chosen:
+        return "mean"
+    if len(chosen) > 1 or chosen[0] not in POOLINGS:
+        raise ConfigurationError(f"{folder}/{where} asks for {' and '.join(chosen)}; only mean or cls can be exported")
+    return POOLINGS[chosen[0]]
+
+
+def _model(folder: Path, *, with_pooler: bool) -> RobertaModel:
+    transformers.logging.set_verbosity_error()
+    path = weights_file(folder)
+    try:
+        model, info = RobertaModel.from_pretrained(
+            str(folder),
+            add_pooling_layer=with_pooler,
+            output_loading_info=True,
+            attn_implementation="eager",
+            torch_dtype=torch.float32,
+        )
+    except Exception as error:  # safetensors, pickle, zip and torch each raise their own for a damaged file
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ConfigurationError(f"the weights in {path} cannot be read; is the file complete? ({reason})") from error
+    if info["missing_keys"]:
+        raise ConfigurationError(
+            f"{path} lacks {len(info['missing_keys'])} tensors, such as {min(info['missing_keys'])}"
+        )
+    return model.eval()

@@ -1,0 +1,54 @@
+"""The README of an exported model: where it comes from, how it is used, how close its graphs are."""
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+from export.parity import GATES, Parity
+from export.sources import Source
+from phoserve.contract import ModelContract
+
+
+def write_model_card(path: Path, source: Source, contract: ModelContract, table: Sequence[Parity]) -> None:
+    """Write the card to `path`."""
+    revision = f", revision `{source.revision}`" if source.revision else ""
+    today = datetime.datetime.now(datetime.UTC).date()
+    path.write_text(
+        f"""# {contract.name}
+
+Exported on {today} from `{source.name}`{revision}. The licence is that of the source.
+
+| | |
+|---|---|
+| vector | {contract.dim} numbers, unit length |
+| longest text | {contract.max_tokens} tokens |
+| pooling | {contract.pooling} |
+| segmenter | {contract.segmenter} |
+| source weights, SHA-256 | `{contract.weights_sha256}` |
+| tokenizer, SHA-256 | `{contract.tokenizer_sha256}` |
+| fingerprint | `{contract.fingerprint}` |
+
+## Parity with PyTorch
+
+Cosines of {table[0].texts} Vietnamese texts of all lengths to the vectors of the source model in float32; "company" is
+the least cosine between the vectors of one text alone, among texts of its length, and among texts of all lengths.
+
+{parity_table(table)}
+""",
+        encoding="utf-8",
+    )
+
+
+def parity_table(table: Sequence[Parity]) -> str:
+    """The rows as a Markdown table."""
+    lines = [
+        "| precision | mean | worst | company | gate (mean / worst / company) | served |",
+        "|---|--:|--:|--:|---|---|",
+    ]
+    for row in table:
+        gate = GATES[row.precision]
+        lines.append(
+            f"| {row.precision} | {row.mean:.6f} | {row.worst:.6f} | {row.company:.6f} "
+            f"| {gate.mean} / {gate.worst} / {gate.company} | {'yes' if row.passed else 'no'} |"
+        )
+    return "\n".join(lines)

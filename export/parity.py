@@ -1,0 +1,131 @@
+"""How close an exported graph comes to the PyTorch reference, and whether that is close enough to serve."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+
+from export.checkpoint import Checkpoint
+from export.padded import PooledEncoder
+from phoserve.serving.encoders import Ids, Vectors, padded
+from phoserve.serving.onnx import OnnxEncoder
+from phoserve.text import TextPipeline
+
+SENTENCES: Final = (
+    "Nhân viên chính thức được nghỉ phép mười hai ngày mỗi năm.",
+    "Làm thế nào để đặt lại mật khẩu hộp thư công ty?",
+    "Hà Nội là thủ đô của nước Việt Nam.",
+    "Sản phẩm được bảo hành 24 tháng kể từ ngày mua.",
+    "Trời hôm nay mưa to, đường Nguyễn Trãi ngập gần nửa mét!",
+    "Giá vé khứ hồi TP. Hồ Chí Minh - Đà Nẵng là 2.350.000 đồng.",
+    "Xem hướng dẫn tại https://example.com/huong-dan?muc=3#a.",
+    "Gửi thư tới hotro@example.com trước 17h30 ngày 05/09/2024.",
+    "Các nhà khoa học vừa công bố một nghiên cứu mới về khí hậu.",
+    "ok 👍 cảm ơn bạn nhiều nhé 🙂",
+    "Điều 15. Người lao động có quyền đơn phương chấm dứt hợp đồng.",
+    "The quarterly report sẽ được gửi vào thứ Hai.",
+    "Hoà bình, thuỷ điện, khoẻ mạnh; hòa bình, thủy điện, khỏe mạnh.",
+    "Tie\u0302\u0301ng Vie\u0323\u0302t vie\u0302\u0301t ro\u031b\u0300i.",
+    "Bà ngoại kể chuyện cổ tích cho các cháu nghe mỗi tối.",
+    "3,14159; 1/3; 50%; -40°C; x² + y² = z².",
+)
+LONGEST: Final = 40  # sentences: far beyond the 256 tokens a model takes
+BATCH: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The least cosines to the reference, and of one text in different company, that a precision is served with."""
+
+    mean: float
+    worst: float
+    company: float = 0.9999
+
+
+GATES: Final = {
+    "fp32": Gate(mean=0.99999, worst=0.99999),
+    "fp16": Gate(mean=0.9995, worst=0.999),
+    "int8": Gate(mean=0.995, worst=0.98),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """One row of the parity table."""
+
+    precision: str
+    mean: float
+    worst: float
+    company: float
+    texts: int
+
+    @property
+    def passed(self) -> bool:
+        gate = GATES[self.precision]
+        return self.mean >= gate.mean and self.worst >= gate.worst and self.company >= gate.company
+
+
+def parity_texts(count: int = 200) -> list[str]:
+    """`count` texts of all lengths, the shortest empty, the longest cut by every model; the same ones every time."""
+    random = np.random.default_rng(0)
+    texts = ["", "a", *SENTENCES]
+    while len(texts) < count:
+        length = int(random.integers(1, 8)) if len(texts) % 8 else int(random.integers(8, LONGEST))
+        texts.append(" ".join(random.choice(SENTENCES) for _ in range(length)))
+    return texts[:count]
+
+
+def tokenised(pipeline: TextPipeline, texts: Sequence[str]) -> list[Ids]:
+    """The token ids of each text."""
+    batch = pipeline.encode(texts)
+    return [batch.ids[start:end] for start, end in itertools.pairwise(batch.offsets)]
+
+
+def reference_vectors(checkpoint: Checkpoint, texts: Sequence[Ids]) -> Vectors:
+    """What PyTorch gives, float32 (texts, dim)."""
+    module = PooledEncoder(checkpoint)
+
+    def encode(ids: Ids, lengths: Ids) -> Vectors:
+        with torch.no_grad():
+            vectors: Vectors = module(torch.from_numpy(padded(ids, lengths, int(lengths.max())))).numpy()
+        return vectors
+
+    return _in_batches(texts, encode)
+
+
+def measure(precision: str, graph: Path, texts: Sequence[Ids], reference: Vectors) -> Parity:
+    """Compare `graph` with the `reference` vectors, and with itself when the texts come in other batches."""
+    encoder = OnnxEncoder(graph)
+    vectors = _in_batches(texts, encoder.encode)
+    # In the order given, texts of all lengths meet in one batch; alone is the other extreme.
+    mixed = _in_batches(texts, encoder.encode, by_length=False)
+    some = range(0, len(texts), 4)
+    alone = np.concatenate([encoder.encode(texts[index], _lengths([texts[index]])) for index in some])
+    cosines = cosine(vectors, reference)
+    company = min(cosine(mixed, vectors).min(), cosine(alone, vectors[list(some)]).min())
+    return Parity(precision, float(cosines.mean()), float(cosines.min()), float(company), len(texts))
+
+
+def cosine(left: Vectors, right: Vectors) -> Vectors:
+    """The cosine of each pair of rows."""
+    left, right = left.astype(np.float64), right.astype(np.float64)
+    products: Vectors = (left * right).sum(1) / (np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1))
+    return products
+
+
+def _in_batches(texts: Sequence[Ids], encode: Callable[[Ids, Ids], Vectors], *, by_length: bool = True) -> Vectors:
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index])) if by_length else list(range(len(texts)))
+    found: dict[int, Vectors] = {}
+    for start in range(0, len(order), BATCH):
+        batch = order[start : start + BATCH]
+        vectors = encode(np.concatenate([texts[index] for index in batch]), _lengths([texts[index] for index in batch]))
+        found.update(zip(batch, vectors, strict=True))
+    return np.stack([found[index] for index in range(len(texts))])
+
+
+def _lengths(texts: Sequence[Ids]) -> Ids:
+    return np.array([len(ids) for ids in texts], np.int32)

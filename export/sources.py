@@ -1,0 +1,82 @@
+"""Where a model comes from: a folder, or a repository on the Hugging Face hub."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import huggingface_hub as hub
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from export.checkpoint import TOKENIZER_FILES, WEIGHT_FILES
+from phoserve.errors import ConfigurationError
+
+DEFAULT_SOURCE: Final = "VoVanPhuc/sup-SimCSE-VietNamese-phobert-base"
+DESCRIPTIONS: Final = (
+    "config.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "1_Pooling/config.json",
+    *TOKENIZER_FILES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model's files on disk, and where they came from."""
+
+    folder: Path
+    name: str
+    revision: str | None = None
+
+
+def find_source(name: str, revision: str | None = None) -> Source:
+    """The folder `name`, or the hub repository `name`, downloaded (an interrupted download goes on where it stopped).
+
+    Raises ConfigurationError in one line if there is neither, or the hub cannot be reached.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return Source(folder, folder.resolve().name)
+    if name.startswith((".", "/", "~")):
+        raise ConfigurationError(f"there is no folder {name}")
+    try:
+        return _download(name, revision)
+    except GatedRepoError as error:
+        raise ConfigurationError(f"{name} asks you to accept its terms on the hub, then to set HF_TOKEN") from error
+    except RepositoryNotFoundError as error:
+        raise ConfigurationError(f"there is no folder and no public hub model called {name}") from error
+    except RevisionNotFoundError as error:
+        raise ConfigurationError(f"{name} has no revision {revision}") from error
+    except EntryNotFoundError as error:
+        raise ConfigurationError(f"{name} has no config.json: it is not a transformers model") from error
+    except HFValidationError as error:
+        raise ConfigurationError(f"{name!r} is neither a folder nor a hub id such as {DEFAULT_SOURCE}") from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise ConfigurationError(f"{name} cannot be downloaded: {_reason(error)}") from error
+
+
+def _download(name: str, revision: str | None) -> Source:
+    info = hub.HfApi().model_info(name, revision=revision)
+    files = {item.rfilename for item in info.siblings or ()}
+    weights = next((file for file in WEIGHT_FILES if file in files), None)
+    if weights is None:
+        raise ConfigurationError(f"{name} has no weights: neither {' nor '.join(WEIGHT_FILES)}")
+    folder = hub.snapshot_download(name, revision=info.sha, allow_patterns=[*DESCRIPTIONS, weights])
+    return Source(Path(folder), name, info.sha)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == 28:  # ENOSPC
+        return "the disk is full"
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status is not None:
+        return f"the hub answered {status}"
+    return "the hub cannot be reached; check the network, or give a folder"
