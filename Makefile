@@ -46,13 +46,13 @@ system:
 	@deploy/system-packages.sh redis-server chromium
 
 $(VENV)/.local: requirements/local.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --require-hashes -r requirements/local.txt
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements/local.txt
 	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@
 
 # torch stands outside the lock: which build is right (CPU, CUDA) depends on the machine.
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@ $(VENV)/.local
