@@ -8,11 +8,12 @@ from itertools import accumulate, islice, pairwise
 from typing import Final
 
 from phoserve.errors import ConfigurationError
-from phoserve.text.pipeline import TextPipeline
+from phoserve.text.pipeline import TextPipeline, Word
 from phoserve.text.sentences import sentences
 from phoserve.text.structure import Break, blocks_of
 
 _LEAST_ROOM: Final = 8
+_CLAUSE_MARKS: Final = ",;:"
 _UNITS_AT_ONCE: Final = 2048
 _MARK: Final = re.compile(r"[\u0300-\u036f\u200d\ufe0f]")
 
@@ -32,7 +33,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """What is not cut if it need not be: a sentence; of one over the budget, a word; of such a word, some letters."""
+    """What is not cut if it need not be: a sentence; of one over the budget, some words; of such a word, letters."""
 
     start: int
     end: int
@@ -90,7 +91,7 @@ class Chunker:
 
     def _halved(self, text: str, plan: list[_Unit]) -> list[list[_Unit]]:
         if len(plan) == 1:
-            plan = self._smaller(text, plan[0])
+            plan = self._smaller(text, plan[0], run=1)
         middle = max(range(1, len(plan)), key=lambda k: (plan[k].before, -abs(2 * k - len(plan))))
         return [plan[:middle], plan[middle:]]
 
@@ -103,7 +104,7 @@ class Chunker:
                 if tokens <= self._room:
                     yield replace(unit, tokens=tokens)
                 else:
-                    yield from self._smaller(text, unit)
+                    yield from self._smaller(text, unit, run=self._room // 8)
 
     def _sentences(self, text: str) -> Iterator[_Unit]:
         for block in blocks_of(text):
@@ -113,18 +114,18 @@ class Chunker:
                 yield _Unit(*span, 0, before, block.headings, block.is_heading)
                 before = Break.SENTENCE
 
-    def _smaller(self, text: str, unit: _Unit) -> list[_Unit]:
-        """The words of `unit`; if it is a single one, pieces of it."""
-        spans = self._pipeline.words(text[unit.start : unit.end])
-        if len(spans) == 1:
+    def _smaller(self, text: str, unit: _Unit, *, run: int) -> list[_Unit]:
+        """Runs of words of `unit`, of `run` tokens at most if they have more than one; of a single word, pieces."""
+        words = self._pipeline.words(text[unit.start : unit.end])
+        if len(words) == 1:
             return self._pieces(text, unit)
-        words: list[_Unit] = []
+        smaller: list[_Unit] = []
         before = unit.before
-        for start, end, tokens in spans:
-            word = replace(unit, start=unit.start + start, end=unit.start + end, tokens=tokens, before=before)
-            words.extend([word] if tokens <= self._room else self._pieces(text, word))
-            before = Break.CLAUSE if text[word.end - 1] in ",;:" else Break.WORD
-        return words
+        for start, end, tokens in _runs(words, text[unit.start : unit.end], run):
+            part = replace(unit, start=unit.start + start, end=unit.start + end, tokens=tokens, before=before)
+            smaller.extend([part] if tokens <= self._room else self._pieces(text, part))
+            before = Break.CLAUSE if text[part.end - 1] in _CLAUSE_MARKS else Break.WORD
+        return smaller
 
     def _pieces(self, text: str, word: _Unit) -> list[_Unit]:
         # A token is a letter at least, but for the few letters that normal form C takes apart.
@@ -182,3 +183,15 @@ def _sections(units: Iterator[_Unit]) -> Iterator[list[_Unit]]:
         section.append(unit)
     if section:
         yield section
+
+
+def _runs(words: Sequence[Word], sentence: str, most: int) -> Iterator[Word]:
+    """Join neighbours up to `most` tokens or the end of a clause; a word over that stays by itself."""
+    run = words[0]
+    for word in words[1:]:
+        if run.tokens + word.tokens > most or sentence[run.end - 1] in _CLAUSE_MARKS:
+            yield run
+            run = word
+        else:
+            run = Word(run.start, word.end, run.tokens + word.tokens)
+    yield run

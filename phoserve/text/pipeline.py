@@ -59,6 +59,11 @@ class TextPipeline:
                 self._segment(self._prefixed(texts, input_type)), max_tokens=self.contract.max_tokens
             )
 
+    def tokenize(self, segmented: Sequence[str]) -> TokenBatch:
+        """Return the token ids of texts that are segmented already, as `segment` does it; no prefix is put before."""
+        with self._lock:
+            return self._pieces.encode(segmented, max_tokens=self.contract.max_tokens)
+
     def count_tokens(self, texts: Sequence[str], input_type: InputType = InputType.PASSAGE) -> NDArray[np.int32]:
         """Return how many tokens each text is, shape (texts,), prefix and specials included, nothing cut."""
         with self._lock:

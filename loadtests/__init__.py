@@ -1,0 +1,1 @@
+"""Load tests and benchmarks: programs that measure, run by hand or by `make bench`."""
