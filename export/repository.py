@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import numpy as np
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
@@ -21,7 +22,7 @@ from phoserve.contract import (
 )
 from phoserve.errors import ConfigurationError
 
-Profile = Literal["local", "cpu", "gpu", "tensorrt"]
+Profile = Literal["local", "cpu", "gpu", "tensorrt", "ort-tensorrt"]
 
 TEMPLATES: Final = Path(__file__).parent.parent / "model_repository"
 ENCODERS: Final[dict[Profile, tuple[str, ...]]] = {
@@ -29,6 +30,12 @@ ENCODERS: Final[dict[Profile, tuple[str, ...]]] = {
     "cpu": (CPU_ENCODER,),
     "gpu": (GPU_ENCODER, CPU_ENCODER),
     "tensorrt": (GPU_ENCODER, CPU_ENCODER),
+    "ort-tensorrt": (GPU_ENCODER, CPU_ENCODER),
+}
+GPU_WEIGHTS: Final[dict[Profile, str]] = {
+    "gpu": "onnx/fp16.onnx",
+    "tensorrt": "tensorrt/model.plan",
+    "ort-tensorrt": "onnx/plain.onnx",
 }
 VERSION: Final = "1"
 
@@ -51,6 +58,9 @@ def assemble_repository(
             _encoder(weights, fresh / name, contract, profile, version)
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
+    except ConfigurationError:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
     except OSError as error:
         shutil.rmtree(fresh, ignore_errors=True)
         raise ConfigurationError(f"the model repository {target} cannot be written: {error}") from error
@@ -84,7 +94,7 @@ def _weights(
     model_folder: Path, contract: ModelContract, name: str, profile: Profile, cpu_precision: str | None
 ) -> Path:
     if name == GPU_ENCODER:
-        return _existing(model_folder / ("tensorrt/model.plan" if profile == "tensorrt" else "onnx/fp16.onnx"))
+        return _existing(model_folder / GPU_WEIGHTS[profile])
     precision = cpu_precision or ("int8" if "int8" in contract.precisions else "fp32")
     return _existing(model_folder / "onnx" / f"{precision}.onnx")
 
@@ -97,6 +107,7 @@ def _configurations(model: Path, contract: ModelContract) -> None:
         config = read_config(source)
         _adapt(config, contract)
         target.write_text(text_format.MessageToString(config))
+        _warm_up_files(model, config)
 
 
 def _adapt(config: Any, contract: ModelContract) -> None:
@@ -104,6 +115,14 @@ def _adapt(config: Any, contract: ModelContract) -> None:
     for output in config.output:
         if output.name == EMBEDDING:
             output.dims[-1] = contract.dim
+
+
+def _warm_up_files(model: Path, config: Any) -> None:
+    """A packed graph cannot be warmed up with zeros: LENGTHS must add up. Its files are named for their one number."""
+    files = {value.input_data_file for sample in config.model_warmup for value in sample.inputs.values()} - {""}
+    for name in files:
+        (model / "warmup").mkdir(exist_ok=True)
+        (model / "warmup" / name).write_bytes(np.array([int(name)], np.int32).tobytes())
 
 
 def _existing(path: Path) -> Path:

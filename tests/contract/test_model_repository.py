@@ -1,0 +1,152 @@
+"""Every configuration in the model repository, parsed with Triton's own protobuf and held against the contract."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from google.protobuf import text_format
+
+from export.repository import ENCODERS, GPU_WEIGHTS, TEMPLATES, Profile, assemble_repository, read_config
+from phoserve.contract import (
+    CPU_ENCODER,
+    EMBEDDING,
+    GPU_ENCODER,
+    INPUT_IDS,
+    LENGTHS,
+    PUBLIC_MODEL,
+    SERVED_BY,
+    TEXT,
+    TOKENS,
+    TRUNCATED,
+    ModelContract,
+    save_contract,
+)
+from phoserve.errors import ConfigurationError
+from phoserve.serving import FrontOptions
+
+PROFILES = get_args(Profile)
+CONFIGS = sorted(TEMPLATES.rglob("*.pbtxt"))
+CONTRACT = ModelContract(name="any", dim=96, tokenizer_sha256="a" * 64, weights_sha256="b" * 64)
+DEFAULT_DIM = 768
+
+TENSORS = {
+    PUBLIC_MODEL: (
+        {TEXT: ("TYPE_STRING", [1])},
+        {
+            EMBEDDING: ("TYPE_FP32", [DEFAULT_DIM]),
+            TOKENS: ("TYPE_INT32", [1]),
+            TRUNCATED: ("TYPE_BOOL", [1]),
+            SERVED_BY: ("TYPE_STRING", [1]),
+        },
+    ),
+    GPU_ENCODER: ({INPUT_IDS: ("TYPE_INT32", [-1, -1])}, {EMBEDDING: ("TYPE_FP32", [-1, DEFAULT_DIM])}),
+    CPU_ENCODER: (
+        {INPUT_IDS: ("TYPE_INT32", [-1]), LENGTHS: ("TYPE_INT32", [-1])},
+        {EMBEDDING: ("TYPE_FP32", [-1, DEFAULT_DIM])},
+    ),
+}
+
+
+def model_of(path: Path) -> str:
+    return path.relative_to(TEMPLATES).parts[0]
+
+
+def tensors(items: Any) -> dict[str, tuple[str, list[int]]]:
+    names = items[0].DESCRIPTOR.fields_by_name["data_type"].enum_type.values_by_number
+    return {item.name: (names[item.data_type].name, list(item.dims)) for item in items}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(TEMPLATES)))
+def test_tensors_are_those_of_the_contract(path: Path) -> None:
+    config = read_config(path)
+    assert (tensors(config.input), tensors(config.output)) == TENSORS[model_of(path)]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(TEMPLATES)))
+def test_nothing_switches_off_the_prefetching_of_the_batcher(path: Path) -> None:
+    batching = read_config(path).dynamic_batching
+    assert batching.priority_levels == 0
+    assert batching.default_queue_policy.ByteSize() == 0
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(TEMPLATES)))
+def test_no_field_is_newer_than_the_server(path: Path) -> None:
+    assert not read_config(path).HasField("model_metrics")  # the client's schema has it, Triton 24.10's has not
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(TEMPLATES)))
+def test_instances_are_counted_and_placed(path: Path) -> None:
+    (group,) = read_config(path).instance_group
+    assert group.count >= 1
+    assert group.kind == (group.KIND_GPU if model_of(path) == GPU_ENCODER else group.KIND_CPU)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_configures_every_model_it_needs(profile: Profile) -> None:
+    front = read_config(TEMPLATES / PUBLIC_MODEL / "configs" / f"{profile}.pbtxt")
+    options = FrontOptions.from_parameters({key: value.string_value for key, value in front.parameters.items()})
+    assert tuple(options.encoders.split(",")) == ENCODERS[profile]
+    assert set(front.parameters) <= set(FrontOptions.__slots__)
+    for name in ENCODERS[profile]:
+        config = read_config(TEMPLATES / name / "configs" / f"{profile}.pbtxt")
+        assert config.backend == "python" or profile != "local"
+
+
+@pytest.mark.parametrize("name", [PUBLIC_MODEL, GPU_ENCODER, CPU_ENCODER])
+def test_the_default_is_the_gpu_profile(name: str) -> None:
+    folder = TEMPLATES / name
+    assert read_config(folder / "config.pbtxt") == read_config(folder / "configs" / "gpu.pbtxt")
+
+
+@pytest.mark.parametrize("path", [path for path in CONFIGS if model_of(path) != PUBLIC_MODEL], ids=str)
+def test_encoders_are_warmed_up_once_a_length_bucket(path: Path) -> None:
+    shapes = [sample.inputs[INPUT_IDS].dims[-1] for sample in read_config(path).model_warmup]
+    assert tuple(shapes) == CONTRACT.length_buckets
+
+
+def test_a_plan_has_one_optimisation_profile_a_bucket() -> None:
+    config = read_config(TEMPLATES / GPU_ENCODER / "configs" / "tensorrt.pbtxt")
+    assert list(config.instance_group[0].profile) == [str(index) for index in range(len(CONTRACT.length_buckets))]
+
+
+def test_a_field_that_triton_does_not_know_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "config.pbtxt").write_text("max_bach_size: 8")
+    with pytest.raises(text_format.ParseError, match="max_bach_size"):
+        read_config(tmp_path / "config.pbtxt")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    for file in ("vocab.txt", "bpe.codes", "onnx/fp32.onnx", *GPU_WEIGHTS.values()):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(file)
+    save_contract(CONTRACT, folder)
+    return folder
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_repository_has_the_models_width_and_weights(model: Path, tmp_path: Path, profile: Profile) -> None:
+    target = tmp_path / "repository"
+    assemble_repository(model, target, profile=profile)
+    assert {folder.name for folder in target.iterdir()} == {PUBLIC_MODEL, *ENCODERS[profile]}
+    for name in (PUBLIC_MODEL, *ENCODERS[profile]):
+        config = read_config(target / name / "configs" / f"{profile}.pbtxt")
+        assert next(item.dims[-1] for item in config.output if item.name == EMBEDDING) == CONTRACT.dim
+    assert (target / CPU_ENCODER / "1" / "model.onnx").read_text() == "onnx/fp32.onnx"
+    assert (target / CPU_ENCODER / "1" / "model.py").exists() == (profile == "local")
+    assert (target / CPU_ENCODER / "warmup" / "16").read_bytes() == b"\x10\0\0\0"
+
+
+def test_assembling_again_replaces_what_was_there(model: Path, tmp_path: Path) -> None:
+    target = tmp_path / "repository"
+    assemble_repository(model, target, profile="gpu")
+    assemble_repository(model, target, profile="cpu")
+    assert {folder.name for folder in target.iterdir()} == {PUBLIC_MODEL, CPU_ENCODER}
+
+
+def test_a_model_without_the_weights_a_profile_needs_is_told(model: Path, tmp_path: Path) -> None:
+    (model / "onnx" / "fp16.onnx").unlink()
+    with pytest.raises(ConfigurationError, match=r"fp16\.onnx"):
+        assemble_repository(model, tmp_path / "repository", profile="gpu")
+    assert not list(tmp_path.glob("repository*"))
