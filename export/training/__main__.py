@@ -1,0 +1,75 @@
+"""`python -m export.training`: train the bundled encoder, and measure any model folder."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import export.bundled
+from export.training.labelled import load_set
+from export.training.quality import MODES, Corpus, Encoder, find
+from export.training.tables import Row, choose_fusion, paraphrase_figures, retrieval_table
+
+BUNDLED: Final = Path(export.bundled.__path__[0])
+DATA: Final = Path("../shared/data")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+console = Console()
+
+ModelFolder = Annotated[Path, typer.Argument(help="Folder of a model.", show_default="the bundled one")]
+DataFolder = Annotated[Path, typer.Option(help="Folder with `train` and `eval`.")]
+
+
+@app.command()
+def quality(
+    model: ModelFolder = BUNDLED,
+    data: DataFolder = DATA,
+    precision: Annotated[str | None, typer.Option(help="fp32 or int8.", show_default="the last one")] = None,
+    distractors: Annotated[bool, typer.Option(help="Also search among 50,000 more passages.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+) -> None:
+    """Print nDCG@10 of dense, BM25 and hybrid search on every labelled set, and the paraphrase check."""
+    encoder = Encoder(model, precision=precision)
+    weights = encoder.pipeline.contract.fusion
+    for source in (None, data / "train" / "wiki.jsonl.xz") if distractors else (None,):
+        with console.status("searching"):
+            rows = list(retrieval_table(encoder, data / "eval", weights, distractors=source))
+        _print(rows, "own passages" if source is None else "with 50,000 distractors", as_json=as_json)
+    ours, overlap = paraphrase_figures(encoder, data / "eval" / "sts_vnpara_binary.tsv.gz")
+    if as_json:
+        typer.echo(json.dumps({"paraphrase_auc": ours, "overlap_auc": overlap}))
+    else:
+        console.print(f"paraphrase AUC {ours:.3f}; overlap of words and syllables {overlap:.3f}")
+
+
+@app.command()
+def fusion(model: ModelFolder = BUNDLED, data: DataFolder = DATA) -> None:
+    """Print the fusion weights that are best on vicov19qa's validation split."""
+    encoder = Encoder(model)
+    labelled = load_set(data / "eval", "vicov19qa", split="val")
+    best, tried = choose_fusion(find(encoder, labelled.queries, Corpus(encoder, labelled.passages)), labelled)
+    for dense, figure in tried.items():
+        console.print(f"dense {dense:.2f}  nDCG@10 {figure:.4f}" + ("  <- best" if dense == best.dense else ""))
+
+
+def _print(rows: list[Row], title: str, *, as_json: bool) -> None:
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps({"corpus": title, **asdict(row)}))
+        return
+    table = Table("set", "queries", "passages", *MODES, title=f"nDCG@10 [95% interval], {title}")
+    for row in rows:
+        estimates = [row.figures[mode]["ndcg@10"] for mode in MODES]
+        cells = [f"{each.mean:.3f} [{each.low:.3f}, {each.high:.3f}]" for each in estimates]
+        table.add_row(row.name, f"{row.queries:,}", f"{row.passages:,}", *cells)
+    means = [sum(row.figures[mode]["ndcg@10"].mean for row in rows) / len(rows) for mode in MODES]
+    table.add_row("mean", "", "", *(f"{mean:.4f}" for mean in means))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    app()

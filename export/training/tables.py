@@ -1,0 +1,58 @@
+"""The quality tables of a model folder: every set, alone and among distractors, and paraphrases."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from export.training.labelled import SETS, LabelledSet, load_distractors, load_paraphrases, load_set
+from export.training.quality import Corpus, Encoder, Found, find, measure, overlap_auc, paraphrase_auc
+from phoserve.contract import Fusion
+from phoserve.evaluation import Estimate, estimate, ndcg
+
+DISTRACTORS: Final = 50_000
+WEIGHTS: Final = tuple(step / 20 for step in range(1, 20))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The figures of one set: mode -> metric -> estimate."""
+
+    name: str
+    queries: int
+    passages: int
+    figures: dict[str, dict[str, Estimate]]
+
+
+def retrieval_table(
+    encoder: Encoder, evaluation: Path, weights: Fusion, *, distractors: Path | None = None, count: int = DISTRACTORS
+) -> Iterator[Row]:
+    """A row for each labelled set, with `count` passages of `distractors` (.jsonl.xz) added if it is given."""
+    others = Corpus(encoder, load_distractors(distractors, count)) if distractors else None
+    for name in SETS:
+        labelled = load_set(evaluation, name)
+        corpus = Corpus(encoder, labelled.passages)
+        searched = corpus.joined(others) if others else corpus
+        found = find(encoder, labelled.queries, searched)
+        yield Row(name, len(labelled.queries), len(searched.vectors), measure(found, labelled, weights))
+
+
+def paraphrase_figures(encoder: Encoder, path: Path) -> tuple[float, float]:
+    """Area under the curve of the model, and of the overlap of words and syllables."""
+    pairs = load_paraphrases(path)
+    return paraphrase_auc(encoder, *pairs), overlap_auc(encoder.pipeline, *pairs)
+
+
+def choose_fusion(found: Found, labelled: LabelledSet) -> tuple[Fusion, dict[float, float]]:
+    """The weights, adding up to 1, with the best nDCG@10 on `labelled`, and the figure of each dense weight tried."""
+    tried = {dense: _hybrid_ndcg(found, labelled, _weights(dense)) for dense in WEIGHTS}
+    return _weights(max(tried, key=lambda dense: tried[dense])), tried
+
+
+def _hybrid_ndcg(found: Found, labelled: LabelledSet, weights: Fusion) -> float:
+    rankings = found.rankings("hybrid", weights)
+    return estimate([ndcg(*pair) for pair in zip(rankings, labelled.relevant, strict=True)], resamples=1).mean
+
+
+def _weights(dense: float) -> Fusion:
+    return Fusion(dense=dense, lexical=round(1 - dense, 2))
