@@ -7,7 +7,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from api.dependencies import always, providers
 from api.problems import answer_error
-from api.routes import collections, documents, embeddings, events, health, search, tokenize
+from api.routes import answers, chat, collections, documents, embeddings, events, health, search, tokenize
 from api.services import Services
 
 
@@ -28,6 +28,8 @@ def create_app(services: Services) -> Litestar:
             *documents.routes(services.limits.max_upload_bytes),
             events.collection_events,
             search.search,
+            answers.answer,
+            chat.complete,
         ],
         dependencies={**providers(services), "probe": always(health.ReadinessProbe(services))},
         exception_handlers={Exception: answer_error},

@@ -11,6 +11,7 @@ from litestar.params import SkipValidation
 from api.admission import Gate
 from api.keys import Principal
 from api.services import Services
+from phoserve.answering import Answerer
 from phoserve.deadline import Deadline
 from phoserve.errors import InvalidInput
 from phoserve.intake import Intake
@@ -46,6 +47,8 @@ DeadlineDep = NamedDependency[SkipValidation[Deadline]]
 PrincipalDep = NamedDependency[SkipValidation[Principal]]
 LibraryDep = NamedDependency[SkipValidation[Library]]
 IntakeDep = NamedDependency[SkipValidation[Intake]]
+AnswererDep = NamedDependency[SkipValidation[Answerer]]
+AnswerDeadlineDep = NamedDependency[SkipValidation[Deadline]]
 RetrieverDep = NamedDependency[SkipValidation[Retriever]]
 
 
@@ -53,8 +56,14 @@ def providers(services: Services) -> dict[str, Provide]:
     """The providers of everything above."""
     stores = services.registry, services.index, services.sources, services.queue
 
+    limits = services.limits
+    retriever = retriever_for(services)
+
     def deadline(request: Request[Any, Any, Any]) -> Deadline:
-        return Deadline.after(requested_timeout_s(request.headers.get(TIMEOUT_HEADER), services.limits.timeout_s))
+        return Deadline.after(requested_timeout_s(request.headers.get(TIMEOUT_HEADER), limits.timeout_s))
+
+    def answer_deadline(request: Request[Any, Any, Any]) -> Deadline:
+        return Deadline.after(requested_timeout_s(request.headers.get(TIMEOUT_HEADER), limits.answer_timeout_s))
 
     def principal(request: Request[Any, Any, Any]) -> Principal:
         known: Principal = request.scope["principal"]  # type: ignore[typeddict-item]
@@ -62,10 +71,12 @@ def providers(services: Services) -> dict[str, Provide]:
 
     return {
         "services": always(services),
-        "gates": always(Gates.of(services.limits)),
+        "gates": always(Gates.of(limits)),
         "library": always(Library(*stores)),
         "intake": always(Intake(*stores, limits=services.intake_limits)),
-        "retriever": always(retriever_for(services)),
+        "retriever": always(retriever),
+        "answerer": always(Answerer(retriever, services.chat, services.prompt, min_similarity=services.min_similarity)),
+        "answer_deadline": Provide(answer_deadline, sync_to_thread=False),
         "deadline": Provide(deadline, sync_to_thread=False),
         "principal": Provide(principal, sync_to_thread=False),
     }

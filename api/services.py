@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from api.keys import KeyRing, OpenDoor
 from phoserve.intake import IntakeLimits
-from phoserve.ports import DocumentRegistry, Embedder, PassageIndex, Reranker, SourceStore, TaskQueue
+from phoserve.ports import ChatModel, DocumentRegistry, Embedder, PassageIndex, Reranker, SourceStore, TaskQueue
+from phoserve.prompting import Prompt
 from phoserve.settings import LimitSettings
 from phoserve.text import TextPipeline
 
@@ -19,6 +20,11 @@ class Services:
     registry: DocumentRegistry
     sources: SourceStore
     queue: TaskQueue
+    chat: ChatModel | None = None
+    """Without one, answers are extractive."""
+    prompt: Prompt = field(default_factory=Prompt)
+    min_similarity: float = 0.0
+    """Cosine below which an extractive answer is not given."""
     reranker: Reranker | None = None
     keys: KeyRing = field(default_factory=OpenDoor)
     limits: LimitSettings = field(default_factory=LimitSettings)

@@ -1,7 +1,7 @@
 """Collections and their documents: look them up, list them, follow them, take them away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from collections.abc import Collection as AnyCollection
 from datetime import UTC, datetime
 from typing import Final
@@ -127,7 +127,7 @@ class Library:
         await self._delete(page.documents)
         return len(page.documents)
 
-    async def watch(self, collection: str, *, since: datetime | None = None) -> AsyncIterator[Document]:
+    async def watch(self, collection: str, *, since: datetime | None = None) -> AsyncGenerator[Document]:
         """Every change of a document's record from `since` (or from now) on, without end, in order of time.
 
         A record that changes twice within a moment may be seen once, in its later version.

@@ -8,7 +8,9 @@ from litestar.params import FromPath, JSONBody
 
 from api.auth import readers
 from api.body import StrictJson
-from api.dependencies import DeadlineDep, GatesDep, ServicesDep
+from api.dependencies import DeadlineDep, GatesDep, LibraryDep, PrincipalDep, ServicesDep
+from api.keys import Principal
+from api.schemas.chat import MODEL_PREFIX
 from api.schemas.openai import (
     EmbeddingItem,
     EmbeddingsRequest,
@@ -17,8 +19,10 @@ from api.schemas.openai import (
     ModelList,
     TokenUsage,
 )
+from api.services import Services
 from phoserve.contract import ModelContract
 from phoserve.errors import InvalidInput, NotFound, TooLarge
+from phoserve.library import Library
 from phoserve.ports import Embeddings
 
 
@@ -45,18 +49,21 @@ async def create_embeddings(
 
 
 @get("/v1/models", guards=[readers], tags=["embeddings"])
-async def list_models(services: ServicesDep) -> ModelList:
-    """The one model this server has."""
-    return ModelList(data=[_card(services.embedder.contract)])
+async def list_models(services: ServicesDep, library: LibraryDep, principal: PrincipalDep) -> ModelList:
+    """The embedding model, then each collection the key may touch, as a model for chat completions."""
+    return ModelList(data=await _cards(services, library, principal))
 
 
 @get("/v1/models/{model:path}", guards=[readers], tags=["embeddings"])
-async def get_model(model: FromPath[str], services: ServicesDep) -> ModelCard:
+async def get_model(
+    model: FromPath[str], services: ServicesDep, library: LibraryDep, principal: PrincipalDep
+) -> ModelCard:
     """The model of that name."""
-    card = _card(services.embedder.contract)
-    if model.strip("/") != card.id:
-        raise NotFound(f"the model {model.strip('/')!r} is not served here; this server has {card.id!r}")
-    return card
+    wanted = model.strip("/")
+    for card in await _cards(services, library, principal):
+        if card.id == wanted:
+            return card
+    raise NotFound(f"the model {wanted!r} is not served here; GET /v1/models lists those that are")
 
 
 def checked_texts(given: str | Sequence[str | int | list[int]], *, limit: int) -> list[str]:
@@ -109,6 +116,11 @@ def _items(embeddings: Embeddings, *, as_base64: bool) -> list[EmbeddingItem]:
         EmbeddingItem(index=index, embedding=vector, truncated=truncated)
         for index, (vector, truncated) in enumerate(zip(encoded, embeddings.truncated.tolist(), strict=True))
     ]
+
+
+async def _cards(services: Services, library: Library, principal: Principal) -> list[ModelCard]:
+    collections = [each.name for each in await library.collections() if principal.may_touch(each.name)]
+    return [_card(services.embedder.contract), *(ModelCard(id=MODEL_PREFIX + name) for name in collections)]
 
 
 def _card(contract: ModelContract) -> ModelCard:

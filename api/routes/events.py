@@ -1,6 +1,6 @@
 """GET /v1/collections/{c}/events: what happens to the documents of a collection, as it happens."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from litestar import get
 from litestar.params import FromPath
@@ -9,7 +9,7 @@ from litestar.response import Stream
 from api.auth import readers
 from api.dependencies import LibraryDep
 from api.schemas.documents import view_of
-from api.sse import event, stream
+from api.sse import KEEP_ALIVE, Relay, event, stream
 from phoserve.errors import CollectionNotFound
 from phoserve.library import Library
 
@@ -21,9 +21,9 @@ async def collection_events(collection: FromPath[str], library: LibraryDep) -> S
     return stream(_changes(collection, library))
 
 
-async def _changes(collection: str, library: Library) -> AsyncIterator[bytes]:
+async def _changes(collection: str, library: Library) -> AsyncGenerator[bytes]:
     try:
-        async for document in library.watch(collection):
-            yield event("document", view_of(document))
+        async for document in Relay(library.watch(collection)):
+            yield KEEP_ALIVE if document is None else event("document", view_of(document))
     except CollectionNotFound:
         yield event("end", {"reason": "deleted"})

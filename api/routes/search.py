@@ -7,7 +7,7 @@ from api.auth import readers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, GatesDep, LibraryDep, RetrieverDep, ServicesDep
 from api.filters import parse_filter
-from api.schemas.search import SearchRequest, SearchResponse, hits_of
+from api.schemas.search import SearchRequest, SearchResponse, hit_view
 from phoserve.contract import Fusion
 from phoserve.errors import InvalidInput, TooLarge
 from phoserve.retrieval import Query
@@ -40,16 +40,16 @@ async def search(
             await deadline.keep(library.collection(collection))
         found = await deadline.keep(retriever.search(collection, query, deadline=deadline, timings=timings))
     return SearchResponse(
-        hits=hits_of(found),
+        hits=[hit_view(hit) for hit in found.hits],
         mode=query.mode,
         next_offset=query.offset + query.top_k if found.more else None,
         timings_ms=timings.ms,
     )
 
 
-def query_of(data: SearchRequest, limits: LimitSettings) -> Query:
+def query_of(data: SearchRequest, limits: LimitSettings, *, field: str = "query") -> Query:
     """The query within the server's limits. Raises InvalidInput or TooLarge."""
-    checked_question(data.query, limits, field="query")
+    checked_question(data.query, limits, field=field)
     if data.top_k > limits.max_top_k:
         raise InvalidInput(f"is at most {limits.max_top_k}; page with `offset`", field="top_k")
     if data.offset + data.top_k > limits.max_candidates:

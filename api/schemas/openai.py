@@ -5,7 +5,7 @@ Unknown fields are ignored here: those clients send some that mean nothing to us
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from phoserve.contract import InputType
 
@@ -53,15 +53,15 @@ class EmbeddingsResponse(Struct, frozen=True, kw_only=True):
 
 
 class ModelCard(Struct, frozen=True, kw_only=True):
-    """The model served."""
+    """A model; the embedding model has dimensions and a fingerprint, a collection has not."""
 
     id: str
     object: Literal["model"] = "model"
     created: int = 0
     owned_by: str = "phoserve"
-    dim: int
-    max_tokens: int
-    fingerprint: str
+    dim: int | UnsetType = UNSET
+    max_tokens: int | UnsetType = UNSET
+    fingerprint: str | UnsetType = UNSET
 
 
 class ModelList(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from phoserve.retrieval import Found, Hit, SearchMode
+from phoserve.retrieval import Hit, SearchMode
 
 FilterField = Annotated[
     dict[str, Any] | None,
@@ -64,12 +64,8 @@ class SearchResponse(Struct, frozen=True, kw_only=True):
     timings_ms: dict[str, float]
 
 
-def hits_of(found: Found) -> list[SearchHit]:
-    """What a client sees of what was found."""
-    return [_hit_view(hit) for hit in found.hits]
-
-
-def _hit_view(hit: Hit) -> SearchHit:
+def hit_view(hit: Hit) -> SearchHit:
+    """What a client sees of a hit."""
     passage = hit.passage
     return SearchHit(
         document_id=passage.document_id,
