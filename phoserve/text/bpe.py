@@ -5,7 +5,6 @@ batch is one dictionary look-up a word and a gather.
 """
 
 import re
-from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,12 @@ from tokenizers.models import BPE
 
 from phoserve.contract import MERGES_FILE, VOCAB_FILE
 from phoserve.errors import ConfigurationError
+from phoserve.text.memo import Memo, bounds, ranges
 
 BOS, PAD, EOS, UNK = 0, 1, 2, 3
 _END: Final = "</w>"
 _UNKNOWN_SYMBOL: Final = "<unk>"
-_MAX_KNOWN: Final = 500_000
-_MAX_KEPT_WORD: Final = 64
+_MAX_KEPT: Final = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +51,34 @@ class WordPieces:
         self._split_specials = re.compile("(" + "|".join(map(re.escape, self._specials)) + ")")
         self._model, self._id_of_symbol = _build(vocabulary, _read_merges(folder / MERGES_FILE))
         self.size = max(self._specials["<mask>"] + 1, len(vocabulary))
-        self._forget()
+        self._memo = Memo(self._ids)
 
     def encode(self, texts: Sequence[str], *, max_tokens: int) -> TokenBatch:
         """Return the ids of segmented `texts`, each cut after its first `max_tokens` tokens (specials included)."""
         words, offsets = self._words(texts)
-        counts = self._counts[words]
-        ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))
-        full = np.diff(ends[offsets])
+        counts = self._memo.counts(words)
+        starts = bounds(counts)[offsets]
+        full = np.diff(starts)
         kept = np.minimum(full, max_tokens - 2)
-        bounds = np.concatenate((np.zeros(1, np.int64), np.cumsum(kept + 2)))
+        ends = bounds(kept + 2)
         # Every token of the batch in one gather, then the first `kept` of each text between its specials.
-        pieces = self._pieces[_ranges(self._starts[words], counts)]
-        ids = np.empty(bounds[-1], np.int32)
-        ids[_ranges(bounds[:-1] + 1, kept)] = pieces[_ranges(ends[offsets[:-1]], kept)]
-        ids[bounds[:-1]] = BOS
-        ids[bounds[1:] - 1] = EOS
-        return TokenBatch(ids, bounds, full > kept)
+        pieces = self._memo.flat(words, counts)
+        ids = np.empty(ends[-1], np.int32)
+        ids[ranges(ends[:-1] + 1, kept)] = pieces if (full == kept).all() else pieces[ranges(starts[:-1], kept)]
+        ids[ends[:-1]] = BOS
+        ids[ends[1:] - 1] = EOS
+        return TokenBatch(ids, ends, full > kept)
 
     def count(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Return how many tokens each of the segmented `texts` is, specials included, nothing cut."""
         words, offsets = self._words(texts)
-        ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(self._counts[words], dtype=np.int64)))
-        return (np.diff(ends[offsets]) + 2).astype(np.int32)
+        return (np.diff(bounds(self._memo.counts(words))[offsets]) + 2).astype(np.int32)
 
     def _words(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        if len(self._numbers) > _MAX_KNOWN:
-            self._forget()
-        found = array("i")
-        offsets = np.zeros(len(texts) + 1, np.int64)
-        known = self._numbers.__getitem__
-        for k, text in enumerate(texts, start=1):
-            found.extend(map(known, self._split(text)))
-            offsets[k] = len(found)
-        return np.frombuffer(found, np.int32) if found else np.zeros(0, np.int32), offsets
+        """The memo's numbers of all words, and where each text's begin."""
+        if self._memo.size > _MAX_KEPT:
+            self._memo = Memo(self._ids)
+        return self._memo.numbers(map(self._split, texts))
 
     def _split(self, text: str) -> Iterable[str]:
         if "<" not in text and "\n" not in text:
@@ -97,55 +90,11 @@ class WordPieces:
             for word in ([part] if part in self._specials else re.findall(r"\S+\n?", part))
         )
 
-    def _forget(self) -> None:
-        self._numbers = _Numbers(self)
-        self._starts = np.zeros(1024, np.int64)
-        self._counts = np.zeros(1024, np.int32)
-        self._pieces = np.zeros(4096, np.int32)
-        self._known = 0
-        self._end = 0
-
-    def learn(self, word: str) -> int:
-        """Keep the ids of `word` and return its number."""
-        ids = self._ids(word)
-        number, start, end = self._known, self._end, self._end + len(ids)
-        if number == len(self._starts):
-            self._starts = np.resize(self._starts, 2 * number)
-            self._counts = np.resize(self._counts, 2 * number)
-        if end > len(self._pieces):
-            self._pieces = np.resize(self._pieces, 2 * end)
-        self._starts[number] = start
-        self._counts[number] = len(ids)
-        self._pieces[start:end] = ids
-        self._known, self._end = number + 1, end
-        return number
-
     def _ids(self, word: str) -> list[int]:
         special = self._specials.get(word)
         if special is not None:
             return [special]
         return [self._id_of_symbol[token.id] for token in self._model.tokenize(word)]
-
-
-class _Numbers(dict[str, int]):
-    """Words -> their numbers, filled as they are asked for."""
-
-    def __init__(self, pieces: WordPieces) -> None:
-        self._owner = pieces
-
-    def __missing__(self, word: str) -> int:
-        number = self._owner.learn(word)
-        if len(word) <= _MAX_KEPT_WORD:
-            self[word] = number
-        return number
-
-
-def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.int64]:
-    """The numbers starts[k], starts[k] + 1, ... (counts[k] of them) of every k, one after the other."""
-    ends = np.cumsum(counts, dtype=np.int64)
-    total = int(ends[-1]) if len(ends) else 0
-    numbers: NDArray[np.int64] = np.repeat(starts - ends + counts, counts) + np.arange(total)
-    return numbers
 
 
 def _read_vocabulary(path: Path) -> dict[str, int]:

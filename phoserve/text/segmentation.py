@@ -8,10 +8,8 @@ Viterbi has little left to do (see `_Chain`). Where a decision is closer than ro
 
 import re
 import string
-from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain as chained
 from itertools import islice
 from typing import Final
 
@@ -21,12 +19,12 @@ from numpy.typing import NDArray
 from phoserve.text.chain import Chain
 from phoserve.text.crf import ExactCrf, neighbour_attributes, own_attributes, weights_of
 from phoserve.text.lexicon import Lexicon
+from phoserve.text.memo import Memo, bounds
 from phoserve.text.segmenter_model import SegmenterModel
 from phoserve.text.syllables import NEWLINE, blocks, syllables
 
 _BLOCK: Final = re.compile(r"\S+|\n")
-_MAX_KNOWN: Final = 200_000
-_MAX_KEPT_BLOCK: Final = 64
+_MAX_KEPT: Final = 4_000_000
 
 # How a syllable may stand inside a word, whatever the CRF says.
 _NEVER, _LOWER, _TITLE = 0, 1, 2
@@ -84,8 +82,9 @@ class Segmenter:
         words: list[tuple[int, int, str]] = []
         for block in _BLOCK.finditer(text):
             at = block.start()
-            same = "".join(self.forms[k] for k in self._blocks[block.group()]) == block.group()
-            for k, code in enumerate(islice(codes, len(self._blocks[block.group()]))):
+            parts = [*islice(codes, len(self._ids_of_block(block.group())))]
+            same = "".join(self.forms[code >> 1] for code in parts) == block.group()
+            for k, code in enumerate(parts):
                 spelled = self._spelled[code]
                 end = at + len(spelled) - 1 if same else block.end()
                 if code & 1 or (k and not same):
@@ -97,17 +96,12 @@ class Segmenter:
 
     def analyse(self, texts: Sequence[str]) -> Syllables:
         """Return the syllables of `texts` and which of them continue a word."""
-        if len(self.forms) > _MAX_KNOWN:
+        if self._characters + self._blocks.size > _MAX_KEPT:
             self._forget()
-        found = array("i")
-        ends = [0]
-        known = self._blocks.__getitem__
-        for text in texts:
-            found.extend(chained.from_iterable(map(known, blocks(text))))
-            ends.append(len(found))
-        ids = np.frombuffer(found, np.int32) if found else np.zeros(0, np.int32)
-        offsets = np.array(ends, np.int64)
-        if not found:
+        numbers, ends = self._blocks.numbers(map(blocks, texts))
+        counts = self._blocks.counts(numbers)
+        ids, offsets = self._blocks.flat(numbers, counts), bounds(counts)[ends]
+        if not len(ids):
             return Syllables(ids, np.zeros(0, np.bool_), offsets)
         starts = np.zeros(len(ids) + 1, np.bool_)
         starts[offsets] = True
@@ -148,19 +142,17 @@ class Segmenter:
         """The syllables met so far, by id."""
         self._spelled: list[str] = []  # at 2 * id after a space, at 2 * id + 1 after "_"
         self._ids: dict[str, int] = {}
-        self._blocks = _Blocks(self)
+        self._characters = 0
+        self._blocks = Memo(self._ids_of_block)
         self._own = np.zeros(1024)
         self._before = np.zeros(1024)  # what a syllable adds to the one after it
         self._after = np.zeros(1024)  # what a syllable adds to the one before it
         self._terms = np.zeros(1024, np.int32)
         self._joins = np.zeros(1024, np.int8)
 
-    def id_of(self, syllable: str) -> int:
-        """The id of `syllable`, a new one if it has not been met."""
-        if self._respell is not None:
-            syllable = self._respell(syllable)
-        number = self._ids.get(syllable)
-        return self._learn(syllable) if number is None else number
+    def _ids_of_block(self, block: str) -> list[int]:
+        found = syllables(block) if self._respell is None else map(self._respell, syllables(block))
+        return [self._ids[syllable] if syllable in self._ids else self._learn(syllable) for syllable in found]
 
     def _learn(self, syllable: str) -> int:
         number = len(self.forms)
@@ -169,6 +161,7 @@ class Segmenter:
                 setattr(self, name, np.resize(getattr(self, name), 2 * number))
         self._ids[syllable] = number
         self.forms.append(syllable)
+        self._characters += len(syllable)
         self._spelled += (" " + syllable, "_" + syllable)
         self._own[number] = self._lean(own_attributes(syllable))
         self._before[number] = self._lean(neighbour_attributes("-1", syllable))
@@ -181,19 +174,6 @@ class Segmenter:
         """By how much `attributes` speak for I rather than B."""
         weights = [weights_of(self._weights, attribute) for attribute in attributes]
         return sum(weight_i - weight_b for weight_b, weight_i in weights)
-
-
-class _Blocks(dict[str, tuple[int, ...]]):
-    """Runs of non-white space -> ids of their syllables, filled as they are asked for."""
-
-    def __init__(self, segmenter: Segmenter) -> None:
-        self._segmenter = segmenter
-
-    def __missing__(self, block: str) -> tuple[int, ...]:
-        ids = tuple(map(self._segmenter.id_of, syllables(block)))
-        if len(block) <= _MAX_KEPT_BLOCK:
-            self[block] = ids
-        return ids
 
 
 def _how_it_joins(syllable: str) -> int:
