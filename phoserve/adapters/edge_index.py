@@ -1,0 +1,174 @@
+"""The passage index in Qdrant Edge: dense vectors and BM25 terms of one model, in one folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import qdrant_edge as edge
+from numpy.typing import NDArray
+
+from phoserve.adapters.edge_shard import EdgeShard, condition_of, equal, filterable, one_of, scroll_all
+from phoserve.contract import ModelContract
+from phoserve.documents import Passage
+from phoserve.filters import Filter
+from phoserve.ports import IndexedPassage, ScoredPassage, Terms
+
+DENSE: Final = "dense"
+BM25: Final = "bm25"
+STAGED: Final = "staged"
+LIVE: Final = "live"
+POINTS_PER_WRITE: Final = 500
+_KEYWORD: Final = edge.PayloadSchemaType.Keyword
+_INDEXES: Final = {
+    "collection": _KEYWORD,
+    "document_key": _KEYWORD,
+    "visibility": _KEYWORD,
+    "revision": edge.PayloadSchemaType.Integer,
+}
+
+
+class EdgePassageIndex:
+    """The `PassageIndex` of one process."""
+
+    def __init__(self, folder: Path, contract: ModelContract) -> None:
+        """Open or make the index of this model under `folder`; another model's lies beside it, untouched."""
+        self.fingerprint = contract.fingerprint
+        config = edge.EdgeConfig(
+            vectors={DENSE: edge.EdgeVectorParams(size=contract.dim, distance=edge.Distance.Cosine)},
+            sparse_vectors={BM25: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        )
+        self._shard = EdgeShard(folder / f"passages@{self.fingerprint}", config, _INDEXES)
+
+    async def stage(self, passages: Sequence[IndexedPassage]) -> None:
+        """Store `passages` where no search sees them; those that are published already stay as they are."""
+        for start in range(0, len(passages), POINTS_PER_WRITE):
+            part = passages[start : start + POINTS_PER_WRITE]
+            await self._shard.write(lambda shard, part=part: _insert(shard, part))  # type: ignore[misc]
+
+    async def publish(self, document_key: str, revision: int) -> None:
+        """Let search see `revision` of the document instead of all older ones, which are deleted."""
+
+        def flip(shard: edge.EdgeShard) -> None:
+            this = edge.Filter(must=[equal("document_key", document_key), equal("revision", revision)])
+            shard.update(edge.UpdateOperation.set_payload_by_filter(this, {"visibility": LIVE}))
+            shard.update(edge.UpdateOperation.delete_points_by_filter(_revisions(document_key, revision - 1)))
+
+        await self._shard.write(flip)
+
+    async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
+        """Delete the document's passages of all revisions up to and including `up_to`."""
+        condition = _revisions(document_key, up_to, *([equal("visibility", STAGED)] if staged_only else []))
+        await self._delete(condition)
+
+    async def discard_many(self, document_keys: Sequence[str]) -> None:
+        """Delete all passages of several documents."""
+        await self._delete(edge.Filter(must=[one_of("document_key", list(document_keys))]))
+
+    async def discard_collection(self, collection: str) -> None:
+        """Delete every passage of the collection."""
+        await self._delete(edge.Filter(must=[equal("collection", collection)]))
+
+    async def nearest(
+        self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
+    ) -> list[ScoredPassage]:
+        """The published passages whose vectors are closest to `vector`, float32 of shape (dim,), best first."""
+        return await self._search(edge.Query.Nearest(vector.tolist(), using=DENSE), collection, limit, where)
+
+    async def matching(
+        self, collection: str, terms: Terms, *, limit: int, where: Filter | None = None
+    ) -> list[ScoredPassage]:
+        """The published passages with the highest BM25 score for `terms`, best first."""
+        if not len(terms.indices):
+            return []
+        return await self._search(edge.Query.Nearest(_sparse(terms), using=BM25), collection, limit, where)
+
+    async def passages(self, collection: str, document_key: str) -> list[Passage]:
+        """The document's published passages, in order."""
+        condition = _live(collection, equal("document_key", document_key))
+        records = await self._shard.read(lambda shard: scroll_all(shard, condition))
+        return sorted((_passage(record.payload) for record in records), key=lambda passage: passage.ordinal)
+
+    async def staged(self) -> list[tuple[str, int]]:
+        """Document key and revision of whatever lies staged: being worked on, or left behind."""
+        condition = edge.Filter(must=[equal("visibility", STAGED)])
+        records = await self._shard.read(
+            lambda shard: scroll_all(shard, condition, payload=["document_key", "revision"])
+        )
+        payloads: list[Any] = [record.payload for record in records]
+        return sorted({(payload["document_key"], payload["revision"]) for payload in payloads})
+
+    async def count(self, collection: str | None = None) -> int:
+        """How many passages are published, in one collection or in all."""
+        return await self._shard.read(lambda shard: shard.count(edge.CountRequest(filter=_live(collection))))
+
+    async def optimize(self) -> None:
+        """Build the graph over what was added since; takes seconds per thousand passages, searches go on meanwhile."""
+        await self._shard.write(lambda shard: shard.optimize())
+
+    async def close(self) -> None:
+        """Flush and close."""
+        await self._shard.close()
+
+    async def _search(self, query: Any, collection: str, limit: int, where: Filter | None) -> list[ScoredPassage]:
+        extra = [condition_of(where)] if where is not None else []
+        request = edge.QueryRequest(
+            limit=limit, query=query, filter=_live(collection, *extra), with_payload=["passage"]
+        )
+        points = await self._shard.read(lambda shard: shard.query(request))
+        return _newest([ScoredPassage(_passage(point.payload), point.score) for point in points])
+
+    async def _delete(self, condition: edge.Filter) -> None:
+        await self._shard.write(lambda shard: shard.update(edge.UpdateOperation.delete_points_by_filter(condition)))
+
+
+def _newest(hits: list[ScoredPassage]) -> list[ScoredPassage]:
+    """`hits` without older revisions: a search may fall between the two writes of `publish`."""
+    newest: dict[str, int] = {}
+    for hit in hits:
+        key = hit.passage.document_key
+        newest[key] = max(newest.get(key, 0), hit.passage.revision)
+    return [hit for hit in hits if hit.passage.revision == newest[hit.passage.document_key]]
+
+
+def _insert(shard: edge.EdgeShard, passages: Sequence[IndexedPassage]) -> None:
+    points = [
+        edge.Point(
+            id=item.passage.id,
+            vector={DENSE: item.vector.tolist(), BM25: _sparse(item.terms)},
+            payload=_payload(item.passage),
+        )
+        for item in passages
+    ]
+    shard.update(edge.UpdateOperation.upsert_points(points, update_mode=edge.UpdateMode.InsertOnly))
+
+
+def _payload(passage: Passage) -> dict[str, Any]:
+    return {
+        "collection": passage.collection,
+        "document_key": passage.document_key,
+        "document_id": passage.document_id,
+        "revision": passage.revision,
+        "visibility": STAGED,
+        "metadata": filterable(passage.metadata),
+        "passage": msgspec.json.encode(passage).decode(),
+    }
+
+
+def _passage(payload: Any) -> Passage:
+    return msgspec.json.decode(payload["passage"], type=Passage)
+
+
+def _sparse(terms: Terms) -> edge.SparseVector:
+    return edge.SparseVector(indices=terms.indices.tolist(), values=terms.values.tolist())
+
+
+def _live(collection: str | None, *more: Any) -> edge.Filter:
+    tenant = [] if collection is None else [equal("collection", collection)]
+    return edge.Filter(must=[*tenant, equal("visibility", LIVE), *more])
+
+
+def _revisions(document_key: str, up_to: int, *more: Any) -> edge.Filter:
+    old = edge.FieldCondition(key="revision", range=edge.RangeFloat(lte=up_to))
+    return edge.Filter(must=[equal("document_key", document_key), old, *more])

@@ -1,0 +1,163 @@
+"""What every PassageIndex promises."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from phoserve.adapters.edge_index import EdgePassageIndex
+from phoserve.contract import ModelContract
+from phoserve.documents import Passage
+from phoserve.filters import All, AnyOf, Exists, Filter, Match, Not, Range
+from phoserve.ports import IndexedPassage, PassageIndex
+from phoserve.text.lexical import SparseVector
+
+CONTRACT = ModelContract(name="tiny", dim=4, tokenizer_sha256="a" * 64, weights_sha256="b" * 64)
+KEY = "0" * 31 + "1"
+OTHER_KEY = "0" * 31 + "2"
+
+
+@pytest.fixture
+async def index(tmp_path: Path) -> AsyncIterator[PassageIndex]:
+    index = EdgePassageIndex(tmp_path, CONTRACT)
+    yield index
+    await index.close()
+
+
+def passage(
+    ordinal: int, *, key: str = KEY, revision: int = 1, collection: str = "kb", **metadata: object
+) -> IndexedPassage:
+    vector = np.zeros(4, np.float32)
+    vector[ordinal % 4] = 1.0
+    return IndexedPassage(
+        Passage(
+            collection=collection, document_id=f"d{key[-1]}", document_key=key, revision=revision, ordinal=ordinal,
+            title="Tiêu đề", text=f"đoạn {ordinal}", headings=("A", "B"), start=ordinal, end=ordinal + 5,
+            metadata=metadata,
+        ),
+        vector,
+        terms(ordinal),
+    )  # fmt: skip
+
+
+def terms(*indices: int) -> SparseVector:
+    return SparseVector(np.array(indices, np.uint32), np.ones(len(indices), np.float32))
+
+
+def towards(ordinal: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+    vector = np.full(4, 0.1, np.float32)
+    vector[ordinal] = 1.0
+    return vector
+
+
+async def published(index: PassageIndex, *passages: IndexedPassage) -> None:
+    await index.stage(passages)
+    for key, revision in {(item.passage.document_key, item.passage.revision) for item in passages}:
+        await index.publish(key, revision)
+
+
+async def found(index: PassageIndex, where: Filter | None = None, *, collection: str = "kb") -> set[int]:
+    hits = await index.nearest(collection, towards(0), limit=100, where=where)
+    return {hit.passage.ordinal for hit in hits}
+
+
+async def test_staged_passages_are_not_found(index: PassageIndex) -> None:
+    await index.stage([passage(0)])
+    assert await found(index) == set()
+    assert await index.matching("kb", terms(0), limit=5) == []
+    assert await index.staged() == [(KEY, 1)]
+    assert await index.count() == 0
+
+
+async def test_published_passages_are_found_as_they_were_given(index: PassageIndex) -> None:
+    items = [passage(0, year=2024), passage(1), passage(2)]
+    await published(index, *items)
+    nearest = await index.nearest("kb", towards(1), limit=2)
+    assert nearest[0].passage == items[1].passage
+    assert nearest[0].score > nearest[1].score
+    assert [hit.passage for hit in await index.matching("kb", terms(2), limit=5)] == [items[2].passage]
+    assert await index.staged() == []
+    assert await index.count("kb") == 3
+
+
+async def test_no_terms_match_nothing(index: PassageIndex) -> None:
+    await published(index, passage(0))
+    assert await index.matching("kb", terms(), limit=5) == []
+
+
+async def test_a_new_revision_replaces_the_old_one(index: PassageIndex) -> None:
+    await published(index, passage(0), passage(1), passage(0, key=OTHER_KEY))
+    await index.stage([passage(2, revision=2)])
+    assert await found(index) == {0, 1}
+    await index.publish(KEY, 2)
+    assert await found(index) == {0, 2}
+    assert [each.revision for each in await index.passages("kb", KEY)] == [2]
+
+
+async def test_staging_again_does_not_hide_what_is_published(index: PassageIndex) -> None:
+    await published(index, passage(0))
+    await index.stage([passage(0)])
+    assert await found(index) == {0}
+
+
+async def test_collections_do_not_see_each_other(index: PassageIndex) -> None:
+    await published(index, passage(0), passage(1, key=OTHER_KEY, collection="secret"))
+    assert await found(index) == {0}
+    assert await found(index, Not(Match("x", 1))) == {0}
+    assert await index.matching("kb", terms(1), limit=5) == []
+    assert await index.passages("kb", OTHER_KEY) == []
+    await index.discard_collection("kb")
+    assert await found(index) == set()
+    assert await found(index, collection="secret") == {1}
+
+
+async def test_discarding(index: PassageIndex) -> None:
+    await published(index, passage(0), passage(1, key=OTHER_KEY))
+    await index.stage([passage(2, revision=2)])
+    await index.discard(KEY, up_to=2, staged_only=True)
+    assert await index.staged() == []
+    assert await found(index) == {0, 1}
+    await index.discard_many([KEY, OTHER_KEY])
+    assert await index.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (Match("year", 2024), {0}),
+        (Match("name", "thủy"), {1}),
+        (Match("draft", True), {0}),
+        (Match("draft", False), {1}),
+        (Match("score", 0.5), {2}),
+        (Match("author.name", "lan"), {2}),
+        (Match("tags", "b"), {0, 1}),
+        (AnyOf("year", (2024, 2025)), {0, 1}),
+        (AnyOf("year", ()), set()),
+        (Range("year", gte=2025), {1, 2}),
+        (Range("year", gt=2024, lt=2026), {1}),
+        (Range("day", gte="2024-05-01T00:00:00Z"), {1}),
+        (Exists("tags"), {0, 1}),
+        (Not(Exists("tags")), {2}),
+        (Not(Match("year", 2024)), {1, 2}),
+        (All(()), {0, 1, 2}),
+        (All((Range("year", gte=2024), Match("tags", "b"), Not(Match("draft", True)))), {1}),
+    ],
+)
+async def test_filters(index: PassageIndex, where: Filter, expected: set[int]) -> None:
+    await published(
+        index,
+        passage(0, year=2024, draft=True, tags=["a", "b"], day="2024-01-01T00:00:00Z"),
+        passage(1, year=2025, draft=False, tags=["b"], name="thủy", day="2024-06-01T00:00:00Z"),
+        passage(2, year=2026, score=0.5, author={"name": "lan"}, tags=[]),
+    )
+    assert await found(index, where) == expected
+
+
+async def test_what_was_published_is_there_after_a_restart(tmp_path: Path) -> None:
+    first = EdgePassageIndex(tmp_path, CONTRACT)
+    await published(first, passage(0))
+    await first.close()
+    second = EdgePassageIndex(tmp_path, CONTRACT)
+    assert await found(second) == {0}
+    await second.close()
