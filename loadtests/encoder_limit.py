@@ -1,0 +1,162 @@
+"""Throughput through Triton against the limit: the same graph in bare ONNX Runtime, length-sorted batches of 8.
+
+    python -m loadtests.encoder_limit MODEL --questions Q.jsonl.gz --passages P.jsonl.gz [--precision int8]
+
+Limit and server run by turns on the same texts with the same number of threads; the medians of the rounds are compared.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import gzip
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cli.triton_process import TritonInstallation, TritonOptions, TritonPorts, TritonProcess
+from export.parity import cosine, tokenised
+from export.repository import assemble_repository
+from phoserve.adapters.triton import TritonEmbedder
+from phoserve.contract import load_contract
+from phoserve.serving.encoders import Ids, Vectors
+from phoserve.serving.onnx import OnnxEncoder
+from phoserve.text import TextPipeline
+
+LIMIT_BATCH = 8
+PASSAGES_A_REQUEST = 32
+
+
+def main() -> None:
+    arguments = _arguments()
+    asyncio.run(_compare(arguments))
+
+
+async def _compare(arguments: argparse.Namespace) -> None:
+    random = np.random.default_rng(arguments.seed)
+    questions = _sample(random, _read(arguments.questions, "query"), arguments.count)
+    passages = _sample(random, _read(arguments.passages, "text"), arguments.passage_count)
+    pipeline = TextPipeline.load(arguments.model)
+    encoder = OnnxEncoder(arguments.model / "onnx" / f"{arguments.precision}.onnx")
+    rates: dict[str, list[float]] = defaultdict(list)
+    async with _serving(arguments.model, arguments.precision) as (server, embedder):
+        _limit(encoder, tokenised(pipeline, questions[:LIMIT_BATCH]))
+        await _served(embedder, questions[:LIMIT_BATCH], clients=1, size=1)
+        for _ in range(arguments.rounds):
+            for name, texts, runs in (
+                ("questions", questions, ((8, 1), (32, 1))),
+                ("passages", passages, ((2, PASSAGES_A_REQUEST),)),
+            ):
+                seconds, expected = _limit(encoder, tokenised(pipeline, texts))
+                rates[f"{name}, limit"].append(len(texts) / seconds)
+                for clients, size in runs:
+                    seconds, vectors = await _served(embedder, texts, clients=clients, size=size)
+                    rates[f"{name}, {clients} clients, {size} a request"].append(len(texts) / seconds)
+                    _check(vectors, expected)
+        memory = _resident_mb(server)
+    _print(rates, memory)
+
+
+def _limit(encoder: OnnxEncoder, texts: Sequence[Ids]) -> tuple[float, Vectors]:
+    """Seconds and vectors of bare ONNX Runtime, length-sorted; tokenising is not counted."""
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    batches = [order[start : start + LIMIT_BATCH] for start in range(0, len(order), LIMIT_BATCH)]
+    started = time.perf_counter()
+    parts = [
+        encoder.encode(
+            np.concatenate([texts[index] for index in batch]), np.array([len(texts[i]) for i in batch], np.int32)
+        )
+        for batch in batches
+    ]
+    seconds = time.perf_counter() - started
+    return seconds, np.concatenate(parts)[np.argsort(order)]
+
+
+async def _served(embedder: TritonEmbedder, texts: Sequence[str], *, clients: int, size: int) -> tuple[float, Vectors]:
+    """Seconds and vectors of a closed loop of `clients`, `size` texts a request; tokenising is counted."""
+    waiting = list(range(0, len(texts), size))[::-1]
+    found: dict[int, Vectors] = {}
+
+    async def client() -> None:
+        while waiting:
+            start = waiting.pop()
+            found[start] = (await embedder.embed(texts[start : start + size], timeout_s=600)).vectors
+
+    started = time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(clients)))
+    seconds = time.perf_counter() - started
+    return seconds, np.concatenate([found[start] for start in sorted(found)])
+
+
+def _check(vectors: Vectors, expected: Vectors) -> None:
+    worst = cosine(vectors, expected).min()
+    if worst < 0.9999:
+        raise SystemExit(f"the server's vectors differ from the graph's: worst cosine {worst:.6f}")
+
+
+@contextlib.asynccontextmanager
+async def _serving(model: Path, precision: str) -> AsyncIterator[tuple[TritonProcess, TritonEmbedder]]:
+    with tempfile.TemporaryDirectory(dir=model.parent) as folder:
+        work = Path(folder)
+        assemble_repository(model, work / "models", profile="local", cpu_precision=precision)
+        options = TritonOptions(work / "models", "local", work, admin_secret="bench")  # noqa: S106 - loopback, one run
+        server = TritonProcess(TritonInstallation.find(), options, TritonPorts.free())
+        await server.start()
+        try:
+            await server.wait_ready()
+            embedder = TritonEmbedder(server.ports.grpc_url, load_contract(model))
+            yield server, embedder
+            await embedder.close()
+        finally:
+            await server.stop()
+
+
+def _resident_mb(server: TritonProcess) -> float:
+    """Of the server and its Python backends, which are one process group."""
+    assert server.pid is not None  # noqa: S101 - it is running
+    members = [path for path in Path("/proc").glob("[0-9]*") if os.getpgid(int(path.name)) == server.pid]
+    lines = [line for path in members for line in (path / "status").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1e3
+
+
+def _print(rates: dict[str, list[float]], memory: float) -> None:
+    limits = {name.split(",")[0]: statistics.median(values) for name, values in rates.items() if "limit" in name}
+    for name, values in rates.items():
+        middle = statistics.median(values)
+        share = middle / limits[name.split(",")[0]]
+        rounds = " ".join(f"{value:.2f}" for value in values)
+        sys.stdout.write(f"{name:36} {middle:8.2f} texts/s {share:7.0%}   rounds: {rounds}\n")
+    sys.stdout.write(f"resident memory of the server: {memory:.0f} MB\n")
+
+
+def _read(path: Path, field: str) -> list[str]:
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        return [json.loads(line)[field] for line in file]
+
+
+def _sample(random: np.random.Generator, texts: Sequence[str], count: int) -> list[str]:
+    return [texts[index] for index in random.permutation(len(texts))[:count]]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--questions", type=Path, required=True)
+    parser.add_argument("--passages", type=Path, required=True)
+    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--count", type=int, default=160, help="questions a round")
+    parser.add_argument("--passage-count", type=int, default=64, help="passages a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
