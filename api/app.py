@@ -1,22 +1,35 @@
 """The REST API as one ASGI application over ready-made services."""
 
+from dataclasses import replace
+
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
-from api.dependencies import always, providers
+from api.dependencies import Gates, always, providers
+from api.metrics import Metrics, prometheus
+from api.openapi import CompletedJson
 from api.problems import answer_error
+from api.rates import KeysAtOnce
 from api.routes import answers, chat, collections, documents, embeddings, events, health, search, tokenize
 from api.services import Services
+from api.telemetry import Telemetry
+from phoserve.query_cache import CachingEmbedder
 
 
 def create_app(services: Services) -> Litestar:
     """The application; it owns nothing in `services`, so closing those is left to who made them."""
-    return Litestar(
+    services = _with_query_cache(services)
+    metrics, gates = Metrics(), Gates.of(services.limits)
+    for gate in (gates.requests, gates.texts, gates.answers):
+        metrics.watch_gate(gate)
+    if isinstance(services.embedder, CachingEmbedder):
+        metrics.watch_cache(services.embedder)
+    app = Litestar(
         route_handlers=[
             health.live,
             health.ready,
+            prometheus,
             embeddings.create_embeddings,
             embeddings.list_models,
             embeddings.get_model,
@@ -31,16 +44,29 @@ def create_app(services: Services) -> Litestar:
             answers.answer,
             chat.complete,
         ],
-        dependencies={**providers(services), "probe": always(health.ReadinessProbe(services))},
+        dependencies={
+            **providers(services, gates),
+            "probe": always(health.ReadinessProbe(services)),
+            "metrics": always(metrics),
+        },
         exception_handlers={Exception: answer_error},
         request_max_body_size=services.limits.max_body_bytes,
-        state=State({"key_ring": services.keys}),
+        state=State({"services": services, "keys_at_once": KeysAtOnce(services.limits.requests_at_once)}),
         openapi_config=OpenAPIConfig(
             title="phoserve",
             version="1",
             path="/schema",
             description="Vietnamese embeddings, search and cited answers.",
-            render_plugins=[JsonRenderPlugin(path="/")],
+            render_plugins=[CompletedJson(path="/")],
         ),
         logging_config=None,
     )
+    app.asgi_handler = Telemetry(app.asgi_handler, metrics)
+    return app
+
+
+def _with_query_cache(services: Services) -> Services:
+    entries = services.limits.query_cache_entries
+    if not entries:
+        return services
+    return replace(services, embedder=CachingEmbedder(services.embedder, entries))

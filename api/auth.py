@@ -1,5 +1,6 @@
 """Guards: a route says which role it takes; the key's collections are checked wherever the path names one."""
 
+from functools import partial
 from typing import Any, Final
 
 from litestar.connection import ASGIConnection
@@ -8,6 +9,8 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from api.keys import KeyRing, Principal, Role
+from api.rates import KeysAtOnce
+from api.services import Services
 from phoserve.errors import CollectionNotFound
 
 SCHEME: Final = "bearer "
@@ -20,8 +23,9 @@ def allow(role: Role) -> Guard:
     A collection that the key may not touch is answered exactly as an unknown one, before anything is looked up.
     """
 
-    def guard(connection: Connection, _: BaseRouteHandler) -> None:
+    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
         principal = authenticated(connection)
+        await _counted(connection, principal)
         collection = connection.path_params.get("collection")
         if collection is not None and not principal.may_touch(collection):
             raise CollectionNotFound(collection)
@@ -33,7 +37,7 @@ def allow(role: Role) -> Guard:
 
 def authenticated(connection: Connection) -> Principal:
     """Whose request it is; remembered in the scope. Raises 401."""
-    keys: KeyRing = connection.app.state.key_ring
+    keys: KeyRing = connection.app.state.services.keys
     given = connection.headers.get("authorization", "")
     principal = keys.principal(given[len(SCHEME) :].strip() if given.lower().startswith(SCHEME) else None)
     if principal is None:
@@ -42,6 +46,16 @@ def authenticated(connection: Connection) -> Principal:
         )
     connection.scope["principal"] = principal  # type: ignore[typeddict-unknown-key]
     return principal
+
+
+async def _counted(connection: Connection, principal: Principal) -> None:
+    """Count the request on its key's account. Raises Overloaded."""
+    services: Services = connection.app.state.services
+    await services.rates.take(principal.id)
+    at_once: KeysAtOnce = connection.app.state.keys_at_once
+    at_once.enter(principal.id)
+    # The outermost layer calls it when the last byte is sent.
+    connection.scope["leave"] = partial(at_once.leave, principal.id)  # type: ignore[typeddict-unknown-key]
 
 
 readers: Final = allow(Role.READER)

@@ -52,7 +52,7 @@ AnswerDeadlineDep = NamedDependency[SkipValidation[Deadline]]
 RetrieverDep = NamedDependency[SkipValidation[Retriever]]
 
 
-def providers(services: Services) -> dict[str, Provide]:
+def providers(services: Services, gates: Gates) -> dict[str, Provide]:
     """The providers of everything above."""
     stores = services.registry, services.index, services.sources, services.queue
 
@@ -71,7 +71,7 @@ def providers(services: Services) -> dict[str, Provide]:
 
     return {
         "services": always(services),
-        "gates": always(Gates.of(limits)),
+        "gates": always(gates),
         "library": always(Library(*stores)),
         "intake": always(Intake(*stores, limits=services.intake_limits)),
         "retriever": always(retriever),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from api.keys import KeyRing, OpenDoor
+from api.rates import NoLimit, RateLimiter
 from phoserve.intake import IntakeLimits
 from phoserve.ports import ChatModel, DocumentRegistry, Embedder, PassageIndex, Reranker, SourceStore, TaskQueue
 from phoserve.prompting import Prompt
@@ -27,5 +28,6 @@ class Services:
     """Cosine below which an extractive answer is not given."""
     reranker: Reranker | None = None
     keys: KeyRing = field(default_factory=OpenDoor)
+    rates: RateLimiter = field(default_factory=NoLimit)
     limits: LimitSettings = field(default_factory=LimitSettings)
     intake_limits: IntakeLimits = field(default_factory=IntakeLimits)

@@ -46,6 +46,14 @@ class LimitSettings(BaseModel, frozen=True):
     max_texts_in_flight: int = 8192
     """Texts being embedded at once, over all requests."""
     max_answers_in_flight: int = 16
+    requests_per_s: float | None = None
+    """Of one key, on average; None for no limit."""
+    request_burst: int = 50
+    """Requests a key may make at once after a pause."""
+    requests_at_once: int = 64
+    """Of one key."""
+    query_cache_entries: int = 4096
+    """Query embeddings remembered; 0 for none."""
 
 
 class Settings(BaseSettings):

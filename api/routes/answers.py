@@ -9,6 +9,7 @@ from litestar.response import Stream
 from api.auth import readers
 from api.body import StrictJson
 from api.dependencies import AnswerDeadlineDep, AnswererDep, GatesDep, LibraryDep, ServicesDep
+from api.metrics import Metrics, MetricsDep
 from api.routes.search import query_of
 from api.schemas.answers import (
     AnswerRequest,
@@ -45,6 +46,7 @@ async def answer(
     services: ServicesDep,
     gates: GatesDep,
     answer_deadline: AnswerDeadlineDep,
+    metrics: MetricsDep,
 ) -> Response[AnswerResponse] | Stream:
     """Answer a question from a collection, with citations.
 
@@ -64,7 +66,7 @@ async def answer(
         field="question",
     )
     await answer_deadline.keep(library.collection(collection))
-    events = answer_events(answerer, gates, collection, query, answer_deadline)
+    events = answer_events(answerer, gates, collection, query, answer_deadline, metrics)
     relay = Relay(events, answer_deadline)
     if data.stream:
         return stream(_as_sse(await relay.first(), relay))
@@ -77,12 +79,23 @@ async def answer_events(
     collection: str,
     query: Query,
     deadline: Deadline,
+    metrics: Metrics,
     history: tuple[ChatMessage, ...] = (),
 ) -> AsyncGenerator[Event]:
     """The answer's events, holding a place at the gate until the last. Raises Overloaded where there is none."""
     with gates.answers.hold():
         async for each in answerer.answer(collection, query, deadline=deadline, history=history):
+            if isinstance(each, Done):
+                _count(each, metrics)
             yield each
+
+
+def _count(done: Done, metrics: Metrics) -> None:
+    metrics.observe_stages(done.timings_ms)
+    metrics.dropped_citations.inc(done.dropped_citations)
+    if done.usage is not None:
+        metrics.tokens.labels("llm_prompt").inc(done.usage.prompt)
+        metrics.tokens.labels("llm_completion").inc(done.usage.completion)
 
 
 async def _as_sse(first: Event, rest: Relay[Event]) -> AsyncGenerator[bytes]:

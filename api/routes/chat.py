@@ -13,6 +13,7 @@ from litestar.response import Stream
 from api.auth import readers
 from api.body import StrictJson
 from api.dependencies import AnswerDeadlineDep, AnswererDep, GatesDep, LibraryDep, PrincipalDep, ServicesDep
+from api.metrics import MetricsDep
 from api.problems import openai_error, problem_of
 from api.routes.answers import answer_events, folded
 from api.routes.search import checked_question
@@ -46,6 +47,7 @@ async def complete(
     gates: GatesDep,
     principal: PrincipalDep,
     answer_deadline: AnswerDeadlineDep,
+    metrics: MetricsDep,
 ) -> Response[ChatResponse] | Stream:
     """Answer the last user message from the collection that `model` names."""
     collection = data.model.removeprefix(MODEL_PREFIX)
@@ -58,7 +60,7 @@ async def complete(
     question, history = _conversation(data.messages)
     checked_question(question, services.limits, field="messages")
     query = Query(text=question, top_k=data.top_k)
-    relay = Relay(answer_events(answerer, gates, collection, query, answer_deadline, history), answer_deadline)
+    relay = Relay(answer_events(answerer, gates, collection, query, answer_deadline, metrics, history), answer_deadline)
     reply = _Reply(data.model)
     if data.stream:
         await relay.first()

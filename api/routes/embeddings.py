@@ -10,6 +10,7 @@ from api.auth import readers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, GatesDep, LibraryDep, PrincipalDep, ServicesDep
 from api.keys import Principal
+from api.metrics import MetricsDep
 from api.schemas.chat import MODEL_PREFIX
 from api.schemas.openai import (
     EmbeddingItem,
@@ -28,7 +29,11 @@ from phoserve.ports import Embeddings
 
 @post("/v1/embeddings", dto=StrictJson, return_dto=None, status_code=200, guards=[readers], tags=["embeddings"])
 async def create_embeddings(
-    data: JSONBody[EmbeddingsRequest], services: ServicesDep, gates: GatesDep, deadline: DeadlineDep
+    data: JSONBody[EmbeddingsRequest],
+    services: ServicesDep,
+    gates: GatesDep,
+    deadline: DeadlineDep,
+    metrics: MetricsDep,
 ) -> EmbeddingsResponse:
     """Embed one text or a list of texts."""
     contract = services.embedder.contract
@@ -41,6 +46,7 @@ async def create_embeddings(
     if data.truncate == "none":
         _refuse_truncated(embeddings, contract)
     tokens = int(embeddings.tokens.sum())
+    metrics.tokens.labels("embedding").inc(tokens)
     return EmbeddingsResponse(
         data=_items(embeddings, as_base64=data.encoding_format == "base64"),
         model=contract.name,

@@ -7,6 +7,7 @@ from api.auth import readers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, GatesDep, LibraryDep, RetrieverDep, ServicesDep
 from api.filters import parse_filter
+from api.metrics import MetricsDep
 from api.schemas.search import SearchRequest, SearchResponse, hit_view
 from phoserve.contract import Fusion
 from phoserve.errors import InvalidInput, TooLarge
@@ -31,6 +32,7 @@ async def search(
     services: ServicesDep,
     gates: GatesDep,
     deadline: DeadlineDep,
+    metrics: MetricsDep,
 ) -> SearchResponse:
     """Find the passages of a collection that best answer a query."""
     query = query_of(data, services.limits)
@@ -39,6 +41,7 @@ async def search(
         with timings.stage("collection"):
             await deadline.keep(library.collection(collection))
         found = await deadline.keep(retriever.search(collection, query, deadline=deadline, timings=timings))
+    metrics.observe_stages(timings.ms)
     return SearchResponse(
         hits=[hit_view(hit) for hit in found.hits],
         mode=query.mode,

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import tritonclient.grpc.aio as triton
+from opentelemetry import propagate
 from tritonclient.utils import InferenceServerException
 
 from phoserve.contract import (
@@ -83,10 +84,13 @@ class TritonEmbedder:
             raise DeadlineExceeded("the time limit passed before Triton was asked")
         tensor = triton.InferInput(TEXT, [len(texts), 1], "BYTES")
         tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], dtype=object))
+        trace_context: dict[str, str] = {}
+        propagate.inject(trace_context)
         try:
             result = await self._client.infer(
                 PUBLIC_MODEL,
                 [tensor],
+                headers=trace_context,
                 parameters={INPUT_TYPE_PARAMETER: str(input_type)},
                 client_timeout=timeout_s,
                 # Triton drops requests that are still queued when their caller has given up.

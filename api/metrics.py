@@ -1,0 +1,83 @@
+"""What Prometheus is told; one registry for each application."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+from api.admission import Gate
+from phoserve.query_cache import CachingEmbedder
+
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """The API's counters; no label ever holds a collection, a document or a key."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self.requests = Histogram(
+            "phoserve_request_duration_seconds",
+            "Time from a request's first byte to its answer's last.",
+            ("method", "route", "status"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.stages = Histogram(
+            "phoserve_stage_duration_seconds",
+            "Time of one stage of a search or an answer.",
+            ("stage",),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.tokens = Counter(
+            "phoserve_tokens", "Tokens read or written, by model kind.", ("kind",), registry=self.registry
+        )
+        self.dropped_citations = Counter(
+            "phoserve_dropped_citations", "Citation markers that named no passage.", registry=self.registry
+        )
+        self._in_use = Gauge("phoserve_gate_in_use", "Units held at a gate.", ("gate",), registry=self.registry)
+        self._refused = Gauge(
+            "phoserve_gate_refused", "Requests a gate has answered 429 so far.", ("gate",), registry=self.registry
+        )
+        self._cache = Gauge(
+            "phoserve_query_cache_lookups", "Query embeddings asked for so far.", ("outcome",), registry=self.registry
+        )
+
+    def watch_gate(self, gate: Gate) -> None:
+        """Report the gate's state whenever somebody asks."""
+        self._in_use.labels(gate.name).set_function(lambda: gate.in_use)
+        self._refused.labels(gate.name).set_function(lambda: gate.refused)
+
+    def watch_cache(self, cache: CachingEmbedder) -> None:
+        """Report the cache's hits and misses whenever somebody asks."""
+        self._cache.labels("hit").set_function(lambda: cache.hits)
+        self._cache.labels("miss").set_function(lambda: cache.misses)
+
+    def observe_stages(self, stages_ms: Mapping[str, float]) -> None:
+        """Count the stages of one search or answer."""
+        for stage, ms in stages_ms.items():
+            self.stages.labels(stage).observe(ms / 1000)
+
+
+MetricsDep = NamedDependency[SkipValidation[Metrics]]
+
+
+@get("/metrics", include_in_schema=False)
+async def prometheus(metrics: MetricsDep) -> Response[bytes]:
+    """Everything, in Prometheus's text format."""
+    return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,116 @@
+"""The OpenAPI document: what the handlers say, completed with what all of them have in common."""
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Request
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from api.problems import OPENAI_PATHS, OpenAIError, Problem
+from api.schemas.answers import CitationView, DeltaEvent, DoneEvent, RetrievalEvent
+from api.schemas.documents import DocumentsRequest
+
+REF: Final = "#/components/schemas/{name}"
+PROBLEMS: Final = {
+    "400": "The request line, a header or the form cannot be read.",
+    "401": "No valid key.",
+    "403": "The key's role is not enough.",
+    "404": "It does not exist, or the key may not know that it does.",
+    "405": "The path takes other methods.",
+    "409": "Somebody else changes it at this moment, or it is being deleted.",
+    "413": "Over a limit, which the detail names.",
+    "422": "The input is wrong; `errors` names the fields.",
+    "429": "Too much at once; try again after `Retry-After` seconds.",
+    "500": "A fault of ours.",
+    "503": "A dependency does not answer; try again after `Retry-After` seconds.",
+    "504": "There was no answer within the time limit.",
+}
+OPEN_PATHS: Final = ("/health/",)
+DOCUMENTS_PATH: Final = "/v1/collections/{collection}/documents"
+STREAMS: Final = {
+    "/v1/collections/{collection}/answers": "Events `retrieval`, `delta`, `citation`, `done`, `error`.",
+    "/v1/chat/completions": "Chunks in OpenAI's shape, then [DONE].",
+    "/v1/collections/{collection}/events": "Events `document` and `end`.",
+}
+EXTRA_TYPES: Final = [
+    Problem,
+    OpenAIError,
+    DocumentsRequest,
+    RetrievalEvent,
+    DeltaEvent,
+    DoneEvent,
+    CitationView,
+]
+
+
+class CompletedJson(JsonRenderPlugin):
+    """Serves the completed document."""
+
+    _completed: bytes | None = None
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002
+        if self._completed is None:
+            self._completed = msgspec.json.encode(completed(openapi_schema))
+        return self._completed
+
+
+def completed(document: dict[str, Any]) -> dict[str, Any]:
+    """`document` with the error responses, the key, the upload form and the event streams."""
+    components = document.setdefault("components", {})
+    _, extra = msgspec.json.schema_components(EXTRA_TYPES, ref_template=REF)
+    components.setdefault("schemas", {}).update(extra)
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            if isinstance(operation, dict) and "responses" in operation:
+                _complete_operation(path, operation)
+    made = document["paths"]["/v1/collections/{collection}"]["put"]["responses"]
+    made["201"] = {**made["200"], "description": "The collection is new."}
+    _describe_uploads(document["paths"][DOCUMENTS_PATH]["post"])
+    return document
+
+
+def _complete_operation(path: str, operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    responses.pop("400", None)
+    name, media_type = (
+        ("OpenAIError", "application/json")
+        if path.startswith(OPENAI_PATHS)
+        else ("Problem", "application/problem+json")
+    )
+    for status, description in PROBLEMS.items():
+        content = {media_type: {"schema": {"$ref": REF.format(name=name)}}}
+        responses.setdefault(status, {"description": description, "content": content})
+    if path.startswith(OPEN_PATHS):
+        responses["503"]["content"].setdefault("application/json", responses["200"]["content"]["application/json"])
+    else:
+        operation["security"] = [{"key": []}, {}]
+    if path in STREAMS:
+        ok = responses["200"]
+        ok["content"] = ok.get("content", {}) if path != next(reversed(STREAMS)) else {}
+        ok["content"]["text/event-stream"] = {"schema": {"type": "string", "description": STREAMS[path]}}
+
+
+def _describe_uploads(operation: dict[str, Any]) -> None:
+    files = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+    metadata = {
+        "type": "string",
+        "description": "A JSON object, for every file.",
+        "contentMediaType": "application/json",
+    }
+    form = {"type": "object", "required": ["files"], "properties": {"files": files, "metadata": metadata}}
+    operation["requestBody"] = {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": REF.format(name="DocumentsRequest")}},
+            "multipart/form-data": {"schema": form},
+        },
+    }
+    operation.setdefault("parameters", []).append(
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+        }
+    )

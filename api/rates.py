@@ -1,0 +1,104 @@
+"""How many requests a key may make: in time (a token bucket) and at once."""
+
+import time
+from collections import Counter, OrderedDict
+from typing import Final, Protocol
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from phoserve.errors import Overloaded, Unavailable
+
+REMEMBERED_KEYS: Final = 10_000
+# The generic cell rate algorithm: one number for each key, the time at which its bucket is full again.
+GCRA: Final = """
+local now = redis.call('TIME')
+now = now[1] + now[2] / 1e6
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local wait = full_at + interval - now - burst * interval
+if wait > 1e-9 then return tostring(wait) end
+redis.call('SET', KEYS[1], string.format('%.6f', full_at + interval), 'PX', math.ceil((burst + 1) * interval * 1000))
+return '0'
+"""
+
+
+class RateLimiter(Protocol):
+    """Counts requests by key."""
+
+    async def take(self, key_id: str) -> None:
+        """Count one request. Raises Overloaded where the key has none left."""
+        ...
+
+
+class NoLimit:
+    """Everybody may ask as often as they like."""
+
+    async def take(self, key_id: str) -> None:
+        """Nothing to count."""
+
+
+class MemoryRates:
+    """Counts in this process, which is enough for one."""
+
+    def __init__(self, per_s: float, burst: int) -> None:
+        self._interval_s = 1 / per_s
+        self._burst = burst
+        self._full_at: OrderedDict[str, float] = OrderedDict()
+
+    async def take(self, key_id: str) -> None:
+        now = time.monotonic()
+        full_at = max(self._full_at.get(key_id, now), now) + self._interval_s
+        wait = full_at - now - self._burst * self._interval_s
+        if wait > 1e-9:
+            raise _too_many(wait)
+        self._full_at[key_id] = full_at
+        self._full_at.move_to_end(key_id)
+        if len(self._full_at) > REMEMBERED_KEYS:
+            self._full_at.popitem(last=False)
+
+
+class RedisRates:
+    """Counts in Redis, for all API processes together."""
+
+    def __init__(self, url: str, per_s: float, burst: int) -> None:
+        self._redis = Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=1.0)
+        self._script = self._redis.register_script(GCRA)
+        self._interval_s = 1 / per_s
+        self._burst = burst
+
+    async def take(self, key_id: str) -> None:
+        try:
+            wait = float(await self._script(keys=[f"phoserve:rate:{key_id}"], args=[self._interval_s, self._burst]))
+        except RedisError as error:
+            raise Unavailable("redis", "the rate limiter's store does not answer") from error
+        if wait > 0:
+            raise _too_many(wait)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+
+class KeysAtOnce:
+    """Requests under way, by key."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._under_way: Counter[str] = Counter()
+
+    def enter(self, key_id: str) -> None:
+        """Count one more request. Raises Overloaded where the key has too many under way."""
+        if self._under_way[key_id] >= self._limit:
+            raise Overloaded(f"this key has {self._limit} requests under way already", retry_after_s=1.0)
+        self._under_way[key_id] += 1
+
+    def leave(self, key_id: str) -> None:
+        """The request is over."""
+        self._under_way[key_id] -= 1
+        if not self._under_way[key_id]:
+            del self._under_way[key_id]
+
+
+def _too_many(wait_s: float) -> Overloaded:
+    return Overloaded("this key makes requests faster than it may", retry_after_s=wait_s)

@@ -1,0 +1,17 @@
+"""OpenTelemetry traces to a collector, over OTLP/HTTP."""
+
+from collections.abc import Callable
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+
+def export_traces(service: str, endpoint: str) -> Callable[[], None]:
+    """Send this process's spans to `endpoint` (such as http://collector:4318/v1/traces); call the result at the end."""
+    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+    trace.set_tracer_provider(provider)
+    return provider.shutdown
