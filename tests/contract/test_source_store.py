@@ -1,0 +1,86 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from phoserve.adapters.sources import ObjectStoreSources
+from phoserve.errors import ConfigurationError, NotFound, TooLarge
+from phoserve.ports import SourceStore
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> SourceStore:
+    return ObjectStoreSources(tmp_path / "originals")
+
+
+async def parts(count: int, *, size: int = MIB, broken: bool = False) -> AsyncIterator[bytes]:
+    for number in range(count):
+        yield bytes([number % 256]) * size
+    if broken:
+        raise ConnectionResetError("the client is gone")
+
+
+async def all_keys(sources: SourceStore, prefix: str = "") -> set[str]:
+    return {key async for key, _ in sources.keys(prefix)}
+
+
+async def test_bytes_come_back_as_they_were(sources: SourceStore, tmp_path: Path) -> None:
+    stored = await sources.put("kb/d/1", "xin chào".encode(), max_bytes=100)
+    assert stored.size_bytes == len("xin chào".encode())
+    assert await sources.read("kb/d/1") == "xin chào".encode()
+    await sources.fetch("kb/d/1", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == "xin chào".encode()
+
+
+async def test_a_stream_is_the_same_as_its_bytes(sources: SourceStore) -> None:
+    whole = b"".join([part async for part in parts(20)])
+    streamed = await sources.put("kb/d/1", parts(20), max_bytes=20 * MIB)
+    at_once = await sources.put("kb/d/2", whole, max_bytes=20 * MIB)
+    assert (streamed.sha256, streamed.size_bytes) == (at_once.sha256, 20 * MIB)
+    assert await sources.read("kb/d/1") == whole
+
+
+@pytest.mark.parametrize("count", [2, 20])
+async def test_too_much_leaves_nothing(sources: SourceStore, count: int) -> None:
+    with pytest.raises(TooLarge):
+        await sources.put("kb/d/1", parts(count), max_bytes=count * MIB - 1)
+    with pytest.raises(TooLarge):
+        await sources.put("kb/d/2", b"12345", max_bytes=4)
+    assert await all_keys(sources) == set()
+
+
+@pytest.mark.parametrize("count", [2, 20])
+async def test_a_broken_upload_leaves_nothing(sources: SourceStore, count: int) -> None:
+    with pytest.raises(ConnectionResetError):
+        await sources.put("kb/d/1", parts(count, broken=True), max_bytes=100 * MIB)
+    assert await all_keys(sources) == set()
+
+
+async def test_keys_are_listed_by_prefix(sources: SourceStore) -> None:
+    for key in ("kb/d1/a", "kb/d1/b", "kb/d2/a", "kb2/d1/a"):
+        await sources.put(key, b"x", max_bytes=1)
+    assert await all_keys(sources, "kb/") == {"kb/d1/a", "kb/d1/b", "kb/d2/a"}
+    assert await all_keys(sources, "kb/d1/") == {"kb/d1/a", "kb/d1/b"}
+    assert await all_keys(sources, "nothing/") == set()
+
+
+async def test_deleting_what_is_gone_does_not_matter(sources: SourceStore) -> None:
+    await sources.put("kb/d/1", b"x", max_bytes=1)
+    await sources.delete(["kb/d/1", "kb/d/2"])
+    await sources.delete(["kb/d/1"])
+    assert await all_keys(sources) == set()
+
+
+async def test_what_is_not_there_is_not_found(sources: SourceStore, tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        await sources.read("kb/d/1")
+    with pytest.raises(NotFound):
+        await sources.fetch("kb/d/1", tmp_path / "copy")
+
+
+@pytest.mark.parametrize("location", ["file:///proc/nowhere", "gopher://old"])
+def test_a_location_of_no_use_is_a_configuration_error(location: str) -> None:
+    with pytest.raises(ConfigurationError, match="originals cannot be kept at"):
+        ObjectStoreSources(location)
