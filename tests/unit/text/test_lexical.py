@@ -17,6 +17,13 @@ def hashes(*terms: str) -> list[int]:
     return sorted(crc32(term.encode()) for term in terms)
 
 
+def test_pairs_of_neighbours_but_not_across_a_mark(pipeline: TextPipeline) -> None:
+    (vector,) = query_terms(pipeline, ["gạo ngon. gạo nhà_máy_nước"])
+    syllables = ["gạo", "ngon", "nhà", "máy", "nước"]
+    pairs = ["gạo_ngon", "gạo_nhà", "nhà_máy", "máy_nước"]
+    assert vector.indices.tolist() == hashes(*syllables, *pairs, "nhà_máy_nước")
+
+
 def test_words_and_their_syllables_in_small_letters_and_new_tones(pipeline: TextPipeline) -> None:
     (vector,) = query_terms(pipeline, ["Học sinh, HÒA. 1.000!"])
     assert vector.indices.tolist() == hashes("học_sinh", "học", "sinh", "hoà", "1.000")
