@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -14,6 +14,9 @@ from export.checkpoint import Checkpoint
 from export.graph import OPSET
 from phoserve.contract import EMBEDDING, INPUT_IDS
 from phoserve.serving.encoders import PAD_ID
+
+# Pooling and normalisation stay in float32: in float16 ONNX Runtime 1.19 gives infinite vectors.
+POOLING_OPERATORS: Final = ["Clip", "Div", "Expand", "ReduceL2", "ReduceSum"]
 
 
 class PooledEncoder(torch.nn.Module):
@@ -68,5 +71,5 @@ def write_half_graph(path: Path, plain: Path, checkpoint: Checkpoint) -> None:
     missing = shape.layers - fused.get_fused_operator_statistics()["Attention"]
     if missing:
         raise RuntimeError(f"{missing} attention layers were not fused: ONNX Runtime's patterns do not match the graph")
-    fused.convert_float_to_float16(keep_io_types=True)
+    fused.convert_float_to_float16(keep_io_types=True, op_block_list=POOLING_OPERATORS)
     onnx.save(fused.model, path)

@@ -1,0 +1,62 @@
+"""Exported graphs on ONNX Runtime 1.19, the one inside Triton 24.10: they load there and give the same vectors."""
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export import model_folder
+from export.parity import cosine, parity_texts, tokenised
+from export.sources import Source
+from phoserve.serving.encoders import padded
+from phoserve.serving.onnx import OnnxEncoder
+from phoserve.text import TextPipeline
+from tests.support.checkpoint import write_checkpoint
+
+OLD = "onnxruntime==1.19.2"
+RUN = """
+import sys, numpy as np, onnxruntime as ort
+graph, tensors, output = sys.argv[1:]
+session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+np.save(output, session.run(["EMBEDDING"], dict(np.load(tensors)))[0])
+"""
+
+
+@pytest.fixture(scope="module")
+def old_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("old")
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", OLD, "numpy<2"], check=True, timeout=280)
+    return python
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    write_checkpoint(folder / "source")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_folder, "parity_texts", lambda: parity_texts(16))
+        model_folder.export_model(Source(folder / "source", "tiny"), folder / "model", gpu=True)
+    return folder / "model"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fp32", "int8", "plain", "fp16"])
+def test_the_old_runtime_gives_the_same_vectors(old_python: Path, model: Path, tmp_path: Path, name: str) -> None:
+    encoder = OnnxEncoder(model / "onnx" / f"{name}.onnx")
+    texts = tokenised(TextPipeline.load(model), parity_texts(24))
+    ids, lengths = np.concatenate(texts), np.array([len(text) for text in texts], np.int32)
+    if encoder.layout == "packed":
+        tensors = {"INPUT_IDS": ids, "LENGTHS": lengths}
+    else:
+        tensors = {"INPUT_IDS": padded(ids, lengths, int(lengths.max()))}
+    np.savez(tmp_path / "tensors.npz", **tensors)
+    output = tmp_path / "vectors.npy"
+    arguments = [str(model / "onnx" / f"{name}.onnx"), str(tmp_path / "tensors.npz"), str(output)]
+    subprocess.run([old_python, "-c", RUN, *arguments], check=True, timeout=60)
+    worst = cosine(np.load(output), encoder.encode(ids, lengths)).min()
+    assert worst >= (0.99999 if name != "fp16" else 0.9999), f"{name} under {OLD}, {sys.version_info}: {worst}"
