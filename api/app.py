@@ -11,7 +11,7 @@ from api.metrics import Metrics, prometheus
 from api.openapi import CompletedJson
 from api.problems import answer_error
 from api.rates import KeysAtOnce
-from api.routes import answers, chat, collections, documents, embeddings, events, health, search, tokenize
+from api.routes import answers, chat, collections, console, documents, embeddings, events, health, search, tokenize
 from api.services import Services
 from api.telemetry import Telemetry
 from phoserve.query_cache import CachingEmbedder
@@ -30,6 +30,8 @@ def create_app(services: Services) -> Litestar:
             health.live,
             health.ready,
             prometheus,
+            console.page,
+            console.asset,
             embeddings.create_embeddings,
             embeddings.list_models,
             embeddings.get_model,

@@ -1,0 +1,44 @@
+// The list of collections: choose, create, delete.
+
+import { call } from "./client.js";
+import { $, h, prompt, toast } from "./dom.js";
+import { t } from "./i18n.js";
+import { choose, here, state } from "./state.js";
+
+export async function loadCollections() {
+  const { collections } = await call("GET", "/v1/collections");
+  const names = collections.map((each) => each.name);
+  $("collections").replaceChildren(
+    ...collections.map((each) =>
+      h("button", { ariaCurrent: String(each.name === state.collection), onclick: () => choose(each.name) },
+        h("span", {}, each.name),
+        h("span", { className: "count" }, String(Object.values(each.documents).reduce((a, b) => a + b, 0))))),
+  );
+  if (!names.includes(state.collection)) {
+    const remembered = localStorage.getItem("collection");
+    choose(names.includes(remembered) ? remembered : names[0] ?? null);
+  }
+}
+
+export function markChosen() {
+  for (const button of $("collections").children) {
+    button.ariaCurrent = String(button.firstChild.textContent === state.collection);
+  }
+}
+
+export async function createCollection() {
+  const name = await prompt({ title: t("newCollection"), text: t("nameHint"), ok: t("create"), input: {} });
+  if (!name) return;
+  await call("PUT", `/v1/collections/${encodeURIComponent(name)}`);
+  choose(name);
+  await loadCollections();
+}
+
+export async function deleteCollection() {
+  const name = state.collection;
+  const sure = await prompt({ title: t("deleteCollection"), text: t("sureCollection", { name }), ok: t("remove"), destructive: true });
+  if (sure === null) return;
+  await call("DELETE", here());
+  toast(t("deleted"));
+  await loadCollections();
+}

@@ -1,0 +1,126 @@
+// Documents: drop files, watch them become searchable, delete them.
+
+import { call, events } from "./client.js";
+import { $, h, prompt, toast, when } from "./dom.js";
+import { loadCollections } from "./collections.js";
+import { readDocument } from "./hits.js";
+import { t } from "./i18n.js";
+import { here, state } from "./state.js";
+
+const STATES = ["queued", "processing", "ready", "failed"];
+const AGAIN_MS = 3000;
+let cursor = null;
+let watching = null;
+
+export function startDocuments() {
+  const drop = $("drop");
+  $("files").addEventListener("change", (event) => upload([...event.target.files]));
+  drop.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      $("files").click();
+    }
+  });
+  for (const name of ["dragenter", "dragover"]) drop.addEventListener(name, (event) => over(event, true));
+  for (const name of ["dragleave", "drop"]) drop.addEventListener(name, (event) => over(event, false));
+  drop.addEventListener("drop", (event) => upload([...event.dataTransfer.files]));
+  $("state-filter").addEventListener("change", () => loadDocuments());
+  $("more-documents").addEventListener("click", () => loadDocuments(cursor));
+}
+
+export function nameStates() {
+  const chosen = $("state-filter").value;
+  $("state-filter").replaceChildren(h("option", { value: "" }, t("allStates")), ...STATES.map((each) => h("option", { value: each }, t(each))));
+  $("state-filter").value = chosen;
+}
+
+export async function loadDocuments(from = null) {
+  if (!state.collection) return $("documents").replaceChildren();
+  const parameters = new URLSearchParams({ limit: "50" });
+  if ($("state-filter").value) parameters.set("state", $("state-filter").value);
+  if (from) parameters.set("cursor", from);
+  const page = await call("GET", here(`/documents?${parameters}`));
+  if (!from) $("documents").replaceChildren();
+  $("documents").append(...page.documents.map(row));
+  if (!$("documents").children.length) $("documents").append(h("tr", {}, h("td", { className: "empty", colSpan: 5 }, t("noDocuments"))));
+  cursor = page.cursor;
+  $("more-documents").hidden = cursor === null;
+}
+
+// Follow the collection's events for as long as it is chosen; a broken stream is taken up again.
+export async function watch(name) {
+  watching?.abort();
+  if (name === null) return;
+  const mine = (watching = new AbortController());
+  while (!mine.signal.aborted) {
+    try {
+      for await (const [kind, data] of events("GET", here("/events"), { signal: mine.signal })) {
+        if (kind === "document") update(data);
+        if (kind === "end") return;
+      }
+    } catch {
+      // Tried again below; a server that is away is said by the health dot.
+    }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+function update(document_) {
+  const old = $("documents").querySelector(`tr[data-id="${CSS.escape(document_.id)}"]`);
+  if (document_.state === "deleting") old?.remove();
+  else if (old) old.replaceWith(row(document_));
+  else if (!$("state-filter").value) {
+    $("documents").querySelector(".empty")?.closest("tr").remove();
+    $("documents").prepend(row(document_));
+  }
+}
+
+function row(each) {
+  const busy = each.state === "queued" || each.state === "processing";
+  const element = h("tr", {},
+    h("td", {}, h("button", { className: "title", onclick: () => readDocument(each.id, each.title).catch(complain) }, each.title || each.id),
+      each.error ? h("small", { className: "error" }, each.error.message) : h("small", {}, each.id)),
+    h("td", {}, h("span", { className: `state ${each.state}` }, t(each.state)), busy ? h("progress", { max: 1, value: each.progress }) : null),
+    h("td", { className: "number" }, String(each.passages)),
+    h("td", {}, when(each.updated_at)),
+    h("td", {},
+      each.state === "failed" ? h("button", { className: "quiet", onclick: () => again(each) }, t("retry")) : null,
+      h("button", { className: "quiet danger", ariaLabel: `${t("remove")} ${each.title || each.id}`, onclick: () => remove(each) }, t("remove"))));
+  element.dataset.id = each.id;
+  return element;
+}
+
+async function upload(files) {
+  $("files").value = "";
+  if (!files.length || !state.collection) return;
+  const form = new FormData();
+  for (const file of files) form.append("files", file);
+  try {
+    const { documents } = await call("POST", here("/documents"), { form });
+    toast(t("uploaded", { n: documents.length }));
+    await Promise.all([loadDocuments(), loadCollections()]);
+  } catch (error) {
+    complain(error);
+  }
+}
+
+async function remove(each) {
+  const sure = await prompt({ title: t("remove"), text: t("sureDocument", { name: each.title || each.id }), ok: t("remove"), destructive: true });
+  if (sure === null) return;
+  try {
+    await call("DELETE", here(`/documents/${encodeURIComponent(each.id)}`));
+    toast(t("deleted"));
+    await Promise.all([loadDocuments(), loadCollections()]);
+  } catch (error) {
+    complain(error);
+  }
+}
+
+const again = (each) => call("POST", here(`/documents/${encodeURIComponent(each.id)}/reindex`)).catch(complain);
+
+function over(event, isOver) {
+  event.preventDefault();
+  $("drop").classList.toggle("over", isOver);
+}
+
+const complain = (error) => toast(error.message, "bad");

@@ -1,0 +1,51 @@
+// A passage as a card, and the reader that shows it among its neighbours.
+
+import { call } from "./client.js";
+import { $, h, marked } from "./dom.js";
+import { t } from "./i18n.js";
+import { here } from "./state.js";
+
+export function hitCard(hit, { number = null, best = 1 } = {}) {
+  const share = best > 0 ? Math.max(0, Math.min(1, hit.score / best)) : 0;
+  const bar = h("span", { className: "bar" }, h("i"));
+  bar.firstChild.style.setProperty("--share", `${Math.round(share * 100)}%`);
+  const card = h("li", { className: "hit", tabIndex: 0 },
+    h("header", {},
+      number === null ? null : h("span", { className: "number-badge" }, String(number)),
+      h("h4", {}, hit.title || hit.document_id),
+      h("span", { className: "path" }, hit.headings.filter((each) => each !== hit.title).join(" › ")),
+      h("span", { className: "score", title: scores(hit) }, bar, hit.score.toFixed(3))),
+    h("p", { className: "text" }, ...marked(hit.text, hit.highlights)),
+    h("footer", {}, ...Object.entries(hit.metadata).slice(0, 6).map(([name, value]) => h("span", { className: "chip" }, `${name}: ${show(value)}`))));
+  card.addEventListener("click", () => read(hit));
+  card.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") read(hit);
+    if (event.key === "ArrowDown") move(event, card.nextElementSibling);
+    if (event.key === "ArrowUp") move(event, card.previousElementSibling ?? $("query"));
+  });
+  return card;
+}
+
+export async function readDocument(documentId, title, here_ = null) {
+  const { passages } = await call("GET", here(`/documents/${encodeURIComponent(documentId)}/passages`));
+  $("reader-body").replaceChildren(
+    h("h3", {}, title || documentId),
+    h("small", {}, `${documentId} · ${t("passages")}: ${passages.length}`),
+    ...passages.map((each) => h("p", { className: each.passage_id === here_?.passage_id ? "here" : "" }, ...(each.passage_id === here_?.passage_id ? marked(each.text, here_.highlights) : [each.text]))));
+  $("reader").showModal();
+  $("reader-body").querySelector(".here")?.scrollIntoView({ block: "center" });
+}
+
+const read = (hit) => readDocument(hit.document_id, hit.title, hit);
+
+function move(event, element) {
+  event.preventDefault();
+  element?.focus();
+}
+
+function scores(hit) {
+  const parts = { cosine: hit.dense_score, BM25: hit.lexical_score, rerank: hit.rerank_score };
+  return Object.entries(parts).filter(([, score]) => score !== null).map(([name, score]) => `${name} ${score.toFixed(3)}`).join(" · ");
+}
+
+const show = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));

@@ -1,0 +1,58 @@
+// The words of the page in both languages; elements name theirs in data-i18n, data-i18n-label, data-i18n-placeholder.
+
+const WORDS = {
+  vi: {
+    skip: "Đến nội dung chính", collections: "Bộ sưu tập", newCollection: "Tạo bộ sưu tập", language: "Ngôn ngữ",
+    theme: "Giao diện sáng hoặc tối", key: "Khoá API", views: "Chế độ xem", search: "Tìm kiếm", ask: "Hỏi", documents: "Tài liệu",
+    query: "Nội dung cần tìm", queryHint: "Tìm theo ý nghĩa hoặc từ ngữ…", mode: "Cách tìm", hybrid: "Kết hợp", dense: "Ý nghĩa",
+    lexical: "Từ ngữ", grouped: "Mỗi tài liệu một đoạn", field: "trường", operator: "Phép so sánh", value: "giá trị", addFilter: "Lọc",
+    more: "Xem thêm", question: "Câu hỏi", questionHint: "Đặt câu hỏi về tài liệu…", sources: "Nguồn", stop: "Dừng",
+    drop: "Thả tệp vào đây, hoặc nhấn để chọn", dropHint: "PDF, Word, Excel, HTML, Markdown, văn bản", state: "Trạng thái", allStates: "Mọi trạng thái",
+    deleteCollection: "Xoá bộ sưu tập", title: "Tài liệu", passages: "Đoạn", updated: "Cập nhật", actions: "Thao tác", close: "Đóng", cancel: "Huỷ",
+    queued: "Đang chờ", processing: "Đang xử lý", ready: "Sẵn sàng", failed: "Lỗi", deleting: "Đang xoá",
+    create: "Tạo", remove: "Xoá", save: "Lưu", nameHint: "Chữ cái không dấu, số, gạch nối. Ví dụ: so-tay",
+    keyHint: "Khoá được giữ trong thẻ trình duyệt này cho tới khi đóng.", retry: "Thử lại", found: "{n} đoạn · {ms} ms", nothing: "Không tìm thấy gì. Thử từ khác, hoặc bỏ bớt bộ lọc.",
+    startSearch: "Gõ để tìm trong “{name}”.", noCollections: "Chưa có bộ sưu tập nào. Tạo một bộ sưu tập rồi thả tệp vào.", noDocuments: "Chưa có tài liệu.",
+    answered: "{mode} · {ms} ms", generated: "LLM soạn", extractive: "Trích nguyên văn", writing: "Đang trả lời…", stopped: "Đã dừng.",
+    uploaded: "Đã nhận {n} tài liệu.", sureCollection: "Xoá bộ sưu tập “{name}” cùng mọi tài liệu trong đó? Không thể hoàn tác.", sureDocument: "Xoá tài liệu “{name}”? Không thể hoàn tác.",
+    deleted: "Đã xoá.", offline: "Không kết nối được máy chủ.", healthy: "Máy chủ sẵn sàng", unhealthy: "Máy chủ chưa sẵn sàng", passage: "Mở đoạn {n}",
+  },
+  en: {
+    skip: "Skip to content", collections: "Collections", newCollection: "New collection", language: "Language",
+    theme: "Light or dark", key: "API key", views: "Views", search: "Search", ask: "Ask", documents: "Documents",
+    query: "Query", queryHint: "Search by meaning or words…", mode: "Search mode", hybrid: "Hybrid", dense: "Meaning",
+    lexical: "Words", grouped: "One passage per document", field: "field", operator: "Comparison", value: "value", addFilter: "Filter",
+    more: "Show more", question: "Question", questionHint: "Ask about the documents…", sources: "Sources", stop: "Stop",
+    drop: "Drop files here, or press to choose", dropHint: "PDF, Word, Excel, HTML, Markdown, text", state: "State", allStates: "All states",
+    deleteCollection: "Delete collection", title: "Document", passages: "Passages", updated: "Updated", actions: "Actions", close: "Close", cancel: "Cancel",
+    queued: "Queued", processing: "Processing", ready: "Ready", failed: "Failed", deleting: "Deleting",
+    create: "Create", remove: "Delete", save: "Save", nameHint: "Letters, digits and hyphens, such as handbook",
+    keyHint: "The key is kept in this browser tab until you close it.", retry: "Try again", found: "{n} passages · {ms} ms", nothing: "Nothing found. Try other words, or fewer filters.",
+    startSearch: "Type to search “{name}”.", noCollections: "No collection yet. Make one, then drop files into it.", noDocuments: "No documents yet.",
+    answered: "{mode} · {ms} ms", generated: "Written by an LLM", extractive: "Quoted verbatim", writing: "Answering…", stopped: "Stopped.",
+    uploaded: "{n} documents taken in.", sureCollection: "Delete the collection “{name}” with all its documents? This cannot be undone.", sureDocument: "Delete the document “{name}”? This cannot be undone.",
+    deleted: "Deleted.", offline: "The server cannot be reached.", healthy: "The server is ready", unhealthy: "The server is not ready", passage: "Open passage {n}",
+  },
+};
+
+export let language = localStorage.getItem("language") ?? (navigator.language.startsWith("en") ? "en" : "vi");
+
+export function t(name, values = {}) {
+  return WORDS[language][name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+}
+
+export function setLanguage(next) {
+  language = next;
+  localStorage.setItem("language", next);
+  translate();
+}
+
+export function translate() {
+  document.documentElement.lang = language;
+  for (const each of document.querySelectorAll("[data-i18n]")) each.textContent = t(each.dataset.i18n);
+  for (const each of document.querySelectorAll("[data-i18n-label]")) {
+    each.ariaLabel = t(each.dataset.i18nLabel);
+    each.title = each.ariaLabel;
+  }
+  for (const each of document.querySelectorAll("[data-i18n-placeholder]")) each.placeholder = t(each.dataset.i18nPlaceholder);
+}
