@@ -56,6 +56,42 @@ class LimitSettings(BaseModel, frozen=True):
     """Query embeddings remembered; 0 for none."""
 
 
+class KeySettings(BaseModel):
+    """API keys; without any, only loopback is listened on."""
+
+    file: Path | None = None
+    """A JSON list of keys (docs/api.md), read again when it changes."""
+    inline: SecretStr | None = None
+    """The same list itself, for platforms that hand secrets over in variables."""
+
+
+class LlmSettings(BaseModel):
+    """The OpenAI-compatible server that writes answers; without a URL, answers are extractive."""
+
+    url: str | None = None
+    model: str = "default"
+    api_key: SecretStr = SecretStr("")
+    max_tokens: int = 1024
+    temperature: float = 0.1
+    idle_timeout_s: float = 30.0
+
+
+class AnswerSettings(BaseModel):
+    """How answers are worded and when none is given."""
+
+    instructions: str | None = None
+    """Instead of the built-in prompt; `{not_found}` stands for the sentence below."""
+    not_found: str | None = None
+    min_similarity: float = 0.3
+    """Cosine below which an extractive answer is not given, unless most of the question's words are in a passage."""
+
+
+class TracingSettings(BaseModel):
+    """Where traces go, such as http://collector:4318/v1/traces; nowhere without it."""
+
+    otlp_endpoint: str | None = None
+
+
 class Settings(BaseSettings):
     """All groups together."""
 
@@ -64,3 +100,7 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     triton: TritonSettings = TritonSettings()
     limits: LimitSettings = LimitSettings()
+    keys: KeySettings = KeySettings()
+    llm: LlmSettings = LlmSettings()
+    answers: AnswerSettings = AnswerSettings()
+    tracing: TracingSettings = TracingSettings()

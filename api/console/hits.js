@@ -5,6 +5,8 @@ import { $, h, marked } from "./dom.js";
 import { t } from "./i18n.js";
 import { here } from "./state.js";
 
+const LEAD = 260;
+
 export function hitCard(hit, { number = null, best = 1 } = {}) {
   const share = best > 0 ? Math.max(0, Math.min(1, hit.score / best)) : 0;
   const bar = h("span", { className: "bar" }, h("i"));
@@ -15,7 +17,7 @@ export function hitCard(hit, { number = null, best = 1 } = {}) {
       h("h4", {}, hit.title || hit.document_id),
       h("span", { className: "path" }, hit.headings.filter((each) => each !== hit.title).join(" › ")),
       h("span", { className: "score", title: scores(hit) }, bar, hit.score.toFixed(3))),
-    h("p", { className: "text" }, ...marked(hit.text, hit.highlights)),
+    h("p", { className: "text" }, ...excerpt(hit)),
     h("footer", {}, ...Object.entries(hit.metadata).slice(0, 6).map(([name, value]) => h("span", { className: "chip" }, `${name}: ${show(value)}`))));
   card.addEventListener("click", () => read(hit));
   card.addEventListener("keydown", (event) => {
@@ -37,6 +39,19 @@ export async function readDocument(documentId, title, here_ = null) {
 }
 
 const read = (hit) => readDocument(hit.document_id, hit.title, hit);
+
+// The passage from a little before its first mark on, without the heading that the card already shows.
+function excerpt(hit) {
+  const points = Array.from(hit.text);
+  const heading = /^#+ [^\n]*\n+/.exec(hit.text)?.[0] ?? "";
+  const first = hit.highlights.find(([start]) => start >= Array.from(heading).length)?.[0] ?? 0;
+  let from = Array.from(heading).length;
+  if (first - from > LEAD) from = points.lastIndexOf(" ", first - LEAD / 2) + 1;
+  const spans = hit.highlights.filter(([start]) => start >= from).map(([start, end]) => [start - from, end - from]);
+  const parts = marked(points.slice(from).join(""), spans);
+  if (from > Array.from(heading).length) parts.unshift("… ");
+  return parts.map((part) => (typeof part === "string" ? part.replace(/\n{2,}/g, "\n") : part));
+}
 
 function move(event, element) {
   event.preventDefault();

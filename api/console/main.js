@@ -29,7 +29,7 @@ function show(tab) {
     $(`panel-${each}`).hidden = !chosen;
   }
   history.replaceState(null, "", `#${tab}`);
-  $({ search: "query", ask: "question", documents: "drop" }[tab]).focus({ preventScroll: true });
+  if (tab !== "documents") $({ search: "query", ask: "question" }[tab]).focus({ preventScroll: true });
 }
 
 function startTabs() {

@@ -1,0 +1,86 @@
+"""Keys, roles, rates: who gets in, where, and how often."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from api.keys import FixedKeys, KeyFile, OpenDoor, Role, check_bind, new_key, parse_keys
+from api.rates import KeysAtOnce, MemoryRates
+from phoserve.errors import ConfigurationError, Overloaded
+
+
+def write(path: Path, *keys: object) -> None:
+    path.write_text(json.dumps([{"id": k.id, "sha256": k.sha256, "role": k.role} for k in keys]))  # type: ignore[attr-defined]
+
+
+def test_a_key_is_known_by_its_hash_alone() -> None:
+    secret, entry = new_key("app", Role.WRITER, ("kb",))
+    keys = FixedKeys((entry,))
+    principal = keys.principal(secret)
+    assert principal is not None
+    assert (principal.id, principal.role) == ("app", Role.WRITER)
+    assert principal.may_touch("kb")
+    assert not principal.may_touch("board")
+    assert keys.principal(secret + "x") is None
+    assert keys.principal(None) is None
+    assert keys.principal(entry.sha256) is None
+
+
+def test_a_changed_file_counts_and_a_broken_one_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.keys.LOOK_AGAIN_S", 0.0)
+    path = tmp_path / "keys.json"
+    (old, old_entry), (new, new_entry) = new_key("old", Role.READER), new_key("new", Role.ADMIN)
+    write(path, old_entry)
+    keys = KeyFile(path)
+    assert keys.principal(old)
+    write(path, new_entry)
+    os.utime(path, ns=(1, 1))
+    assert keys.principal(old) is None
+    assert keys.principal(new)
+    path.write_text("[")
+    assert keys.principal(new)
+
+
+@pytest.mark.parametrize("source", [b"", b"{}", b"[]", b'[{"id": "a", "sha256": "00"}]', b'[{"id": "a"}]'])
+def test_a_file_that_holds_no_keys_is_refused(source: bytes) -> None:
+    with pytest.raises(ConfigurationError):
+        parse_keys(source, "keys.json")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_fine"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("192.0.2.1", False), ("h", False)]
+)
+def test_without_keys_only_loopback(host: str, is_fine: bool) -> None:
+    if is_fine:
+        check_bind(host, OpenDoor())
+    else:
+        with pytest.raises(ConfigurationError, match="PHOSERVE_KEYS__FILE"):
+            check_bind(host, OpenDoor())
+    check_bind(host, FixedKeys((new_key("a", Role.ADMIN)[1],)))
+
+
+async def test_a_burst_then_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    rates = MemoryRates(per_s=2.0, burst=3)
+    for _ in range(3):
+        await rates.take("a")
+    with pytest.raises(Overloaded) as refused:
+        await rates.take("a")
+    assert refused.value.retry_after_s == pytest.approx(0.5)
+    await rates.take("b")
+    now[0] += 0.5
+    await rates.take("a")
+    with pytest.raises(Overloaded):
+        await rates.take("a")
+
+
+def test_so_many_at_once_and_no_more() -> None:
+    at_once = KeysAtOnce(1)
+    at_once.enter("a")
+    with pytest.raises(Overloaded):
+        at_once.enter("a")
+    at_once.leave("a")
+    at_once.enter("a")
