@@ -3,15 +3,66 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from api.app import create_app
+from api.keys import OpenDoor, check_bind
+from api.services import Services
+from cli.loading import load_samples
+from cli.preflight import listening_socket, open_state
 from cli.progress import Reporter
+from cli.serving_loop import ApiServer, stop_signals
 from cli.triton_process import TritonInstallation, TritonOptions, TritonPorts, TritonProcess, TritonSupervisor
 from export.repository import assemble_repository
+from ingest.inline import InlineWorkers
+from ingest.pipeline import Pipeline
+from ingest.reconcile import Reconciler
+from ingest.staging import StagingTools
+from phoserve.adapters.edge_index import EdgePassageIndex
+from phoserve.adapters.edge_registry import EdgeRegistry
+from phoserve.adapters.sources import ObjectSourceStore
+from phoserve.adapters.triton import TritonEmbedder
+from phoserve.text import TextPipeline
 
 PROFILE: Final = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalOptions:
+    """What `phoserve up` was asked for."""
+
+    state: Path
+    model: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    samples: bool = True
+
+
+async def run(options: LocalOptions, report: Reporter) -> None:
+    """Run the platform until SIGINT or SIGTERM.
+
+    Raises ConfigurationError with a sentence that says what to do if it cannot start.
+    """
+    check_bind(options.host, OpenDoor())
+    stop = asyncio.Event()
+    with stop_signals(stop):
+        async with AsyncExitStack() as stack:
+            starting = asyncio.create_task(_start(options, report, stack))
+            if not await _comes_before(starting, stop):
+                starting.cancel()
+                return
+            services, server = await starting
+            serving = asyncio.create_task(server.run())
+            loading = asyncio.create_task(load_samples(services, report)) if options.samples else None
+            await _comes_before(serving, stop)
+            report.tell("stopping", "Stopping; requests under way are finished first.")
+            if loading is not None:
+                loading.cancel()
+            server.stop()
+            await serving
 
 
 @asynccontextmanager
@@ -35,6 +86,53 @@ async def running_triton(model: Path, work: Path, report: Reporter) -> AsyncIter
             watch.cancel()
     finally:
         await process.stop()
+
+
+@asynccontextmanager
+async def running_services(options: LocalOptions, triton_url: str) -> AsyncIterator[Services]:
+    """The API's services over stores in the state folder, with workers indexing what comes in."""
+    text = await asyncio.to_thread(TextPipeline.load, options.model)
+    async with AsyncExitStack() as stack:
+        embedder = TritonEmbedder(triton_url, text.contract)
+        stack.push_async_callback(embedder.close)
+        index = await asyncio.to_thread(EdgePassageIndex, options.state / "index", text.contract)
+        stack.push_async_callback(index.close)
+        registry = await asyncio.to_thread(EdgeRegistry, options.state / "index")
+        stack.push_async_callback(registry.close)
+        sources = ObjectSourceStore.in_folder(options.state / "originals")
+        workers = InlineWorkers()
+        tools = StagingTools(embedder, text)
+        reconciler = Reconciler(registry, index, sources, workers)
+        await reconciler.run_once(nobody_works=True)
+        workers.start(Pipeline(registry=registry, index=index, sources=sources, tools=tools))
+        stack.push_async_callback(workers.stop)
+        reconciling = asyncio.create_task(reconciler.run_forever())
+        stack.callback(reconciling.cancel)
+        yield Services(embedder=embedder, pipeline=text, index=index, registry=registry, sources=sources, queue=workers)
+
+
+async def _start(options: LocalOptions, report: Reporter, stack: AsyncExitStack) -> tuple[Services, ApiServer]:
+    """Start everything but the API's server, which is returned; `stack` takes it all down again."""
+    stack.enter_context(open_state(options.state))
+    sock = stack.enter_context(listening_socket(options.host, options.port))
+    triton = await stack.enter_async_context(running_triton(options.model, options.state / "triton", report))
+    with report.step("Opening the index"):
+        services = await stack.enter_async_context(running_services(options, triton.ports.grpc_url))
+    host, port = sock.getsockname()[:2]
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def started() -> None:
+        report.tell("ready", f"phoserve is ready: {url}   (Ctrl-C stops it)", url=url)
+
+    return services, ApiServer(create_app(services), sock, started)
+
+
+async def _comes_before(task: "asyncio.Task[Any]", stop: asyncio.Event) -> bool:
+    """Wait for the first of the two; whether it was the task."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    return task.done()
 
 
 def _assemble(model: Path, work: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ GRACE_S: Final = 10
 class ApiServer(uvicorn.Server):
     """uvicorn inside a larger program: the program owns the signals, and stops this last but one."""
 
-    def __init__(self, app: Any, sock: socket.socket) -> None:
+    def __init__(self, app: Any, sock: socket.socket, started: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -27,11 +27,17 @@ class ApiServer(uvicorn.Server):
             )
         )
         self._socket = sock
+        self._tell_started = started
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone: uvicorn would raise them again before our clean-up."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, then tell so."""
+        await super().startup(sockets)
+        self._tell_started()
 
     async def run(self) -> None:  # type: ignore[override]  # the parent's starts a loop; ours runs in one
         """Serve until `stop`."""

@@ -1,0 +1,8 @@
+"""Turning documents into searchable passages.
+
+workers = InlineWorkers()
+pipeline = Pipeline(registry=registry, index=index, sources=sources, tools=StagingTools(embedder, text))
+reconciler = Reconciler(registry, index, sources, workers)
+await reconciler.run_once(nobody_works=True)  # what the last run left unfinished
+workers.start(pipeline)
+"""

@@ -1,0 +1,74 @@
+"""Find what was begun and not finished, whatever died meanwhile, and see it through."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from phoserve.documents import DocumentState
+from phoserve.errors import PhoserveError
+from phoserve.ports import DocumentRegistry, PassageIndex, SourceStore, Task, TaskQueue
+from phoserve.removal import purge_collection, remove_marked
+
+INTERVAL_S: Final = 5.0
+DOCUMENTS_AT_ONCE: Final = 500
+FAR_AHEAD: Final = timedelta(days=36500)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """Compares the registry, the one truth, with everything that should follow from it."""
+
+    registry: DocumentRegistry
+    index: PassageIndex
+    sources: SourceStore
+    queue: TaskQueue
+
+    async def run_once(self, *, nobody_works: bool = False) -> int:
+        """Queue whatever is due, finish deletions, remove left-overs; returns how many documents were queued.
+
+        `nobody_works` says that no worker is alive, so leases need not be waited for.
+        """
+        horizon = datetime.now(UTC) + (FAR_AHEAD if nobody_works else timedelta())
+        for collection in await self.registry.collections():
+            if collection.deleting:
+                await purge_collection(collection.name, self.registry, self.index, self.sources)
+        leaving = await self.registry.due(horizon, states=[DocumentState.DELETING], limit=DOCUMENTS_AT_ONCE)
+        await remove_marked(leaving, self.registry, self.index, self.sources)
+        await self._remove_left_overs()
+        return await self._queue_due(horizon, nobody_works=nobody_works)
+
+    async def run_forever(self, *, every_s: float = INTERVAL_S) -> None:
+        """Reconcile every `every_s` seconds until cancelled; an outage is waited out."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await self.run_once()
+            except PhoserveError as error:
+                log.warning("reconcile_failed", error=str(error))
+
+    async def _queue_due(self, horizon: datetime, *, nobody_works: bool) -> int:
+        states = [DocumentState.QUEUED, DocumentState.PROCESSING]
+        due = await self.registry.due(horizon, states=states, limit=DOCUMENTS_AT_ONCE)
+        if nobody_works:
+            held = [each for each in due if each.state is DocumentState.PROCESSING]
+            freed = await self.registry.save([each.progressed(each.progress, timedelta()) for each in held])
+            due = [each for each in due if each.state is DocumentState.QUEUED] + [each for each in freed if each]
+        await self.queue.enqueue([Task(each.collection, each.id, each.revision, each.bulk) for each in due])
+        return len(due)
+
+    async def _remove_left_overs(self) -> None:
+        """Staged passages whose document is gone, at rest, or at a newer revision."""
+        staged = await self.index.staged()
+        if not staged:
+            return
+        known = await self.registry.find_keys([key for key, _ in staged])
+        working = (DocumentState.QUEUED, DocumentState.PROCESSING)
+        for key, revision in staged:
+            document = known.get(key)
+            if document is None or document.revision > revision or document.state not in working:
+                await self.index.discard(key, up_to=revision, staged_only=True)

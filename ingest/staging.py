@@ -1,0 +1,133 @@
+"""From a stored original to passages that lie ready in the index: parse, chunk, embed, stage."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ingest.parsing import ParsedDocument, ParsingFailed, parse
+from phoserve.documents import Document, Passage
+from phoserve.ports import Embedder, IndexedPassage, PassageIndex, SourceStore
+from phoserve.text import Chunk, Chunker, SparseVector, TextPipeline, passage_terms
+
+CONTEXT_TOKENS: Final = 32
+"""Of a passage's token budget, what title and headings may take."""
+EMBEDDING_TIMEOUT_S: Final = 120.0
+
+Parser = Callable[..., Awaitable[ParsedDocument]]
+
+
+@dataclass(frozen=True, slots=True)
+class StagingOptions:
+    """How a document is cut; two batches in flight keep the encoder busy while the index writes."""
+
+    passages_per_batch: int = 64
+    batches_in_flight: int = 2
+    overlap_sentences: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StagingTools:
+    """What turns bytes into vectors."""
+
+    embedder: Embedder
+    text: TextPipeline
+    parse: Parser = parse
+
+
+async def stage_document(
+    document: Document,
+    sources: SourceStore,
+    index: PassageIndex,
+    tools: StagingTools,
+    options: StagingOptions,
+    progress: Callable[[float], Awaitable[None]],
+) -> int:
+    """Stage every passage of the document's revision and return how many; `progress` hears the share that is done.
+
+    Raises ParsingFailed, and whatever the ports and `progress` raise.
+    """
+    parsed = await _parsed(document, sources, tools.parse)
+    title = document.title or parsed.title
+    chunks = await asyncio.to_thread(_chunker(tools.text, options).chunk, parsed.text)
+    if not chunks:
+        raise ParsingFailed("empty", "there is no text in the document")
+    gate = asyncio.Semaphore(options.batches_in_flight)
+    done = 0
+
+    async def batch(first: int, part: Sequence[Chunk]) -> None:
+        nonlocal done
+        async with gate:
+            passages = [_passage(document, title, first + offset, chunk) for offset, chunk in enumerate(part)]
+            await index.stage(await _indexed(passages, tools))
+        done += len(part)
+        await progress(done / len(chunks))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for first, part in _batches(chunks, options.passages_per_batch):
+                group.create_task(batch(first, part))
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return len(chunks)
+
+
+async def _parsed(document: Document, sources: SourceStore, parser: Parser) -> ParsedDocument:
+    original = document.original
+    with tempfile.TemporaryDirectory(prefix="phoserve-") as folder:
+        path = Path(folder) / "original"
+        await sources.fetch(original.key, path)
+        return await parser(path, media_type=original.media_type, filename=original.filename)
+
+
+async def _indexed(passages: Sequence[Passage], tools: StagingTools) -> list[IndexedPassage]:
+    texts, terms = await asyncio.to_thread(_texts_and_terms, passages, tools.text)
+    embeddings = await tools.embedder.embed(texts, timeout_s=EMBEDDING_TIMEOUT_S)
+    return [
+        IndexedPassage(passage, vector, sparse)
+        for passage, vector, sparse in zip(passages, embeddings.vectors, terms, strict=True)
+    ]
+
+
+def _texts_and_terms(passages: Sequence[Passage], text: TextPipeline) -> tuple[list[str], list[SparseVector]]:
+    """What is embedded and what is matched: the passage behind its title and headings.
+
+    Where both do not fit the encoder, only the passage is embedded: it is never truncated.
+    """
+    full = [_with_context(passage) for passage in passages]
+    fits = text.count_tokens(full) <= text.contract.max_tokens
+    embedded = [whole if fit else passage.text for whole, passage, fit in zip(full, passages, fits, strict=True)]
+    return embedded, passage_terms(text, full)
+
+
+def _with_context(passage: Passage) -> str:
+    context = [part for part in dict.fromkeys((passage.title, *passage.headings)) if part]
+    return "\n".join((*context, passage.text))
+
+
+def _chunker(text: TextPipeline, options: StagingOptions) -> Chunker:
+    budget = text.contract.max_tokens - CONTEXT_TOKENS
+    return Chunker(text, max_tokens=budget, overlap_sentences=options.overlap_sentences)
+
+
+def _passage(document: Document, title: str, ordinal: int, chunk: Chunk) -> Passage:
+    return Passage(
+        collection=document.collection,
+        document_id=document.id,
+        document_key=document.key,
+        revision=document.revision,
+        ordinal=ordinal,
+        title=title,
+        text=chunk.text,
+        headings=chunk.headings,
+        start=chunk.start,
+        end=chunk.end,
+        metadata=document.metadata,
+    )
+
+
+def _batches(chunks: Sequence[Chunk], size: int) -> Iterator[tuple[int, Sequence[Chunk]]]:
+    for first in range(0, len(chunks), size):
+        yield first, chunks[first : first + size]
