@@ -23,7 +23,7 @@ from ingest.reconcile import Reconciler
 from ingest.staging import StagingTools
 from phoserve.adapters.edge_index import EdgePassageIndex
 from phoserve.adapters.edge_registry import EdgeRegistry
-from phoserve.adapters.sources import ObjectSourceStore
+from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.triton import TritonEmbedder
 from phoserve.text import TextPipeline
 
@@ -99,7 +99,7 @@ async def running_services(options: LocalOptions, triton_url: str) -> AsyncItera
         stack.push_async_callback(index.close)
         registry = await asyncio.to_thread(EdgeRegistry, options.state / "index")
         stack.push_async_callback(registry.close)
-        sources = ObjectSourceStore.in_folder(options.state / "originals")
+        sources = ObjectStoreSources(options.state / "originals")
         workers = InlineWorkers()
         tools = StagingTools(embedder, text)
         reconciler = Reconciler(registry, index, sources, workers)
