@@ -20,7 +20,9 @@ async def load_samples(services: Services, report: Reporter) -> None:
     if await library.collections():
         return
     drafts = [
-        Draft(each.text.encode(), id=each.id, title=each.title, metadata=dict(each.metadata), media_type="text/markdown")
+        Draft(
+            each.text.encode(), id=each.id, title=each.title, metadata=dict(each.metadata), media_type="text/markdown"
+        )
         for each in documents()
     ]
     await library.create_collection(SAMPLES, description="Sổ tay, hỗ trợ và sản phẩm của một công ty hư cấu")

@@ -26,18 +26,20 @@ class Platform:
         self._arguments = arguments
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
 
     def start(self) -> Self:
         """Start it and return once it prints its address."""
         command = [sys.executable, "-m", "cli", "up", "--json", "--port", "0", "--state", str(self.state)]
-        self._process = subprocess.Popen(
-            [*command, *self._arguments],
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=(self.state.parent / "platform.log").open("a"),
-            text=True,
-            start_new_session=True,
-        )
+        with (self.state.parent / "platform.log").open("a") as errors:
+            self._process = subprocess.Popen(
+                [*command, *self._arguments],
+                env=self._environment,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
         watchdog = threading.Timer(START_TIMEOUT_S, self.kill)
         watchdog.start()
         for event in self._read_events():
@@ -46,7 +48,8 @@ class Platform:
                 break
         watchdog.cancel()
         assert self.url, f"`phoserve up` did not get ready: {self.events}"
-        threading.Thread(target=lambda: list(self._read_events()), daemon=True).start()
+        self._reader = threading.Thread(target=lambda: list(self._read_events()), daemon=True)
+        self._reader.start()
         return self
 
     def client(self, **options: Any) -> httpx.Client:
@@ -57,13 +60,13 @@ class Platform:
         """End it with SIGTERM; returns its exit status."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(timeout=60)
+        return self._ended()
 
     def kill(self) -> None:
         """Kill its whole process group at once, as the kernel or an impatient person would."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(timeout=30)
+        self._ended()
 
     def resident_bytes(self) -> int:
         """Memory of all its processes together (proportional set size, so that shared pages count once)."""
@@ -83,6 +86,15 @@ class Platform:
     ) -> None:
         if self._process is not None and self._process.poll() is None:
             self.stop()
+
+    def _ended(self) -> int:
+        assert self._process is not None
+        status = self._process.wait(timeout=60)
+        if self._reader is not None:
+            self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return status
 
     def _read_events(self) -> Iterator[dict[str, Any]]:
         assert self._process is not None
