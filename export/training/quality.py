@@ -21,8 +21,8 @@ from phoserve.text.pipeline import TextPipeline
 MODES: Final = ("dense", "lexical", "hybrid")
 BATCH: Final = 64
 QUERY_BLOCK: Final = 256
-# Terms are hashes of 32 bits; the low ones are enough to tell those of a corpus apart.
-TERM_BITS: Final = 24
+# Terms are hashes of 32 bits; the low ones tell those of one corpus apart.
+TERM_BITS: Final = 22
 
 
 class Encoder:

@@ -1,0 +1,95 @@
+"""Texts as bags of tokens: sparse rows of square roots of counts, and batches of pairs of them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from export.graph import Array
+from export.training.corpus import Tokens
+from export.training.pairs import Pair
+
+CHUNK: Final = 20_000
+CLUSTER_SAMPLE: Final = 20_000
+CLUSTER_ROUNDS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Bags of queries and passages, sparse (pairs, vocabulary); pairs of equal `document` are not each other's foil."""
+
+    queries: Any
+    passages: Any
+    documents: NDArray[np.int64]
+
+
+class PairBags:
+    """The pairs of a training run, in an order that puts what is hard to tell apart next to each other."""
+
+    def __init__(self, pairs: Iterable[Pair], vocabulary: int) -> None:
+        queries, passages, documents = [], [], []
+        remaining = iter(pairs)
+        while chunk := list(islice(remaining, CHUNK)):
+            queries.append(bags([pair.query for pair in chunk], vocabulary))
+            passages.append(bags([pair.passage for pair in chunk], vocabulary))
+            documents += [pair.document for pair in chunk]
+        self.queries = sparse.vstack(queries, format="csr")
+        self.passages = sparse.vstack(passages, format="csr")
+        self.documents = np.array(documents)
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def inverse_document_frequency(self) -> NDArray[np.float32]:
+        """ln((pairs + 1) / (passages with the token + 1)) + 0.1 of each token: never zero, so that it can be learnt."""
+        frequency = np.bincount(self.passages.indices, minlength=self.passages.shape[1])
+        weights: NDArray[np.float32] = (np.log((len(self) + 1) / (frequency + 1)) + 0.1).astype(np.float32)
+        return weights
+
+    def batches(self, size: int, run: int, random: np.random.Generator) -> Iterator[Batch]:
+        """Batches of `size` pairs, made of random runs of `run` neighbours: hard foils among easy ones."""
+        starts = np.arange(int(random.integers(run)), len(self) - run + 1, run)
+        random.shuffle(starts)
+        order = (starts[:, None] + np.arange(run)).ravel()
+        for first in range(0, len(order) - size + 1, size):
+            rows = np.sort(order[first : first + size])
+            yield Batch(self.queries[rows], self.passages[rows], self.documents[rows])
+
+    def sort_by_topic(self, table: Array, topics: int, random: np.random.Generator) -> None:
+        """Order the pairs by the topic of their passage: spherical k-means over the vectors `table` gives them."""
+        first = np.flatnonzero(np.diff(self.documents, prepend=-1))
+        sample = self._vectors(table, np.sort(random.choice(first, min(CLUSTER_SAMPLE, len(first)), replace=False)))
+        centres = sample[random.choice(len(sample), min(topics, len(sample)), replace=False)]
+        for _ in range(CLUSTER_ROUNDS):
+            nearest = (sample @ centres.T).argmax(axis=1)
+            sums = np.zeros_like(centres)
+            np.add.at(sums, nearest, sample)
+            centres = _unit(np.where(sums.any(axis=1, keepdims=True), sums, centres))
+        chunks = [first[start : start + CHUNK] for start in range(0, len(first), CHUNK)]
+        topic = np.concatenate([(self._vectors(table, chunk) @ centres.T).argmax(axis=1) for chunk in chunks])
+        topic = np.repeat(topic, np.diff(first, append=len(self)))
+        order = np.lexsort((random.random(len(self)), topic))
+        self.queries, self.passages = self.queries[order], self.passages[order]
+        self.documents = self.documents[order]
+
+    def _vectors(self, table: Array, rows: Array) -> Array:
+        return _unit(self.passages[rows] @ table)
+
+
+def bags(texts: Sequence[Tokens], vocabulary: int) -> Any:
+    """A sparse float32 matrix (texts, vocabulary) of the square roots of token counts."""
+    owner = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+    flat = np.concatenate(texts).astype(np.int64)
+    keys, counts = np.unique(owner * vocabulary + flat, return_counts=True)
+    starts = np.searchsorted(keys // vocabulary, np.arange(len(texts) + 1))
+    weights = np.sqrt(counts).astype(np.float32)
+    return sparse.csr_array((weights, keys % vocabulary, starts), shape=(len(texts), vocabulary))
+
+
+def _unit(vectors: Array) -> Array:
+    unit: Array = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    return unit
