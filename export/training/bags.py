@@ -1,6 +1,6 @@
 """Texts as bags of tokens: sparse rows of square roots of counts, and batches of pairs of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -12,6 +12,10 @@ from scipy import sparse
 from export.graph import Array
 from export.training.corpus import Tokens
 from export.training.pairs import Pair
+from phoserve.ports import FloatMatrix
+
+Teacher = Callable[[Sequence[Tokens]], FloatMatrix]
+"""Embeds texts, given as the student's token ids in their order, as unit vectors."""
 
 CHUNK: Final = 20_000
 CLUSTER_SAMPLE: Final = 20_000
@@ -25,21 +29,27 @@ class Batch:
     queries: Any
     passages: Any
     documents: NDArray[np.int64]
+    teacher: tuple[FloatMatrix, FloatMatrix] | None
+    """The teacher's unit vectors of the queries and of the passages, if there is a teacher."""
 
 
 class PairBags:
     """The pairs of a training run, in an order that puts what is hard to tell apart next to each other."""
 
-    def __init__(self, pairs: Iterable[Pair], vocabulary: int) -> None:
+    def __init__(self, pairs: Iterable[Pair], vocabulary: int, teacher: Teacher | None = None) -> None:
         queries, passages, documents = [], [], []
+        views: list[tuple[FloatMatrix, FloatMatrix]] = []
         remaining = iter(pairs)
         while chunk := list(islice(remaining, CHUNK)):
             queries.append(bags([pair.query for pair in chunk], vocabulary))
             passages.append(bags([pair.passage for pair in chunk], vocabulary))
             documents += [pair.document for pair in chunk]
+            if teacher:
+                views.append((teacher([pair.query for pair in chunk]), teacher([pair.passage for pair in chunk])))
         self.queries = sparse.vstack(queries, format="csr")
         self.passages = sparse.vstack(passages, format="csr")
         self.documents = np.array(documents)
+        self.teacher = _stacked(views)
 
     def __len__(self) -> int:
         return len(self.documents)
@@ -57,7 +67,7 @@ class PairBags:
         order = (starts[:, None] + np.arange(run)).ravel()
         for first in range(0, len(order) - size + 1, size):
             rows = np.sort(order[first : first + size])
-            yield Batch(self.queries[rows], self.passages[rows], self.documents[rows])
+            yield Batch(self.queries[rows], self.passages[rows], self.documents[rows], _rows(self.teacher, rows))
 
     def sort_by_topic(self, table: Array, topics: int, random: np.random.Generator) -> None:
         """Order the pairs by the topic of their passage: spherical k-means over the vectors `table` gives them."""
@@ -74,7 +84,7 @@ class PairBags:
         topic = np.repeat(topic, np.diff(first, append=len(self)))
         order = np.lexsort((random.random(len(self)), topic))
         self.queries, self.passages = self.queries[order], self.passages[order]
-        self.documents = self.documents[order]
+        self.documents, self.teacher = self.documents[order], _rows(self.teacher, order)
 
     def _vectors(self, table: Array, rows: Array) -> Array:
         return _unit(self.passages[rows] @ table)
@@ -93,3 +103,11 @@ def bags(texts: Sequence[Tokens], vocabulary: int) -> Any:
 def _unit(vectors: Array) -> Array:
     unit: Array = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     return unit
+
+
+def _stacked(views: Sequence[tuple[FloatMatrix, FloatMatrix]]) -> tuple[FloatMatrix, FloatMatrix] | None:
+    return (np.concatenate([each[0] for each in views]), np.concatenate([each[1] for each in views])) if views else None
+
+
+def _rows(views: tuple[FloatMatrix, FloatMatrix] | None, rows: Array) -> tuple[FloatMatrix, FloatMatrix] | None:
+    return (views[0][rows], views[1][rows]) if views else None

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,14 +29,6 @@ class Schedule:
     """Sort the pairs by that many topics first; needs a table to start from."""
 
 
-class Teacher(Protocol):
-    """A stronger encoder whose view of a batch is to be learnt."""
-
-    def similarities(self, batch: Batch) -> torch.Tensor:
-        """Cosines between the batch's queries and passages, float32 (pairs, pairs)."""
-        ...
-
-
 Report = Callable[[int, int, float], None]
 """Called after each step with its number, the number of steps and the smoothed loss."""
 
@@ -49,13 +41,12 @@ def train(
     *,
     seed: int,
     start: Array | None = None,
-    teacher: Teacher | None = None,
     report: Report | None = None,
 ) -> Array:
     """Return a table, float32 (vocabulary, dim), trained in one pass over `pairs` from `start` or from nothing.
 
     `parts` is the composition of the vocabulary. The loss is the symmetric contrastive one (InfoNCE) over the batch,
-    halved with the divergence from the teacher's distribution if there is one.
+    averaged with the divergence from the teacher's view of it if the pairs have one.
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
@@ -76,7 +67,7 @@ def train(
     )
     smoothed = 0.0
     for step, batch in enumerate(pairs.batches(min(schedule.batch, len(pairs)), schedule.run, random), 1):
-        loss = _loss(table(), batch, schedule.temperature, teacher)
+        loss = _loss(table(), batch, schedule.temperature)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -129,7 +120,7 @@ def _product(matrix: Any, dense: torch.Tensor) -> torch.Tensor:
     return product
 
 
-def _loss(table: torch.Tensor, batch: Batch, temperature: float, teacher: Teacher | None) -> torch.Tensor:
+def _loss(table: torch.Tensor, batch: Batch, temperature: float) -> torch.Tensor:
     queries = normalize(_product(batch.queries, table), dim=1)
     passages = normalize(_product(batch.passages, table), dim=1)
     documents = torch.from_numpy(batch.documents)
@@ -138,7 +129,8 @@ def _loss(table: torch.Tensor, batch: Batch, temperature: float, teacher: Teache
     scores = (queries @ passages.T / temperature).masked_fill(same, MASKED)
     wanted = torch.arange(len(scores))
     loss = (cross_entropy(scores, wanted) + cross_entropy(scores.T, wanted)) / 2
-    if teacher is None:
+    if batch.teacher is None:
         return loss
-    view = (teacher.similarities(batch) / temperature).masked_fill(same, MASKED)
+    taught = torch.from_numpy(batch.teacher[0] @ batch.teacher[1].T)
+    view = (taught / temperature).masked_fill(same, MASKED)
     return (loss + kl_div(log_softmax(scores, dim=1), softmax(view, dim=1), reduction="batchmean")) / 2
