@@ -5,23 +5,56 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
 
+import torch
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 import export.bundled
 from export.training.labelled import load_set
 from export.training.quality import MODES, Corpus, Encoder, find
+from export.training.recipe import Recipe, make
 from export.training.tables import Row, choose_fusion, paraphrase_figures, retrieval_table
 
 BUNDLED: Final = Path(export.bundled.__path__[0])
 DATA: Final = Path("../shared/data")
+STANDARD: Final = Recipe()
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console()
 
 ModelFolder = Annotated[Path, typer.Argument(help="Folder of a model.", show_default="the bundled one")]
 DataFolder = Annotated[Path, typer.Option(help="Folder with `train` and `eval`.")]
+
+
+@app.command()
+def train(
+    target: Annotated[Path, typer.Argument(help="Folder to write the model to.")],
+    data: DataFolder = DATA,
+    dim: Annotated[int, typer.Option(min=8, help="Length of the vectors.")] = STANDARD.dim,
+    vocabulary: Annotated[int, typer.Option(min=500, help="Word pieces.")] = STANDARD.vocabulary,
+    seed: Annotated[int, typer.Option(help="Of the pairs, their order and the first weights.")] = STANDARD.seed,
+    teacher: Annotated[Path | None, typer.Option(help="A PhoBERT-shaped model to distil from.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Of torch.")] = 2,
+) -> None:
+    """Train an encoder from public text and write it as a model folder; `train.log` in it says what was done."""
+    torch.set_num_threads(threads)
+    recipe = Recipe(dim=dim, vocabulary=vocabulary, merges=vocabulary + vocabulary // 32, seed=seed)
+    target.mkdir(parents=True, exist_ok=True)
+    with (target / "train.log").open("w", encoding="utf-8") as log, Progress(console=console) as progress:
+        bar = progress.add_task("preparing", total=None)
+
+        def note(line: str) -> None:
+            progress.console.print(line, highlight=False)
+            log.write(line + "\n")
+
+        def report(step: int, steps: int, loss: float) -> None:
+            progress.update(bar, completed=step, total=steps, description=f"training, loss {loss:.3f}")
+            log.write(f"step {step}/{steps} loss {loss:.4f}\n")
+
+        note(f"{recipe}")
+        make(recipe, data, target, teacher=teacher, note=note, report=report)
 
 
 @app.command()

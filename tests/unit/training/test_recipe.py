@@ -1,0 +1,99 @@
+"""The whole recipe on a made-up language of facts: small, but every step of it real."""
+
+import gzip
+import json
+import lzma
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.training.quality import Encoder
+from export.training.recipe import Recipe, Stage, make
+from export.training.static import Schedule
+from phoserve.contract import load_contract
+from phoserve.errors import ConfigurationError
+
+THINGS = [
+    "cà phê",
+    "lúa gạo",
+    "hồ tiêu",
+    "cao su",
+    "chè xanh",
+    "tôm hùm",
+    "cá tra",
+    "xoài cát",
+    "thanh long",
+    "vải thiều",
+]
+PLACES = ["Đắk Lắk", "An Giang", "Gia Lai", "Bình Phước", "Thái Nguyên", "Khánh Hoà", "Đồng Tháp", "Tiền Giang"]
+SECRET = "Câu này nằm nguyên văn trong bộ đánh giá nên không được phép dùng để huấn luyện mô hình"
+SMALL = Recipe(
+    vocabulary=400,
+    merges=300,
+    dim=32,
+    stages=(
+        Stage(Schedule(batch=32, run=4, warm_up=2)),
+        Stage(Schedule(batch=32, run=4, warm_up=2, topics=4), part=0.8),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "train").mkdir()
+    (folder / "eval").mkdir()
+    random = np.random.default_rng(0)
+    lines = [{"title": "Bí mật", "lead": SECRET, "body": "Không ai được đọc bài này."}]
+    for _ in range(300):
+        thing, place = random.choice(THINGS), random.choice(PLACES)
+        body = f"Người dân {place} bán {thing} sang nhiều nước. Giá {thing} năm nay tăng. Nhà vườn ở {place} rất vui."
+        lines.append({"title": f"{thing} của {place}", "lead": f"Mùa {thing} ở {place} bắt đầu.", "body": body})
+    with lzma.open(folder / "train" / "news.jsonl.xz", "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+    with gzip.open(folder / "eval" / "corpus_x.jsonl.gz", "wt", encoding="utf-8") as file:
+        file.write(json.dumps({"id": "1", "title": "", "text": SECRET}) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    notes: list[str] = []
+    target = tmp_path_factory.mktemp("model")
+    make(SMALL, data, target, note=notes.append)
+    return target, notes
+
+
+def test_the_model_finds_what_a_question_is_about(made: tuple[Path, list[str]]) -> None:
+    encoder = Encoder(made[0])
+    passages = [f"Giá {thing} tăng, nông dân phấn khởi." for thing in THINGS]
+    scores = encoder.embed([f"{thing} là gì?" for thing in THINGS]) @ encoder.embed(passages).T
+    assert (scores.argmax(axis=1) == np.arange(len(THINGS))).mean() >= 0.9
+
+
+def test_documents_of_the_evaluation_sets_are_dropped(made: tuple[Path, list[str]]) -> None:
+    assert any("segmented 300; 1 shared text" in line for line in made[1])
+    assert "nguyên_văn" not in (made[0] / "vocab.txt").read_text(encoding="utf-8")
+
+
+def test_the_contract_names_what_was_made(made: tuple[Path, list[str]]) -> None:
+    contract = load_contract(made[0])
+    assert (contract.dim, contract.pooling, contract.modern_tones) == (32, "sqrt_tf", True)
+    assert all((made[0] / "onnx" / f"{precision}.onnx").is_file() for precision in contract.precisions)
+
+
+def test_both_precisions_agree(made: tuple[Path, list[str]]) -> None:
+    texts = ["Cà phê ở Gia Lai", "Giá hồ tiêu năm nay", "", "🙂"]
+    exact, bytes_ = (Encoder(made[0], precision=precision).embed(texts) for precision in ("fp32", "int8"))
+    assert (exact * bytes_).sum(axis=1) == pytest.approx(np.ones(len(texts)), abs=2e-3)
+
+
+def test_the_same_seed_makes_the_same_model(data: Path, made: tuple[Path, list[str]], tmp_path: Path) -> None:
+    make(SMALL, data, tmp_path, note=lambda _: None)
+    assert load_contract(tmp_path).fingerprint == load_contract(made[0]).fingerprint
+
+
+def test_without_training_data_it_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="train"):
+        make(SMALL, tmp_path, tmp_path / "model", note=lambda _: None)
