@@ -1,13 +1,15 @@
 """How fast text becomes tokens: the pipeline against pyvi and PhobertTokenizer, interleaved, on one core.
 
 `python -m loadtests.text_pipeline [--rounds 7] [--json FILE]` reads ViQuAD's questions and passages and PhoBERT's
-tokenizer from ../shared and needs the `dev` extra. Both sides are warm: every word has been seen before.
+tokenizer from ../shared and needs the `dev` extra. Both sides are warm (every word has been
+seen before); times are CPU time of one thread, so that other programs on the machine disturb less.
 """
 
 import argparse
 import gzip
 import json
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -17,8 +19,9 @@ from statistics import median
 from typing import Any
 
 from phoserve.contract import MERGES_FILE, VOCAB_FILE, ModelContract, save_contract
-from phoserve.text import TextPipeline
+from phoserve.text import Chunker, TextPipeline
 from tests.support.references import phobert_tokenizer, pyvi_tokenize
+from tests.support.shared import training_texts
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 Work = Callable[[], object]
@@ -35,7 +38,11 @@ def main() -> None:
         pipeline = load_phobert(Path(folder))
         for name, texts in (("questions", questions), ("passages", passages), ("one question", questions[:1])):
             results.append(measure(name, texts, pipeline, arguments.rounds))
-    sys.stdout.write(_table(results))
+        sys.stdout.write(_table(results))
+        results.append(chunk(pipeline, arguments.megabytes))
+    sys.stdout.write(
+        "{megabytes:.1f} MB chunked in {seconds:.1f} s; memory grew by {grown_mb:.0f} MB\n".format(**results[-1])
+    )
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))
 
@@ -66,6 +73,23 @@ def measure(name: str, texts: Sequence[str], pipeline: TextPipeline, rounds: int
     return {"name": name, "texts": len(texts), "words": words, "us": {k: median(v) * 1e6 for k, v in times.items()}}
 
 
+def chunk(pipeline: TextPipeline, megabytes: float) -> dict[str, Any]:
+    """Cut one document of that many million bytes, made of news and encyclopaedia articles."""
+    articles, size = [], 0
+    for text in training_texts():
+        articles.append(text)
+        size += len(text.encode()) + 2
+        if size >= megabytes * 1e6:
+            break
+    document = "\n\n".join(articles)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.process_time()
+    chunks = Chunker(pipeline).chunk(document)
+    seconds = time.process_time() - start
+    grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return {"name": "chunk", "megabytes": size / 1e6, "seconds": seconds, "chunks": len(chunks), "grown_mb": grown_mb}
+
+
 def load_phobert(folder: Path) -> TextPipeline:
     """The pipeline of a model folder made in `folder` with PhoBERT's tokenizer."""
     for name in (VOCAB_FILE, MERGES_FILE):
@@ -80,10 +104,10 @@ def _reference_ids(tokenizer: Any, segmented: Sequence[str]) -> list[list[int]]:
 
 
 def _seconds(work: Work, repeat: int) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(repeat):
         work()
-    return (time.perf_counter() - start) / repeat
+    return (time.process_time() - start) / repeat
 
 
 def _table(results: list[dict[str, Any]]) -> str:
@@ -109,6 +133,7 @@ def _rows(name: str) -> list[dict[str, Any]]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--megabytes", type=float, default=10.0, help="size of the document to chunk")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 
