@@ -64,3 +64,12 @@ def test_malformed_files_are_refused(tmp_path: Path, name: str, content: str) ->
     (tiny_model(tmp_path) / name).write_text(content, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=name):
         TextPipeline.load(tmp_path)
+
+
+def test_forgetting_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = TextPipeline.load(tiny_model(tmp_path))
+    texts = ["học sinh, học", "viên " * 40, "a" * 100, "học sinh viên."]
+    expected = [pipeline.encode([text]).ids.tolist() for text in texts]
+    monkeypatch.setattr("phoserve.text.segmentation._MAX_KEPT", 10)
+    monkeypatch.setattr("phoserve.text.bpe._MAX_KEPT", 10)
+    assert [pipeline.encode([text]).ids.tolist() for text in texts * 2] == expected * 2
