@@ -12,9 +12,9 @@ from phoserve.errors import NotFound
 
 PAGE: Final = "index.html"
 MEDIA_TYPES: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
 CONTENT_SECURITY_POLICY: Final = (
