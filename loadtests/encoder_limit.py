@@ -41,8 +41,8 @@ def main() -> None:
 
 async def _compare(arguments: argparse.Namespace) -> None:
     random = np.random.default_rng(arguments.seed)
-    questions = _sample(random, _read(arguments.questions, "query"), arguments.count)
-    passages = _sample(random, _read(arguments.passages, "text"), arguments.passage_count)
+    questions = sample(random, read_texts(arguments.questions, "query"), arguments.count)
+    passages = sample(random, read_texts(arguments.passages, "text"), arguments.passage_count)
     pipeline = TextPipeline.load(arguments.model)
     encoder = OnnxEncoder(arguments.model / "onnx" / f"{arguments.precision}.onnx")
     rates: dict[str, list[float]] = defaultdict(list)
@@ -136,12 +136,12 @@ def _print(rates: dict[str, list[float]], memory: float) -> None:
     sys.stdout.write(f"resident memory of the server: {memory:.0f} MB\n")
 
 
-def _read(path: Path, field: str) -> list[str]:
+def read_texts(path: Path, field: str) -> list[str]:
     with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
         return [json.loads(line)[field] for line in file]
 
 
-def _sample(random: np.random.Generator, texts: Sequence[str], count: int) -> list[str]:
+def sample(random: np.random.Generator, texts: Sequence[str], count: int) -> list[str]:
     return [texts[index] for index in random.permutation(len(texts))[:count]]
 
 

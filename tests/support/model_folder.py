@@ -36,7 +36,9 @@ def write_tiny_tokenizer(folder: Path) -> None:
     (folder / MERGES_FILE).write_text("".join(f"{merge} 1\n" for merge in merges), encoding="utf-8")
 
 
-def write_model_folder(folder: Path, *, real_tokenizer: bool = False, name: str = "tiny") -> ModelContract:
+def write_model_folder(
+    folder: Path, *, real_tokenizer: bool = False, name: str = "tiny", seed: int = 0
+) -> ModelContract:
     """Write a complete model folder; with `real_tokenizer` it has PhoBERT's own vocabulary, from `../shared`."""
     folder.mkdir(parents=True, exist_ok=True)
     if real_tokenizer:
@@ -46,7 +48,7 @@ def write_model_folder(folder: Path, *, real_tokenizer: bool = False, name: str 
         write_tiny_tokenizer(folder)
     words = len((folder / VOCAB_FILE).read_text(encoding="utf-8").splitlines()) + SPECIALS + 1
     (folder / "onnx").mkdir(exist_ok=True)
-    write_packed_graph(folder / "onnx" / "fp32.onnx", TINY_SHAPE, random_weights(TINY_SHAPE, words))
+    write_packed_graph(folder / "onnx" / "fp32.onnx", TINY_SHAPE, random_weights(TINY_SHAPE, words, seed=seed))
     contract = ModelContract(
         name=name,
         dim=TINY_SHAPE.dim,

@@ -14,7 +14,8 @@ class TritonPythonModel:
     def initialize(self, args):
         options = {key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()}
         folder = Path(args["model_repository"]) / args["model_version"]
-        self.front = Front.from_options(TextPipeline.load(folder), infer, counters(), options)
+        same_version = partial(infer, int(args["model_version"]))  # another one may be loaded beside this
+        self.front = Front.from_options(TextPipeline.load(folder), same_version, counters(), options)
 
     def execute(self, requests):
         self.front.accept([Call(request) for request in requests])  # each sends its answer later
@@ -43,12 +44,10 @@ def tensors(arrays):
     return [pb_utils.Tensor(name, array) for name, array in arrays.items()]
 
 
-async def infer(model, inputs, output):
+async def infer(version, model, inputs, output):
     memory = pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0)
-    request = pb_utils.InferenceRequest(
-        model_name=model, requested_output_names=[output], inputs=tensors(inputs), preferred_memory=memory
-    )
-    response = await request.async_exec()
+    call = {"model_name": model, "model_version": version, "requested_output_names": [output]}
+    response = await pb_utils.InferenceRequest(**call, inputs=tensors(inputs), preferred_memory=memory).async_exec()
     if response.has_error():
         raise EncoderFailed(response.error().message())
     return pb_utils.get_output_tensor_by_name(response, output).as_numpy().copy()

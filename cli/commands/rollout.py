@@ -1,0 +1,46 @@
+"""`phoserve rollout`: a new version of the model on a running server, without downtime."""
+
+from pathlib import Path
+from typing import Annotated, cast, get_args
+
+import typer
+
+from cli.main import app
+from cli.progress import ConsoleReporter, JsonReporter, Reporter
+from cli.triton_process import ADMIN_HEADER
+from phoserve.errors import ConfigurationError
+from phoserve.settings import Settings
+
+
+@app.command()
+def rollout(
+    model: Annotated[Path, typer.Argument(help="The new model's folder, made by `phoserve export`.")],
+    repository: Annotated[Path, typer.Option(help="The model repository that the server reads.")],
+    profile: Annotated[str, typer.Option(help="The server's --model-config-name.")] = "gpu",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Load a new version beside the old, compare its vectors, switch, unload the old; go back if they differ.
+
+    The server's address and admin secret come from PHOSERVE_TRITON__URL and PHOSERVE_TRITON__ADMIN_SECRET.
+    """
+    import tritonclient.grpc as triton
+
+    from export.repository import Profile
+    from export.rollout import Rollout
+
+    if profile not in get_args(Profile):
+        raise ConfigurationError(f"there is no profile {profile!r}; there are {', '.join(get_args(Profile))}")
+    report: Reporter = JsonReporter() if as_json else ConsoleReporter()
+    settings = Settings().triton
+    secret = settings.admin_secret
+    headers = {f"triton-grpc-protocol-{ADMIN_HEADER}": secret.get_secret_value()} if secret else {}
+    with triton.InferenceServerClient(settings.url) as client:
+        version = Rollout(
+            model,
+            repository,
+            cast("Profile", profile),
+            client,
+            headers=headers,
+            say=lambda text: report.tell("step", text),
+        ).run()
+    report.tell("rolled_out", f"version {version} is serving", version=version)
