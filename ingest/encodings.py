@@ -18,7 +18,11 @@ DOUBTFUL: Final = 0.5
 FEWEST_WORDS: Final = 3
 
 _ONSET: Final = "ngh|ng|nh|gh|gi|kh|ph|th|tr|ch|qu|[bcdđghklmnpqrstvx]"
-_SYLLABLE: Final = re.compile(rf"(?:{_ONSET})?[aăâeêioôơuưy]{{1,3}}(?:ng|nh|ch|[cmnpt])?")
+_NUCLEUS: Final = (
+    "uyê|uya|uyu|uây|uôi|ươi|ươu|oai|oao|oay|oeo|iêu|yêu|[iy]ê|i[au]|a[iouy]|â[uy]|eo|êu|o[aăei]|ôi|ơi|u[aâêiôơy]|ư[aiơu]"
+    "|[aăâeêioôơuưy]"
+)
+_SYLLABLE: Final = re.compile(rf"(?:{_ONSET})?(?:{_NUCLEUS})(?:ng|nh|ch|[cmnpt])?")
 _TONES: Final = re.compile("[\u0300\u0301\u0303\u0309\u0323]")
 _BOMS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 

@@ -3,16 +3,17 @@
 import asyncio
 import re
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Final
 
-PLAIN: Final = ("text/plain", "text/markdown", "text/x-markdown")
-HTML: Final = ("text/html", "application/xhtml+xml")
-BLOCKS: Final = frozenset(
-    {"p", "div", "li", "tr", "br", "section", "article", "table", "ul", "ol", "blockquote", "pre"}
-)
-HIDDEN: Final = frozenset({"script", "style", "noscript", "template", "nav", "svg"})
+from ingest.encodings import decoded
+from ingest.extract import Refused
+from ingest.media import HTML, READ_BY_PARSER, media_type_of
+from ingest.sandbox import ParserLimits, extract
+
+TITLE_CHARACTERS: Final = 300
+_HEADING: Final = re.compile(r"\s*#{1,2}[ \t]+(.+)")
+_TEXT_LIKE: Final = frozenset({"application/json", "application/x-ndjson", "application/yaml", "application/x-yaml"})
 
 
 class ParsingFailed(Exception):
@@ -32,63 +33,42 @@ class ParsedDocument:
     title: str
 
 
-async def parse(path: Path, *, media_type: str, filename: str | None) -> ParsedDocument:
-    """Read the file at `path`. Raises ParsingFailed."""
-    return await asyncio.to_thread(_parsed, path, media_type, filename)
+async def parse(
+    path: Path, *, media_type: str, filename: str | None, limits: ParserLimits | None = None
+) -> ParsedDocument:
+    """Read the file at `path`; all but plain text is read in a process of its own, within `limits`.
 
-
-def _parsed(path: Path, media_type: str, filename: str | None) -> ParsedDocument:
-    kind = media_type.split(";", 1)[0].strip().lower()
-    if kind not in PLAIN + HTML:
-        raise ParsingFailed("unsupported", f"{kind} documents cannot be read yet; send text, markdown or HTML")
-    text = _decoded(path.read_bytes())
-    if kind in HTML:
-        text = _text_of_html(text)
+    Raises ParsingFailed.
+    """
+    limits = limits or ParserLimits()
+    kind = await asyncio.to_thread(media_type_of, path, media_type, filename)
+    if kind in HTML or kind in READ_BY_PARSER:
+        extracted = await extract(path, kind, limits)
+        if isinstance(extracted, Refused):
+            raise ParsingFailed(extracted.code, extracted.message)
+        text, title = extracted.text, extracted.title
+    elif kind.startswith("text/") or kind in _TEXT_LIKE:
+        text, title = await asyncio.to_thread(_plain_text, path, limits.text_bytes), ""
+    else:
+        raise ParsingFailed("unsupported", f"{kind} documents cannot be read; send text, HTML, PDF or office documents")
     if not text.strip():
-        raise ParsingFailed("empty", f"there is no text in {filename or 'the document'}")
-    return ParsedDocument(text, _title(text))
+        hint = "; a scan has to go through OCR first" if kind == "application/pdf" else ""
+        raise ParsingFailed("empty", f"there is no text in {filename or 'the document'}{hint}")
+    # A page's title is meant to be read; that of an office document is often its template's.
+    title = title or _first_heading(text) if kind in HTML else _first_heading(text) or title
+    return ParsedDocument(text, title[:TITLE_CHARACTERS])
 
 
-def _decoded(content: bytes) -> str:
+def _plain_text(path: Path, most_bytes: int) -> str:
+    size = path.stat().st_size
+    if size > most_bytes:
+        raise ParsingFailed("too_large", f"a text of {size} bytes is over the limit of {most_bytes} bytes")
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ParsingFailed("encoding", f"the text is not UTF-8: {error.reason} at byte {error.start}") from None
+        return decoded(path.read_bytes())
+    except ValueError as error:
+        raise ParsingFailed("encoding", f"the text cannot be read: {error}") from error
 
 
-def _title(text: str) -> str:
-    match = re.match(r"\s*#{1,2}[ \t]+(.+)", text)
+def _first_heading(text: str) -> str:
+    match = _HEADING.match(text)
     return match.group(1).strip() if match else ""
-
-
-def _text_of_html(html: str) -> str:
-    reader = _HtmlText()
-    reader.feed(html)
-    reader.close()
-    lines = (re.sub(r"[ \t\r\f\v]+", " ", line).strip() for line in "".join(reader.parts).split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-
-
-class _HtmlText(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the parser's signature
-        if tag in HIDDEN:
-            self._hidden += 1
-        elif re.fullmatch(r"h[1-6]|title", tag):
-            self.parts.append("\n\n" + "#" * (1 if tag == "title" else int(tag[1])) + " ")
-        elif tag in BLOCKS:
-            self.parts.append("\n- " if tag == "li" else "\n\n" if tag == "p" else "\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in HIDDEN:
-            self._hidden = max(0, self._hidden - 1)
-        elif tag in BLOCKS or re.fullmatch(r"h[1-6]|title", tag):
-            self.parts.append("\n\n" if tag not in BLOCKS or tag == "p" else "\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data.replace("\n", " "))

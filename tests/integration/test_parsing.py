@@ -1,0 +1,139 @@
+"""Documents of every kind, the hostile ones too, through the real parser in its own process."""
+
+import os
+import re
+import resource
+import time
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ingest.parsing import ParsedDocument, ParsingFailed, parse
+from ingest.sandbox import ParserLimits
+from tests.support import hostile
+from tests.support.shared import shared
+
+OCTETS = "application/octet-stream"
+
+
+async def parsed(folder: Path, content: bytes, filename: str, media_type: str = OCTETS) -> ParsedDocument:
+    path = folder / "original"
+    path.write_bytes(content)
+    return await parse(path, media_type=media_type, filename=filename)
+
+
+def has_children() -> bool:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def words(text: str) -> Counter[str]:
+    return Counter(re.findall(r"\w+", unicodedata.normalize("NFC", text).lower()))
+
+
+@pytest.mark.parametrize("name", ["30_2020_ND_CP", "Phuluc1", "Phuluc3", "Phuluc5"])
+async def test_word_documents_say_what_their_markdown_says(name: str) -> None:
+    document = await parse(shared("documents", f"{name}.docx"), media_type=OCTETS, filename=f"{name}.docx")
+    truth = words(shared("documents", f"{name}.md").read_text(encoding="utf-8"))
+    assert (words(document.text) & truth).total() / truth.total() >= 0.97
+
+
+@pytest.mark.parametrize(
+    ("name", "phrase"),
+    [
+        ("Phuluc1.doc", "THỂ THỨC VÀ KỸ THUẬT TRÌNH BÀY VĂN BẢN HÀNH CHÍNH"),
+        ("presentation.pptx", "FACULTY OF INFORMATION"),
+        ("thesis_en.pdf", "ADVANCED PROGRAM IN INFORMATION SYSTEMS"),
+        ("landing_page.html", "# Chính quyền số"),
+        ("HUONG_DAN_SU_DUNG.md", "VanBanPlus"),
+    ],
+)
+async def test_other_kinds_are_read(name: str, phrase: str) -> None:
+    document = await parse(shared("documents", name), media_type=OCTETS, filename=name)
+    assert phrase in document.text
+
+
+async def test_content_decides_where_name_and_type_are_wrong(tmp_path: Path) -> None:
+    word = hostile.docx(hostile.paragraph("Xin chào các bạn"))
+    assert (await parsed(tmp_path, word, "note.txt", "text/plain")).text == "Xin chào các bạn"
+
+
+async def test_an_old_font_in_a_word_document_is_mended(tmp_path: Path) -> None:
+    word = hostile.docx(hostile.paragraph("Coäng hoøa xaõ hoäi chuû nghóa Vieät Nam"))
+    assert (await parsed(tmp_path, word, "vni.docx")).text == "Cộng hòa xã hội chủ nghĩa Việt Nam"
+
+
+async def test_a_web_page_keeps_its_structure_and_title(tmp_path: Path) -> None:
+    page = (
+        "<html><head><title>Nghỉ  phép</title><style>p{}</style></head><body><nav>Trang chủ</nav><h1>Quy định</h1>"
+        "<p>Mỗi năm <b>mười hai</b> ngày.</p><ul><li>phép năm<li>phép ốm</ul>"
+        "<table><tr><td>A</td><td>B</td></tr></table><script>alert(1)</script></body></html>"
+    )
+    document = await parsed(tmp_path, page.encode(), "a.html", "text/html; charset=utf-8")
+    assert document.title == "Nghỉ phép"
+    assert document.text == ("# Quy định\n\nMỗi năm mười hai ngày.\n\n- phép năm\n- phép ốm\n\n| A | B")
+
+
+@pytest.mark.parametrize(
+    ("filename", "content", "codes"),
+    [
+        ("bomb.docx", hostile.zip_bomb, {"unreadable", "too_complex"}),
+        ("entities.docx", hostile.entity_bomb, {"unreadable", "empty", "too_complex"}),
+        ("loop.pdf", hostile.looping_pdf, {"empty", "unreadable", "timeout"}),
+        ("locked.pdf", hostile.encrypted_pdf, {"encrypted"}),
+        ("nothing.txt", bytes, {"empty"}),
+        ("nothing.docx", bytes, {"empty", "unreadable"}),
+        ("text.pdf", "Chỉ là chữ thường".encode, {"unreadable"}),
+        ("cut.docx", lambda: hostile.docx(hostile.paragraph("Xin chào"))[:200], {"unreadable"}),
+        ("program.txt", lambda: b"\x7fELF" + bytes(1000), {"unsupported"}),
+    ],
+)
+async def test_a_hostile_file_fails_with_a_reason(
+    tmp_path: Path, filename: str, content: Callable[[], bytes], codes: set[str]
+) -> None:
+    began = time.monotonic()
+    with pytest.raises(ParsingFailed) as failure:
+        await parsed(tmp_path, content(), filename)
+    assert failure.value.code in codes
+    assert len(str(failure.value)) > 20
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize("filename", ["zeros.txt", "zeros.pdf", "zeros.docx", "zeros.html"])
+async def test_half_a_gigabyte_of_zeros_fails_and_costs_this_process_nothing(tmp_path: Path, filename: str) -> None:
+    hostile.sparse_zeros(tmp_path / "original")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ParsingFailed):
+        await parse(tmp_path / "original", media_type=OCTETS, filename=filename)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+async def test_names_that_lead_out_of_the_folder_lead_nowhere(tmp_path: Path) -> None:
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    word = hostile.docx(hostile.paragraph("Xin chào"), extra={"../../evil.txt": "x"})
+    assert (await parsed(inside, word, "../../../etc/passwd")).text == "Xin chào"
+    assert [name for _, _, names in os.walk(tmp_path) for name in names] == ["original"]
+
+
+async def test_a_document_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    limits = ParserLimits(time_s=0.05)
+    (tmp_path / "original").write_bytes(hostile.docx(hostile.paragraph("Xin chào")))
+    with pytest.raises(ParsingFailed, match="longer than") as failure:
+        await parse(tmp_path / "original", media_type=OCTETS, filename="slow.docx", limits=limits)
+    assert failure.value.code == "timeout"
+    assert not has_children()
+
+
+async def test_a_document_that_wants_too_much_memory_is_given_up(tmp_path: Path) -> None:
+    limits = ParserLimits(memory_bytes=60_000_000)
+    (tmp_path / "original").write_bytes(hostile.docx(hostile.paragraph("Xin chào")))
+    with pytest.raises(ParsingFailed) as failure:
+        await parse(tmp_path / "original", media_type=OCTETS, filename="greedy.docx", limits=limits)
+    assert failure.value.code == "too_complex"
