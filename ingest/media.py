@@ -20,6 +20,7 @@ _OLD_OFFICE: Final = {
     ".xls": "application/vnd.ms-excel",
     ".msg": "application/vnd.ms-outlook",
 }
+_LONGEST_TYPE: Final = 100
 _OLD_OFFICE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MAGIC: Final = (
     (b"%PDF-", "application/pdf"),
@@ -74,8 +75,12 @@ def _package(path: Path, stated: str) -> str:
     try:
         with zipfile.ZipFile(path) as package:
             names = package.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            # OpenDocument and EPUB say themselves what they are.
+            own = package.open("mimetype").read(_LONGEST_TYPE).decode() if "mimetype" in names else ""
+    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError):
         return stated if stated in READ_BY_PARSER else "application/zip"
+    if own in READ_BY_PARSER:
+        return own
     for folder, media_type in _PACKAGES.items():
         if any(name.startswith(folder) for name in names):
             return media_type

@@ -104,7 +104,10 @@ class EdgePassageIndex:
         return await self._shard.read(lambda shard: shard.count(edge.CountRequest(filter=_live(collection))))
 
     async def optimize(self) -> None:
-        """Build the graph over what was added since; takes seconds per thousand passages, searches go on meanwhile."""
+        """Build the graph over what was added since; takes seconds per thousand passages.
+
+        The engine holds the interpreter's lock all the while: nothing else in this process runs, so not while serving.
+        """
         await self._shard.write(lambda shard: shard.optimize())
 
     async def close(self) -> None:

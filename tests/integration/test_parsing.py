@@ -137,3 +137,21 @@ async def test_a_document_that_wants_too_much_memory_is_given_up(tmp_path: Path)
     with pytest.raises(ParsingFailed) as failure:
         await parse(tmp_path / "original", media_type=OCTETS, filename="greedy.docx", limits=limits)
     assert failure.value.code == "too_complex"
+
+
+@pytest.mark.parametrize(
+    ("filename", "content", "text"),
+    [
+        ("a.rtf", rb"{\rtf1\ansi\ansicpg1252 Xin ch\u224?o c\u225?c b\u7841?n}", "Xin chào các bạn"),
+        ("a.csv", "họ tên,phụ cấp\nBình,42\n".encode(), "họ tên,phụ cấp"),
+        (
+            "a.eml",
+            "From: a@b.vn\nTo: c@d.vn\nSubject: x\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n"
+            "Content-Transfer-Encoding: 8bit\n\nTôi xin nghỉ phép ngày mai.\n".encode(),
+            "Tôi xin nghỉ phép ngày mai.",
+        ),
+        ("a.bin", hostile.opendocument("Xin chào"), "Xin chào"),
+    ],
+)
+async def test_small_kinds_are_read(tmp_path: Path, filename: str, content: bytes, text: str) -> None:
+    assert text in (await parsed(tmp_path, content, filename)).text

@@ -1,4 +1,4 @@
-"""Files made to break whoever opens them."""
+"""Files made by hand: small ones, and some made to break whoever opens them."""
 
 import io
 import zipfile
@@ -25,6 +25,20 @@ def docx(body: str, *, before: str = "", extra: dict[str, str] | None = None) ->
 
 def paragraph(text: str) -> str:
     return f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def opendocument(text: str) -> bytes:
+    """An OpenDocument text of one paragraph."""
+    content = io.BytesIO()
+    names = "urn:oasis:names:tc:opendocument:xmlns"
+    with zipfile.ZipFile(content, "w") as package:
+        package.writestr("mimetype", "application/vnd.oasis.opendocument.text")
+        package.writestr(
+            "content.xml",
+            f'<o:document-content xmlns:o="{names}:office:1.0" xmlns:t="{names}:text:1.0"><o:body><o:text>'
+            f"<t:p>{text}</t:p></o:text></o:body></o:document-content>",
+        )
+    return content.getvalue()
 
 
 def zip_bomb() -> bytes:
