@@ -2,10 +2,11 @@
 
 from phoserve.serving.encoders import Encoder, EncoderFailed, ModelEncoder
 from phoserve.serving.front import Answer, Front, FrontOptions, Request, TextEncoder, status_of
-from phoserve.serving.scheduler import COUNTERS, Count
+from phoserve.serving.scheduler import COUNTERS, GAUGES, Count
 
 __all__ = [
     "COUNTERS",
+    "GAUGES",
     "Answer",
     "Count",
     "Encoder",

@@ -23,10 +23,13 @@ COUNTERS = {
     "fallback_texts_total": "Texts this encoder failed on and another one took over",
     "encoder_failures_total": "Calls this encoder failed",
 }
+# Triton's own nv_inference_pending_request_count stays 0: the public model takes every request at once and queues here.
+GAUGES = {"waiting_tokens": "Tokens of texts that wait for an encoder"}
+ANY_ENCODER = "any"
 
 
 class Count(Protocol):
-    """Adds `amount` to a counter; `name` is one of `COUNTERS`, `encoder` a label."""
+    """Adds `amount`, which is below 0 for gauges only; `name` is one of `COUNTERS` or `GAUGES`, `encoder` a label."""
 
     def __call__(self, name: str, amount: float, encoder: str) -> None: ...
 
@@ -115,6 +118,7 @@ class Scheduler:
         self._clock = clock
         self._jobs: list[Job] = []
         self._waiting_tokens = 0
+        self._reported_tokens = 0
         self._calls: set[asyncio.Task[None]] = set()
 
     def submit(self, job: Job) -> None:
@@ -137,6 +141,9 @@ class Scheduler:
         for station in self._stations:
             while station.open_now() and (jobs := self._jobs_for(station)):
                 self._send(station, jobs)
+        if self._waiting_tokens != self._reported_tokens:
+            self._add("waiting_tokens", self._waiting_tokens - self._reported_tokens, ANY_ENCODER)
+            self._reported_tokens = self._waiting_tokens
 
     async def drain(self) -> None:
         """Wait for the calls that are under way."""

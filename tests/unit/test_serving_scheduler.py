@@ -222,3 +222,14 @@ async def test_nobody_computes_for_a_caller_who_left(encoder: FakeEncoder) -> No
     assert encoder.batches == [[60]]
     assert isinstance(bench.error_of(gone), DeadlineExceeded)
     assert isinstance(bench.error_of(late), DeadlineExceeded)
+
+
+async def test_the_gauge_of_waiting_tokens_rises_with_the_queue_and_falls_to_zero(encoder: FakeEncoder) -> None:
+    encoder.gate.clear()
+    bench = Bench([station(encoder)])
+    for _ in range(4):
+        bench.submit(50, 50)
+    assert bench.counts["waiting_tokens", "any"] == 300, "one batch of 100 is with the encoder, three wait"
+    encoder.gate.set()
+    await bench.scheduler.drain()
+    assert bench.counts["waiting_tokens", "any"] == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
 
-from phoserve.serving import COUNTERS, EncoderFailed, Front, status_of
+from phoserve.serving import COUNTERS, GAUGES, EncoderFailed, Front, status_of
 from phoserve.text import TextPipeline
 
 
@@ -54,7 +54,7 @@ async def infer(version, model, inputs, output):
 
 
 def counters():
-    kind = pb_utils.MetricFamily.COUNTER
-    families = {name: pb_utils.MetricFamily(f"phoserve_{name}", text, kind) for name, text in COUNTERS.items()}
+    family, kinds = pb_utils.MetricFamily, (("COUNTER", COUNTERS), ("GAUGE", GAUGES))
+    families = {n: family(f"phoserve_{n}", text, getattr(family, k)) for k, names in kinds for n, text in names.items()}
     metric = cache(lambda name, encoder: families[name].Metric({"encoder": encoder}))
     return lambda name, amount, encoder: metric(name, encoder).increment(amount)
