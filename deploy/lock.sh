@@ -6,6 +6,6 @@ compile=("${1:-pip-compile}" --quiet --no-header --strip-extras --generate-hashe
 mkdir -p requirements
 "${compile[@]}" --extra dev -o requirements/dev.txt pyproject.toml
 for extra in local api ingest export; do
-    "${compile[@]}" --extra "$extra" -c requirements/dev.txt -o "requirements/$extra.txt" pyproject.toml
+    "${compile[@]}" --extra "$extra" --extra command -c requirements/dev.txt -o "requirements/$extra.txt" pyproject.toml
 done
-"${compile[@]}" -c requirements/dev.txt -o requirements/triton.txt pyproject.toml
+"${compile[@]}" --extra triton -c requirements/dev.txt -o requirements/triton.txt pyproject.toml

@@ -1,0 +1,24 @@
+"""Ask a running API whether everything behind it answers, and whether it keeps strangers out."""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+
+
+def ask(path):
+    try:
+        with urllib.request.urlopen(sys.argv[1] + path, timeout=15) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+status, body = ask("/health/ready")
+print(json.dumps(json.loads(body), indent=2))
+if status != 200:
+    sys.exit(f"/health/ready answered {status}: see above which dependency is missing")
+status, _ = ask("/v1/collections")
+if status != 401:
+    sys.exit(f"/v1/collections without a key answered {status}, not 401: whoever reaches the port gets in")
+print("ready, and closed to strangers")

@@ -1,0 +1,58 @@
+{{/* What the schema cannot say: each mistake gets one sentence with its remedy. */}}
+{{- define "phoserve.check" -}}
+{{- if not .ok }}{{ fail (printf "\n\nphoserve: %s\n" .say) }}{{ end -}}
+{{- end -}}
+
+{{- define "phoserve.checks" -}}
+{{- $v := .Values -}}
+{{- $public := or $v.api.ingress.enabled $v.api.httpRoute.enabled (ne $v.api.service.type "ClusterIP") -}}
+{{- include "phoserve.check" (dict "ok" (or $v.secrets.name (not $public)) "say" "the API would be reachable from outside the cluster without API keys. Make a Secret with the key file (README.md, \"Secrets\") and set secrets.name to its name.") -}}
+{{- include "phoserve.check" (dict "ok" $v.secrets.name "say" "secrets.name is empty. Make a Secret with API keys and passwords (README.md, \"Secrets\") and set secrets.name to its name.") -}}
+{{- include "phoserve.check" (dict "ok" (or $v.triton.gpu.enabled $v.triton.cpu.enabled) "say" "neither triton.gpu.enabled nor triton.cpu.enabled is true, so nothing would compute embeddings. Switch one on.") -}}
+{{- include "phoserve.check" (dict "ok" (or $v.qdrant.enabled $v.qdrant.externalUrl) "say" "qdrant.enabled is false: say in qdrant.externalUrl where your Qdrant is, e.g. http://qdrant.data:6333.") -}}
+{{- include "phoserve.check" (dict "ok" (not (and $v.qdrant.enabled $v.qdrant.externalUrl)) "say" "qdrant.externalUrl is set, but qdrant.enabled is true: set qdrant.enabled to false to use the external one.") -}}
+{{- include "phoserve.check" (dict "ok" (ne (int $v.qdrant.replicas) 2) "say" "qdrant.replicas is 2, and two peers cannot outvote each other: use 1, or 3 and more.") -}}
+{{- include "phoserve.check" (dict "ok" (or $v.redis.enabled $v.redis.externalUrl) "say" "redis.enabled is false: say in redis.externalUrl where your Redis is, e.g. rediss://cache.example.com:6379/0.") -}}
+{{- include "phoserve.check" (dict "ok" (not (and $v.redis.enabled $v.redis.externalUrl)) "say" "redis.externalUrl is set, but redis.enabled is true: set redis.enabled to false to use the external one.") -}}
+{{- include "phoserve.check" (dict "ok" (not (contains "@" $v.redis.externalUrl)) "say" "redis.externalUrl holds a password or user: leave it out, the password comes from the secret.") -}}
+{{- include "phoserve.check" (dict "ok" (not (and $v.llm.enabled $v.llm.externalUrl)) "say" "llm.enabled and llm.externalUrl are both set: choose one LLM.") -}}
+{{- include "phoserve.check" (dict "ok" (or (not (hasPrefix "file://" $v.sources.url)) $v.sources.volume.enabled) "say" "sources.url is a folder, but sources.volume.enabled is false, so originals would be lost with their pod: switch the volume on, or use s3://, gs:// or az://.") -}}
+{{- include "phoserve.check" (dict "ok" (not (and (hasPrefix "file://" $v.sources.url) (ne $v.sources.url "file:///originals"))) "say" "sources.url is a folder other than file:///originals, which is where the volume is mounted: use that.") -}}
+{{- include "phoserve.check" (dict "ok" (or (hasPrefix "file://" $v.sources.url) (not $v.sources.volume.enabled)) "say" "originals go to an object store, but sources.volume.enabled is true: set it to false, the volume would stay empty.") -}}
+{{- include "phoserve.checksOfModel" . -}}
+{{- include "phoserve.checksOfDoor" . -}}
+{{- include "phoserve.checksOfScaling" . -}}
+{{- end -}}
+
+{{- define "phoserve.checksOfModel" -}}
+{{- $v := .Values -}}
+{{- include "phoserve.check" (dict "ok" (or (not $v.model.export.enabled) (eq $v.model.source "volume")) "say" "model.export fills a volume: set model.source to volume.") -}}
+{{- include "phoserve.check" (dict "ok" (or (ne $v.model.source "image") $v.model.image.reference) "say" "model.source is image: say in model.image.reference which image holds the model folder.") -}}
+{{- if $v.triton.gpu.enabled -}}
+{{- include "phoserve.check" (dict "ok" (ne $v.model.source "bundled") "say" "triton.gpu is enabled, but the bundled encoder runs on CPUs only: set model.source to volume or image, or use triton.cpu alone.") -}}
+{{- include "phoserve.check" (dict "ok" (ge (int $v.triton.gpu.gpu.count) 1) "say" "triton.gpu is enabled without a GPU: set triton.gpu.gpu.count to 1, or triton.gpu.enabled to false.") -}}
+{{- include "phoserve.check" (dict "ok" (contains "/" $v.triton.gpu.gpu.resource) "say" "triton.gpu.gpu.resource must be what the node offers, e.g. nvidia.com/gpu (kubectl describe node: Allocatable).") -}}
+{{- end -}}
+{{- $plan := and $v.triton.gpu.enabled (eq $v.triton.gpu.profile "tensorrt") -}}
+{{- include "phoserve.check" (dict "ok" (or (not $plan) (ne $v.model.source "volume") $v.model.plan.enabled) "say" "triton.gpu.profile is tensorrt, which needs a plan built on this GPU: set model.plan.enabled, or use the profile ort-tensorrt.") -}}
+{{- include "phoserve.check" (dict "ok" (or (not $v.model.plan.enabled) (and $v.triton.gpu.enabled (eq $v.model.source "volume"))) "say" "model.plan needs triton.gpu.enabled and model.source volume: it builds on the GPU and writes to the volume.") -}}
+{{- end -}}
+
+{{- define "phoserve.checksOfDoor" -}}
+{{- $in := .Values.api.ingress -}}
+{{- $route := .Values.api.httpRoute -}}
+{{- include "phoserve.check" (dict "ok" (or (not $in.enabled) $in.host) "say" "api.ingress is enabled without a name: set api.ingress.host.") -}}
+{{- include "phoserve.check" (dict "ok" (or (not $in.enabled) $in.tlsSecretName $in.tlsByController) "say" "api.ingress is enabled without TLS, so API keys would travel in the clear: set api.ingress.tlsSecretName, or api.ingress.tlsByController where the controller holds the certificate.") -}}
+{{- include "phoserve.check" (dict "ok" (or (not $route.enabled) (and $route.parentRefs $route.hostnames)) "say" "api.httpRoute is enabled without a gateway or a name: set api.httpRoute.parentRefs and api.httpRoute.hostnames.") -}}
+{{- end -}}
+
+{{- define "phoserve.checksOfScaling" -}}
+{{- $parts := dict "api" .Values.api "triton.gpu" .Values.triton.gpu "triton.cpu" .Values.triton.cpu -}}
+{{- range $queue, $worker := .Values.workers -}}
+{{- $_ := set $parts (printf "workers.%s" $queue) $worker -}}
+{{- end -}}
+{{- range $name, $part := $parts -}}
+{{- $s := $part.autoscaling -}}
+{{- include "phoserve.check" (dict "ok" (le (int $s.minReplicas) (int $s.maxReplicas)) "say" (printf "%s.autoscaling.minReplicas (%v) is above maxReplicas (%v)." $name $s.minReplicas $s.maxReplicas)) -}}
+{{- end -}}
+{{- end -}}

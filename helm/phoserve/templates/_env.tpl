@@ -1,0 +1,47 @@
+{{/* The environment of the API and the workers: where everything is. deploy/compose.yaml sets the same variables. */}}
+{{- define "phoserve.env" -}}
+{{- $fullname := include "phoserve.fullname" .root -}}
+{{- $values := .root.Values -}}
+- name: PHOSERVE_MODEL__FOLDER
+  value: {{ include "phoserve.modelFolder" .root }}
+- name: PHOSERVE_TRITON__URL
+  value: {{ include "phoserve.tritonUrl" (dict "root" .root "part" (ternary "gpu" "cpu" $values.triton.gpu.enabled)) }}
+{{- if and $values.triton.gpu.enabled $values.triton.cpu.enabled }}
+- name: PHOSERVE_TRITON__FALLBACK_URL
+  value: {{ include "phoserve.tritonUrl" (dict "root" .root "part" "cpu") }}
+{{- end }}
+- name: PHOSERVE_QDRANT__URL
+  value: {{ ternary (printf "http://%s-qdrant:6333" $fullname) $values.qdrant.externalUrl $values.qdrant.enabled }}
+{{ include "phoserve.secretEnv" (dict "root" .root "name" "PHOSERVE_QDRANT__API_KEY" "key" "qdrantApiKey") }}
+{{ include "phoserve.secretEnv" (dict "root" .root "name" "REDIS_PASSWORD" "key" "redisPassword") }}
+- name: PHOSERVE_REDIS__URL
+  value: {{ include "phoserve.redisUrl" .root }}
+- name: PHOSERVE_SOURCES__URL
+  value: {{ $values.sources.url }}
+{{- range $name, $value := $values.sources.env }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- with $values.monitoring.otlpEndpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ . }}
+{{- end }}
+{{- range $name, $value := $values.settings }}
+- name: PHOSERVE_{{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* gRPC asks DNS for every pod behind the headless Service and takes them in turn. dict "root" $ "part" gpu|cpu */}}
+{{- define "phoserve.tritonUrl" -}}
+dns:///{{ include "phoserve.fullname" .root }}-triton-{{ .part }}-headless:{{ .root.Values.triton.ports.grpc }}
+{{- end -}}
+
+{{/* The password is put in by Kubernetes when the container starts. */}}
+{{- define "phoserve.redisUrl" -}}
+{{- if .Values.redis.enabled -}}
+redis://:$(REDIS_PASSWORD)@{{ include "phoserve.fullname" . }}-redis:6379/0
+{{- else -}}
+{{- .Values.redis.externalUrl | replace "://" "://:$(REDIS_PASSWORD)@" -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,65 @@
+{{/* Where the model's folder comes from, and how a pod waits for it. */}}
+
+{{- define "phoserve.modelFolder" -}}
+{{- if eq .Values.model.source "bundled" -}}
+/opt/phoserve/models/bundled
+{{- else -}}
+/models/{{ .Values.model.name }}
+{{- end -}}
+{{- end -}}
+
+{{- define "phoserve.modelClaim" -}}
+{{- default (printf "%s-models" (include "phoserve.fullname" .)) .Values.model.volume.existingClaim -}}
+{{- end -}}
+
+{{- define "phoserve.modelVolume" -}}
+{{- if eq .Values.model.source "volume" }}
+- name: models
+  persistentVolumeClaim:
+    claimName: {{ include "phoserve.modelClaim" . }}
+{{- else if eq .Values.model.source "image" }}
+- name: models
+  emptyDir:
+    sizeLimit: 8Gi
+{{- end }}
+{{- end -}}
+
+{{- define "phoserve.modelMount" -}}
+{{- if ne .Values.model.source "bundled" }}
+- name: models
+  mountPath: /models
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{/* The init container after which the model's folder is there. */}}
+{{- define "phoserve.modelInit" -}}
+{{- if eq .root.Values.model.source "volume" }}
+- name: wait-for-model
+  image: {{ include "phoserve.image" (dict "root" .root "image" .image) }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+  command: [sh, -c]
+  args:
+    - until [ -f {{ include "phoserve.modelFolder" .root }}/contract.json ]; do echo "waiting for {{ include "phoserve.modelFolder" .root }}"; sleep 5; done
+  volumeMounts:
+    {{- include "phoserve.modelMount" .root | nindent 4 }}
+  {{- include "phoserve.initRest" . | nindent 2 }}
+{{- else if eq .root.Values.model.source "image" }}
+- name: copy-model
+  image: {{ .root.Values.model.image.reference }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+  command: [cp, -r, {{ .root.Values.model.image.path }}, {{ include "phoserve.modelFolder" .root }}]
+  volumeMounts:
+    - name: models
+      mountPath: /models
+  {{- include "phoserve.initRest" . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "phoserve.initRest" -}}
+resources:
+  requests: { cpu: 10m, memory: 32Mi }
+  limits: { memory: 256Mi }
+securityContext:
+  {{- include "phoserve.containerSecurity" . | nindent 2 }}
+{{- end -}}
