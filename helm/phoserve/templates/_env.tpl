@@ -23,7 +23,7 @@
   value: {{ $value | quote }}
 {{- end }}
 {{- with $values.monitoring.otlpEndpoint }}
-- name: OTEL_EXPORTER_OTLP_ENDPOINT
+- name: PHOSERVE_TRACING__OTLP_ENDPOINT
   value: {{ . }}
 {{- end }}
 {{- range $name, $value := $values.settings }}

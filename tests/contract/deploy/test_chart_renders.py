@@ -45,7 +45,7 @@ SWITCHES: dict[str, list[dict[str, Any]]] = {
     "monitoring": [
         {},
         {"monitoring": {"serviceMonitors": True, "rules": True, "dashboards": True, "labels": {"release": "prom"}}},
-        {"monitoring": {"otlpEndpoint": "http://otel.monitoring:4318"}},
+        {"monitoring": {"otlpEndpoint": "http://otel.monitoring:4318/v1/traces"}},
     ],
     "placement": [
         {},
