@@ -65,7 +65,9 @@ def _variants(model: Path, folder: Path, texts: Sequence[Ids]) -> Iterator[tuple
     yield "fp32", exact
     yield "int8, scale a token", model / "onnx" / "int8.onnx"
     options: dict[str, Any] = {"weight_type": QuantType.QInt8, "per_channel": True, "op_types_to_quantize": ["MatMul"]}
-    quantize_dynamic(exact, folder / "dynamic.onnx", extra_options={"MatMulConstBOnly": True}, **options)
+    # Shapes cannot be inferred through the fused operators, so types have to be named.
+    extra = {"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT}
+    quantize_dynamic(exact, folder / "dynamic.onnx", extra_options=extra, **options)
     yield "int8, dynamic", folder / "dynamic.onnx"
     extra = {"MatMulConstBOnly": True}
     quantize_static(
