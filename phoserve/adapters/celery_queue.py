@@ -1,0 +1,96 @@
+"""The task queue of several machines: Celery over Redis, used as a wake-up only."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from phoserve.errors import Unavailable
+from phoserve.ports import Task
+
+INDEX_TASK: Final = "phoserve.index"
+INTERACTIVE_QUEUE: Final = "interactive"
+BULK_QUEUE: Final = "bulk"
+CONNECT_TIMEOUT_S: Final = 2.0
+
+
+def broker_app(url: str, *, visibility_timeout_s: int = 900) -> Celery:
+    """The Celery application both sides share: JSON ids as arguments, acknowledged late, one task fetched at a time.
+
+    `visibility_timeout_s` must lie above the time limit of a task: Redis hands out again what is silent for longer.
+    """
+    app = Celery("phoserve", broker=url)
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        task_default_queue=INTERACTIVE_QUEUE,
+        task_create_missing_queues=True,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "visibility_timeout": visibility_timeout_s,
+            "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            "socket_timeout": 30.0,
+            "socket_keepalive": True,
+            # Several queues on one connection: interactive work is asked for first.
+            "queue_order_strategy": "priority",
+        },
+    )
+    return app
+
+
+class CeleryQueue:
+    """The `TaskQueue` that sends ids through a broker; the workers are elsewhere (`ingest.worker`)."""
+
+    def __init__(self, url: str) -> None:
+        self._app = broker_app(url)
+        self._redis: Redis = Redis.from_url(
+            url, socket_connect_timeout=CONNECT_TIMEOUT_S, socket_timeout=CONNECT_TIMEOUT_S
+        )
+
+    async def enqueue(self, tasks: Sequence[Task]) -> None:
+        """Send `tasks`. Raises Unavailable while the broker does not answer."""
+        if tasks:
+            await asyncio.to_thread(self._send, tasks)
+
+    async def depth(self) -> int:
+        """How many tasks wait in both queues. Raises Unavailable while the broker does not answer."""
+        try:
+            lengths = [await self._length(queue) for queue in (INTERACTIVE_QUEUE, BULK_QUEUE)]
+        except RedisError as error:
+            raise _unavailable(error) from error
+        return sum(lengths)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+        await asyncio.to_thread(self._app.close)
+
+    async def _length(self, queue: str) -> int:
+        length: Any = self._redis.llen(queue)
+        return int(await length)
+
+    def _send(self, tasks: Sequence[Task]) -> None:
+        try:
+            with self._app.producer_pool.acquire(block=True) as producer:
+                for task in tasks:
+                    self._app.send_task(
+                        INDEX_TASK,
+                        args=[task.collection, task.document_id, task.revision, task.bulk],
+                        queue=BULK_QUEUE if task.bulk else INTERACTIVE_QUEUE,
+                        producer=producer,
+                        retry=False,
+                    )
+        except (OperationalError, RedisError, OSError) as error:
+            raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    return Unavailable("redis", f"the task queue does not answer ({type(error).__name__})")
