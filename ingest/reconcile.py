@@ -58,6 +58,9 @@ class Reconciler:
             held = [each for each in due if each.state is DocumentState.PROCESSING]
             freed = await self.registry.save([each.progressed(each.progress, timedelta()) for each in held])
             due = [each for each in due if each.state is DocumentState.QUEUED] + [each for each in freed if each]
+        elif await self.queue.depth() >= len(due):
+            # What waits in the registry waits in the broker too; only what a dead worker held must be handed out.
+            due = [each for each in due if each.state is DocumentState.PROCESSING]
         await self.queue.enqueue([Task(each.collection, each.id, each.revision, each.bulk) for each in due])
         return len(due)
 

@@ -68,7 +68,7 @@ def register(app: Celery, pipelines: PipelineLoop) -> None:
     """Make the indexing task known to `app`: a dependency's outage is tried again with growing pauses."""
 
     @app.task(name=INDEX_TASK, bind=True, max_retries=RETRIES)  # type: ignore[untyped-decorator]
-    def index(self: Any, collection: str, document_id: str | None, revision: int, bulk: bool) -> None:
+    def index(self: Any, collection: str, document_id: str, revision: int, bulk: bool) -> None:
         try:
             pipelines.process(Task(collection, document_id, revision, bulk))
         except Unavailable as error:

@@ -34,6 +34,9 @@ def broker_app(url: str, *, visibility_timeout_s: int = 900) -> Celery:
         task_default_queue=INTERACTIVE_QUEUE,
         task_create_missing_queues=True,
         broker_connection_retry_on_startup=True,
+        # Standard output and the root logger stay as the worker's own program set them up.
+        worker_redirect_stdouts=False,
+        worker_hijack_root_logger=False,
         broker_transport_options={
             "visibility_timeout": visibility_timeout_s,
             "socket_connect_timeout": CONNECT_TIMEOUT_S,
