@@ -61,6 +61,7 @@ class CeleryQueue:
     async def enqueue(self, tasks: Sequence[Task]) -> None:
         """Send `tasks`. Raises Unavailable while the broker does not answer."""
         if tasks:
+            await self.depth()  # a dead broker shows here at once; Celery's own connection would try for seconds
             await asyncio.to_thread(self._send, tasks)
 
     async def depth(self) -> int:
