@@ -85,6 +85,8 @@ class Relay(Generic[T]):
                 async with asyncio.timeout_at(deadline.at if deadline else None):
                     async for item in items:
                         await self._queue.put(item)
+            except TimeoutError as error:
+                self._put_last(deadline.exceeded() if deadline else error)
             except Exception as error:
                 self._put_last(error)
             else:

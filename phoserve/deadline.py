@@ -26,7 +26,7 @@ class Deadline:
         """Seconds left. Raises DeadlineExceeded where there are none."""
         left = self.at - asyncio.get_running_loop().time()
         if left <= 0:
-            raise self._exceeded()
+            raise self.exceeded()
         return left
 
     async def keep(self, work: Awaitable[T]) -> T:
@@ -35,7 +35,8 @@ class Deadline:
             async with asyncio.timeout_at(self.at):
                 return await work
         except TimeoutError:
-            raise self._exceeded() from None
+            raise self.exceeded() from None
 
-    def _exceeded(self) -> DeadlineExceeded:
+    def exceeded(self) -> DeadlineExceeded:
+        """The error that says so."""
         return DeadlineExceeded(f"there was no answer within {self.timeout_s:g} s")

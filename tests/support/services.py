@@ -17,15 +17,14 @@ from tests.support.models import tiny_model
 def memory_services(folder: Path, embedder: WordHashEmbedder | None = None, **more: Any) -> Services:
     """Services of fakes; the tokenizer is real but tiny, and lies in `folder` afterwards."""
     embedder = embedder or WordHashEmbedder()
-    return Services(
-        embedder=embedder,
-        pipeline=TextPipeline.load(tiny_model(folder)),
-        index=MemoryIndex(embedder.contract.fingerprint),
-        registry=MemoryRegistry(),
-        sources=MemorySources(),
-        queue=MemoryQueue(),
-        **more,
-    )
+    ports: dict[str, Any] = {
+        "pipeline": TextPipeline.load(tiny_model(folder)),
+        "index": MemoryIndex(embedder.contract.fingerprint),
+        "registry": MemoryRegistry(),
+        "sources": MemorySources(),
+        "queue": MemoryQueue(),
+    }
+    return Services(embedder=embedder, **(ports | more))
 
 
 async def index_queued(services: Services) -> None:
@@ -33,10 +32,11 @@ async def index_queued(services: Services) -> None:
     assert isinstance(services.queue, MemoryQueue)
     tasks, services.queue.tasks[:] = list(services.queue.tasks), []
     for task in tasks:
-        await _index(services, task.collection, task.document_id)
+        await index_one(services, task.collection, task.document_id)
 
 
-async def _index(services: Services, collection: str, document_id: str) -> None:
+async def index_one(services: Services, collection: str, document_id: str) -> None:
+    """Do what a worker does, for one document."""
     registry, lease = services.registry, timedelta(seconds=30)
     document = await registry.get(collection, document_id)
     [document] = _saved(await registry.save([document.claimed(lease)]))

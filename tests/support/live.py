@@ -1,0 +1,69 @@
+"""The real application on a real socket, in a thread of its own."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from api.app import create_app
+from api.services import Services
+from phoserve.adapters.edge_index import EdgePassageIndex
+from phoserve.adapters.edge_registry import EdgeRegistry
+from phoserve.ports import Task
+from tests.support.embedders import WordHashEmbedder
+from tests.support.services import index_one, memory_services
+
+
+class IndexingQueue:
+    """A `TaskQueue` that does the work itself, soon."""
+
+    def __init__(self) -> None:
+        self.services: Services | None = None
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def enqueue(self, tasks: Sequence[Task]) -> None:
+        assert self.services is not None
+        for task in tasks:
+            running = asyncio.create_task(index_one(self.services, task.collection, task.document_id))
+            self._running.add(running)
+            running.add_done_callback(self._running.discard)
+
+    async def depth(self) -> int:
+        return len(self._running)
+
+
+def live_services(folder: Path, **more: Any) -> Services:
+    """Services on the real engine, in `folder`, whose documents are ready a moment after they were sent."""
+    queue, embedder = IndexingQueue(), more.pop("embedder", None) or WordHashEmbedder()
+    stores = {
+        "index": EdgePassageIndex(folder / "passages", embedder.contract),
+        "registry": EdgeRegistry(folder / "documents"),
+    }
+    services = memory_services(folder, embedder, queue=queue, **(stores | more))
+    queue.services = services
+    return services
+
+
+@contextmanager
+def live_api(services: Services) -> Iterator[str]:
+    """The base URL of the application, while it runs."""
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(create_app(services), log_level="warning", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([sock])), daemon=True)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+        assert thread.is_alive(), "the server did not start"
+    try:
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        sock.close()
