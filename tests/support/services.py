@@ -40,7 +40,7 @@ async def index_one(services: Services, collection: str, document_id: str) -> No
     registry, lease = services.registry, timedelta(seconds=30)
     document = await registry.get(collection, document_id)
     [document] = _saved(await registry.save([document.claimed(lease)]))
-    text = (await services.sources.read(document.original.key)).decode()
+    text = (await services.sources.read(document.original.key)).decode(errors="replace")
     chunks = Chunker(services.pipeline).chunk(text)
     vectors = (await services.embedder.embed([chunk.text for chunk in chunks])).vectors
     terms = passage_terms(services.pipeline, [f"{document.title}\n{chunk.text}" for chunk in chunks])
