@@ -1,9 +1,11 @@
 """Indexing, over the real embedded stores: whatever happens meanwhile, each document ends in a state with a reason."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,16 +30,18 @@ PARAGRAPHS = "\n\n".join(f"# Mục {number}\n\nnhân viên nghỉ phép {number}
 
 
 class InterruptedEmbedder(WordHashEmbedder):
-    """Lets something happen once, while a batch is being embedded."""
+    """Lets something happen once, while a batch is being embedded: by somebody else, so it goes on if the work ends."""
 
-    meanwhile: Callable[[], Awaitable[object]] | None = None
+    meanwhile: Callable[[], Coroutine[Any, Any, object]] | None = None
+    happening: asyncio.Task[object] | None = None
 
     async def embed(
         self, texts: Sequence[str], *, input_type: InputType = InputType.PASSAGE, timeout_s: float | None = None
     ) -> Embeddings:
         event, self.meanwhile = self.meanwhile, None
         if event:
-            await event()
+            self.happening = asyncio.create_task(event())
+            await asyncio.shield(self.happening)
         return await super().embed(texts, input_type=input_type, timeout_s=timeout_s)
 
 
@@ -64,6 +68,8 @@ class Bench:
         """Do all that is queued, and return the document as it is then."""
         while self.queue.tasks:
             await self.pipeline.process(self.queue.tasks.pop(0))
+            if self.embedder.happening:
+                await self.embedder.happening
         return await self.registry.get("kb", "d")
 
     async def visible(self) -> set[str]:
@@ -129,6 +135,8 @@ async def test_deleted_while_processed_nothing_is_left(bench: Bench) -> None:
     await bench.submit()
     bench.embedder.meanwhile = lambda: bench.library.delete("kb", "d")
     await bench.pipeline.process(bench.queue.tasks.pop())
+    assert bench.embedder.happening is not None
+    await bench.embedder.happening
     assert await bench.registry.find("kb", ["d"]) == {}
     assert await bench.index.staged() == []
     assert await bench.index.count() == 0
