@@ -19,8 +19,42 @@ class TritonSettings(BaseModel):
     """How to reach Triton's gRPC endpoint."""
 
     url: str = "127.0.0.1:8001"
+    """HOST:PORT, or dns:///NAME:PORT for every address behind a name, taken in turn."""
+    fallback_url: str | None = None
+    """A second server, on CPUs, that is asked while the first does not answer."""
     timeout_s: float = 30.0
     admin_secret: SecretStr | None = None
+
+
+class QdrantSettings(BaseModel):
+    """The Qdrant server of a platform of several processes."""
+
+    url: str = "http://127.0.0.1:6333"
+    api_key: SecretStr | None = None
+    grpc_port: int | None = None
+    """Talk gRPC on this port instead of REST."""
+    timeout_s: float = 10.0
+
+
+class RedisSettings(BaseModel):
+    """The Redis that wakes the workers up; it keeps nothing that could not be lost."""
+
+    url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+
+
+class SourceSettings(BaseModel):
+    """Where originals are kept: a folder, or a URL such as s3://BUCKET/PREFIX."""
+
+    url: str = "file:///originals"
+
+
+class WorkerSettings(BaseModel):
+    """The process `phoserve worker`."""
+
+    heartbeat_file: Path | None = None
+    """Touched every few seconds while the worker works and reaches its broker."""
+    metrics_port: int | None = None
+    """Where Prometheus finds the worker's metrics; nowhere without it."""
 
 
 class LimitSettings(BaseModel, frozen=True):
@@ -99,6 +133,10 @@ class Settings(BaseSettings):
 
     model: ModelSettings = ModelSettings()
     triton: TritonSettings = TritonSettings()
+    qdrant: QdrantSettings = QdrantSettings()
+    redis: RedisSettings = RedisSettings()
+    sources: SourceSettings = SourceSettings()
+    worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
     keys: KeySettings = KeySettings()
     llm: LlmSettings = LlmSettings()
