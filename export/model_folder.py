@@ -3,6 +3,7 @@
 import errno
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from export.packed import exact_linear, write_packed_graph
 from export.padded import write_half_graph, write_plain_graph
 from export.parity import Parity, measure, parity_texts, reference_vectors, tokenised
 from export.quantize import int8_linear
+from export.retrieval import LabelledSet, retrieval_ndcg
 from export.sources import Source
 from phoserve.contract import ModelContract, Segmenter, load_contract, save_contract, sha256_of
 from phoserve.errors import ConfigurationError
@@ -30,7 +32,13 @@ ROOM_GPU: Final = 1.6
 
 
 def export_model(
-    source: Source, target: Path, *, gpu: bool = False, segmenter: Segmenter = "pyvi-0.1.1", say: Say = lambda _: None
+    source: Source,
+    target: Path,
+    *,
+    gpu: bool = False,
+    segmenter: Segmenter = "pyvi-0.1.1",
+    labelled: LabelledSet | None = None,
+    say: Say = lambda _: None,
 ) -> list[Parity]:
     """Make `target` a model folder of `source`; with `gpu` also the graphs for GPUs. Returns the parity table.
 
@@ -42,7 +50,7 @@ def export_model(
         raise ConfigurationError(f"{target} exists already; name another folder, or remove it first")
     partial = target.with_name(f".{target.name}.partial")
     try:
-        table = _export(source, partial, gpu=gpu, segmenter=segmenter, say=say)
+        table = _export(source, partial, gpu=gpu, segmenter=segmenter, labelled=labelled, say=say)
         partial.rename(target)
     except ConfigurationError:
         shutil.rmtree(partial, ignore_errors=True)
@@ -55,7 +63,9 @@ def export_model(
     return table
 
 
-def _export(source: Source, partial: Path, *, gpu: bool, segmenter: Segmenter, say: Say) -> list[Parity]:
+def _export(
+    source: Source, partial: Path, *, gpu: bool, segmenter: Segmenter, labelled: LabelledSet | None, say: Say
+) -> list[Parity]:
     say(f"reading {source.name}")
     checkpoint = load_checkpoint(source.folder)
     _begin(source, checkpoint, partial, gpu=gpu, segmenter=segmenter)
@@ -68,6 +78,9 @@ def _export(source: Source, partial: Path, *, gpu: bool, segmenter: Segmenter, s
         graph = _graph(checkpoint, partial, precision)
         say(f"checking {precision} against PyTorch")
         table.append(measure(precision, graph, texts, reference))
+    if labelled is not None:
+        say("comparing retrieval on the labelled set")
+        table = _with_retrieval(partial, table, labelled)
     passed = _keep_the_good(partial, table)
     contract = _with_precisions(partial, passed)
     write_model_card(partial / "README.md", source, contract, table)
@@ -126,6 +139,12 @@ def _plain(checkpoint: Checkpoint, folder: Path) -> Path:
         write_plain_graph(unfinished, checkpoint)
         unfinished.rename(path)
     return path
+
+
+def _with_retrieval(folder: Path, table: Sequence[Parity], labelled: LabelledSet) -> list[Parity]:
+    pipeline = TextPipeline.load(folder)
+    found = [retrieval_ndcg(folder / "onnx" / f"{row.precision}.onnx", pipeline, labelled) for row in table]
+    return [replace(row, ndcg_loss=found[0] - ndcg) for row, ndcg in zip(table, found, strict=True)]
 
 
 def _keep_the_good(folder: Path, table: Sequence[Parity]) -> tuple[str, ...]:

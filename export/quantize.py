@@ -1,8 +1,8 @@
 """int8 weights for the CPU graph, with one activation scale a token: a text's vector cannot depend on its neighbours.
 
 ONNX Runtime's own dynamic quantisation scales the activations of the whole batch by its largest value. Here each
-token's row is first divided by its own largest value, so that one constant scale fits every row; the fast integer
-product is the same.
+token's row is quantised by its own largest value; the fast integer product is the same, and the scales are multiplied
+back afterwards.
 """
 
 import numpy as np
@@ -19,12 +19,23 @@ def int8_linear(graph: GraphWriter, x: str, name: str, weight: Array) -> str:
     """The product of `x`, float32, with `weight` (in, out) in 7-bit integers, one scale a column."""
     scales = np.maximum(np.abs(weight).max(axis=0), 1e-12) / WEIGHT_LIMIT
     integers = np.clip(np.rint(weight / scales), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int8)
-    unit = graph.constant("activation_scale", np.array(1 / ACTIVATION_LIMIT, np.float32))
-    zero_point = graph.constant("activation_zero_point", np.array(ZERO_POINT, np.uint8))
-    largest = graph.add("ReduceMax", graph.add("Abs", x), axes=[-1], keepdims=1)
-    largest = graph.add("Max", largest, graph.constant("activation_floor", np.array(1e-12, np.float32)))
-    rows = graph.add("QuantizeLinear", graph.add("Div", x, largest), unit, zero_point)
+    # Rounded to whole numbers by a scale a row; the integers themselves then count as having scale 1.
+    row_scales = _row_scales(graph, x)
+    zero_point = graph.constant("zero_point", np.array(ZERO_POINT, np.uint8))
+    flat = graph.add("Squeeze", row_scales, graph.constant("axis_1", np.array([1])))
+    zero_points = graph.add("Expand", zero_point, graph.add("Shape", flat))
+    rows = graph.add("QuantizeLinear", x, flat, zero_points, axis=0)
+    one = graph.constant("one", np.array(1, np.float32))
     columns = graph.constant(name, integers)
     column_scales = graph.constant(name + ".scales", scales.astype(np.float32))
-    product = graph.fused("MatMulIntegerToFloat", rows, columns, unit, column_scales, zero_point)
-    return graph.add("Mul", product, largest)
+    product = graph.fused("MatMulIntegerToFloat", rows, columns, one, column_scales, zero_point)
+    return graph.add("Mul", product, row_scales)
+
+
+def _row_scales(graph: GraphWriter, x: str) -> str:
+    """The largest absolute value of each row over the largest integer, float32 (rows, 1)."""
+    highest = graph.add("ReduceMax", x, axes=[-1], keepdims=1)
+    lowest = graph.add("ReduceMin", x, axes=[-1], keepdims=1)
+    floor = graph.constant("activation_floor", np.array(1e-12, np.float32))
+    largest = graph.add("Max", highest, graph.add("Neg", lowest), floor)
+    return graph.add("Mul", largest, graph.constant("activation_unit", np.array(1 / ACTIVATION_LIMIT, np.float32)))

@@ -19,19 +19,30 @@ def export(
     revision: Annotated[str | None, typer.Option(help="A commit or tag on the hub.")] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Also the graphs for the gpu and tensorrt profiles.")] = False,
     segment: Annotated[bool, typer.Option(help="Whether the model was trained on word-segmented text.")] = True,
+    labelled: Annotated[
+        tuple[Path, Path] | None, typer.Option(help="Queries and corpus, JSON lines: the gate on retrieval.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Export a PhoBERT-shaped model: contract, graphs that pass their parity gates, model card."""
     report: Reporter = JsonReporter() if as_json else ConsoleReporter()
-    _export(report, source, target, revision, gpu=gpu, segment=segment)
+    _export(report, source, target, revision, gpu=gpu, segment=segment, labelled=labelled)
 
 
 def _export(
-    report: Reporter, name: str, target: Path | None, revision: str | None, *, gpu: bool, segment: bool
+    report: Reporter,
+    name: str,
+    target: Path | None,
+    revision: str | None,
+    *,
+    gpu: bool,
+    segment: bool,
+    labelled: tuple[Path, Path] | None,
 ) -> None:
     try:
         from export.model_card import parity_table
         from export.model_folder import export_model
+        from export.retrieval import load_labelled
         from export.sources import find_source
     except ImportError as error:
         raise ConfigurationError(f"{error.name} is not installed: `pip install 'phoserve[export]'`") from None
@@ -43,6 +54,7 @@ def _export(
         target,
         gpu=gpu,
         segmenter="pyvi-0.1.1" if segment else "none",
+        labelled=load_labelled(*labelled) if labelled else None,
         say=lambda text: report.tell("step", text),
     )
     report.tell("table", parity_table(table))

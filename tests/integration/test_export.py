@@ -13,7 +13,8 @@ from export.checkpoint import load_checkpoint
 from export.graph import Array, GraphWriter
 from export.model_folder import export_model
 from export.packed import EncoderShape, Linear, exact_linear, write_packed_graph
-from export.parity import cosine, parity_texts, reference_vectors, tokenised
+from export.parity import Parity, cosine, parity_texts, reference_vectors, tokenised
+from export.retrieval import LabelledSet, load_labelled, retrieval_ndcg
 from export.sources import Source, find_source
 from phoserve.contract import MERGES_FILE, VOCAB_FILE, load_contract
 from phoserve.errors import ConfigurationError
@@ -85,6 +86,34 @@ def test_a_precision_that_fails_its_gate_is_left_out_and_told(
     assert load_contract(folder).precisions == ("fp32",)
     assert not (folder / "onnx" / "int8.onnx").exists()
     assert "| no |" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def write_labelled(folder: Path) -> LabelledSet:
+    texts = parity_texts(40)[2:]
+    (folder / "corpus.jsonl").write_text("".join(json.dumps({"id": i, "text": t}) + "\n" for i, t in enumerate(texts)))
+    queries = [json.dumps({"query": text, "positive_id": index}) for index, text in enumerate(texts)]
+    (folder / "queries.jsonl").write_text("\n".join(queries))
+    return load_labelled(folder / "queries.jsonl", folder / "corpus.jsonl")
+
+
+def test_retrieval_is_compared_where_there_is_a_labelled_set(checkpoint: Path, tmp_path: Path) -> None:
+    labelled = write_labelled(tmp_path)
+    table = export_model(find_source(str(checkpoint)), tmp_path / TARGET, labelled=labelled)
+    assert abs(table[1].ndcg_loss) <= 0.01
+    # A text that is its own query is found by its own vector.
+    graph = tmp_path / TARGET / "onnx" / "fp32.onnx"
+    assert retrieval_ndcg(graph, TextPipeline.load(tmp_path / TARGET), labelled) > 0.95
+
+
+def test_a_precision_that_finds_less_is_not_served() -> None:
+    assert Parity("int8", mean=0.999, worst=0.99, company=1.0, texts=1, ndcg_loss=0.01).passed
+    assert not Parity("int8", mean=0.999, worst=0.99, company=1.0, texts=1, ndcg_loss=0.011).passed
+
+
+def test_a_labelled_set_of_another_shape_is_told(tmp_path: Path) -> None:
+    (tmp_path / "corpus.jsonl").write_text('{"key": 1}')
+    with pytest.raises(ConfigurationError, match="labelled set"):
+        load_labelled(tmp_path / "corpus.jsonl", tmp_path / "corpus.jsonl")
 
 
 def spoil_config(folder: Path, **changes: object) -> None:
