@@ -12,6 +12,8 @@ from phoserve.documents import Document, Passage
 from phoserve.ports import Embedder, IndexedPassage, PassageIndex, SourceStore
 from phoserve.text import Chunk, Chunker, SparseVector, TextPipeline, passage_terms
 
+PASSAGE_TOKENS: Final = 256
+"""Longest passage, with its context, also where the model takes more: a citation should point at something short."""
 CONTEXT_TOKENS: Final = 32
 """Of a passage's token budget, what title and headings may take."""
 EMBEDDING_TIMEOUT_S: Final = 120.0
@@ -108,7 +110,7 @@ def _with_context(passage: Passage) -> str:
 
 
 def _chunker(text: TextPipeline, options: StagingOptions) -> Chunker:
-    budget = text.contract.max_tokens - CONTEXT_TOKENS
+    budget = min(text.contract.max_tokens, PASSAGE_TOKENS) - CONTEXT_TOKENS
     return Chunker(text, max_tokens=budget, overlap_sentences=options.overlap_sentences)
 
 
