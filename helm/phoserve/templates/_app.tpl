@@ -41,6 +41,8 @@
 {{- define "phoserve.workerEnv" -}}
 - name: PHOSERVE_WORKER__HEARTBEAT_FILE
   value: /tmp/heartbeat
+- name: PHOSERVE_WORKER__METRICS_PORT
+  value: "9100"
 {{- end -}}
 
 {{- define "phoserve.workerProbes" -}}
