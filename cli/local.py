@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from api.app import create_app
-from api.keys import OpenDoor, check_bind
+from api.composition import configured, key_ring
+from api.keys import check_bind
 from api.services import Services
 from cli.loading import load_samples
 from cli.preflight import listening_socket, open_state
@@ -25,6 +26,7 @@ from phoserve.adapters.edge_index import EdgePassageIndex
 from phoserve.adapters.edge_registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.triton import TritonEmbedder
+from phoserve.settings import Settings, load_settings
 from phoserve.text import TextPipeline
 
 PROFILE: Final = "local"
@@ -46,11 +48,12 @@ async def run(options: LocalOptions, report: Reporter) -> None:
 
     Raises ConfigurationError with a sentence that says what to do if it cannot start.
     """
-    check_bind(options.host, OpenDoor())
+    settings = load_settings()
+    check_bind(options.host, key_ring(settings.keys))
     stop = asyncio.Event()
     with stop_signals(stop):
         async with AsyncExitStack() as stack:
-            starting = asyncio.create_task(_start(options, report, stack))
+            starting = asyncio.create_task(_start(options, settings, report, stack))
             if not await _comes_before(starting, stop):
                 starting.cancel()
                 return
@@ -89,7 +92,7 @@ async def running_triton(model: Path, work: Path, report: Reporter) -> AsyncIter
 
 
 @asynccontextmanager
-async def running_services(options: LocalOptions, triton_url: str) -> AsyncIterator[Services]:
+async def running_services(options: LocalOptions, triton_url: str, settings: Settings) -> AsyncIterator[Services]:
     """The API's services over stores in the state folder, with workers indexing what comes in."""
     text = await asyncio.to_thread(TextPipeline.load, options.model)
     async with AsyncExitStack() as stack:
@@ -108,16 +111,26 @@ async def running_services(options: LocalOptions, triton_url: str) -> AsyncItera
         stack.push_async_callback(workers.stop)
         reconciling = asyncio.create_task(reconciler.run_forever())
         stack.callback(reconciling.cancel)
-        yield Services(embedder=embedder, pipeline=text, index=index, registry=registry, sources=sources, queue=workers)
+        yield Services(
+            embedder=embedder,
+            pipeline=text,
+            index=index,
+            registry=registry,
+            sources=sources,
+            queue=workers,
+            **configured(settings),
+        )
 
 
-async def _start(options: LocalOptions, report: Reporter, stack: AsyncExitStack) -> tuple[Services, ApiServer]:
+async def _start(
+    options: LocalOptions, settings: Settings, report: Reporter, stack: AsyncExitStack
+) -> tuple[Services, ApiServer]:
     """Start everything but the API's server, which is returned; `stack` takes it all down again."""
     stack.enter_context(open_state(options.state))
     sock = stack.enter_context(listening_socket(options.host, options.port))
     triton = await stack.enter_async_context(running_triton(options.model, options.state / "triton", report))
     with report.step("Opening the index"):
-        services = await stack.enter_async_context(running_services(options, triton.ports.grpc_url))
+        services = await stack.enter_async_context(running_services(options, triton.ports.grpc_url, settings))
     host, port = sock.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

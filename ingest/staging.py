@@ -63,7 +63,7 @@ async def stage_document(
         nonlocal done
         async with gate:
             passages = [_passage(document, title, first + offset, chunk) for offset, chunk in enumerate(part)]
-            await index.stage(await _indexed(passages, tools))
+            await index.stage(await indexed(passages, tools))
         done += len(part)
         await progress(done / len(chunks))
 
@@ -84,7 +84,8 @@ async def _parsed(document: Document, sources: SourceStore, parser: Parser) -> P
         return await parser(path, media_type=original.media_type, filename=original.filename)
 
 
-async def _indexed(passages: Sequence[Passage], tools: StagingTools) -> list[IndexedPassage]:
+async def indexed(passages: Sequence[Passage], tools: StagingTools) -> list[IndexedPassage]:
+    """The passages with their vectors and terms."""
     texts, terms = await asyncio.to_thread(_texts_and_terms, passages, tools.text)
     embeddings = await tools.embedder.embed(texts, timeout_s=EMBEDDING_TIMEOUT_S)
     return [

@@ -95,13 +95,14 @@ class Retriever:
             raise InvalidInput("the query is blank", field="query")
         if query.rerank and self.reranker is None:
             raise InvalidInput("this server has no reranker; leave `rerank` out", field="rerank")
-        candidates = await self._candidates(collection, query, deadline, timings)
+        candidates = await self.candidates(collection, query, deadline=deadline, timings=timings)
         if query.rerank and self.reranker:
             with timings.stage("rerank"):
                 candidates = await _reranked(query.text, candidates, self.reranker, deadline)
         return _page(candidates, query)
 
-    async def _candidates(self, collection: str, query: Query, deadline: Deadline, timings: Timings) -> list[Hit]:
+    async def candidates(self, collection: str, query: Query, *, deadline: Deadline, timings: Timings) -> list[Hit]:
+        """All that may become a page, best first, without highlights."""
         match query.mode:
             case SearchMode.DENSE:
                 dense = await self._dense(collection, query, deadline, timings)

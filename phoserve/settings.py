@@ -5,8 +5,10 @@ Only composition roots read them; everything else is handed what it needs.
 
 from pathlib import Path
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from phoserve.errors import ConfigurationError
 
 
 class ModelSettings(BaseModel):
@@ -142,3 +144,16 @@ class Settings(BaseSettings):
     llm: LlmSettings = LlmSettings()
     answers: AnswerSettings = AnswerSettings()
     tracing: TracingSettings = TracingSettings()
+
+
+def load_settings() -> Settings:
+    """The settings of this process's environment. Raises ConfigurationError that names each wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{_variable(each['loc'])}: {each['msg']}" for each in error.errors(include_input=False))
+        raise ConfigurationError(f"the settings are wrong: {wrong}") from None
+
+
+def _variable(path: tuple[int | str, ...]) -> str:
+    return "PHOSERVE_" + "__".join(str(part).upper() for part in path)

@@ -1,0 +1,78 @@
+"""`phoserve eval`: how well a model finds what is asked for, on labelled files."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import export.bundled
+from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measured, read_rows, tuned
+from cli.main import app
+from cli.progress import ConsoleReporter
+from phoserve.contract import Fusion
+from phoserve.errors import InvalidInput
+from phoserve.evaluation import Estimate
+from phoserve.retrieval import SearchMode
+
+BUNDLED_MODEL = Path(export.bundled.__path__[0])
+ALL_MODES = ",".join(SearchMode)
+
+
+@app.command(name="eval")
+def evaluate(
+    corpus: Annotated[list[Path], typer.Option(help="JSON Lines of id, title, text; .gz too; may be repeated.")],
+    queries: Annotated[Path, typer.Option(help="JSON Lines of query, positive_id; .gz too.")],
+    mode: Annotated[str, typer.Option(help="Any of dense, lexical, hybrid, with commas.")] = ALL_MODES,
+    model: Annotated[Path, typer.Option(help="Model folder; the bundled encoder by default.")] = BUNDLED_MODEL,
+    weights: Annotated[str | None, typer.Option(help="DENSE,LEXICAL instead of the model's own.")] = None,
+    tune: Annotated[bool, typer.Option(help="Choose the weights on every other query, measure on the rest.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Index a corpus, search for labelled queries, print nDCG@10, recall and MRR with 95% intervals by mode."""
+    modes = _modes(mode)
+    rows = [row for path in corpus for row in read_rows(path, CorpusRow)]
+    labels = labels_of(read_rows(queries, QueryRow), rows)
+    found, own = asyncio.run(candidates_of(model, rows, list(labels), ConsoleReporter()))
+    chosen = _weights(weights) if weights else own
+    if tune:
+        chosen = tuned(found, dict(list(labels.items())[::2]))
+        labels = dict(list(labels.items())[1::2])
+    results = measured(found, labels, modes, chosen)
+    if json:
+        answer = {"passages": len(rows), "queries": len(labels), "weights": chosen, "modes": results}
+        sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+    else:
+        _print(results, chosen, passages=len(rows), queries=len(labels))
+
+
+def _modes(given: str) -> list[SearchMode]:
+    try:
+        return [SearchMode(each.strip()) for each in given.split(",")]
+    except ValueError:
+        raise InvalidInput(f"--mode takes any of {ALL_MODES}, with commas") from None
+
+
+def _weights(given: str) -> Fusion:
+    try:
+        dense, lexical = map(float, given.split(","))
+    except ValueError:
+        raise InvalidInput("--weights takes two numbers with a comma, such as 0.3,0.7") from None
+    return Fusion(dense=dense, lexical=lexical)
+
+
+def _print(results: dict[str, dict[str, Estimate]], weights: Fusion, *, passages: int, queries: int) -> None:
+    blend = f"hybrid = {weights.dense:g} dense + {weights.lexical:g} lexical"
+    table = Table(title=f"{queries:,} queries, {passages:,} passages; {blend}")
+    metrics = list(next(iter(results.values())))
+    table.add_column("mode")
+    for metric in metrics:
+        table.add_column(metric, justify="right")
+    for mode, estimates in results.items():
+        cells = [f"{each.mean:.3f} [{each.low:.3f}, {each.high:.3f}]" for each in estimates.values()]
+        table.add_row(mode, *cells)
+    Console().print(table)

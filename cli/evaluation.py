@@ -1,0 +1,194 @@
+"""Measure retrieval on labelled files, through the real Triton, engine and search code."""
+
+import asyncio
+import gzip
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from cli.local import running_triton
+from cli.progress import Reporter
+from ingest.staging import StagingTools, indexed
+from phoserve.adapters.edge_index import EdgePassageIndex
+from phoserve.adapters.triton import TritonEmbedder
+from phoserve.contract import Fusion
+from phoserve.deadline import Deadline
+from phoserve.documents import Passage
+from phoserve.errors import InvalidInput
+from phoserve.evaluation import Estimate, Ranking, evaluate, ndcg
+from phoserve.fusion import fuse
+from phoserve.retrieval import Hit, Query, Retriever, SearchMode
+from phoserve.text import TextPipeline, query_terms
+from phoserve.timings import Timings
+
+COLLECTION: Final = "evaluation"
+BATCH: Final = 512
+QUERIES_AT_ONCE: Final = 4
+TIMEOUT_S: Final = 120.0
+STEPS: Final = 20
+
+T = TypeVar("T")
+
+
+class CorpusRow(msgspec.Struct, frozen=True):
+    """A passage that may be found."""
+
+    id: str
+    text: str
+    title: str = ""
+
+
+class QueryRow(msgspec.Struct, frozen=True):
+    """A query and one passage that answers it; several rows may share a query."""
+
+    query: str
+    positive_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What either kind of search found for each query, with scores, best first."""
+
+    dense: dict[str, dict[str, float]]
+    lexical: dict[str, dict[str, float]]
+
+    def rankings(self, mode: SearchMode, weights: Fusion) -> dict[str, Ranking]:
+        """The ids found for each query, best first."""
+        if mode is SearchMode.HYBRID:
+            return {
+                query: [id_ for id_, _ in fuse(self.dense[query], self.lexical[query], weights)] for query in self.dense
+            }
+        found = self.dense if mode is SearchMode.DENSE else self.lexical
+        return {query: list(scores) for query, scores in found.items()}
+
+
+async def candidates_of(
+    model: Path, corpus: Sequence[CorpusRow], queries: Sequence[str], report: Reporter
+) -> tuple[Candidates, Fusion]:
+    """Index the corpus, search for every query; also the model's own weights."""
+    with tempfile.TemporaryDirectory(prefix="phoserve-eval-") as folder:
+        async with _retriever(model, Path(folder), report) as (retriever, tools):
+            await _index(corpus, retriever, tools, report)
+            return await _search(queries, retriever, report), tools.text.contract.fusion
+
+
+def measured(
+    candidates: Candidates, labels: dict[str, set[str]], modes: Sequence[SearchMode], weights: Fusion
+) -> dict[str, dict[str, Estimate]]:
+    """Every metric of every mode."""
+    return {str(mode): evaluate(candidates.rankings(mode, weights), labels) for mode in modes}
+
+
+def tuned(candidates: Candidates, labels: dict[str, set[str]]) -> Fusion:
+    """The weights with the highest nDCG@10; measure them on other queries than these."""
+
+    def quality(weights: Fusion) -> float:
+        rankings = candidates.rankings(SearchMode.HYBRID, weights)
+        return sum(ndcg(rankings[query], wanted) for query, wanted in labels.items())
+
+    shares = (step / STEPS for step in range(STEPS + 1))
+    return max((Fusion(dense=share, lexical=round(1 - share, 2)) for share in shares), key=quality)
+
+
+def read_rows(path: Path, kind: type[T]) -> list[T]:
+    """The rows of a JSON Lines file, gzipped or not. Raises InvalidInput that names the line."""
+    rows: list[T] = []
+    decoder = msgspec.json.Decoder(kind)
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            rows.append(decoder.decode(line))
+        except msgspec.DecodeError as error:
+            raise InvalidInput(f"{path}, line {number}: {error}") from None
+    if not rows:
+        raise InvalidInput(f"{path} is empty")
+    return rows
+
+
+def labels_of(rows: Sequence[QueryRow], corpus: Sequence[CorpusRow]) -> dict[str, set[str]]:
+    """The ids that answer each query. Raises InvalidInput for an id that the corpus does not have."""
+    known = {row.id for row in corpus}
+    labels: dict[str, set[str]] = {}
+    for row in rows:
+        if row.positive_id not in known:
+            raise InvalidInput(f"the corpus has no {row.positive_id!r}, which a query names")
+        labels.setdefault(row.query, set()).add(row.positive_id)
+    return labels
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            yield from (line for line in file if line.strip())
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error}") from None
+
+
+@asynccontextmanager
+async def _retriever(model: Path, folder: Path, report: Reporter) -> AsyncIterator[tuple[Retriever, StagingTools]]:
+    text = TextPipeline.load(model)
+    async with running_triton(model, folder / "triton", report) as triton:
+        embedder = TritonEmbedder(triton.ports.grpc_url, text.contract)
+        index = EdgePassageIndex(folder / "index", text.contract)
+        try:
+            retriever = Retriever(embedder, index, lambda query: query_terms(text, [query])[0])
+            yield retriever, StagingTools(embedder, text)
+        finally:
+            await index.close()
+            await embedder.close()
+
+
+async def _index(corpus: Sequence[CorpusRow], retriever: Retriever, tools: StagingTools, report: Reporter) -> None:
+    key = uuid.UUID(int=0).hex
+    with report.step("Indexing the corpus", total=len(corpus)) as bar:
+        for first in range(0, len(corpus), BATCH):
+            rows = corpus[first : first + BATCH]
+            passages = [_passage(row, first + offset, key) for offset, row in enumerate(rows)]
+            await retriever.index.stage(await indexed(passages, tools))
+            bar.done(first + len(rows))
+        await retriever.index.publish(key, 1)
+
+
+async def _search(queries: Sequence[str], retriever: Retriever, report: Reporter) -> Candidates:
+    found = Candidates({}, {})
+    gate = asyncio.Semaphore(QUERIES_AT_ONCE)
+    with report.step("Searching", total=len(queries)) as bar:
+
+        async def search(query: str) -> None:
+            async with gate:
+                hits = await retriever.candidates(
+                    COLLECTION, Query(text=query), deadline=Deadline.after(TIMEOUT_S), timings=Timings()
+                )
+            found.dense[query] = _scores(hits, "dense_score")
+            found.lexical[query] = _scores(hits, "lexical_score")
+            bar.done(len(found.dense))
+
+        async with asyncio.TaskGroup() as group:
+            for query in queries:
+                group.create_task(search(query))
+    return found
+
+
+def _scores(hits: Sequence[Hit], part: str) -> dict[str, float]:
+    scored: list[tuple[str, Any]] = [(hit.passage.document_id, getattr(hit, part)) for hit in hits]
+    ranked = sorted((each for each in scored if each[1] is not None), key=lambda each: -each[1])
+    return dict(ranked)
+
+
+def _passage(row: CorpusRow, ordinal: int, key: str) -> Passage:
+    return Passage(
+        collection=COLLECTION,
+        document_id=row.id,
+        document_key=key,
+        revision=1,
+        ordinal=ordinal,
+        title=row.title,
+        text=row.text,
+        start=0,
+        end=len(row.text),
+    )
