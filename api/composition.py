@@ -19,7 +19,7 @@ def configured(settings: Settings, *, redis_url: str | None = None) -> dict[str,
         "rates": rate_limiter(settings.limits, redis_url),
         "chat": chat_model(settings.llm),
         "prompt": Prompt(answers.instructions or INSTRUCTIONS, answers.not_found or NOT_FOUND),
-        "min_similarity": answers.min_similarity,
+        "min_evidence": answers.min_evidence,
         "limits": settings.limits,
     }
 

@@ -75,7 +75,7 @@ def providers(services: Services, gates: Gates) -> dict[str, Provide]:
         "library": always(Library(*stores)),
         "intake": always(Intake(*stores, limits=services.intake_limits)),
         "retriever": always(retriever),
-        "answerer": always(Answerer(retriever, services.chat, services.prompt, min_similarity=services.min_similarity)),
+        "answerer": always(Answerer(retriever, services.chat, services.prompt, min_evidence=services.min_evidence)),
         "answer_deadline": Provide(answer_deadline, sync_to_thread=False),
         "deadline": Provide(deadline, sync_to_thread=False),
         "principal": Provide(principal, sync_to_thread=False),

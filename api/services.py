@@ -24,8 +24,8 @@ class Services:
     chat: ChatModel | None = None
     """Without one, answers are extractive."""
     prompt: Prompt = field(default_factory=Prompt)
-    min_similarity: float = 0.0
-    """Cosine below which an extractive answer is not given."""
+    min_evidence: float = 0.0
+    """Best cosine plus best share of the question's words, below which no extractive answer is given."""
     reranker: Reranker | None = None
     keys: KeyRing = field(default_factory=OpenDoor)
     rates: RateLimiter = field(default_factory=NoLimit)

@@ -60,8 +60,8 @@ class Answerer:
     retriever: Retriever
     chat: ChatModel | None = None
     prompt: Prompt = field(default_factory=Prompt)
-    min_similarity: float = 0.0
-    """Cosine below which an extractive answer is not given, unless the words themselves match."""
+    min_evidence: float = 0.0
+    """Best cosine plus best share of the question's words, below which no extractive answer is given."""
 
     async def answer(
         self, collection: str, query: Query, *, deadline: Deadline, history: Sequence[ChatMessage] = ()
@@ -123,7 +123,7 @@ class Answerer:
                 query.text,
                 hits,
                 self.retriever.embedder,
-                min_similarity=self.min_similarity,
+                min_evidence=self.min_evidence,
                 timeout_s=deadline.left_s(),
             )
         if not citations:

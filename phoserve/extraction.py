@@ -17,8 +17,6 @@ SENTENCES_SAID: Final = 2
 MIN_CHARACTERS: Final = 12
 # A second sentence must be nearly as good as the first, or it only dilutes the answer.
 NEARLY: Final = 0.9
-COVERED: Final = 0.5
-"""Share of the question's words that, found in one passage, make it an answer whatever the vectors say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class _Candidate:
 
 
 async def extract(
-    question: str, hits: Sequence[Hit], embedder: Embedder, *, min_similarity: float, timeout_s: float
+    question: str, hits: Sequence[Hit], embedder: Embedder, *, min_evidence: float, timeout_s: float
 ) -> list[Citation]:
     """The sentences that answer `question`, best first, each citing the passage it stands in; none if none is close.
 
@@ -49,7 +47,7 @@ async def extract(
     asked = await embedder.embed([question], input_type=InputType.QUERY, timeout_s=timeout_s)
     read = await embedder.embed([each.text for each in candidates], timeout_s=timeout_s)
     similarities: list[float] = (read.vectors @ asked.vectors[0]).tolist()
-    if not _is_close(wanted, hits[:PASSAGES_READ], similarities, min_similarity):
+    if _evidence(wanted, hits[:PASSAGES_READ], similarities) < min_evidence:
         return []
     scored = [
         (similarity + _share(wanted, each.text) + _standing(each.hit, hits), each)
@@ -72,11 +70,14 @@ def _is_heading(hit: Hit, span: tuple[int, int]) -> bool:
     return line.startswith("#") or line in hit.passage.headings
 
 
-def _is_close(
-    wanted: frozenset[str], hits: Sequence[Hit], similarities: Sequence[float], min_similarity: float
-) -> bool:
+def _evidence(wanted: frozenset[str], hits: Sequence[Hit], similarities: Sequence[float]) -> float:
+    """How much speaks for there being an answer: the best cosine, plus the best share of the question's words.
+
+    Neither tells enough alone: people ask in other words than documents answer in, and a small encoder finds everything
+    a little similar.
+    """
     by_vector = max([*similarities, *(hit.dense_score or 0.0 for hit in hits)])
-    return by_vector >= min_similarity or any(_share(wanted, hit.passage.text) >= COVERED for hit in hits)
+    return by_vector + max(_share(wanted, hit.passage.text) for hit in hits)
 
 
 def _share(wanted: frozenset[str], text: str) -> float:

@@ -118,8 +118,9 @@ class AnswerSettings(BaseModel):
     instructions: str | None = None
     """Instead of the built-in prompt; `{not_found}` stands for the sentence below."""
     not_found: str | None = None
-    min_similarity: float = 0.3
-    """Cosine below which an extractive answer is not given, unless most of the question's words are in a passage."""
+    min_evidence: float = 0.55
+    """Best cosine plus best share of the question's words, below which no extractive answer is given. With the bundled
+    encoder this answers 72% of the sample questions, and 15% of questions about something else; other models differ."""
 
 
 class TracingSettings(BaseModel):

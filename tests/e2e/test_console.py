@@ -1,0 +1,142 @@
+"""The page in a real browser: upload, search, ask, delete; by keyboard, in both languages, under its own policy."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.support.platform import Platform
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TEXT = "# Nuôi mèo ở văn phòng\n\nNhân viên được mang mèo đến vào thứ Sáu. Mèo phải được tiêm phòng dại trước đó.\n"
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and "CI" not in os.environ, reason="no chromium: apt-get install chromium"
+)
+
+
+@pytest.fixture(scope="module")
+def page(platform: Platform) -> Iterator[Page]:
+    problems: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_context(locale="vi-VN", viewport={"width": 1280, "height": 900}).new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+        page.goto(platform.url)
+        yield page
+        browser.close()
+    assert problems == [], "the page broke its own policy or threw"
+
+
+@pytest.fixture(scope="module")
+def uploaded(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    page.locator("#new-collection").click()
+    page.locator("#prompt-input").fill("thu-nghiem")
+    page.keyboard.press("Enter")
+    expect(page.locator('#collections button[aria-current="true"]')).to_contain_text("thu-nghiem")
+    page.get_by_role("tab", name="Tài liệu").click()
+    file = tmp_path_factory.mktemp("files") / "meo.md"
+    file.write_text(TEXT, encoding="utf-8")
+    page.locator("#files").set_input_files(file)
+    expect(page.locator("#documents .state.ready")).to_have_count(1, timeout=30_000)
+    return page
+
+
+def test_an_uploaded_file_becomes_ready_before_ones_eyes(uploaded: Page) -> None:
+    expect(uploaded.locator("#documents .title")).to_have_text("meo.md")
+    expect(uploaded.locator("#collections")).to_contain_text("thu-nghiem1")
+
+
+def test_search_as_you_type_marks_the_words(uploaded: Page) -> None:
+    uploaded.get_by_role("tab", name="Tìm kiếm").click()
+    uploaded.locator("#query").press_sequentially("mèo", delay=30)
+    expect(uploaded.locator("#hits .hit mark").first).to_have_text(re.compile("mèo", re.IGNORECASE))
+    for mode in ("Từ ngữ", "Ý nghĩa", "Kết hợp"):
+        uploaded.get_by_text(mode, exact=True).click()
+        expect(uploaded.locator("#hits .hit")).to_have_count(1)
+    uploaded.locator("#query").fill("zzzz")
+    uploaded.get_by_text("Từ ngữ", exact=True).click()
+    expect(uploaded.locator("#hits .empty")).to_be_visible()
+    uploaded.get_by_text("Kết hợp", exact=True).click()
+
+
+def test_an_answer_is_cited_and_leads_to_its_source(uploaded: Page) -> None:
+    uploaded.get_by_role("tab", name="Hỏi").click()
+    uploaded.locator("#question").fill("Nhân viên được mang mèo đến vào thứ mấy?")
+    uploaded.keyboard.press("Enter")
+    expect(uploaded.locator("#answer")).to_contain_text("mang mèo đến vào thứ Sáu")
+    uploaded.locator("#answer .cite").first.click()
+    expect(uploaded.locator("#sources .hit.cited mark").first).to_contain_text("thứ Sáu")
+    uploaded.keyboard.press("Enter")
+    expect(uploaded.locator("#reader")).to_be_visible()
+    uploaded.keyboard.press("Escape")
+    expect(uploaded.locator("#reader")).to_be_hidden()
+
+
+def test_the_keyboard_is_enough(uploaded: Page) -> None:
+    uploaded.get_by_role("tab", name="Tài liệu").focus()
+    uploaded.keyboard.press("ArrowRight")
+    expect(uploaded.locator("#tab-search")).to_be_focused()
+    uploaded.keyboard.press("/")
+    expect(uploaded.locator("#query")).to_be_focused()
+    uploaded.keyboard.type("tiêm phòng")
+    expect(uploaded.locator("#hits .hit")).to_have_count(1)
+    uploaded.keyboard.press("ArrowDown")
+    expect(uploaded.locator("#hits .hit").first).to_be_focused()
+
+
+def test_both_languages_and_both_themes(uploaded: Page) -> None:
+    uploaded.locator("#language").click()
+    expect(uploaded.get_by_role("tab", name="Documents")).to_be_visible()
+    assert "{" not in uploaded.locator("body").inner_text()
+    backgrounds = set()
+    for _ in range(3):
+        uploaded.locator("#theme").click()
+        backgrounds.add(uploaded.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert len(backgrounds) == 2
+    uploaded.locator("#language").click()
+    expect(uploaded.get_by_role("tab", name="Tài liệu")).to_be_visible()
+
+
+def test_markup_in_a_document_stays_text(uploaded: Page, platform: Platform) -> None:
+    hostile = "<img src=x onerror=alert(1)> <script>alert(2)</script> con voi"
+    with platform.client() as http:
+        body = {"documents": [{"id": "<b>", "title": "<i>voi</i>", "text": hostile}]}
+        http.post("/v1/collections/thu-nghiem/documents", json=body).raise_for_status()
+    uploaded.get_by_role("tab", name="Tài liệu").click()
+    row = uploaded.locator("#documents tr", has_text="<i>voi</i>")
+    expect(row.locator(".state.ready")).to_be_visible(timeout=30_000)
+    uploaded.get_by_role("tab", name="Tìm kiếm").click()
+    uploaded.locator("#query").fill("con voi")
+    expect(uploaded.locator("#hits .hit").first).to_contain_text("<script>alert(2)</script>")
+    assert uploaded.locator("#hits img, #hits script").count() == 0
+
+
+def test_deleting_needs_consent_and_is_final(uploaded: Page, tmp_path: Path) -> None:
+    uploaded.get_by_role("tab", name="Tài liệu").click()
+    row = uploaded.locator("#documents tr", has_text="meo.md")
+    row.get_by_role("button", name="Xoá meo.md").click()
+    uploaded.locator("#prompt button[value=cancel]").click()
+    expect(row).to_have_count(1)
+    row.get_by_role("button", name="Xoá meo.md").click()
+    uploaded.locator("#prompt-ok").click()
+    expect(row).to_have_count(0)
+    uploaded.get_by_role("tab", name="Tìm kiếm").click()
+    uploaded.locator("#query").fill("mèo tiêm phòng")
+    uploaded.get_by_text("Từ ngữ", exact=True).click()
+    expect(uploaded.locator("#hits .empty")).to_be_visible()
+    uploaded.screenshot(path=tmp_path / "console.png")
