@@ -11,7 +11,19 @@ from api.metrics import Metrics, prometheus
 from api.openapi import CompletedJson
 from api.problems import answer_error
 from api.rates import KeysAtOnce
-from api.routes import answers, chat, collections, console, documents, embeddings, events, health, search, tokenize
+from api.routes import (
+    answers,
+    chat,
+    collections,
+    console,
+    documents,
+    embeddings,
+    events,
+    health,
+    rerank,
+    search,
+    tokenize,
+)
 from api.services import Services
 from api.telemetry import Telemetry
 from phoserve.query_cache import CachingEmbedder
@@ -36,6 +48,7 @@ def create_app(services: Services) -> Litestar:
             embeddings.list_models,
             embeddings.get_model,
             tokenize.tokenize,
+            rerank.rerank,
             collections.put_collection,
             collections.list_collections,
             collections.get_collection,

@@ -67,6 +67,7 @@ class LimitSettings(BaseModel, frozen=True):
     """A multipart upload, all files together."""
     max_texts: int = 2048
     """Texts in one embeddings request."""
+    max_rerank_documents: int = 256
     max_documents: int = 1000
     """JSON documents in one request."""
     max_query_characters: int = 4000
