@@ -32,15 +32,16 @@
 {{- end }}
 {{- end -}}
 
-{{/* The init container after which the model's folder is there. */}}
+{{/* The init container after which the model's folder is there: dict "root" $ "image" NAME "file" WHAT-TO-WAIT-FOR */}}
 {{- define "phoserve.modelInit" -}}
+{{- $file := printf "%s/%s" (include "phoserve.modelFolder" .root) (default "contract.json" .file) -}}
 {{- if eq .root.Values.model.source "volume" }}
 - name: wait-for-model
   image: {{ include "phoserve.image" (dict "root" .root "image" .image) }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   command: [sh, -c]
   args:
-    - until [ -f {{ include "phoserve.modelFolder" .root }}/contract.json ]; do echo "waiting for {{ include "phoserve.modelFolder" .root }}"; sleep 5; done
+    - until [ -f {{ $file }} ]; do echo "waiting for {{ $file }}"; sleep 5; done
   volumeMounts:
     {{- include "phoserve.modelMount" .root | nindent 4 }}
   {{- include "phoserve.initRest" . | nindent 2 }}

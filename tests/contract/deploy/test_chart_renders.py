@@ -5,17 +5,24 @@ from typing import Any
 import pytest
 from helm_python import chart as helm
 
-from tests.support.chart import CHART, LEAST, PROFILES, merged, pairwise, profile_values, render
+from tests.support.chart import CHART, LEAST, PROFILES, merged, named, of_kind, pairwise, profile_values, render
 from tests.support.kubernetes import VERSIONS, check
 
-GPU = {"triton": {"gpu": {"enabled": True}}, "model": {"source": "volume"}}
+PLAN = {
+    "model": {"source": "volume", "plan": {"enabled": True}},
+    "triton": {"gpu": {"enabled": True, "profile": "tensorrt"}},
+}
 SWITCHES: dict[str, list[dict[str, Any]]] = {
     "model": [
         {"model": {"source": "volume", "export": {"enabled": True}}},
         {"model": {"source": "volume", "volume": {"existingClaim": "models", "storageClassName": "efs"}}},
         {"model": {"source": "image", "image": {"reference": "registry.example.com/model:1"}}},
     ],
-    "gpu": [{}, {"triton": {"gpu": {"enabled": True, "gpu": {"resource": "nvidia.com/mig-1g.10gb", "count": 1}}}}],
+    "gpu": [
+        {},
+        {"triton": {"gpu": {"enabled": True, "gpu": {"resource": "nvidia.com/mig-1g.10gb", "count": 1}}}},
+        {"triton": {"gpu": {"enabled": True, "profile": "ort-tensorrt"}}},
+    ],
     "cpu profile": [{}, {"triton": {"cpu": {"runtimeClassName": "kata"}}}],
     "qdrant": [
         {},
@@ -71,6 +78,17 @@ def test_kubernetes_takes_every_pair_of_switches(values: dict[str, Any]) -> None
     for manifest in render(values):
         for version in VERSIONS:
             check(manifest, version)
+
+
+def test_a_plan_is_built_where_it_will_run_and_waited_for() -> None:
+    manifests = render(merged(LEAST, PLAN))
+    job = next(m for m in of_kind(manifests, "Job") if "-plan-" in m["metadata"]["name"])
+    triton = named(manifests, "Deployment", "phoserve-triton-gpu")["spec"]["template"]["spec"]
+    for field in ("nodeSelector", "tolerations", "runtimeClassName"):
+        assert job["spec"]["template"]["spec"].get(field) == triton.get(field)
+    assert "tensorrt/model.plan" in triton["initContainers"][0]["args"][0]
+    for manifest in manifests:
+        check(manifest, VERSIONS[-1])
 
 
 def test_the_matrix_holds_every_pair_of_positions() -> None:

@@ -1,7 +1,7 @@
 {{/* Triton's command line: dict "root" $ "part" VALUES. deploy/compose.yaml starts it with the same flags. */}}
 {{- define "phoserve.tritonArgs" -}}
 {{- $ports := .root.Values.triton.ports -}}
-- --model-repository=/repository
+- --model-repository=/repository/models
 - --model-config-name={{ .part.profile }}
 - --http-port={{ $ports.http }}
 - --grpc-port={{ $ports.grpc }}

@@ -1,0 +1,35 @@
+"""Assemble a model repository beside the server that reads it: `python -m export.assemble MODEL TARGET`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from export.repository import Profile, assemble_repository
+from phoserve.errors import PhoserveError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    command = argparse.ArgumentParser(prog="python -m export.assemble", description=__doc__)
+    command.add_argument("model", type=Path, help="a model folder, made by `phoserve export`")
+    command.add_argument("target", type=Path, help="the repository; what is there is replaced")
+    command.add_argument("--profile", choices=get_args(Profile), default="cpu", help="Triton's --model-config-name")
+    return command
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    chosen = parser().parse_args(arguments)
+    try:
+        assemble_repository(chosen.model, chosen.target, profile=chosen.profile)
+    except PhoserveError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{chosen.target} serves {chosen.model} with --model-config-name={chosen.profile}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,245 @@
+"""Compose starts what the chart starts: the same variables, flags and ports."""
+
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.chart import CHART, LEAST, Manifest, merged, named, of_kind, render
+from tests.support.compose import DEPLOY, services
+
+PAIRS = {
+    "api": "phoserve-api",
+    "worker-interactive": "phoserve-worker-interactive",
+    "worker-bulk": "phoserve-worker-bulk",
+    "triton": "phoserve-triton-cpu",
+    "redis": "phoserve-redis",
+}
+FULL = "/models/sup-SimCSE-VietNamese-phobert-base"
+# What the chart calls a part, and what compose calls it.
+HOSTS = {
+    "phoserve-triton-cpu-headless": "triton",
+    "phoserve-triton-gpu-headless": "triton",
+    "phoserve-qdrant": "qdrant",
+    "phoserve-redis": "redis",
+}
+
+
+@cache
+def chart() -> list[Manifest]:
+    return render(LEAST)
+
+
+@pytest.mark.parametrize("service", PAIRS)
+def test_the_same_flags(service: str) -> None:
+    assert services("compose.yaml")[service]["command"] == _container(chart(), PAIRS[service])["args"]
+
+
+@pytest.mark.parametrize("service", PAIRS)
+def test_the_same_variables(service: str) -> None:
+    container = _container(chart(), PAIRS[service])
+    assert services("compose.yaml")[service].get("environment", {}) == _environment(container)
+
+
+def test_the_same_with_a_gpu() -> None:
+    gpu = services("compose.yaml", "compose.gpu.yaml", MODEL_FOLDER=FULL)
+    values = merged(LEAST, {"model": {"source": "volume"}, "triton": {"gpu": {"enabled": True}}})
+    manifests = render(values)
+    assert gpu["triton"]["command"] == _container(manifests, "phoserve-triton-gpu")["args"]
+    assert gpu["triton-cpu"]["command"] == _container(manifests, "phoserve-triton-cpu")["args"]
+    expected = _environment(_container(manifests, "phoserve-api"))
+    expected["PHOSERVE_TRITON__FALLBACK_URL"] = "dns:///triton-cpu:8001"
+    assert gpu["api"]["environment"] == expected
+    for part, service in (("gpu", "assemble-repository"), ("cpu", "assemble-repository-cpu")):
+        pod = named(manifests, "Deployment", f"phoserve-triton-{part}")["spec"]["template"]["spec"]
+        assemble = next(c for c in pod["initContainers"] if c["name"] == "assemble-repository")
+        assert gpu[service]["command"] == assemble["args"]
+        assert gpu[service]["entrypoint"] == assemble["command"]
+
+
+def test_the_repository_is_assembled_alike() -> None:
+    pod = named(chart(), "Deployment", "phoserve-triton-cpu")["spec"]["template"]["spec"]
+    (assemble,) = pod["initContainers"]
+    service = services("compose.yaml")["assemble-repository"]
+    assert (service["entrypoint"], service["command"]) == (assemble["command"], assemble["args"])
+
+
+def test_the_same_qdrant() -> None:
+    service = services("compose.yaml")["qdrant"]
+    container = _container(chart(), "phoserve-qdrant", kind="StatefulSet")
+    assert service["image"] == container["image"]
+    assert service["entrypoint"] == container["command"]
+    assert service["command"] == container["args"]
+    assert service["environment"].keys() == {each["name"] for each in container["env"]}
+    inline = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["configs"]["qdrant"]["content"]
+    (config,) = of_kind(chart(), "ConfigMap")
+    assert yaml.safe_load(inline) == yaml.safe_load(config["data"]["phoserve.yaml"])
+
+
+def test_the_same_llm() -> None:
+    service = services("compose.yaml")["llm"]
+    container = _container(render(merged(LEAST, {"llm": {"enabled": True}})), "phoserve-llm")
+    assert service["image"] == container["image"]
+    assert service["entrypoint"] + service["command"] == container["command"] + container["args"]
+
+
+@pytest.mark.parametrize("service", PAIRS)
+def test_the_same_images(service: str) -> None:
+    assert services("compose.yaml")[service]["image"] == _container(chart(), PAIRS[service])["image"]
+
+
+def test_the_same_ports() -> None:
+    (mapping,) = services("compose.yaml")["api"]["ports"]
+    (port,) = _container(chart(), "phoserve-api")["ports"]
+    assert mapping == f"127.0.0.1:{port['containerPort']}:{port['containerPort']}"
+    prometheus = yaml.safe_load((DEPLOY / "observability" / "prometheus.yaml").read_text())
+    jobs = {job["job_name"]: job for job in prometheus["scrape_configs"]}
+    (worker_port,) = _container(chart(), "phoserve-worker-bulk")["ports"]
+    assert jobs["worker"]["static_configs"][0]["targets"] == [
+        f"worker-{queue}:{worker_port['containerPort']}" for queue in ("interactive", "bulk")
+    ]
+    ports = {each["name"]: each["containerPort"] for each in _container(chart(), "phoserve-triton-cpu")["ports"]}
+    assert jobs["triton"]["dns_sd_configs"][0]["port"] == ports["metrics"]
+
+
+def test_the_same_patience_at_the_end() -> None:
+    for service, workload in PAIRS.items():
+        pod = named(chart(), "Deployment", workload)["spec"]["template"]["spec"]
+        if service != "redis":
+            expected = f"{pod['terminationGracePeriodSeconds']}s"
+            assert services("compose.yaml")[service]["stop_grace_period"] == expected
+
+
+def test_what_runs_is_hardened() -> None:
+    for name, service in services("compose.yaml").items():
+        if name not in {"export", "llm"}:
+            assert service["read_only"] is True, name
+            assert service["cap_drop"] == ["ALL"], name
+            assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not service.get("privileged"), name
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), f"{name} listens on the network"
+
+
+def test_mounted_files_exist() -> None:
+    for name, service in services("compose.yaml").items():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith(".") and "secrets" not in source:
+                assert (DEPLOY / source).exists(), f"{name}: {source}"
+
+
+def test_hadolint_finds_nothing() -> None:
+    outcome = subprocess.run(["hadolint", DEPLOY / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stdout
+
+
+def test_every_image_is_a_target_of_the_dockerfile_that_is_not_root() -> None:
+    stages = _stages((DEPLOY / "Dockerfile").read_text())
+    used = {"api", "worker", "triton", "export", "plan"}
+    registry = yaml.safe_load((CHART / "values.yaml").read_text())["image"]["registry"]
+    for service in services("compose.yaml").values():
+        if service["image"].startswith(registry):
+            assert service["build"]["target"] in used if "build" in service else True
+            assert service["image"].removeprefix(registry + "/").partition(":")[0] in used
+    for target in used:
+        assert _inherited(stages, target, r"^USER (.+)$") == "10001:10001", target
+
+
+def test_images_start_what_chart_and_compose_give_arguments_to() -> None:
+    stages = _stages((DEPLOY / "Dockerfile").read_text())
+    entrypoints = {name: _inherited(stages, name, r"^ENTRYPOINT (.+)$") for name in ("api", "worker", "triton")}
+    assert entrypoints == {
+        "api": '["phoserve", "serve"]',
+        "worker": '["phoserve", "worker"]',
+        "triton": '["tritonserver"]',
+    }
+
+
+def test_the_stub_is_of_the_python_and_the_triton_it_works_with() -> None:
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    assert "tritonserver:24.10-py3" in dockerfile, "nvidia-pytriton 0.7.0 has the stub of Triton 24.10"
+    line = subprocess.run(
+        ["sed", "-n", r"/^nvidia-pytriton==/,/[^\\]$/p", "requirements/local.txt"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=DEPLOY.parent,
+    ).stdout
+    assert line.startswith("nvidia-pytriton==0.7.0 ")
+    assert line.count("--hash=sha256:") >= 1
+    (version,) = set(re.findall(r"uv python install (3\.\d+)", dockerfile))
+    assert f"python_backend_stubs/{version}/" in dockerfile
+
+
+def test_secrets_are_made_once(tmp_path: Path) -> None:
+    script = tmp_path / "secrets.sh"
+    script.write_bytes((DEPLOY / "secrets.sh").read_bytes())
+    first = subprocess.run(["bash", script], capture_output=True, text=True, check=True)
+    key = first.stdout.split()[-1]
+    (entry,) = yaml.safe_load((tmp_path / "secrets" / "api-keys.json").read_text())
+    made = dict(line.split("=") for line in (tmp_path / ".env").read_text().splitlines())
+    assert len(set(made.values())) == len(made) == 5
+    assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
+    assert _sha256(key) == entry["sha256"]
+    again = subprocess.run(["bash", script], capture_output=True, text=True, check=False)
+    assert again.returncode == 1
+    assert "exists already" in again.stderr
+
+
+def _sha256(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _container(manifests: list[Manifest], name: str, kind: str = "Deployment") -> dict[str, Any]:
+    (container,) = named(manifests, kind, name)["spec"]["template"]["spec"]["containers"]
+    found: dict[str, Any] = container
+    return found
+
+
+def _environment(container: dict[str, Any]) -> dict[str, str]:
+    """The container's variables as compose writes them; a secret of its own name stands for itself."""
+    found = {}
+    for variable in container.get("env", []):
+        if "value" in variable:
+            found[variable["name"]] = _address(variable["value"])
+        else:
+            found[variable["name"]] = f"$({_SECRET_NAMES[variable['valueFrom']['secretKeyRef']['key']]})"
+    if container["name"] in {"api", "worker"}:
+        del found["REDIS_PASSWORD"]  # only there to become part of the URL
+    return found
+
+
+_SECRET_NAMES = {
+    "qdrant-api-key": "QDRANT_API_KEY",
+    "redis-password": "REDIS_PASSWORD",
+    "triton-admin": "TRITON_ADMIN_SECRET",
+}
+
+
+def _address(value: str) -> str:
+    for host, short in HOSTS.items():
+        value = re.sub(rf"\b{re.escape(host)}(?=:)", short, value)
+    return value
+
+
+def _stages(dockerfile: str) -> dict[str, tuple[str, str]]:
+    """Each stage's parent and instructions."""
+    parts = re.split(r"^FROM (\S+) AS (\S+)$", dockerfile, flags=re.MULTILINE)
+    return {parts[at + 1]: (parts[at], parts[at + 2]) for at in range(1, len(parts), 3)}
+
+
+def _inherited(stages: dict[str, tuple[str, str]], name: str, pattern: str) -> str | None:
+    """The last instruction of that kind in the stage, or in those it is made from."""
+    while name in stages:
+        parent, text = stages[name]
+        if found := re.findall(pattern, text, flags=re.MULTILINE):
+            return str(found[-1])
+        name = parent
+    return None

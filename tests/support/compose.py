@@ -1,0 +1,56 @@
+"""The compose files as Docker would read them: variables filled in, one file laid over the other."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support.chart import ROOT, merged
+
+DEPLOY = ROOT / "deploy"
+VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+SECRETS = {"QDRANT_API_KEY", "REDIS_PASSWORD", "TRITON_ADMIN_SECRET", "GRAFANA_PASSWORD", "LLM_API_KEY"}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with compose's tag for a value that replaces what lies below."""
+
+
+_Loader.add_constructor(
+    "!override",
+    lambda loader, node: (
+        loader.construct_sequence(node, deep=True)
+        if isinstance(node, yaml.SequenceNode)
+        else loader.construct_mapping(node, deep=True)
+    ),
+)  # type: ignore[arg-type]
+
+
+def services(*files: str, **variables: str) -> dict[str, dict[str, Any]]:
+    """The services of the files, each with its secrets as `$(NAME)`, the way Kubernetes writes them."""
+    layers = [_read(DEPLOY / file, variables)["services"] for file in files]
+    found: dict[str, dict[str, Any]] = merged(*layers)
+    return {name: merged(_extended(service, variables), service) for name, service in found.items()}
+
+
+def _extended(service: dict[str, Any], variables: dict[str, str]) -> dict[str, Any]:
+    if "extends" not in service:
+        return {}
+    base = service["extends"]
+    extended: dict[str, Any] = _read(DEPLOY / base["file"], variables)["services"][base["service"]]
+    return extended
+
+
+def _read(path: Path, variables: dict[str, str]) -> dict[str, Any]:
+    def value(match: re.Match[str]) -> str:
+        name, operator, rest = match.groups()
+        if name in SECRETS:
+            return f"$({name})"
+        if name in variables:
+            return variables[name]
+        assert operator == "-", f"{path.name}: ${{{name}}} has no default"
+        return str(rest)
+
+    document: dict[str, Any] = yaml.load(VARIABLE.sub(value, path.read_text()), _Loader)  # noqa: S506 - a SafeLoader
+    return document
