@@ -3,7 +3,9 @@
 Only composition roots read them; everything else is handed what it needs.
 """
 
+import os
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,13 +13,21 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from phoserve.errors import ConfigurationError
 
 
-class ModelSettings(BaseModel):
+PREFIX: Final = "PHOSERVE_"
+NESTED: Final = "__"
+
+
+class Group(BaseModel, extra="forbid"):
+    """A group of settings; a name it does not have is an error, not ignored."""
+
+
+class ModelSettings(Group):
     """Where the model's folder (contract and tokenizer files; weights are not needed here) lies."""
 
     folder: Path = Path("/models/phobert_simcse")
 
 
-class TritonSettings(BaseModel):
+class TritonSettings(Group):
     """How to reach Triton's gRPC endpoint."""
 
     url: str = "127.0.0.1:8001"
@@ -28,7 +38,7 @@ class TritonSettings(BaseModel):
     admin_secret: SecretStr | None = None
 
 
-class QdrantSettings(BaseModel):
+class QdrantSettings(Group):
     """The Qdrant server of a platform of several processes."""
 
     url: str = "http://127.0.0.1:6333"
@@ -38,19 +48,19 @@ class QdrantSettings(BaseModel):
     timeout_s: float = 10.0
 
 
-class RedisSettings(BaseModel):
+class RedisSettings(Group):
     """The Redis that wakes the workers up; it keeps nothing that could not be lost."""
 
     url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 
 
-class SourceSettings(BaseModel):
+class SourceSettings(Group):
     """Where originals are kept: a folder, or a URL such as s3://BUCKET/PREFIX."""
 
     url: str = "file:///originals"
 
 
-class WorkerSettings(BaseModel):
+class WorkerSettings(Group):
     """The process `phoserve worker`."""
 
     heartbeat_file: Path | None = None
@@ -59,7 +69,7 @@ class WorkerSettings(BaseModel):
     """Where Prometheus finds the worker's metrics; nowhere without it."""
 
 
-class LimitSettings(BaseModel, frozen=True):
+class LimitSettings(Group, frozen=True):
     """What one request may ask for, and how much the API takes on at once."""
 
     max_body_bytes: int = 32 * 1024 * 1024
@@ -93,7 +103,7 @@ class LimitSettings(BaseModel, frozen=True):
     """Query embeddings remembered; 0 for none."""
 
 
-class KeySettings(BaseModel):
+class KeySettings(Group):
     """API keys; without any, only loopback is listened on."""
 
     file: Path | None = None
@@ -102,7 +112,7 @@ class KeySettings(BaseModel):
     """The same list itself, for platforms that hand secrets over in variables."""
 
 
-class LlmSettings(BaseModel):
+class LlmSettings(Group):
     """The OpenAI-compatible server that writes answers; without a URL, answers are extractive."""
 
     url: str | None = None
@@ -113,7 +123,7 @@ class LlmSettings(BaseModel):
     idle_timeout_s: float = 30.0
 
 
-class AnswerSettings(BaseModel):
+class AnswerSettings(Group):
     """How answers are worded and when none is given."""
 
     instructions: str | None = None
@@ -124,7 +134,7 @@ class AnswerSettings(BaseModel):
     encoder this answers 72% of the sample questions, and 15% of questions about something else; other models differ."""
 
 
-class TracingSettings(BaseModel):
+class TracingSettings(Group):
     """Where traces go, such as http://collector:4318/v1/traces; nowhere without it."""
 
     otlp_endpoint: str | None = None
@@ -133,7 +143,7 @@ class TracingSettings(BaseModel):
 class Settings(BaseSettings):
     """All groups together."""
 
-    model_config = SettingsConfigDict(env_prefix="PHOSERVE_", env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=NESTED, extra="forbid")
 
     model: ModelSettings = ModelSettings()
     triton: TritonSettings = TritonSettings()
@@ -150,12 +160,26 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """The settings of this process's environment. Raises ConfigurationError that names each wrong variable."""
+    wrong = [f"{name}: there is no such group" for name in _strangers()]
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
-        wrong = "; ".join(f"{_variable(each['loc'])}: {each['msg']}" for each in error.errors(include_input=False))
-        raise ConfigurationError(f"the settings are wrong: {wrong}") from None
+        wrong += [f"{_variable(each['loc'])}: {_said(each['type'], each['msg'])}" for each in error.errors()]
+    if wrong:
+        raise ConfigurationError(f"the settings are wrong: {'; '.join(wrong)}")
+    return settings
+
+
+def _strangers() -> list[str]:
+    """Variables that look like settings of a group there is not; pydantic would pass over them."""
+    groups = tuple(f"{PREFIX}{group}{NESTED}".upper() for group in Settings.model_fields)
+    names = [name for name in os.environ if name.upper().startswith(PREFIX) and NESTED in name]
+    return sorted(name for name in names if not name.upper().startswith(groups))
 
 
 def _variable(path: tuple[int | str, ...]) -> str:
-    return "PHOSERVE_" + "__".join(str(part).upper() for part in path)
+    return PREFIX + NESTED.join(str(part).upper() for part in path)
+
+
+def _said(kind: str, message: str) -> str:
+    return "there is no such setting" if kind == "extra_forbidden" else message

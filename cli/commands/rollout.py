@@ -9,7 +9,7 @@ from cli.main import app
 from cli.progress import ConsoleReporter, JsonReporter, Reporter
 from cli.triton_process import ADMIN_HEADER
 from phoserve.errors import ConfigurationError
-from phoserve.settings import Settings
+from phoserve.settings import load_settings
 
 
 @app.command()
@@ -31,7 +31,7 @@ def rollout(
     if profile not in get_args(Profile):
         raise ConfigurationError(f"there is no profile {profile!r}; there are {', '.join(get_args(Profile))}")
     report: Reporter = JsonReporter() if as_json else ConsoleReporter()
-    settings = Settings().triton
+    settings = load_settings().triton
     secret = settings.admin_secret
     headers = {f"triton-grpc-protocol-{ADMIN_HEADER}": secret.get_secret_value()} if secret else {}
     with triton.InferenceServerClient(settings.url) as client:

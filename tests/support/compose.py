@@ -17,14 +17,14 @@ class _Loader(yaml.SafeLoader):
     """YAML with compose's tag for a value that replaces what lies below."""
 
 
-_Loader.add_constructor(
-    "!override",
-    lambda loader, node: (
-        loader.construct_sequence(node, deep=True)
-        if isinstance(node, yaml.SequenceNode)
-        else loader.construct_mapping(node, deep=True)
-    ),
-)  # type: ignore[arg-type]
+def _replacing(loader: _Loader, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    assert isinstance(node, yaml.MappingNode)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor("!override", _replacing)
 
 
 def services(*files: str, **variables: str) -> dict[str, dict[str, Any]]:
