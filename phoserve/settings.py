@@ -12,12 +12,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from phoserve.errors import ConfigurationError
 
-
 PREFIX: Final = "PHOSERVE_"
 NESTED: Final = "__"
 
 
-class Group(BaseModel, extra="forbid"):
+class Group(BaseModel, extra="forbid", frozen=True):
     """A group of settings; a name it does not have is an error, not ignored."""
 
 
@@ -69,7 +68,7 @@ class WorkerSettings(Group):
     """Where Prometheus finds the worker's metrics; nowhere without it."""
 
 
-class LimitSettings(Group, frozen=True):
+class LimitSettings(Group):
     """What one request may ask for, and how much the API takes on at once."""
 
     max_body_bytes: int = 32 * 1024 * 1024
