@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from phoserve.errors import ConfigurationError
@@ -16,8 +16,10 @@ PREFIX: Final = "PHOSERVE_"
 NESTED: Final = "__"
 
 
-class Group(BaseModel, extra="forbid", frozen=True):
+class Group(BaseModel):
     """A group of settings; a name it does not have is an error, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ModelSettings(Group):
