@@ -69,9 +69,12 @@ def test_the_openai_client_embeds_a_list_of_256(platform: Platform) -> None:
     default = client.embeddings.create(model="phoserve", input=texts)  # base64 on the wire
     assert [item.index for item in default.data] == list(range(256))
     assert default.usage.prompt_tokens > 256
-    np.testing.assert_array_equal(
+    # Two requests are batched differently, so their sums may differ in the last bit.
+    np.testing.assert_allclose(
         np.array([item.embedding for item in plain.data], np.float32),
         np.array([item.embedding for item in default.data], np.float32),
+        rtol=0,
+        atol=1e-6,
     )
 
 
