@@ -16,7 +16,7 @@ run: setup ## Start everything on this machine: Triton, API, search, sample docu
 	$(BIN)/phoserve up $(ARGS)
 
 test: $(VENV)/.dev system ## Install what the tests need and run them all
-	$(BIN)/python -m pytest $(ARGS)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest $(ARGS)
 
 test-fast: $(VENV)/.dev ## The unit tests only
 	$(BIN)/python -m pytest tests/unit $(ARGS)
