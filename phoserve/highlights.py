@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 from phoserve.text.tones import modern_tones
@@ -44,6 +45,7 @@ def content_syllables(text: str) -> frozenset[str]:
     return syllables - FUNCTION_SYLLABLES or syllables
 
 
+@lru_cache(maxsize=1 << 16)
 def folded(syllable: str) -> str:
     """`syllable` as spelled for comparison: lower case, new-style tone placement."""
     return modern_tones(unicodedata.normalize("NFC", syllable.lower()))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Any, Final
 
 from phoserve.contract import Fusion, InputType
@@ -48,9 +48,11 @@ class Query:
 
     @property
     def depth(self) -> int:
-        """How many passages of each kind to ask the index for."""
-        window = self.offset + self.top_k
-        return max(FUSION_DEPTH, window * OVERFETCH if self.per_document else window)
+        """How many passages of each kind to ask the index for: the page, and one more that tells of the next."""
+        window = (self.offset + self.top_k) * (OVERFETCH if self.per_document else 1) + 1
+        many = self.mode is SearchMode.HYBRID or self.per_document is not None
+        least = FUSION_DEPTH if many else RERANK_DEPTH if self.rerank else 0
+        return max(window, least)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,28 +138,33 @@ class Retriever:
 
 def _blended(dense: Sequence[ScoredPassage], lexical: Sequence[ScoredPassage], weights: Fusion) -> list[Hit]:
     """Both lists as one. Past the depth that the weights were chosen for, passages follow with score 0, in turns."""
-    by_dense = {each.passage.id: each for each in dense}
-    by_lexical = {each.passage.id: each for each in lexical}
+    by_dense = {_key(each.passage): each for each in dense}
+    by_lexical = {_key(each.passage): each for each in lexical}
     blended = dict(
         fuse(
-            {id_: each.score for id_, each in list(by_dense.items())[:FUSION_DEPTH]},
-            {id_: each.score for id_, each in list(by_lexical.items())[:FUSION_DEPTH]},
+            {key: each.score for key, each in islice(by_dense.items(), FUSION_DEPTH)},
+            {key: each.score for key, each in islice(by_lexical.items(), FUSION_DEPTH)},
             weights,
         )
     )
     for pair in zip_longest(list(by_lexical)[FUSION_DEPTH:], list(by_dense)[FUSION_DEPTH:]):
-        for id_ in pair:
-            if id_ is not None:
-                blended.setdefault(id_, 0.0)
+        for key in pair:
+            if key is not None:
+                blended.setdefault(key, 0.0)
     return [
         Hit(
-            passage=(by_lexical.get(id_) or by_dense[id_]).passage,
+            passage=(by_lexical.get(key) or by_dense[key]).passage,
             score=score,
-            dense_score=by_dense[id_].score if id_ in by_dense else None,
-            lexical_score=by_lexical[id_].score if id_ in by_lexical else None,
+            dense_score=by_dense[key].score if key in by_dense else None,
+            lexical_score=by_lexical[key].score if key in by_lexical else None,
         )
-        for id_, score in blended.items()
+        for key, score in blended.items()
     ]
+
+
+def _key(passage: Passage) -> tuple[str, int, int]:
+    """What a passage's id is computed from, which takes longer."""
+    return passage.document_key, passage.revision, passage.ordinal
 
 
 async def _reranked(text: str, candidates: list[Hit], reranker: Reranker, deadline: Deadline) -> list[Hit]:
