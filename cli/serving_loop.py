@@ -10,6 +10,9 @@ from typing import Any, Final
 import uvicorn
 
 GRACE_S: Final = 10
+# Longer than load balancers and clients keep an idle connection (60 s and less): who closes first must not be us, or a
+# request already on its way is lost.
+KEEP_ALIVE_S: Final = 75
 
 
 class ApiServer(uvicorn.Server):
@@ -24,6 +27,7 @@ class ApiServer(uvicorn.Server):
                 lifespan="on",
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_S,
+                timeout_keep_alive=KEEP_ALIVE_S,
             )
         )
         self._socket = sock
