@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -48,17 +48,20 @@ async def fill(client: httpx.AsyncClient, collection: str, rows: Sequence[Corpus
         await asyncio.sleep(5)
 
 
-async def alone(client: httpx.AsyncClient, path: str, queries: Sequence[str], mode: str) -> dict[str, float]:
+async def alone(url: str, path: str, queries: Sequence[str], mode: str) -> dict[str, float]:
     """One search after another: wall time, and what of it is neither the embedding nor the engine, in ms."""
     walls, overheads = [], []
+    connection = await Connection.to(url)
     for query in queries:
+        body = json.dumps({"query": query, "mode": mode}).encode()
         begun = time.perf_counter()
-        response = (await client.post(path, json={"query": query, "mode": mode})).raise_for_status()
+        reply = await connection.post(path, body)
         wall = (time.perf_counter() - begun) * 1000
-        ms = response.json()["timings_ms"]
+        ms = json.loads(reply.body)["timings_ms"]
         by_vector = ms.get("embed", 0.0) + ms.get("search_dense", 0.0)
         walls.append(wall)
         overheads.append(wall - max(by_vector, ms.get("search_lexical", 0.0)))
+    connection.close()
     return {"queries": len(queries), **percentiles("wall_ms", walls), **percentiles("overhead_ms", overheads)}
 
 
@@ -72,10 +75,10 @@ async def crowd(url: str, path: str, bodies: Sequence[bytes], *, clients: int, s
         connection = await Connection.to(url)
         while time.monotonic() < until:
             begun = time.perf_counter()
-            status, retry_after_s = await connection.post(path, next(turns))
-            times.setdefault(status, []).append((time.perf_counter() - begun) * 1000)
-            if status == HTTPStatus.TOO_MANY_REQUESTS:
-                waits.append(retry_after_s)
+            reply = await connection.post(path, next(turns))
+            times.setdefault(reply.status, []).append((time.perf_counter() - begun) * 1000)
+            if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+                waits.append(reply.retry_after_s)
                 await asyncio.sleep(IMPATIENCE_S)
         connection.close()
 
@@ -87,6 +90,14 @@ async def crowd(url: str, path: str, bodies: Sequence[bytes], *, clients: int, s
         "retry_after_s": [min(waits, default=0), max(waits, default=0)],
         **{f"status_{status}": percentiles("ms", each) for status, each in times.items()},
     }
+
+
+class Reply(NamedTuple):
+    """What came back."""
+
+    status: int
+    retry_after_s: int
+    body: bytes
 
 
 class Connection:
@@ -102,14 +113,14 @@ class Connection:
         assert parts.hostname  # noqa: S101 - a wrong --url
         return cls(*await asyncio.open_connection(parts.hostname, parts.port), parts.netloc)
 
-    async def post(self, path: str, body: bytes) -> tuple[int, int]:
-        """The status, and `Retry-After` in seconds, of a POST of JSON."""
+    async def post(self, path: str, body: bytes) -> Reply:
+        """The reply to a POST of JSON."""
         head = f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
         self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         status_line, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = dict(line.lower().split(": ", 1) for line in lines if line)
-        await self._reader.readexactly(int(headers["content-length"]))
-        return int(status_line.split()[1]), int(headers.get("retry-after", "0"))
+        content = await self._reader.readexactly(int(headers["content-length"]))
+        return Reply(int(status_line.split()[1]), int(headers.get("retry-after", "0")), content)
 
     def close(self) -> None:
         """Hang up."""
@@ -119,16 +130,16 @@ class Connection:
 async def measure(client: httpx.AsyncClient, collection: str, queries: list[str], seconds: float) -> None:
     """All the figures, one JSON object a line."""
     path = f"/v1/collections/{collection}/search"
+    url = str(client.base_url)
     say({"passages": (await client.get(f"/v1/collections/{collection}")).json()["passages"]})
-    await alone(client, path, queries[:50], "hybrid")  # warm
+    await alone(url, path, queries[:50], "hybrid")  # warm
     for start, mode in enumerate(("dense", "lexical", "hybrid"), start=1):
         # Queries the cache has not seen.
-        say({"mode": mode, **await alone(client, path, queries[300 * start : 300 * (start + 1)], mode)})
+        say({"mode": mode, **await alone(url, path, queries[300 * start : 300 * (start + 1)], mode)})
     bodies = [json.dumps({"query": query}).encode() for query in queries]
-    url = str(client.base_url)
     say({"load": "search", **await crowd(url, path, bodies, clients=CLIENTS, seconds=seconds)})
     say({"load": "overload", **await crowd(url, path, bodies, clients=OVERLOAD, seconds=min(20.0, seconds))})
-    say({"load": "after", **await alone(client, path, queries[:100], "hybrid")})
+    say({"load": "after", **await alone(url, path, queries[:100], "hybrid")})
 
 
 def percentiles(name: str, values: Sequence[float]) -> dict[str, float]:
