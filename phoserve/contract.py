@@ -27,13 +27,24 @@ TOKENS: Final = "TOKENS"
 TRUNCATED: Final = "TRUNCATED"
 # Which encoder computed each vector. A tensor, because Triton 24.10's Python backend cannot set response parameters.
 SERVED_BY: Final = "SERVED_BY"
-# Tensors of the encoders: token ids in, EMBEDDING out.
+# The same for the cross-encoder, where there is one.
+RERANKER: Final = "phobert_reranker"
+GPU_CROSS_ENCODER: Final = "phobert_cross_encoder"
+CPU_CROSS_ENCODER: Final = "phobert_cross_encoder_cpu"
+ON_GPU: Final = frozenset({GPU_ENCODER, GPU_CROSS_ENCODER})
+QUERY: Final = "QUERY"
+PASSAGE: Final = "PASSAGE"
+SCORE: Final = "SCORE"
+# Tensors of the encoders: token ids in, EMBEDDING out, or LOGIT of a cross-encoder.
 INPUT_IDS: Final = "INPUT_IDS"
 LENGTHS: Final = "LENGTHS"
+LOGIT: Final = "LOGIT"
 # Request parameter: "query" or "passage" (the default).
 INPUT_TYPE_PARAMETER: Final = "input_type"
 
-Pooling = Literal["mean", "cls", "pooler", "sqrt_tf"]
+Pooling = Literal["mean", "cls", "pooler", "sqrt_tf", "classifier"]
+"""`classifier` is the head of a cross-encoder: one logit for a query and a passage read together."""
+Task = Literal["embed", "rerank"]
 Layout = Literal["packed", "padded"]
 Segmenter = Literal["pyvi-0.1.1", "none"]
 
@@ -73,6 +84,11 @@ class ModelContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     INT32 (texts, longest), filled up with 1. GPU graphs are always padded: TensorRT plans want fixed lengths."""
     precisions: tuple[str, ...] = ("fp32",)
     fusion: Fusion = Fusion()
+
+    @property
+    def task(self) -> Task:
+        """What the model is for."""
+        return "rerank" if self.pooling == "classifier" else "embed"
 
     @property
     def fingerprint(self) -> str:

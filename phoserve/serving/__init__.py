@@ -1,7 +1,8 @@
 """What the public Triton model does: a stream of requests in, full micro-batches to the encoders, GPU before CPU."""
 
 from phoserve.serving.encoders import Encoder, EncoderFailed, ModelEncoder
-from phoserve.serving.front import Answer, Front, FrontOptions, Request, TextEncoder, status_of
+from phoserve.serving.front import Answer, FrontOptions, Request, TextEncoder, TextFront, status_of
+from phoserve.serving.pairs import PairFront, load_front
 from phoserve.serving.scheduler import COUNTERS, GAUGES, Count
 
 __all__ = [
@@ -11,10 +12,12 @@ __all__ = [
     "Count",
     "Encoder",
     "EncoderFailed",
-    "Front",
     "FrontOptions",
     "ModelEncoder",
+    "PairFront",
     "Request",
     "TextEncoder",
+    "TextFront",
+    "load_front",
     "status_of",
 ]

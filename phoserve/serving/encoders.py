@@ -52,6 +52,7 @@ class ModelEncoder:
     infer: Infer
     timeout_s: float
     buckets: tuple[int, ...]
+    output: str = EMBEDDING
 
     async def encode(self, ids: Ids, lengths: Ids) -> Vectors:
         """See `Encoder`; an answer later than `timeout_s` is a failure too."""
@@ -60,7 +61,7 @@ class ModelEncoder:
         else:
             inputs = {INPUT_IDS: padded(ids, lengths, bucket_of(int(lengths.max()), self.buckets))}
         try:
-            vectors = await asyncio.wait_for(self.infer(self.name, inputs, EMBEDDING), self.timeout_s)
+            vectors = await asyncio.wait_for(self.infer(self.name, inputs, self.output), self.timeout_s)
         except TimeoutError:
             raise EncoderFailed(f"{self.name} did not answer within {self.timeout_s:g} s") from None
         except EncoderFailed:

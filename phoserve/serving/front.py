@@ -3,17 +3,18 @@
 import asyncio
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from phoserve.contract import EMBEDDING, GPU_ENCODER, SERVED_BY, TOKENS, TRUNCATED, InputType, ModelContract
+from phoserve.contract import EMBEDDING, ON_GPU, SERVED_BY, TEXT, TOKENS, TRUNCATED, InputType, ModelContract
 from phoserve.errors import ConfigurationError, DeadlineExceeded, InvalidInput, PhoserveError, Unavailable
 from phoserve.serving.breaker import CircuitBreaker
 from phoserve.serving.encoders import Encoder, Ids, Infer, ModelEncoder, Vectors
@@ -23,6 +24,9 @@ from phoserve.serving.scheduler import Count, Job, Scheduler, Station
 PACKED_BUCKETS = (64, 128)
 # How much longer a passage may wait than a query that came at the same time.
 PASSAGE_PATIENCE_S = 2.0
+
+
+Tensors = Mapping[str, NDArray[Any]]
 
 
 class Tokens(Protocol):
@@ -36,13 +40,18 @@ class Tokens(Protocol):
     def truncated(self) -> NDArray[np.bool_]: ...
 
 
-class TextEncoder(Protocol):
+# What a row of a batch is: a text, or a query and a passage.
+Row = TypeVar("Row")
+Read = TypeVar("Read", contravariant=True)
+
+
+class TextEncoder(Protocol[Read]):
     """The text pipeline, as far as it is needed here."""
 
     @property
     def contract(self) -> ModelContract: ...
 
-    def encode(self, texts: Sequence[str], input_type: InputType = ...) -> Tokens: ...
+    def encode(self, texts: Sequence[Read], input_type: InputType = ...) -> Tokens: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +63,10 @@ class Answer:
     truncated: NDArray[np.bool_]
     served_by: NDArray[np.object_]
 
-    def tensors(self) -> dict[str, NDArray[Any]]:
-        """The outputs of the public model, by name."""
+    def tensors(self, name: str) -> Tensors:
+        """The outputs of a public model, by name; that of the vectors is its own."""
         return {
-            EMBEDDING: self.vectors,
+            name: self.vectors,
             TOKENS: self.tokens[:, None],
             TRUNCATED: self.truncated[:, None],
             SERVED_BY: np.array([[name.encode()] for name in self.served_by], object),
@@ -65,16 +74,18 @@ class Answer:
 
 
 class Request(Protocol):
-    """One caller's texts; exactly one of `reply` and `refuse` is called, from any thread."""
+    """What one caller asks; exactly one of `reply` and `refuse` is called, from any thread."""
 
-    @property
-    def texts(self) -> Sequence[bytes]: ...
+    def strings(self, tensor: str) -> Sequence[bytes]:
+        """The elements of an input tensor."""
+        ...
+
     @property
     def input_type(self) -> str: ...
     @property
     def timeout_s(self) -> float | None: ...
     def cancelled(self) -> bool: ...
-    def reply(self, answer: Answer) -> None: ...
+    def reply(self, tensors: Tensors) -> None: ...
     def refuse(self, error: PhoserveError) -> None: ...
 
 
@@ -101,12 +112,15 @@ class FrontOptions:
             raise ConfigurationError(f"a parameter of the public model is wrong: {error}") from error
 
 
-class Front:
-    """The public model without Triton: accepts requests on any thread, schedules them on a loop of its own."""
+class Front(ABC, Generic[Row]):
+    """A public model without Triton: accepts requests on any thread, schedules them on a loop of its own."""
+
+    encoder_output: ClassVar[str]
+    """The tensor that its encoders answer with."""
 
     def __init__(
         self,
-        pipeline: TextEncoder,
+        pipeline: TextEncoder[Row],
         encoders: Sequence[Encoder],
         count: Count,
         options: FrontOptions | None = None,
@@ -125,17 +139,20 @@ class Front:
         self._thread.start()
 
     @classmethod
-    def from_options(cls, pipeline: TextEncoder, infer: Infer, count: Count, parameters: Mapping[str, str]) -> "Front":
+    def from_options(
+        cls, pipeline: TextEncoder[Row], infer: Infer, count: Count, parameters: Mapping[str, str]
+    ) -> Self:
         """The front of the encoder models that `parameters` name, called through `infer`."""
         options = FrontOptions.from_parameters(parameters)
         contract = pipeline.contract
         encoders = [
             ModelEncoder(
                 name,
-                layout="padded" if name == GPU_ENCODER else contract.layout,
+                layout="padded" if name in ON_GPU else contract.layout,
                 infer=infer,
                 timeout_s=options.encoder_timeout_s,
                 buckets=contract.length_buckets,
+                output=cls.encoder_output,
             )
             for name in options.encoders.split(",")
         ]
@@ -143,14 +160,22 @@ class Front:
 
     def accept(self, requests: Sequence[Request]) -> None:
         """Tokenise the texts of all `requests` together and schedule them; returns before they are answered."""
-        groups: dict[InputType, list[tuple[Request, list[str]]]] = defaultdict(list)
+        groups: dict[InputType, list[tuple[Request, list[Row]]]] = defaultdict(list)
         for request in requests:
             try:
-                groups[_input_type(request)].append((request, _decoded(request)))
+                groups[_input_type(request)].append((request, self.rows_of(request)))
             except InvalidInput as error:
                 request.refuse(error)
         for input_type, group in groups.items():
             self._schedule(input_type, group)
+
+    @abstractmethod
+    def rows_of(self, request: Request) -> list[Row]:
+        """What the request asks about, decoded. Raises InvalidInput."""
+
+    @abstractmethod
+    def tensors_of(self, answer: Answer) -> Tensors:
+        """The outputs, by name."""
 
     def close(self) -> None:
         """Finish the calls under way and stop."""
@@ -159,9 +184,9 @@ class Front:
         self._thread.join()
         self._loop.close()
 
-    def _schedule(self, input_type: InputType, group: list[tuple[Request, list[str]]]) -> None:
+    def _schedule(self, input_type: InputType, group: list[tuple[Request, list[Row]]]) -> None:
         try:
-            tokens = self._pipeline.encode([text for _, texts in group for text in texts], input_type)
+            tokens = self._pipeline.encode([row for _, rows in group for row in rows], input_type)
         except Exception as error:  # every request must be answered, whatever went wrong
             for request, _ in group:
                 request.refuse(error if isinstance(error, PhoserveError) else Unavailable("text", repr(error)))
@@ -169,10 +194,11 @@ class Front:
         lengths = np.diff(tokens.offsets).astype(np.int32)
         self._add("truncated_texts_total", int(tokens.truncated.sum()), "")
         start = 0
-        for request, texts in group:
-            end = start + len(texts)
+        for request, rows in group:
+            end = start + len(rows)
             job = _job(
                 request,
+                self.tensors_of,
                 ids=tokens.ids[tokens.offsets[start] : tokens.offsets[end]],
                 lengths=lengths[start:end],
                 truncated=tokens.truncated[start:end],
@@ -180,6 +206,31 @@ class Front:
             )
             self._loop.call_soon_threadsafe(self._scheduler.submit, job)
             start = end
+
+
+class TextFront(Front[str]):
+    """The public model of embeddings."""
+
+    encoder_output = EMBEDDING
+
+    def rows_of(self, request: Request) -> list[str]:
+        """The texts."""
+        return decoded(request.strings(TEXT), TEXT)
+
+    def tensors_of(self, answer: Answer) -> Tensors:
+        """The vectors, and how they came about."""
+        return answer.tensors(EMBEDDING)
+
+
+def decoded(texts: Sequence[bytes], tensor: str) -> list[str]:
+    """The elements of `tensor` as text. Raises InvalidInput that names the first that is not UTF-8."""
+    found = []
+    for index, text in enumerate(texts):
+        try:
+            found.append(text.decode())
+        except UnicodeDecodeError as error:
+            raise InvalidInput(f"{tensor}[{index}] is not valid UTF-8: {error.reason} at byte {error.start}") from None
+    return found
 
 
 def status_of(error: PhoserveError) -> str:
@@ -203,7 +254,15 @@ def _stations(encoders: Sequence[Encoder], contract: ModelContract, options: Fro
     ]
 
 
-def _job(request: Request, *, ids: Ids, lengths: Ids, truncated: NDArray[np.bool_], patience_s: float) -> Job:
+def _job(
+    request: Request,
+    tensors_of: Callable[[Answer], Tensors],
+    *,
+    ids: Ids,
+    lengths: Ids,
+    truncated: NDArray[np.bool_],
+    patience_s: float,
+) -> Job:
     now = time.monotonic()
     return Job(
         ids=ids,
@@ -211,16 +270,22 @@ def _job(request: Request, *, ids: Ids, lengths: Ids, truncated: NDArray[np.bool
         due_s=now + patience_s,
         deadline_s=now + request.timeout_s if request.timeout_s else float("inf"),
         cancelled=request.cancelled,
-        finished=partial(_answer, request, truncated),
+        finished=partial(_answer, request, tensors_of, truncated),
     )
 
 
-def _answer(request: Request, truncated: NDArray[np.bool_], job: Job, error: PhoserveError | None) -> None:
+def _answer(
+    request: Request,
+    tensors_of: Callable[[Answer], Tensors],
+    truncated: NDArray[np.bool_],
+    job: Job,
+    error: PhoserveError | None,
+) -> None:
     if error is not None or job.vectors is None:
         request.refuse(error or Unavailable("encoder", "no vectors came back"))
         return
     try:
-        request.reply(Answer(job.vectors, job.lengths, truncated, job.served_by))
+        request.reply(tensors_of(Answer(job.vectors, job.lengths, truncated, job.served_by)))
     except Exception as failure:  # the others in this batch must get their answers all the same
         request.refuse(Unavailable("triton", f"the answer could not be sent: {failure}"))
 
@@ -230,13 +295,3 @@ def _input_type(request: Request) -> InputType:
         return InputType(request.input_type)
     except ValueError:
         raise InvalidInput(f"input_type is {request.input_type!r}; it must be 'query' or 'passage'") from None
-
-
-def _decoded(request: Request) -> list[str]:
-    texts = []
-    for index, text in enumerate(request.texts):
-        try:
-            texts.append(text.decode())
-        except UnicodeDecodeError as error:
-            raise InvalidInput(f"TEXT[{index}] is not valid UTF-8: {error.reason} at byte {error.start}") from None
-    return texts

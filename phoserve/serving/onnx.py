@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import onnxruntime as ort
 
-from phoserve.contract import EMBEDDING, INPUT_IDS, LENGTHS, Layout
+from phoserve.contract import INPUT_IDS, LENGTHS, Layout
 from phoserve.errors import ConfigurationError
 from phoserve.serving.encoders import Ids, Vectors, padded
 
@@ -34,10 +34,11 @@ class OnnxEncoder:
             raise ConfigurationError(f"{graph} cannot be loaded: {error}") from error
         inputs = {item.name for item in self._session.get_inputs()}
         self.layout: Layout = "packed" if LENGTHS in inputs else "padded"
+        self.output: str = self._session.get_outputs()[0].name
 
     def run(self, tensors: Mapping[str, Ids]) -> Vectors:
-        """EMBEDDING float32 (texts, dim) for the graph's own input tensors."""
-        vectors: Vectors = self._session.run([EMBEDDING], dict(tensors))[0]
+        """The one output, float32 (texts, dim), for the graph's own input tensors."""
+        vectors: Vectors = self._session.run([self.output], dict(tensors))[0]
         return vectors
 
     def encode(self, ids: Ids, lengths: Ids) -> Vectors:

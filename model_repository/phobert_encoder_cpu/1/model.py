@@ -24,4 +24,4 @@ class TritonPythonModel:
             vectors = self.encoder.run(inputs)
         except Exception as error:
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
-        return pb_utils.InferenceResponse([pb_utils.Tensor("EMBEDDING", vectors)])
+        return pb_utils.InferenceResponse([pb_utils.Tensor(self.encoder.output, vectors)])

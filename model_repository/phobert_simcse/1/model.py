@@ -1,4 +1,4 @@
-"""The public model: texts in, vectors out. Tensor glue only; the work is done by `phoserve.serving`."""
+"""A public model: texts in, vectors or scores out. Tensor glue only; the work is done by `phoserve.serving`."""
 
 import json
 from functools import cache, partial
@@ -6,8 +6,7 @@ from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
 
-from phoserve.serving import COUNTERS, GAUGES, EncoderFailed, Front, status_of
-from phoserve.text import TextPipeline
+from phoserve.serving import COUNTERS, GAUGES, EncoderFailed, load_front, status_of
 
 
 class TritonPythonModel:
@@ -15,7 +14,7 @@ class TritonPythonModel:
         options = {key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()}
         folder = Path(args["model_repository"]) / args["model_version"]
         same_version = partial(infer, int(args["model_version"]))  # another one may be loaded beside this
-        self.front = Front.from_options(TextPipeline.load(folder), same_version, counters(), options)
+        self.front = load_front(folder, same_version, counters(), options)
 
     def execute(self, requests):
         self.front.accept([Call(request) for request in requests])  # each sends its answer later
@@ -28,12 +27,12 @@ class Call:
     def __init__(self, request):
         final = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
         self.send, self.cancelled = partial(request.get_response_sender().send, flags=final), request.is_cancelled
-        self.texts = pb_utils.get_input_tensor_by_name(request, "TEXT").as_numpy()[:, 0].tolist()
+        self.strings = lambda tensor: pb_utils.get_input_tensor_by_name(request, tensor).as_numpy()[:, 0].tolist()
         self.input_type = json.loads(request.parameters()).get("input_type", "passage")
         self.timeout_s = request.timeout() / 1e6 or None
 
-    def reply(self, answer):
-        self.send(pb_utils.InferenceResponse(tensors(answer.tensors())))
+    def reply(self, arrays):
+        self.send(pb_utils.InferenceResponse(tensors(arrays)))
 
     def refuse(self, error):
         code = getattr(pb_utils.TritonError, status_of(error))

@@ -1,0 +1,46 @@
+"""What the reranker's public Triton model does: queries with passages in, scores out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phoserve.contract import LOGIT, PASSAGE, QUERY, SCORE
+from phoserve.errors import InvalidInput
+from phoserve.serving.encoders import Infer
+from phoserve.serving.front import Answer, Front, Request, Tensors, TextFront, decoded
+from phoserve.serving.scheduler import Count
+from phoserve.text import TextPipeline
+from phoserve.text.pairs import Pair, PairPipeline
+
+
+class PairFront(Front[Pair]):
+    """The public model of a cross-encoder."""
+
+    encoder_output = LOGIT
+
+    def rows_of(self, request: Request) -> list[Pair]:
+        """Each passage with its query."""
+        queries, passages = (decoded(request.strings(tensor), tensor) for tensor in (QUERY, PASSAGE))
+        if len(queries) != len(passages):
+            raise InvalidInput(f"{QUERY} has {len(queries)} rows and {PASSAGE} {len(passages)}: there must be as many")
+        return list(zip(queries, passages, strict=True))
+
+    def tensors_of(self, answer: Answer) -> Tensors:
+        """The scores, from 0 to 1, and how they came about."""
+        return {**answer.tensors(SCORE), SCORE: sigmoid(answer.vectors)}
+
+
+def load_front(folder: Path, infer: Infer, count: Count, parameters: Mapping[str, str]) -> Front[Any]:
+    """The front of the model whose contract and tokenizer lie in `folder`, whatever its task."""
+    pipeline = TextPipeline.load(folder)
+    if pipeline.contract.task == "rerank":
+        return PairFront.from_options(PairPipeline(pipeline), infer, count, parameters)
+    return TextFront.from_options(pipeline, infer, count, parameters)
+
+
+def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """From 0 to 1, in the order of `logits`."""
+    return (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
