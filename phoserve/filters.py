@@ -4,7 +4,11 @@
 its elements does.
 """
 
+import re
 from dataclasses import dataclass
+from typing import Final
+
+from phoserve.errors import InvalidInput
 
 Scalar = str | int | float | bool
 Bound = int | float | str
@@ -59,3 +63,17 @@ class All:
 
 
 Filter = Match | AnyOf | Range | Exists | Not | All
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def quoted_path(prefix: str, field: str) -> str:
+    """`field` under `prefix` as a path of the engine, names with other than plain letters in quotes.
+
+    Raises InvalidInput for an empty name, and for one with a quotation mark, which no path can hold.
+    """
+    names = field.split(".")
+    for name in names:
+        if not name or '"' in name:
+            raise InvalidInput(f"{field!r} is not a field's name: names are joined by dots and hold no quotation mark")
+    return ".".join([prefix, *(name if _PLAIN.fullmatch(name) else f'"{name}"' for name in names)])

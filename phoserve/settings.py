@@ -5,7 +5,7 @@ Only composition roots read them; everything else is handed what it needs.
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -47,6 +47,14 @@ class QdrantSettings(Group):
     grpc_port: int | None = None
     """Talk gRPC on this port instead of REST."""
     timeout_s: float = 10.0
+    shards: int = 1
+    """Of each collection, like the three below: read when it is first made."""
+    replicas: int = 1
+    """Copies of each shard, no more than there are peers; writes wait for most of them."""
+    on_disk: bool = False
+    """Keep vectors and terms on disk instead of in memory."""
+    quantization: Literal["none", "int8", "binary"] = "none"
+    """What the graph is searched with: a quarter of the memory, or a thirty-second for models that bear it."""
 
 
 class RedisSettings(Group):

@@ -4,21 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 import qdrant_edge as edge
 from numpy.typing import NDArray
 
 from phoserve.adapters.edge_shard import EdgeShard, condition_of, equal, filterable, one_of, scroll_all
+from phoserve.adapters.points import BM25, DENSE, LIVE, STAGED, newest, passage_of, passage_payload
 from phoserve.contract import ModelContract
 from phoserve.documents import Passage
 from phoserve.filters import Filter
 from phoserve.ports import IndexedPassage, ScoredPassage, Terms
 
-DENSE: Final = "dense"
-BM25: Final = "bm25"
-STAGED: Final = "staged"
-LIVE: Final = "live"
 POINTS_PER_WRITE: Final = 500
 _KEYWORD: Final = edge.PayloadSchemaType.Keyword
 _INDEXES: Final = {
@@ -88,7 +84,7 @@ class EdgePassageIndex:
         """The document's published passages, in order."""
         condition = _live(collection, equal("document_key", document_key))
         records = await self._shard.read(lambda shard: scroll_all(shard, condition))
-        return sorted((_passage(record.payload) for record in records), key=lambda passage: passage.ordinal)
+        return sorted((passage_of(record.payload) for record in records), key=lambda passage: passage.ordinal)
 
     async def staged(self) -> list[tuple[str, int]]:
         """Document key and revision of whatever lies staged: being worked on, or left behind."""
@@ -120,19 +116,10 @@ class EdgePassageIndex:
             limit=limit, query=query, filter=_live(collection, *extra), with_payload=["passage"]
         )
         points = await self._shard.read(lambda shard: shard.query(request))
-        return _newest([ScoredPassage(_passage(point.payload), point.score) for point in points])
+        return newest([ScoredPassage(passage_of(point.payload), point.score) for point in points])
 
     async def _delete(self, condition: edge.Filter) -> None:
         await self._shard.write(lambda shard: shard.update(edge.UpdateOperation.delete_points_by_filter(condition)))
-
-
-def _newest(hits: list[ScoredPassage]) -> list[ScoredPassage]:
-    """`hits` without older revisions: a search may fall between the two writes of `publish`."""
-    newest: dict[str, int] = {}
-    for hit in hits:
-        key = hit.passage.document_key
-        newest[key] = max(newest.get(key, 0), hit.passage.revision)
-    return [hit for hit in hits if hit.passage.revision == newest[hit.passage.document_key]]
 
 
 def _insert(shard: edge.EdgeShard, passages: Sequence[IndexedPassage]) -> None:
@@ -140,27 +127,11 @@ def _insert(shard: edge.EdgeShard, passages: Sequence[IndexedPassage]) -> None:
         edge.Point(
             id=item.passage.id,
             vector={DENSE: item.vector.tolist(), BM25: _sparse(item.terms)},
-            payload=_payload(item.passage),
+            payload=passage_payload(item.passage, filterable(item.passage.metadata)),
         )
         for item in passages
     ]
     shard.update(edge.UpdateOperation.upsert_points(points, update_mode=edge.UpdateMode.InsertOnly))
-
-
-def _payload(passage: Passage) -> dict[str, Any]:
-    return {
-        "collection": passage.collection,
-        "document_key": passage.document_key,
-        "document_id": passage.document_id,
-        "revision": passage.revision,
-        "visibility": STAGED,
-        "metadata": filterable(passage.metadata),
-        "passage": msgspec.json.encode(passage).decode(),
-    }
-
-
-def _passage(payload: Any) -> Passage:
-    return msgspec.json.decode(payload["passage"], type=Passage)
 
 
 def _sparse(terms: Terms) -> edge.SparseVector:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -11,6 +11,7 @@ import qdrant_edge as edge
 
 from phoserve import documents
 from phoserve.adapters.edge_shard import EdgeShard, condition_of, equal, filterable, one_of, scroll_all
+from phoserve.adapters.points import microseconds, point_id
 from phoserve.documents import Document, DocumentState
 from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput
 from phoserve.filters import Filter
@@ -29,8 +30,6 @@ _INDEXES: Final = {
     "due_us": _INTEGER,
 }
 T = TypeVar("T")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_IDS: Final = uuid.UUID("8c0b3f6e-5f5e-5b3f-9a57-1f1f6f0b7d11")
 # The engine wants a vector in every shard, also where only payloads are kept.
 _CONFIG: Final = edge.EdgeConfig(vectors={"none": edge.EdgeVectorParams(size=1, distance=edge.Distance.Dot)})
 
@@ -68,7 +67,7 @@ class EdgeRegistry:
 
     async def remove_collection(self, name: str) -> None:
         """Remove the record of the collection, not its documents."""
-        await self._shard.write(lambda shard: shard.update(edge.UpdateOperation.delete_points([_id("c", name)])))
+        await self._shard.write(lambda shard: shard.update(edge.UpdateOperation.delete_points([point_id("c", name)])))
 
     async def collection(self, name: str) -> documents.Collection:
         """The collection's record. Raises CollectionNotFound."""
@@ -115,7 +114,7 @@ class EdgeRegistry:
 
     async def find(self, collection: str, document_ids: Sequence[str]) -> Mapping[str, Document]:
         """The records of those of the documents that exist, by id."""
-        ids: list[Any] = [_id("d", collection, each) for each in document_ids]
+        ids: list[Any] = [point_id("d", collection, each) for each in document_ids]
         records = await self._shard.read(lambda shard: shard.retrieve(ids, with_payload=True, with_vector=False))
         return {found.id: found for found in (_decoded(record, Document) for record in records)}
 
@@ -149,7 +148,7 @@ class EdgeRegistry:
         """Documents whose record changed at or after `since`, the earliest change first."""
         conditions = [
             equal("collection", collection),
-            edge.FieldCondition(key="updated_us", range=edge.RangeFloat(gte=_microseconds(since))),
+            edge.FieldCondition(key="updated_us", range=edge.RangeFloat(gte=microseconds(since))),
         ]
         records = await self._ordered(conditions, "updated_us", limit, edge.Direction.Asc)
         return [_decoded(record, Document) for record in records]
@@ -160,7 +159,7 @@ class EdgeRegistry:
         """Documents in one of `states` with `due_at` before the given time, the longest overdue first."""
         conditions = [
             *_in_states(states),
-            edge.FieldCondition(key="due_us", range=edge.RangeFloat(lt=_microseconds(before))),
+            edge.FieldCondition(key="due_us", range=edge.RangeFloat(lt=microseconds(before))),
         ]
         if bulk is not None:
             conditions.append(equal("bulk", filterable(bulk)))
@@ -190,15 +189,15 @@ class EdgeRegistry:
         saved: list[Document | None] = []
         points = []
         for version in versions:
-            point_id = _document_id(version)
-            before = current.get(point_id)
+            record_id = _document_id(version)
+            before = current.get(record_id)
             if not _same_version(before, version):
                 saved.append(None)
                 continue
             sequence = before[1] if before else self._next_sequence()
             written = msgspec.structs.replace(version, etag=uuid.uuid4().hex)
-            current[point_id] = (written, sequence)
-            points.append(edge.Point(id=point_id, vector={}, payload=_payload(written, sequence)))
+            current[record_id] = (written, sequence)
+            points.append(edge.Point(id=record_id, vector={}, payload=_payload(written, sequence)))
             saved.append(written)
         if points:
             shard.update(edge.UpdateOperation.upsert_points(points))
@@ -206,7 +205,7 @@ class EdgeRegistry:
 
     def _next_sequence(self) -> int:
         """The time in microseconds, made unique: the order of the listing and its cursor."""
-        self._last_us = max(self._last_us + 1, _microseconds(datetime.now(UTC)))
+        self._last_us = max(self._last_us + 1, microseconds(datetime.now(UTC)))
         return self._last_us
 
 
@@ -228,24 +227,24 @@ def _payload(document: Document, sequence: int) -> dict[str, Any]:
         "state": document.state.value,
         "bulk": filterable(document.bulk),
         "sequence": sequence,
-        "updated_us": _microseconds(document.updated_at),
+        "updated_us": microseconds(document.updated_at),
         "metadata": filterable(document.metadata),
         "record": msgspec.json.encode(document).decode(),
     }
     if document.due_at is not None:
-        payload["due_us"] = _microseconds(document.due_at)
+        payload["due_us"] = microseconds(document.due_at)
     return payload
 
 
 def _collection(shard: edge.EdgeShard, name: str) -> documents.Collection | None:
-    records = shard.retrieve([_id("c", name)], with_payload=True, with_vector=False)
+    records = shard.retrieve([point_id("c", name)], with_payload=True, with_vector=False)
     return _decoded(records[0], documents.Collection) if records else None
 
 
 def _put_collection(shard: edge.EdgeShard, collection: documents.Collection) -> None:
     written = msgspec.structs.replace(collection, etag=uuid.uuid4().hex)
     payload = {"kind": "collection", "record": msgspec.json.encode(written).decode()}
-    point = edge.Point(id=_id("c", collection.name), vector={}, payload=payload)
+    point = edge.Point(id=point_id("c", collection.name), vector={}, payload=payload)
     shard.update(edge.UpdateOperation.upsert_points([point]))
 
 
@@ -262,15 +261,7 @@ def _in_states(states: Collection[DocumentState]) -> list[Any]:
 
 
 def _document_id(document: Document) -> str:
-    return _id("d", document.collection, document.id)
-
-
-def _id(*parts: str) -> str:
-    return str(uuid.uuid5(_IDS, "\n".join(parts)))
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return point_id("d", document.collection, document.id)
 
 
 def _sequence_of(cursor: str) -> int:

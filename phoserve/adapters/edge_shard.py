@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import qdrant_edge as edge
 
 from phoserve.errors import ConfigurationError
-from phoserve.filters import All, AnyOf, Exists, Filter, Match, Not, Range, Scalar
+from phoserve.filters import All, AnyOf, Exists, Filter, Match, Not, Range, Scalar, quoted_path
 
 T = TypeVar("T")
 SCROLL_LIMIT: Final = 1000
@@ -80,19 +80,22 @@ def filterable(metadata: Any) -> Any:
     return metadata
 
 
-def condition_of(where: Filter, prefix: str = "metadata.") -> Any:
-    """The engine's condition for `where` over fields stored under `prefix`, made by `filterable`."""
+def condition_of(where: Filter, prefix: str = "metadata") -> Any:
+    """The engine's condition for `where` over fields stored under `prefix`, made by `filterable`.
+
+    Raises InvalidInput for a field that no path can name.
+    """
     match where:
         case Match(field, value):
-            return _equals(prefix + field, value)
+            return _equals(quoted_path(prefix, field), value)
         case AnyOf(values=()):
             return edge.HasIdCondition(set())  # an empty `should` would match everything
         case AnyOf(field, values):
-            return edge.Filter(should=[_equals(prefix + field, value) for value in values])
+            return edge.Filter(should=[_equals(quoted_path(prefix, field), value) for value in values])
         case Range(field):
-            return edge.FieldCondition(key=prefix + field, range=_range(where))
+            return edge.FieldCondition(key=quoted_path(prefix, field), range=_range(where))
         case Exists(field):
-            return edge.Filter(must_not=[edge.IsEmptyCondition(key=prefix + field)])
+            return edge.Filter(must_not=[edge.IsEmptyCondition(key=quoted_path(prefix, field))])
         case Not(condition):
             return edge.Filter(must_not=[condition_of(condition, prefix)])
         case All(conditions):
@@ -102,9 +105,10 @@ def condition_of(where: Filter, prefix: str = "metadata.") -> Any:
 def _equals(key: str, value: Scalar) -> edge.FieldCondition:
     if isinstance(value, bool):
         value = _word(value)
-    if isinstance(value, float):
-        return edge.FieldCondition(key=key, range=edge.RangeFloat(gte=value, lte=value))
-    return edge.FieldCondition(key=key, match=edge.MatchValue(value))
+    if isinstance(value, str):
+        return edge.FieldCondition(key=key, match=edge.MatchValue(value))
+    # A match would tell 2024 from 2024.0, which JSON does not.
+    return edge.FieldCondition(key=key, range=edge.RangeFloat(gte=value, lte=value))
 
 
 def _range(where: Range) -> edge.RangeFloat | edge.RangeDateTime:

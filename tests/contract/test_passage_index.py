@@ -2,27 +2,36 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from phoserve.adapters.edge_index import EdgePassageIndex
+from phoserve.adapters.qdrant_index import QdrantPassageIndex
+from phoserve.adapters.qdrant_server import QdrantOptions
 from phoserve.contract import ModelContract
 from phoserve.documents import Passage
+from phoserve.errors import InvalidInput
 from phoserve.filters import All, AnyOf, Exists, Filter, Match, Not, Range
 from phoserve.ports import IndexedPassage, PassageIndex
 from phoserve.text.lexical import SparseVector
+from tests.support.qdrant_server import qdrant_client
 
 CONTRACT = ModelContract(name="tiny", dim=4, tokenizer_sha256="a" * 64, weights_sha256="b" * 64)
 KEY = "0" * 31 + "1"
 OTHER_KEY = "0" * 31 + "2"
 
 
-@pytest.fixture
-async def index(tmp_path: Path) -> AsyncIterator[PassageIndex]:
-    index = EdgePassageIndex(tmp_path, CONTRACT)
-    yield index
-    await index.close()
+@pytest.fixture(params=["edge", "qdrant"])
+async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PassageIndex]:
+    if request.param == "edge":
+        edge = EdgePassageIndex(tmp_path, CONTRACT)
+        yield edge
+        await edge.close()
+    else:
+        async with qdrant_client(request.getfixturevalue("qdrant_url")) as client:
+            yield QdrantPassageIndex(client, CONTRACT, QdrantOptions(shards=2, quantization="int8"))
 
 
 def passage(
@@ -130,6 +139,11 @@ async def test_discarding(index: PassageIndex) -> None:
         (Match("draft", True), {0}),
         (Match("draft", False), {1}),
         (Match("score", 0.5), {2}),
+        (Match("year", 2024.0), {0}),
+        (Match("weight", 2), {1}),
+        (Match("năm xuất bản", 1999), {1}),
+        (Match('author.họ và "tên"', "x"), InvalidInput),
+        (Match("author..name", "x"), InvalidInput),
         (Match("author.name", "lan"), {2}),
         (Match("tags", "b"), {0, 1}),
         (AnyOf("year", (2024, 2025)), {0, 1}),
@@ -144,14 +158,35 @@ async def test_discarding(index: PassageIndex) -> None:
         (All((Range("year", gte=2024), Match("tags", "b"), Not(Match("draft", True)))), {1}),
     ],
 )
-async def test_filters(index: PassageIndex, where: Filter, expected: set[int]) -> None:
+async def test_filters(index: PassageIndex, where: Filter, expected: set[int] | type[Exception]) -> None:
+    second: dict[str, Any] = {
+        "year": 2025,
+        "draft": False,
+        "tags": ["b"],
+        "name": "thủy",
+        "day": "2024-06-01T00:00:00Z",
+    }
+    second |= {"weight": 2.0, "năm xuất bản": 1999}
     await published(
         index,
         passage(0, year=2024, draft=True, tags=["a", "b"], day="2024-01-01T00:00:00Z"),
-        passage(1, year=2025, draft=False, tags=["b"], name="thủy", day="2024-06-01T00:00:00Z"),
+        passage(
+            1,
+            year=2025,
+            draft=False,
+            tags=["b"],
+            name="thủy",
+            day="2024-06-01T00:00:00Z",
+            weight=2.0,
+            **{"năm xuất bản": 1999},
+        ),
         passage(2, year=2026, score=0.5, author={"name": "lan"}, tags=[]),
     )
-    assert await found(index, where) == expected
+    if isinstance(expected, set):
+        assert await found(index, where) == expected
+    else:
+        with pytest.raises(expected, match="is not a field's name"):
+            await found(index, where)
 
 
 async def test_what_was_published_is_there_after_a_restart(tmp_path: Path) -> None:

@@ -8,19 +8,26 @@ import msgspec
 import pytest
 
 from phoserve.adapters.edge_registry import EdgeRegistry
+from phoserve.adapters.qdrant_registry import QdrantRegistry
+from phoserve.adapters.qdrant_server import QdrantOptions
 from phoserve.documents import Document, DocumentState, Original, new_collection, new_document
 from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput
 from phoserve.filters import AnyOf, Match
 from phoserve.ports import DocumentRegistry
+from tests.support.qdrant_server import qdrant_client
 
 LEASE = timedelta(seconds=30)
 
 
-@pytest.fixture
-async def registry(tmp_path: Path) -> AsyncIterator[DocumentRegistry]:
-    registry = EdgeRegistry(tmp_path)
-    yield registry
-    await registry.close()
+@pytest.fixture(params=["edge", "qdrant"])
+async def registry(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DocumentRegistry]:
+    if request.param == "edge":
+        edge = EdgeRegistry(tmp_path)
+        yield edge
+        await edge.close()
+    else:
+        async with qdrant_client(request.getfixturevalue("qdrant_url")) as client:
+            yield QdrantRegistry(client, QdrantOptions())
 
 
 def document(id_: str, collection: str = "kb", **metadata: object) -> Document:

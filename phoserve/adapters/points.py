@@ -1,0 +1,55 @@
+"""What both engines' points have in common."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from phoserve.documents import Passage
+from phoserve.ports import ScoredPassage
+
+DENSE: Final = "dense"
+BM25: Final = "bm25"
+STAGED: Final = "staged"
+LIVE: Final = "live"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_IDS: Final = uuid.UUID("8c0b3f6e-5f5e-5b3f-9a57-1f1f6f0b7d11")
+
+
+def point_id(*parts: str) -> str:
+    """The id of a record's point: engines want numbers or UUIDs, callers choose names."""
+    return str(uuid.uuid5(_IDS, "\n".join(parts)))
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970, UTC; a whole number, so that engines can order by it."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def passage_payload(passage: Passage, metadata: Any) -> dict[str, Any]:
+    """A passage's payload, staged; `metadata` in the form the engine filters."""
+    return {
+        "collection": passage.collection,
+        "document_key": passage.document_key,
+        "document_id": passage.document_id,
+        "revision": passage.revision,
+        "visibility": STAGED,
+        "metadata": metadata,
+        "passage": msgspec.json.encode(passage).decode(),
+    }
+
+
+def passage_of(payload: Any) -> Passage:
+    """The passage a payload was made from."""
+    return msgspec.json.decode(payload["passage"], type=Passage)
+
+
+def newest(hits: Sequence[ScoredPassage]) -> list[ScoredPassage]:
+    """`hits` without older revisions: a search may fall between the two writes that publish a revision."""
+    latest: dict[str, int] = {}
+    for hit in hits:
+        key = hit.passage.document_key
+        latest[key] = max(latest.get(key, 0), hit.passage.revision)
+    return [hit for hit in hits if hit.passage.revision == latest[hit.passage.document_key]]

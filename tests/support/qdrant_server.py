@@ -1,0 +1,93 @@
+"""The Qdrant server of one test: a real one where QDRANT_URL names it, else the stand-in as a process."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import httpx
+from qdrant_client import AsyncQdrantClient
+
+from phoserve.adapters.qdrant_server import connect
+from tests.support.waiting import wait_until
+
+REAL_URL: Final = os.environ.get("QDRANT_URL")
+
+
+class QdrantServer:
+    """The stand-in on a free loopback port, keeping what it holds in `folder` from one start to the next."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = int(probe.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> Self:
+        """Start it and wait until it answers."""
+        command = [sys.executable, "-m", "tests.support.qdrant_standin"]
+        self._process = subprocess.Popen([*command, "--port", str(self._port), "--folder", str(self._folder)])
+        wait_until(self._answers, timeout_s=30)
+        return self
+
+    def kill(self) -> None:
+        """Kill it at once, as an outage does."""
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=1).is_success
+        except httpx.HTTPError:
+            return False
+
+
+class RealQdrant(QdrantServer):
+    """A server somebody else runs; emptied first, and never killed."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def start(self) -> Self:
+        empty(self.url)
+        return self
+
+    def kill(self) -> None: ...
+
+
+def qdrant_server(folder: Path) -> QdrantServer:
+    """What this machine has; not started yet."""
+    return RealQdrant(REAL_URL) if REAL_URL else QdrantServer(folder)
+
+
+def empty(url: str) -> None:
+    """Drop every collection."""
+    answer = httpx.get(f"{url}/collections", timeout=10).raise_for_status()
+    for collection in answer.json()["result"]["collections"]:
+        httpx.delete(f"{url}/collections/{collection['name']}", timeout=30).raise_for_status()
+
+
+@contextlib.asynccontextmanager
+async def qdrant_client(url: str) -> AsyncIterator[AsyncQdrantClient]:
+    """A client of an emptied server; gRPC where QDRANT_GRPC_PORT names the real server's port."""
+    empty(url)
+    port = os.environ.get("QDRANT_GRPC_PORT")
+    client = connect(url, grpc_port=int(port) if REAL_URL and port else None)
+    try:
+        yield client
+    finally:
+        await client.close()
