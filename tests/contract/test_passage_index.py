@@ -170,16 +170,7 @@ async def test_filters(index: PassageIndex, where: Filter, expected: set[int] | 
     await published(
         index,
         passage(0, year=2024, draft=True, tags=["a", "b"], day="2024-01-01T00:00:00Z"),
-        passage(
-            1,
-            year=2025,
-            draft=False,
-            tags=["b"],
-            name="thủy",
-            day="2024-06-01T00:00:00Z",
-            weight=2.0,
-            **{"năm xuất bản": 1999},
-        ),
+        passage(1, **second),
         passage(2, year=2026, score=0.5, author={"name": "lan"}, tags=[]),
     )
     if isinstance(expected, set):

@@ -92,7 +92,7 @@ async def test_a_dropped_collection_is_made_again(client: AsyncQdrantClient) -> 
     registry = QdrantRegistry(client, QdrantOptions())
     await registry.save([document("d1")])
     await client.delete_collection("documents")
-    with pytest.raises(Unavailable, match="404|NOT_FOUND"):
+    with pytest.raises(Unavailable, match=r"404|NOT_FOUND"):
         await registry.counts()
     assert await registry.counts() == {}
 
