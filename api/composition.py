@@ -5,10 +5,11 @@ from typing import Any
 from api.keys import FixedKeys, KeyFile, KeyRing, OpenDoor, parse_keys
 from api.rates import MemoryRates, NoLimit, RateLimiter, RedisRates
 from phoserve.adapters.llm import OpenAIChat
+from phoserve.adapters.triton_reranker import TritonReranker
 from phoserve.errors import ConfigurationError
-from phoserve.ports import ChatModel
+from phoserve.ports import ChatModel, Reranker
 from phoserve.prompting import INSTRUCTIONS, NOT_FOUND, Prompt
-from phoserve.settings import KeySettings, LimitSettings, LlmSettings, Settings
+from phoserve.settings import KeySettings, LimitSettings, LlmSettings, Settings, TritonSettings
 
 
 def configured(settings: Settings, *, redis_url: str | None = None) -> dict[str, Any]:
@@ -18,6 +19,7 @@ def configured(settings: Settings, *, redis_url: str | None = None) -> dict[str,
         "keys": key_ring(settings.keys),
         "rates": rate_limiter(settings.limits, redis_url),
         "chat": chat_model(settings.llm),
+        "reranker": reranker(settings.triton),
         "prompt": Prompt(answers.instructions or INSTRUCTIONS, answers.not_found or NOT_FOUND),
         "min_evidence": answers.min_evidence,
         "limits": settings.limits,
@@ -42,6 +44,13 @@ def rate_limiter(limits: LimitSettings, redis_url: str | None) -> RateLimiter:
     if redis_url:
         return RedisRates(redis_url, limits.requests_per_s, limits.request_burst)
     return MemoryRates(limits.requests_per_s, limits.request_burst)
+
+
+def reranker(settings: TritonSettings) -> Reranker | None:
+    """The cross-encoder, if Triton has one."""
+    if not settings.reranker:
+        return None
+    return TritonReranker(settings.url, name=settings.reranker, timeout_s=settings.timeout_s)
 
 
 def chat_model(settings: LlmSettings) -> ChatModel | None:

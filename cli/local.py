@@ -26,6 +26,8 @@ from phoserve.adapters.edge_index import EdgePassageIndex
 from phoserve.adapters.edge_registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.triton import TritonEmbedder
+from phoserve.adapters.triton_reranker import TritonReranker
+from phoserve.contract import load_contract
 from phoserve.settings import Settings, load_settings
 from phoserve.text import TextPipeline
 
@@ -38,6 +40,7 @@ class LocalOptions:
 
     state: Path
     model: Path
+    reranker: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8000
     samples: bool = True
@@ -69,11 +72,13 @@ async def run(options: LocalOptions, report: Reporter) -> None:
 
 
 @asynccontextmanager
-async def running_triton(model: Path, work: Path, report: Reporter) -> AsyncIterator[TritonProcess]:
-    """A ready Triton server of the model, kept alive until the block ends."""
+async def running_triton(
+    model: Path, work: Path, report: Reporter, *, reranker: Path | None = None
+) -> AsyncIterator[TritonProcess]:
+    """A ready Triton server of the models, kept alive until the block ends."""
     installation = TritonInstallation.find()
     with report.step("Assembling the model repository"):
-        await asyncio.to_thread(_assemble, model, work)
+        await asyncio.to_thread(_assemble, model, reranker, work)
     options = TritonOptions(
         repository=work / "models", profile=PROFILE, work=work, admin_secret=secrets.token_urlsafe(24)
     )
@@ -111,6 +116,10 @@ async def running_services(options: LocalOptions, triton_url: str, settings: Set
         stack.push_async_callback(workers.stop)
         reconciling = asyncio.create_task(reconciler.run_forever())
         stack.callback(reconciling.cancel)
+        chosen = configured(settings)
+        if options.reranker:
+            chosen["reranker"] = reranker = TritonReranker(triton_url, name=load_contract(options.reranker).name)
+            stack.push_async_callback(reranker.close)
         yield Services(
             embedder=embedder,
             pipeline=text,
@@ -118,7 +127,7 @@ async def running_services(options: LocalOptions, triton_url: str, settings: Set
             registry=registry,
             sources=sources,
             queue=workers,
-            **configured(settings),
+            **chosen,
         )
 
 
@@ -128,7 +137,9 @@ async def _start(
     """Start everything but the API's server, which is returned; `stack` takes it all down again."""
     stack.enter_context(open_state(options.state))
     sock = stack.enter_context(listening_socket(options.host, options.port))
-    triton = await stack.enter_async_context(running_triton(options.model, options.state / "triton", report))
+    triton = await stack.enter_async_context(
+        running_triton(options.model, options.state / "triton", report, reranker=options.reranker)
+    )
     with report.step("Opening the index"):
         services = await stack.enter_async_context(running_services(options, triton.ports.grpc_url, settings))
     host, port = sock.getsockname()[:2]
@@ -148,6 +159,6 @@ async def _comes_before(task: "asyncio.Task[Any]", stop: asyncio.Event) -> bool:
     return task.done()
 
 
-def _assemble(model: Path, work: Path) -> None:
+def _assemble(model: Path, reranker: Path | None, work: Path) -> None:
     work.mkdir(parents=True, exist_ok=True)
-    assemble_repository(model, work / "models", profile=PROFILE)
+    assemble_repository(model, work / "models", profile=PROFILE, reranker=reranker)

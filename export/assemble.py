@@ -16,6 +16,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("model", type=Path, help="a model folder, made by `phoserve export`")
     command.add_argument("target", type=Path, help="the repository; what is there is replaced")
     command.add_argument("--profile", choices=get_args(Profile), default="cpu", help="Triton's --model-config-name")
+    command.add_argument(
+        "--reranker", type=Path, help="a cross-encoder's folder, made by `phoserve export --task rerank`"
+    )
     return command
 
 
@@ -23,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     chosen = parser().parse_args(arguments)
     try:
-        assemble_repository(chosen.model, chosen.target, profile=chosen.profile)
+        assemble_repository(chosen.model, chosen.target, profile=chosen.profile, reranker=chosen.reranker)
     except PhoserveError as error:
         sys.stderr.write(f"{error}\n")
         return 1

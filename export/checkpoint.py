@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import torch
 import transformers
-from transformers import RobertaModel
+from transformers import RobertaForSequenceClassification, RobertaModel
 
 from export.graph import Array
 from export.packed import POSITION_OFFSET, EncoderShape
-from phoserve.contract import MERGES_FILE, VOCAB_FILE, Pooling
+from phoserve.contract import MERGES_FILE, VOCAB_FILE, Pooling, Task
 from phoserve.errors import ConfigurationError
 
 TOKENIZER_FILES: Final = (VOCAB_FILE, MERGES_FILE)
@@ -26,7 +26,7 @@ class Checkpoint:
     """The model and all that its folder says about how to use it."""
 
     folder: Path
-    model: RobertaModel
+    model: RobertaModel | RobertaForSequenceClassification
     shape: EncoderShape
     max_tokens: int
 
@@ -35,11 +35,11 @@ class Checkpoint:
         return weights_file(self.folder)
 
     def weights(self) -> dict[str, Array]:
-        """The parameters by name, float32."""
-        return {name: value.numpy() for name, value in self.model.state_dict().items()}
+        """The parameters by name, as in `transformers.RobertaModel`, float32; those of a head are `classifier.*`."""
+        return {name.removeprefix("roberta."): value.numpy() for name, value in self.model.state_dict().items()}
 
 
-def load_checkpoint(folder: Path) -> Checkpoint:
+def load_checkpoint(folder: Path, task: Task = "embed") -> Checkpoint:
     """Read the model in `folder`, in the layout of `transformers` or of sentence-transformers.
 
     Raises ConfigurationError that names what is missing, damaged or of another shape.
@@ -47,19 +47,19 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     config = _json(folder / "config.json")
     _check_shape(config, folder)
     _check_tokenizer(folder, config["vocab_size"])
-    pooling = _pooling(folder)
+    pooling = _pooling(folder) if task == "embed" else "classifier"
     longest = config["max_position_embeddings"] - POSITION_OFFSET
     named = _json(folder / "sentence_bert_config.json", optional=True).get("max_seq_length") or MODEL_TOKENS
     return Checkpoint(
         folder=folder,
-        model=_model(folder, with_pooler=pooling == "pooler"),
+        model=_model(folder, pooling),
         shape=EncoderShape(
             dim=config["hidden_size"],
             layers=config["num_hidden_layers"],
             heads=config["num_attention_heads"],
             layer_norm_eps=config.get("layer_norm_eps", 1e-5),
             pooling=pooling,
-            normalise=True,
+            normalise=task == "embed",
         ),
         max_tokens=min(named, longest),
     )
@@ -122,17 +122,19 @@ def _pooling(folder: Path) -> Pooling:
     return POOLINGS[chosen[0]]
 
 
-def _model(folder: Path, *, with_pooler: bool) -> RobertaModel:
+def _model(folder: Path, pooling: Pooling) -> RobertaModel | RobertaForSequenceClassification:
     transformers.logging.set_verbosity_error()
     path = weights_file(folder)
+    options: dict[str, Any] = {
+        "output_loading_info": True,
+        "attn_implementation": "eager",
+        "torch_dtype": torch.float32,
+    }
     try:
-        model, info = RobertaModel.from_pretrained(
-            str(folder),
-            add_pooling_layer=with_pooler,
-            output_loading_info=True,
-            attn_implementation="eager",
-            torch_dtype=torch.float32,
-        )
+        if pooling == "classifier":
+            model, info = RobertaForSequenceClassification.from_pretrained(str(folder), **options)
+        else:
+            model, info = RobertaModel.from_pretrained(str(folder), add_pooling_layer=pooling == "pooler", **options)
     except Exception as error:  # safetensors, pickle, zip and torch each raise their own for a damaged file
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ConfigurationError(f"the weights in {path} cannot be read; is the file complete? ({reason})") from error
@@ -140,4 +142,6 @@ def _model(folder: Path, *, with_pooler: bool) -> RobertaModel:
         raise ConfigurationError(
             f"{path} lacks {len(info['missing_keys'])} tensors, such as {min(info['missing_keys'])}"
         )
+    if pooling == "classifier" and model.config.num_labels != 1:
+        raise ConfigurationError(f"{folder} tells {model.config.num_labels} classes apart: a reranker gives one score")
     return model.eval()

@@ -3,10 +3,21 @@
 import datetime
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
-from export.parity import GATES, Parity
+from export.parity import Parity
 from export.sources import Source
-from phoserve.contract import ModelContract
+from phoserve.contract import ModelContract, Task
+
+_OUTPUT: Final[dict[Task, str]] = {"embed": "vector | {dim} numbers, unit length", "rerank": "score | one logit"}
+_EXPLAINED: Final[dict[Task, str]] = {
+    "embed": """Cosines of {texts} Vietnamese texts of all lengths to the vectors of the source model in float32;
+"company" is the least cosine between the vectors of one text alone, among texts of its length, and among texts of all
+lengths.""",
+    "rerank": """Agreement on {texts} pairs of texts of all lengths with the source model in float32: 1 less the
+difference of the two logits, in standard deviations of the source's logits; "company" is the least agreement between
+the logits of one pair alone, among pairs of its length, and among pairs of all lengths.""",
+}
 
 
 def write_model_card(path: Path, source: Source, contract: ModelContract, table: Sequence[Parity]) -> None:
@@ -20,7 +31,7 @@ Exported on {today} from `{source.name}`{revision}. The licence is that of the s
 
 | | |
 |---|---|
-| vector | {contract.dim} numbers, unit length |
+| {_OUTPUT[contract.task].format(dim=contract.dim)} |
 | longest text | {contract.max_tokens} tokens |
 | pooling | {contract.pooling} |
 | segmenter | {contract.segmenter} |
@@ -30,9 +41,7 @@ Exported on {today} from `{source.name}`{revision}. The licence is that of the s
 
 ## Parity with PyTorch
 
-Cosines of {table[0].texts} Vietnamese texts of all lengths to the vectors of the source model in float32; "company" is
-the least cosine between the vectors of one text alone, among texts of its length, and among texts of all lengths. The
-loss of nDCG@10 is 0 where no labelled set was given.
+{_EXPLAINED[contract.task].format(texts=table[0].texts)} The loss of nDCG@10 is 0 where no labelled set was given.
 
 {parity_table(table)}
 """,
@@ -47,7 +56,7 @@ def parity_table(table: Sequence[Parity]) -> str:
         "|---|--:|--:|--:|---|--:|---|",
     ]
     for row in table:
-        gate = GATES[row.precision]
+        gate = row.gate
         lines.append(
             f"| {row.precision} | {row.mean:.6f} | {row.worst:.6f} | {row.company:.6f} "
             f"| {gate.mean} / {gate.worst} / {gate.company} | {row.ndcg_loss:.4f} | {'yes' if row.passed else 'no'} |"

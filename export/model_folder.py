@@ -1,6 +1,7 @@
 """Export a model: graphs in every precision that passes its gate, a contract, and a card that tells how good it is."""
 
 import errno
+import itertools
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,13 +14,15 @@ from export.checkpoint import TOKENIZER_FILES, Checkpoint, load_checkpoint
 from export.model_card import write_model_card
 from export.packed import exact_linear, write_packed_graph
 from export.padded import write_half_graph, write_plain_graph
-from export.parity import Parity, measure, parity_texts, reference_vectors, tokenised
+from export.parity import SENTENCES, Parity, measure, parity_texts, reference_vectors, tokenised
 from export.quantize import int8_linear
 from export.retrieval import LabelledSet, retrieval_ndcg
 from export.sources import Source
-from phoserve.contract import ModelContract, Segmenter, load_contract, save_contract, sha256_of
+from phoserve.contract import ModelContract, Segmenter, Task, load_contract, save_contract, sha256_of
 from phoserve.errors import ConfigurationError
+from phoserve.serving.encoders import Ids
 from phoserve.text import TextPipeline
+from phoserve.text.pairs import PairPipeline
 
 Say = Callable[[str], None]
 
@@ -36,6 +39,7 @@ def export_model(
     target: Path,
     *,
     gpu: bool = False,
+    task: Task = "embed",
     segmenter: Segmenter = "pyvi-0.1.1",
     labelled: LabelledSet | None = None,
     say: Say = lambda _: None,
@@ -50,7 +54,7 @@ def export_model(
         raise ConfigurationError(f"{target} exists already; name another folder, or remove it first")
     partial = target.with_name(f".{target.name}.partial")
     try:
-        table = _export(source, partial, gpu=gpu, segmenter=segmenter, labelled=labelled, say=say)
+        table = _export(source, partial, gpu=gpu, task=task, segmenter=segmenter, labelled=labelled, say=say)
         partial.rename(target)
     except ConfigurationError:
         shutil.rmtree(partial, ignore_errors=True)
@@ -64,12 +68,19 @@ def export_model(
 
 
 def _export(
-    source: Source, partial: Path, *, gpu: bool, segmenter: Segmenter, labelled: LabelledSet | None, say: Say
+    source: Source,
+    partial: Path,
+    *,
+    gpu: bool,
+    task: Task,
+    segmenter: Segmenter,
+    labelled: LabelledSet | None,
+    say: Say,
 ) -> list[Parity]:
     say(f"reading {source.name}")
-    checkpoint = load_checkpoint(source.folder)
+    checkpoint = load_checkpoint(source.folder, task)
     _begin(source, checkpoint, partial, gpu=gpu, segmenter=segmenter)
-    texts = tokenised(TextPipeline.load(partial), parity_texts())
+    texts = _parity_tokens(partial)
     say("computing the reference vectors")
     reference = reference_vectors(checkpoint, texts)
     table = []
@@ -77,7 +88,7 @@ def _export(
         say(f"writing {precision}")
         graph = _graph(checkpoint, partial, precision)
         say(f"checking {precision} against PyTorch")
-        table.append(measure(precision, graph, texts, reference))
+        table.append(measure(precision, graph, texts, reference, task))
     if labelled is not None:
         say("comparing retrieval on the labelled set")
         table = _with_retrieval(partial, table, labelled)
@@ -87,11 +98,18 @@ def _export(
     return table
 
 
+def _parity_tokens(folder: Path) -> list[Ids]:
+    pipeline, texts = TextPipeline.load(folder), parity_texts()
+    if pipeline.contract.task == "embed":
+        return tokenised(pipeline, texts)
+    return tokenised(PairPipeline(pipeline), list(zip(itertools.cycle(SENTENCES), texts, strict=False)))
+
+
 def _begin(source: Source, checkpoint: Checkpoint, partial: Path, *, gpu: bool, segmenter: Segmenter) -> None:
     """Lay out the folder; graphs of an interrupted export of the same weights stay."""
     contract = ModelContract(
         name=source.name,
-        dim=checkpoint.shape.dim,
+        dim=1 if checkpoint.shape.pooling == "classifier" else checkpoint.shape.dim,
         max_tokens=checkpoint.max_tokens,
         pooling=checkpoint.shape.pooling,
         segmenter=segmenter,
@@ -152,7 +170,9 @@ def _keep_the_good(folder: Path, table: Sequence[Parity]) -> tuple[str, ...]:
         if row.passed:
             continue
         if row.precision == "fp32":
-            raise ConfigurationError(f"the exported graph is not the model: worst cosine to PyTorch {row.worst:.6f}")
+            raise ConfigurationError(
+                f"the exported graph is not the model: worst agreement with PyTorch {row.worst:.6f}"
+            )
         (folder / "onnx" / f"{row.precision}.onnx").unlink()
     return tuple(row.precision for row in table if row.passed)
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from export.graph import Array, GraphWriter
-from phoserve.contract import EMBEDDING, INPUT_IDS, LENGTHS, Pooling
+from phoserve.contract import EMBEDDING, INPUT_IDS, LENGTHS, LOGIT, Pooling
 
 POSITION_OFFSET = 2  # RoBERTa counts positions from padding id + 1
 
@@ -53,7 +53,8 @@ def write_packed_graph(
         x = _layer(graph, view, shape, prefix, own, x, linear)
     pooled = _pooled(graph, view, shape, weights, x)
     inputs = {INPUT_IDS: ("tokens",), LENGTHS: ("texts",)}
-    graph.save(path, inputs, (pooled, EMBEDDING, ("texts", shape.dim)))
+    name, width = (LOGIT, 1) if shape.pooling == "classifier" else (EMBEDDING, shape.dim)
+    graph.save(path, inputs, (pooled, name, ("texts", width)))
 
 
 class _View:
@@ -129,14 +130,20 @@ def _attention(
 def _pooled(graph: GraphWriter, view: _View, shape: EncoderShape, weights: Mapping[str, Array], x: str) -> str:
     pooled = _mean(graph, view, x) if shape.pooling == "mean" else graph.add("Gather", x, view.starts)
     if shape.pooling == "pooler":
-        weight = graph.constant("pooler.weight", weights["pooler.dense.weight"])
-        bias = graph.constant("pooler.bias", weights["pooler.dense.bias"])
-        pooled = graph.add("Tanh", graph.add("Gemm", pooled, weight, bias, transB=1))
+        pooled = graph.add("Tanh", _dense(graph, weights, "pooler.dense", pooled))
+    if shape.pooling == "classifier":
+        hidden = graph.add("Tanh", _dense(graph, weights, "classifier.dense", pooled))
+        return _dense(graph, weights, "classifier.out_proj", hidden)
     if not shape.normalise:
         return pooled
     norm = graph.add("ReduceL2", pooled, axes=[1])
     floor = graph.constant("norm_floor", np.array(1e-12, np.float32))
     return graph.add("Div", pooled, graph.add("Max", norm, floor))
+
+
+def _dense(graph: GraphWriter, weights: Mapping[str, Array], name: str, x: str) -> str:
+    weight, bias = (graph.constant(f"{name}.{part}", weights[f"{name}.{part}"]) for part in ("weight", "bias"))
+    return graph.add("Gemm", x, weight, bias, transB=1)
 
 
 def _mean(graph: GraphWriter, view: _View, x: str) -> str:

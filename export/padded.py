@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from export.checkpoint import Checkpoint
 from export.graph import OPSET
-from phoserve.contract import EMBEDDING, INPUT_IDS
+from phoserve.contract import EMBEDDING, INPUT_IDS, LOGIT
 from phoserve.serving.encoders import PAD_ID
 
 # Pooling and normalisation stay in float32: in float16 ONNX Runtime 1.19 gives infinite vectors.
@@ -28,9 +28,15 @@ class PooledEncoder(torch.nn.Module):
         self.pooling = checkpoint.shape.pooling
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Vectors float32 (texts, dim) of `ids` int32 (texts, longest), filled up with the padding id."""
+        """Vectors float32 (texts, dim) of `ids` int32 (texts, longest), filled up with the padding id.
+
+        Logits (pairs, 1) of a cross-encoder.
+        """
         mask = ids != PAD_ID
         output = self.model(ids.long(), attention_mask=mask.long())
+        if self.pooling == "classifier":
+            logits: torch.Tensor = output.logits
+            return logits
         hidden = output.last_hidden_state
         if self.pooling == "pooler":
             return normalize(output.pooler_output, dim=1)
@@ -42,6 +48,7 @@ class PooledEncoder(torch.nn.Module):
 
 def write_plain_graph(path: Path, checkpoint: Checkpoint) -> None:
     """Write the float32 graph in standard operators only: what TensorRT parses."""
+    output = LOGIT if checkpoint.shape.pooling == "classifier" else EMBEDDING
     example = torch.tensor(np.full((2, 16), 5), dtype=torch.int32)
     with torch.no_grad(), warnings.catch_warnings():
         # The newer exporter writes graphs that ONNX Runtime's attention fusion does not recognise.
@@ -54,8 +61,8 @@ def write_plain_graph(path: Path, checkpoint: Checkpoint) -> None:
             dynamo=False,
             opset_version=OPSET,
             input_names=[INPUT_IDS],
-            output_names=[EMBEDDING],
-            dynamic_axes={INPUT_IDS: {0: "texts", 1: "longest"}, EMBEDDING: {0: "texts"}},
+            output_names=[output],
+            dynamic_axes={INPUT_IDS: {0: "texts", 1: "longest"}, output: {0: "texts"}},
         )
 
 

@@ -3,17 +3,19 @@
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
 
 from export.checkpoint import Checkpoint
 from export.padded import PooledEncoder
+from phoserve.contract import Task
+from phoserve.serving import TextEncoder
 from phoserve.serving.encoders import Ids, Vectors, padded
 from phoserve.serving.onnx import OnnxEncoder
-from phoserve.text import TextPipeline
 
 SENTENCES: Final = (
     "Nhân viên chính thức được nghỉ phép mười hai ngày mỗi năm.",
@@ -33,13 +35,18 @@ SENTENCES: Final = (
     "Bà ngoại kể chuyện cổ tích cho các cháu nghe mỗi tối.",
     "3,14159; 1/3; 50%; -40°C; x² + y² = z².",
 )
+Item = TypeVar("Item")
+
 LONGEST: Final = 40  # sentences: far beyond the 256 tokens a model takes
 BATCH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The least cosines to the reference, and of one text in different company, that a precision is served with."""
+    """How closely a precision agrees, at least, with the reference, and with itself in different company, to be served.
+
+    For vectors that is the cosine; for a cross-encoder's logits see `closeness`.
+    """
 
     mean: float
     worst: float
@@ -51,6 +58,11 @@ GATES: Final = {
     "fp32": Gate(mean=0.99999, worst=0.99999),
     "fp16": Gate(mean=0.9995, worst=0.999),
     "int8": Gate(mean=0.995, worst=0.98),
+}
+RERANK_GATES: Final = {
+    "fp32": Gate(mean=0.9999, worst=0.999, company=0.999),
+    "fp16": Gate(mean=0.99, worst=0.95, company=0.95),
+    "int8": Gate(mean=0.95, worst=0.8, company=0.99),
 }
 
 
@@ -65,10 +77,15 @@ class Parity:
     texts: int
     ndcg_loss: float = 0.0
     """How much nDCG@10 is lost against float32 on the labelled set, if there was one."""
+    task: Task = "embed"
+
+    @property
+    def gate(self) -> Gate:
+        return (GATES if self.task == "embed" else RERANK_GATES)[self.precision]
 
     @property
     def passed(self) -> bool:
-        gate = GATES[self.precision]
+        gate = self.gate
         close = self.mean >= gate.mean and self.worst >= gate.worst and self.company >= gate.company
         return close and self.ndcg_loss <= MOST_NDCG_LOSS
 
@@ -83,8 +100,8 @@ def parity_texts(count: int = 200) -> list[str]:
     return texts[:count]
 
 
-def tokenised(pipeline: TextPipeline, texts: Sequence[str]) -> list[Ids]:
-    """The token ids of each text."""
+def tokenised(pipeline: TextEncoder[Item], texts: Sequence[Item]) -> list[Ids]:
+    """The token ids of each text, or pair of them."""
     batch = pipeline.encode(texts)
     return [batch.ids[start:end] for start, end in itertools.pairwise(batch.offsets)]
 
@@ -101,7 +118,7 @@ def reference_vectors(checkpoint: Checkpoint, texts: Sequence[Ids]) -> Vectors:
     return in_batches(texts, encode)
 
 
-def measure(precision: str, graph: Path, texts: Sequence[Ids], reference: Vectors) -> Parity:
+def measure(precision: str, graph: Path, texts: Sequence[Ids], reference: Vectors, task: Task = "embed") -> Parity:
     """Compare `graph` with the `reference` vectors, and with itself when the texts come in other batches."""
     encoder = OnnxEncoder(graph)
     vectors = in_batches(texts, encoder.encode)
@@ -109,9 +126,10 @@ def measure(precision: str, graph: Path, texts: Sequence[Ids], reference: Vector
     mixed = in_batches(texts, encoder.encode, by_length=False)
     some = range(0, len(texts), 4)
     alone = np.concatenate([encoder.encode(texts[index], _lengths([texts[index]])) for index in some])
-    cosines = cosine(vectors, reference)
-    company = min(cosine(mixed, vectors).min(), cosine(alone, vectors[list(some)]).min())
-    return Parity(precision, float(cosines.mean()), float(cosines.min()), float(company), len(texts))
+    agreement = cosine if task == "embed" else partial(closeness, unit=float(reference.std()))
+    found = agreement(vectors, reference)
+    company = min(agreement(mixed, vectors).min(), agreement(alone, vectors[list(some)]).min())
+    return Parity(precision, float(found.mean()), float(found.min()), float(company), len(texts), task=task)
 
 
 def cosine(left: Vectors, right: Vectors) -> Vectors:
@@ -119,6 +137,11 @@ def cosine(left: Vectors, right: Vectors) -> Vectors:
     left, right = left.astype(np.float64), right.astype(np.float64)
     products: Vectors = (left * right).sum(1) / (np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1))
     return products
+
+
+def closeness(left: Vectors, right: Vectors, *, unit: float) -> Vectors:
+    """1 where two logits are the same, less by their difference in `unit`: the reference's standard deviation."""
+    return 1 - np.abs(left[:, 0] - right[:, 0]) / unit
 
 
 def in_batches(texts: Sequence[Ids], encode: Callable[[Ids, Ids], Vectors], *, by_length: bool = True) -> Vectors:

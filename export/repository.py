@@ -11,11 +11,15 @@ from tritonclient.grpc import model_config_pb2
 
 from phoserve.contract import (
     CONTRACT_FILE,
+    CPU_CROSS_ENCODER,
     CPU_ENCODER,
     EMBEDDING,
+    GPU_CROSS_ENCODER,
     GPU_ENCODER,
     MERGES_FILE,
+    ON_GPU,
     PUBLIC_MODEL,
+    RERANKER,
     VOCAB_FILE,
     ModelContract,
     load_contract,
@@ -32,6 +36,12 @@ ENCODERS: Final[dict[Profile, tuple[str, ...]]] = {
     "tensorrt": (GPU_ENCODER, CPU_ENCODER),
     "ort-tensorrt": (GPU_ENCODER, CPU_ENCODER),
 }
+CROSS_ENCODERS: Final = {
+    profile: tuple({GPU_ENCODER: GPU_CROSS_ENCODER, CPU_ENCODER: CPU_CROSS_ENCODER}[name] for name in names)
+    for profile, names in ENCODERS.items()
+}
+# The scripts are the same: the contract beside them tells which task it is.
+SCRIPTS: Final = {RERANKER: PUBLIC_MODEL, CPU_CROSS_ENCODER: CPU_ENCODER}
 GPU_WEIGHTS: Final[dict[Profile, str]] = {
     "gpu": "onnx/fp16.onnx",
     "tensorrt": "tensorrt/model.plan",
@@ -41,21 +51,34 @@ VERSION: Final = "1"
 
 
 def assemble_repository(
-    model_folder: Path, target: Path, *, profile: Profile, version: str = VERSION, cpu_precision: str | None = None
+    model_folder: Path,
+    target: Path,
+    *,
+    profile: Profile,
+    reranker: Path | None = None,
+    version: str = VERSION,
+    cpu_precision: str | None = None,
 ) -> None:
     """Make `target` a model repository of the model in `model_folder` for `tritonserver --model-config-name=PROFILE`.
+
+    With `reranker`, the folder of a cross-encoder, its models stand beside.
 
     The CPU encoder gets int8 weights where the model has them, unless `cpu_precision` says otherwise. What was at
     `target` is replaced in one step. Raises ConfigurationError if the model lacks a file the profile needs.
     """
-    contract = load_contract(model_folder)
+    folders = {"embed": model_folder} | ({"rerank": reranker} if reranker else {})
+    for task, folder in folders.items():
+        _check_task(folder, task)
     fresh = target.with_name(target.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
-        _public_model(model_folder, fresh / PUBLIC_MODEL, contract, version)
-        for name in ENCODERS[profile]:
-            weights = _weights(model_folder, contract, name, profile, cpu_precision)
-            _encoder(weights, fresh / name, contract, profile, version)
+        for task, folder in folders.items():
+            contract = load_contract(folder)
+            public, encoders = (PUBLIC_MODEL, ENCODERS) if task == "embed" else (RERANKER, CROSS_ENCODERS)
+            _public_model(folder, fresh / public, contract, version)
+            for name in encoders[profile]:
+                weights = _weights(folder, contract, name, profile, cpu_precision)
+                _encoder(weights, fresh / name, contract, profile, version)
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
     except ConfigurationError:
@@ -71,11 +94,21 @@ def read_config(path: Path) -> Any:
     return text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
 
 
+def _check_task(folder: Path, task: str) -> None:
+    found = load_contract(folder).task
+    if found != task:
+        raise ConfigurationError(f"the model in {folder} is made to {found}, not to {task}: `phoserve export --task`")
+
+
+def _script(model: str) -> Path:
+    return TEMPLATES / SCRIPTS.get(model, model) / VERSION / "model.py"
+
+
 def _public_model(model_folder: Path, model: Path, contract: ModelContract, version: str) -> None:
     _configurations(model, contract)
     folder = model / version
     folder.mkdir()
-    shutil.copy2(TEMPLATES / PUBLIC_MODEL / VERSION / "model.py", folder)
+    shutil.copy2(_script(model.name), folder)
     for name in (CONTRACT_FILE, VOCAB_FILE, MERGES_FILE):
         shutil.copy2(_existing(model_folder / name), folder)
 
@@ -84,7 +117,7 @@ def _encoder(weights: Path, model: Path, contract: ModelContract, profile: Profi
     _configurations(model, contract)
     folder = model / version
     folder.mkdir()
-    script = TEMPLATES / model.name / VERSION / "model.py"
+    script = _script(model.name)
     if profile == "local" and script.is_file():
         shutil.copy2(script, folder)
     _link(weights, folder / f"model{weights.suffix}")
@@ -93,7 +126,7 @@ def _encoder(weights: Path, model: Path, contract: ModelContract, profile: Profi
 def _weights(
     model_folder: Path, contract: ModelContract, name: str, profile: Profile, cpu_precision: str | None
 ) -> Path:
-    if name == GPU_ENCODER:
+    if name in ON_GPU:
         return _existing(model_folder / GPU_WEIGHTS[profile])
     precision = cpu_precision or ("int8" if "int8" in contract.precisions else "fp32")
     return _existing(model_folder / "onnx" / f"{precision}.onnx")

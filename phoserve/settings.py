@@ -36,6 +36,8 @@ class TritonSettings(Group):
     fallback_url: str | None = None
     """A second server, on CPUs, that is asked while the first does not answer."""
     timeout_s: float = 30.0
+    reranker: str | None = None
+    """What answers call the cross-encoder beside the encoder (`phobert_reranker`); None where there is none."""
     admin_secret: SecretStr | None = None
 
 

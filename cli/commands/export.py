@@ -1,5 +1,6 @@
 """`phoserve export`: a model from a folder or the hub, made ready for Triton."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,15 @@ import typer
 
 from cli.main import app
 from cli.progress import ConsoleReporter, JsonReporter, Reporter
-from phoserve.errors import ConfigurationError
+from phoserve.errors import ConfigurationError, InvalidInput
+
+
+class Task(StrEnum):
+    """What a model is exported for."""
+
+    EMBED = "embed"
+    RERANK = "rerank"
+
 
 DEFAULT_SOURCE = "VoVanPhuc/sup-SimCSE-VietNamese-phobert-base"
 
@@ -16,6 +25,7 @@ DEFAULT_SOURCE = "VoVanPhuc/sup-SimCSE-VietNamese-phobert-base"
 def export(
     source: Annotated[str, typer.Argument(help="A folder, or a model id on the Hugging Face hub.")] = DEFAULT_SOURCE,
     target: Annotated[Path | None, typer.Option("--to", help="Folder to make [default: models/NAME].")] = None,
+    task: Annotated[Task, typer.Option(help="What the model is for.")] = Task.EMBED,
     revision: Annotated[str | None, typer.Option(help="A commit or tag on the hub.")] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Also the graphs for the gpu and tensorrt profiles.")] = False,
     segment: Annotated[bool, typer.Option(help="Whether the model was trained on word-segmented text.")] = True,
@@ -25,8 +35,10 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Export a PhoBERT-shaped model: contract, graphs that pass their parity gates, model card."""
+    if task is Task.RERANK and labelled:
+        raise InvalidInput("--labelled compares embeddings; leave it out with --task rerank")
     report: Reporter = JsonReporter() if as_json else ConsoleReporter()
-    _export(report, source, target, revision, gpu=gpu, segment=segment, labelled=labelled)
+    _export(report, source, target, revision, gpu=gpu, task=task, segment=segment, labelled=labelled)
 
 
 def _export(
@@ -36,6 +48,7 @@ def _export(
     revision: str | None,
     *,
     gpu: bool,
+    task: Task,
     segment: bool,
     labelled: tuple[Path, Path] | None,
 ) -> None:
@@ -53,9 +66,11 @@ def _export(
         source,
         target,
         gpu=gpu,
+        task=task.value,
         segmenter="pyvi-0.1.1" if segment else "none",
         labelled=load_labelled(*labelled) if labelled else None,
         say=lambda text: report.tell("step", text),
     )
     report.tell("table", parity_table(table))
-    report.tell("exported", f"{target} is ready: `phoserve up --model {target}`", folder=str(target))
+    option = "--model" if task is Task.EMBED else "--reranker"
+    report.tell("exported", f"{target} is ready: `phoserve up {option} {target}`", folder=str(target))

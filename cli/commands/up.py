@@ -24,11 +24,15 @@ def up(
         Path, typer.Option(help="Folder for documents, index and logs.", envvar="PHOSERVE_STATE")
     ] = DEFAULT_STATE,
     model: Annotated[Path, typer.Option(help="Model folder; the bundled encoder by default.")] = BUNDLED_MODEL,
+    reranker: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a cross-encoder, made by `phoserve export --task rerank`; none by default."),
+    ] = None,
     samples: Annotated[bool, typer.Option(help="Load the sample documents into an empty store.")] = True,
     json: Annotated[bool, typer.Option("--json", help="Report in JSON lines on standard output.")] = False,
 ) -> None:
     """Start Triton, the API, ingestion and search on this machine; stop them all with Ctrl-C."""
     folder = state.expanduser().absolute()
     configure_logs(folder / "phoserve.log")
-    options = LocalOptions(state=folder, model=model, host=host, port=port, samples=samples)
+    options = LocalOptions(state=folder, model=model, reranker=reranker, host=host, port=port, samples=samples)
     uvloop.run(run(options, JsonReporter() if json else ConsoleReporter()))

@@ -26,6 +26,9 @@ from phoserve.ports import Embeddings
 DEPENDENCY: Final = "triton"
 TEXTS_PER_REQUEST: Final = 64
 REQUESTS_IN_FLIGHT: Final = 4
+# What Triton's batcher says, and for a full queue our own scheduler behind it.
+QUEUE_TIMEOUT: Final = "Request timeout expired"
+QUEUE_FULL: Final = ("Exceeds maximum queue size", "the queue is full")
 # A restarted server should be found again within a second, not after gRPC's default of two minutes.
 CHANNEL_ARGUMENTS: Final = [
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -80,30 +83,54 @@ class TritonEmbedder:
         await self._client.close()
 
     async def _infer(self, texts: Sequence[str], input_type: InputType, timeout_s: float) -> Embeddings:
-        if timeout_s <= 0:
-            raise DeadlineExceeded("the time limit passed before Triton was asked")
-        tensor = triton.InferInput(TEXT, [len(texts), 1], "BYTES")
-        tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], dtype=object))
+        timeout_us = time_left_us(timeout_s)
         trace_context: dict[str, str] = {}
         propagate.inject(trace_context)
         try:
             result = await self._client.infer(
                 PUBLIC_MODEL,
-                [tensor],
+                [text_tensor(TEXT, texts)],
                 headers=trace_context,
                 parameters={INPUT_TYPE_PARAMETER: str(input_type)},
                 client_timeout=timeout_s,
                 # Triton drops requests that are still queued when their caller has given up.
-                timeout=int(timeout_s * 1e6),
+                timeout=timeout_us,
             )
         except InferenceServerException as error:
-            raise _translated(error, timeout_s) from error
+            raise translated(error, timeout_s) from error
         return Embeddings(
             vectors=result.as_numpy(EMBEDDING),
             tokens=result.as_numpy(TOKENS)[:, 0],
             truncated=result.as_numpy(TRUNCATED)[:, 0],
             served_by=result.as_numpy(SERVED_BY)[-1, 0].decode(),
         )
+
+
+def text_tensor(name: str, texts: Sequence[str]) -> triton.InferInput:
+    """An input of one text a row."""
+    tensor = triton.InferInput(name, [len(texts), 1], "BYTES")
+    tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], dtype=object))
+    return tensor
+
+
+def time_left_us(timeout_s: float) -> int:
+    """Triton's time limit, whole microseconds of which 0 would mean none. Raises DeadlineExceeded if it has passed."""
+    if timeout_s <= 0:
+        raise DeadlineExceeded("the time limit passed before Triton was asked")
+    return max(1, int(timeout_s * 1e6))
+
+
+def translated(error: InferenceServerException, timeout_s: float) -> PhoserveError:
+    """The domain error for a status that Triton or gRPC answered."""
+    status, message = str(error.status()), str(error.message())
+    if "INVALID_ARGUMENT" in status:
+        return InvalidInput(f"Triton refused the text: {message}", field="input")
+    # Triton says UNAVAILABLE for a full queue and for waiting too long in it; only the message tells.
+    if "DEADLINE_EXCEEDED" in status or "CANCELLED" in status or message.endswith(QUEUE_TIMEOUT):
+        return DeadlineExceeded(f"Triton did not answer within {timeout_s:g} s")
+    if "RESOURCE_EXHAUSTED" in status or any(said in message for said in QUEUE_FULL):
+        return Overloaded("Triton's queue is full")
+    return Unavailable(DEPENDENCY, "the embedding server does not answer; it may be starting")
 
 
 def _joined(parts: list[Embeddings]) -> Embeddings:
@@ -120,16 +147,3 @@ def _joined(parts: list[Embeddings]) -> Embeddings:
 def _first(errors: BaseExceptionGroup[PhoserveError]) -> PhoserveError:
     error = errors.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-def _translated(error: InferenceServerException, timeout_s: float) -> PhoserveError:
-    """The domain error for a status that Triton or gRPC answered."""
-    status, message = str(error.status()), str(error.message())
-    if "INVALID_ARGUMENT" in status:
-        return InvalidInput(f"Triton refused the text: {message}", field="input")
-    if "DEADLINE_EXCEEDED" in status or "CANCELLED" in status or "timeout" in message.lower():
-        return DeadlineExceeded(f"Triton did not answer within {timeout_s:g} s")
-    # Triton answers UNAVAILABLE for a full queue too; only the message tells.
-    if "RESOURCE_EXHAUSTED" in status or "queue" in message.lower():
-        return Overloaded("Triton's queue is full")
-    return Unavailable(DEPENDENCY, "the embedding server does not answer; it may be starting")

@@ -1,19 +1,37 @@
 """Every configuration in the model repository, parsed with Triton's own protobuf and held against the contract."""
 
+import shutil
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from google.protobuf import text_format
 
-from export.repository import ENCODERS, GPU_WEIGHTS, TEMPLATES, Profile, assemble_repository, read_config
+from export.repository import (
+    CROSS_ENCODERS,
+    ENCODERS,
+    GPU_WEIGHTS,
+    TEMPLATES,
+    Profile,
+    assemble_repository,
+    read_config,
+)
 from phoserve.contract import (
+    CPU_CROSS_ENCODER,
     CPU_ENCODER,
     EMBEDDING,
+    GPU_CROSS_ENCODER,
     GPU_ENCODER,
     INPUT_IDS,
     LENGTHS,
+    LOGIT,
+    ON_GPU,
+    PASSAGE,
     PUBLIC_MODEL,
+    QUERY,
+    RERANKER,
+    SCORE,
     SERVED_BY,
     TEXT,
     TOKENS,
@@ -44,7 +62,22 @@ TENSORS = {
         {INPUT_IDS: ("TYPE_INT32", [-1]), LENGTHS: ("TYPE_INT32", [-1])},
         {EMBEDDING: ("TYPE_FP32", [-1, DEFAULT_DIM])},
     ),
+    RERANKER: (
+        {QUERY: ("TYPE_STRING", [1]), PASSAGE: ("TYPE_STRING", [1])},
+        {
+            SCORE: ("TYPE_FP32", [1]),
+            TOKENS: ("TYPE_INT32", [1]),
+            TRUNCATED: ("TYPE_BOOL", [1]),
+            SERVED_BY: ("TYPE_STRING", [1]),
+        },
+    ),
+    GPU_CROSS_ENCODER: ({INPUT_IDS: ("TYPE_INT32", [-1, -1])}, {LOGIT: ("TYPE_FP32", [-1, 1])}),
+    CPU_CROSS_ENCODER: (
+        {INPUT_IDS: ("TYPE_INT32", [-1]), LENGTHS: ("TYPE_INT32", [-1])},
+        {LOGIT: ("TYPE_FP32", [-1, 1])},
+    ),
 }
+FRONTS = {PUBLIC_MODEL: ENCODERS, RERANKER: CROSS_ENCODERS}
 
 
 def model_of(path: Path) -> str:
@@ -78,34 +111,36 @@ def test_no_field_is_newer_than_the_server(path: Path) -> None:
 def test_instances_are_counted_and_placed(path: Path) -> None:
     (group,) = read_config(path).instance_group
     assert group.count >= 1
-    assert group.kind == (group.KIND_GPU if model_of(path) == GPU_ENCODER else group.KIND_CPU)
+    assert group.kind == (group.KIND_GPU if model_of(path) in ON_GPU else group.KIND_CPU)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_every_profile_configures_every_model_it_needs(profile: Profile) -> None:
-    front = read_config(TEMPLATES / PUBLIC_MODEL / "configs" / f"{profile}.pbtxt")
+@pytest.mark.parametrize("public", FRONTS)
+def test_every_profile_configures_every_model_it_needs(public: str, profile: Profile) -> None:
+    front = read_config(TEMPLATES / public / "configs" / f"{profile}.pbtxt")
     options = FrontOptions.from_parameters({key: value.string_value for key, value in front.parameters.items()})
-    assert tuple(options.encoders.split(",")) == ENCODERS[profile]
+    assert tuple(options.encoders.split(",")) == FRONTS[public][profile]
     assert set(front.parameters) <= set(FrontOptions.__slots__)
-    for name in ENCODERS[profile]:
+    for name in FRONTS[public][profile]:
         config = read_config(TEMPLATES / name / "configs" / f"{profile}.pbtxt")
         assert config.backend == "python" or profile != "local"
 
 
-@pytest.mark.parametrize("name", [PUBLIC_MODEL, GPU_ENCODER, CPU_ENCODER])
+@pytest.mark.parametrize("name", TENSORS)
 def test_the_default_is_the_gpu_profile(name: str) -> None:
     folder = TEMPLATES / name
     assert read_config(folder / "config.pbtxt") == read_config(folder / "configs" / "gpu.pbtxt")
 
 
-@pytest.mark.parametrize("path", [path for path in CONFIGS if model_of(path) != PUBLIC_MODEL], ids=str)
+@pytest.mark.parametrize("path", [path for path in CONFIGS if model_of(path) not in FRONTS], ids=str)
 def test_encoders_are_warmed_up_once_a_length_bucket(path: Path) -> None:
     shapes = [sample.inputs[INPUT_IDS].dims[-1] for sample in read_config(path).model_warmup]
     assert tuple(shapes) == CONTRACT.length_buckets
 
 
-def test_a_plan_has_one_optimisation_profile_a_bucket() -> None:
-    config = read_config(TEMPLATES / GPU_ENCODER / "configs" / "tensorrt.pbtxt")
+@pytest.mark.parametrize("encoder", sorted(ON_GPU))
+def test_a_plan_has_one_optimisation_profile_a_bucket(encoder: str) -> None:
+    config = read_config(TEMPLATES / encoder / "configs" / "tensorrt.pbtxt")
     assert list(config.instance_group[0].profile) == [str(index) for index in range(len(CONTRACT.length_buckets))]
 
 
@@ -150,3 +185,28 @@ def test_a_model_without_the_weights_a_profile_needs_is_told(model: Path, tmp_pa
     with pytest.raises(ConfigurationError, match=r"fp16\.onnx"):
         assemble_repository(model, tmp_path / "repository", profile="gpu")
     assert not list(tmp_path.glob("repository*"))
+
+
+def as_reranker(model: Path, target: Path) -> Path:
+    shutil.copytree(model, target)
+    save_contract(msgspec.structs.replace(CONTRACT, pooling="classifier", dim=1), target)
+    return target
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_reranker_stands_beside_the_encoder(model: Path, tmp_path: Path, profile: Profile) -> None:
+    target = tmp_path / "repository"
+    assemble_repository(model, target, profile=profile, reranker=as_reranker(model, tmp_path / "reranker"))
+    models = {PUBLIC_MODEL, RERANKER, *ENCODERS[profile], *CROSS_ENCODERS[profile]}
+    assert {folder.name for folder in target.iterdir()} == models
+    assert (target / RERANKER / "1" / "model.py").is_file()
+    assert (target / CPU_CROSS_ENCODER / "1" / "model.py").exists() == (profile == "local")
+    assert '"classifier"' in (target / RERANKER / "1" / "contract.json").read_text()
+
+
+def test_a_model_in_the_others_place_is_told(model: Path, tmp_path: Path) -> None:
+    reranker = as_reranker(model, tmp_path / "reranker")
+    with pytest.raises(ConfigurationError, match="made to rerank, not to embed"):
+        assemble_repository(reranker, tmp_path / "repository", profile="local")
+    with pytest.raises(ConfigurationError, match="made to embed, not to rerank"):
+        assemble_repository(model, tmp_path / "repository", profile="local", reranker=model)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import RobertaConfig, RobertaModel
+from transformers import RobertaConfig, RobertaForSequenceClassification, RobertaModel
 
 from phoserve.contract import VOCAB_FILE
 from tests.support.model_folder import SPECIALS, write_tiny_tokenizer
@@ -13,8 +13,13 @@ LAYERS = 2
 MODULES = (("Transformer", ""), ("Pooling", "1_Pooling"))
 
 
-def write_checkpoint(folder: Path, *, pooling: str | None = None, seed: int = 0, **config: object) -> None:
-    """Write config, weights and tokenizer to `folder`; `pooling` as sentence-transformers names its mode."""
+def write_checkpoint(
+    folder: Path, *, pooling: str | None = None, labels: int | None = None, seed: int = 0, **config: object
+) -> None:
+    """Write config, weights and tokenizer to `folder`; `pooling` as sentence-transformers names its mode.
+
+    With `labels`, it is a model that sorts pairs of texts into so many classes; 1 is a cross-encoder.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     write_tiny_tokenizer(folder)
     words = len((folder / VOCAB_FILE).read_text(encoding="utf-8").splitlines()) + SPECIALS + 1
@@ -30,7 +35,8 @@ def write_checkpoint(folder: Path, *, pooling: str | None = None, seed: int = 0,
         "initializer_range": 0.1,
     }
     torch.manual_seed(seed)
-    RobertaModel(RobertaConfig(**(shape | config))).save_pretrained(folder)
+    kind, head = (RobertaModel, {}) if labels is None else (RobertaForSequenceClassification, {"num_labels": labels})
+    kind(RobertaConfig(**(shape | head | config))).save_pretrained(folder)
     if pooling is not None:
         modules = [{"type": f"sentence_transformers.models.{name}", "path": path} for name, path in MODULES]
         (folder / "modules.json").write_text(json.dumps(modules))

@@ -1,7 +1,7 @@
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from phoserve.adapters.triton import _translated
+from phoserve.adapters.triton import translated
 from phoserve.errors import DeadlineExceeded, InvalidInput, Overloaded, PhoserveError, Unavailable
 
 
@@ -12,10 +12,13 @@ from phoserve.errors import DeadlineExceeded, InvalidInput, Overloaded, Phoserve
         ("StatusCode.DEADLINE_EXCEEDED", "Deadline Exceeded", DeadlineExceeded),
         ("StatusCode.UNAVAILABLE", "Request timeout expired", DeadlineExceeded),
         ("StatusCode.UNAVAILABLE", "Exceeds maximum queue size", Overloaded),
+        ("StatusCode.UNAVAILABLE", "the queue is full: 262144 tokens are waiting", Overloaded),
+        ("StatusCode.UNAVAILABLE", "Request for unknown model: 'queue_timeout' is not found", Unavailable),
+        ("StatusCode.UNAVAILABLE", "no encoder answers; the last one said: timeout", Unavailable),
         ("StatusCode.UNAVAILABLE", "failed to connect to all addresses", Unavailable),
         ("StatusCode.UNAVAILABLE", "Request for unknown model: 'phobert_simcse' is not found", Unavailable),
         ("StatusCode.INTERNAL", "Stub process is not healthy.", Unavailable),
     ],
 )
 def test_each_status_has_its_domain_error(status: str, message: str, expected: type[PhoserveError]) -> None:
-    assert type(_translated(InferenceServerException(message, status), timeout_s=1.0)) is expected
+    assert type(translated(InferenceServerException(message, status), timeout_s=1.0)) is expected
