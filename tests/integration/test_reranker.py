@@ -36,7 +36,7 @@ PASSAGES = ["", "🙂", *SENTENCES, " ".join(SENTENCES * 3)]
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The source and the exported cross-encoder."""
     folder = tmp_path_factory.mktemp("reranker")
-    write_checkpoint(folder / "source", labels=1)
+    write_checkpoint(folder / "source", labels=1, initializer_range=0.3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model_folder, "parity_texts", lambda: parity_texts(48))
         table = export_model(find_source(str(folder / "source")), folder / "exported", task="rerank", gpu=True)
