@@ -32,9 +32,9 @@ class InlineWorkers:
                 self._waiting.add(task)
                 self._queue.put_nowait((task.bulk, next(self._order), task))
 
-    async def depth(self) -> int:
+    async def depth(self, *, bulk: bool | None = None) -> int:
         """How many tasks wait."""
-        return self._queue.qsize()
+        return sum(bulk in {None, task.bulk} for task in self._waiting)
 
     def start(self, pipeline: Pipeline, *, workers: int = WORKERS) -> None:
         """Begin to work the tasks off."""

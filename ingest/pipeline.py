@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from ingest.leftovers import is_left_over
 from ingest.parsing import ParsingFailed
 from ingest.record import Record, Superseded
 from ingest.staging import StagingOptions, StagingTools, stage_document
@@ -30,6 +31,7 @@ from phoserve.ports import DocumentRegistry, PassageIndex, SourceStore, Task
 from phoserve.removal import purge_collection, remove_marked
 
 _DEPENDENCY_FAULTS: Final = (Unavailable, Overloaded, DeadlineExceeded)
+_STOPPED: Final = DocumentFailure(code="stopped", message="the worker was stopped; another takes over", retryable=True)
 
 log = structlog.get_logger(__name__)
 
@@ -38,11 +40,18 @@ log = structlog.get_logger(__name__)
 class PipelineOptions:
     """How work is cut and how often it is tried."""
 
-    lease: timedelta = timedelta(seconds=60)
+    lease: timedelta = timedelta(seconds=20)
+    """Without a sign of life for this long, a worker is taken for dead."""
     staging: StagingOptions = field(default_factory=StagingOptions)
+    time_limit_s: float = 600.0
+    """Of one try."""
     max_attempts: int = 3
     """Tries of a document that fails for no known reason; a dependency's fault does not count."""
+    max_deaths: int = 5
+    """Tries of a document whose workers die of it, or with it."""
     retry_in: timedelta = timedelta(seconds=2)
+    tries_in_a_row: int = 5
+    """While a dependency is away, a worker keeps to its document: others would only fail as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,32 +72,50 @@ class Pipeline:
         if not task.document_id:
             await purge_collection(task.collection, self.registry, self.index, self.sources)
             return
+        for _ in range(self.options.tries_in_a_row):
+            pause = await self._once(task)
+            if pause is None:
+                return
+            await asyncio.sleep(pause.total_seconds())
+
+    async def _once(self, task: Task) -> timedelta | None:
+        """One try; after how long another one is worth it, if it is."""
         try:
             document = await self.registry.get(task.collection, task.document_id)
         except DocumentNotFound:
-            return
+            return None
         if document.state is DocumentState.DELETING:
             await remove_marked([document], self.registry, self.index, self.sources)
         elif document.revision == task.revision and _is_free(document):
+            if document.state is DocumentState.PROCESSING and document.attempts >= self.options.max_deaths:
+                await self.registry.save([document.failed(_given_up(document.attempts))])
+                return None
             [claimed] = await self.registry.save([document.claimed(self.options.lease)])
             if claimed is not None:
-                await self._work(claimed)
+                self._waited(document)
+                return await self._work(claimed)
+        return None
 
-    async def _work(self, document: Document) -> None:
+    async def _work(self, document: Document) -> timedelta | None:
         record = Record(document, self.registry, self.options.lease)
         bound = structlog.contextvars.bound_contextvars(collection=document.collection, document_id=document.id)
         with bound, suppress(Superseded):
             beat = asyncio.create_task(record.keep_alive())
             try:
-                await self._index(record)
+                async with asyncio.timeout(self.options.time_limit_s):
+                    await self._index(record)
             except Superseded:
                 await self._take_back(document)
             except asyncio.CancelledError:
-                raise  # the lease runs out, or the next start hands the document out again
+                with suppress(PhoserveError, Superseded):  # else the lease runs out
+                    await record.write(lambda current: current.released(_STOPPED, retry_in=timedelta(), counted=False))
+                raise
             except Exception as error:
                 await record.write(partial(self._after, error=error))
+                return self._noted(record.document, error)
             finally:
                 beat.cancel()
+        return None
 
     async def _index(self, record: Record) -> None:
         document = record.document
@@ -98,14 +125,34 @@ class Pipeline:
             )
             fingerprint = self.index.fingerprint
             await record.write(lambda current: current.indexed(passages, fingerprint, self.options.lease))
-        await self.index.publish(document.key, document.revision)
+        with self.tools.metrics.stage("publish"):
+            await self.index.publish(document.key, document.revision)
         await record.write(lambda current: current.ready())
+        self.tools.metrics.ended("ready", passages=record.document.passages)
         log.info("document_ready", revision=document.revision, passages=record.document.passages)
 
+    def _waited(self, document: Document) -> None:
+        """Count how long a document that nobody has tried yet was queued."""
+        if document.attempts == 0 and document.due_at is not None:
+            waited = datetime.now(UTC) - document.due_at
+            self.tools.metrics.waited(waited.total_seconds(), bulk=document.bulk)
+
+    def _noted(self, document: Document, error: Exception) -> timedelta | None:
+        """Count how the try ended; the pause after which another is worth it, if a dependency was at fault."""
+        outcome = "failed" if document.state is DocumentState.FAILED else "postponed"
+        reason = document.error.code if document.error else ""
+        self.tools.metrics.ended(outcome, reason=reason)
+        log.warning("document_not_indexed", outcome=outcome, reason=reason, error=str(error))
+        if not isinstance(error, _DEPENDENCY_FAULTS) or document.due_at is None:
+            return None
+        return max(document.due_at - datetime.now(UTC), timedelta())
+
     async def _take_back(self, document: Document) -> None:
-        """Remove what was staged for a revision that nobody wants any more."""
-        with suppress(PhoserveError):  # if the index is away, `reconcile` does it
-            await self.index.discard(document.key, up_to=document.revision, staged_only=True)
+        """Remove what was staged, unless somebody else works on the same revision: it is theirs then."""
+        with suppress(PhoserveError):  # if a store is away, `reconcile` does it
+            known = await self.registry.find_keys([document.key])
+            if is_left_over(known.get(document.key), document.revision):
+                await self.index.discard(document.key, up_to=document.revision, staged_only=True)
 
     def _after(self, document: Document, error: Exception) -> Document:
         """The record after an error: failed for good, or queued for another try."""
@@ -113,12 +160,18 @@ class Pipeline:
             failure = DocumentFailure(code="dependency", message=str(error), retryable=True)
             pause = timedelta(seconds=getattr(error, "retry_after_s", self.options.retry_in.total_seconds()))
             return document.released(failure, retry_in=pause, counted=False)
+        if isinstance(error, TimeoutError):
+            message = f"indexing took longer than {self.options.time_limit_s:g} s; split the document"
+            return self._tried(document, DocumentFailure(code="timeout", message=message))
         if isinstance(error, ParsingFailed):
             return document.failed(DocumentFailure(code=error.code, message=str(error), retryable=error.retryable))
         if isinstance(error, InvalidInput | NotFound):
             return document.failed(DocumentFailure(code="invalid", message=str(error)))
         log.error("indexing_failed", exc_info=error)
         failure = DocumentFailure(code="internal", message=f"indexing failed: {type(error).__name__}", retryable=True)
+        return self._tried(document, failure)
+
+    def _tried(self, document: Document, failure: DocumentFailure) -> Document:
         if document.attempts >= self.options.max_attempts:
             return document.failed(failure)
         return document.released(failure, retry_in=self.options.retry_in * 2**document.attempts, counted=True)
@@ -129,3 +182,7 @@ def _is_free(document: Document) -> bool:
     if document.state is DocumentState.PROCESSING:
         return document.due_at is None or document.due_at <= datetime.now(UTC)
     return document.state is DocumentState.QUEUED
+
+
+def _given_up(attempts: int) -> DocumentFailure:
+    return DocumentFailure(code="abandoned", message=f"{attempts} workers died while they worked on it", retryable=True)

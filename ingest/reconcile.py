@@ -3,10 +3,11 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
+from ingest.leftovers import is_left_over
 from phoserve.documents import DocumentState
 from phoserve.errors import PhoserveError
 from phoserve.ports import DocumentRegistry, PassageIndex, SourceStore, Task, TaskQueue
@@ -17,6 +18,14 @@ DOCUMENTS_AT_ONCE: Final = 500
 FAR_AHEAD: Final = timedelta(days=36500)
 
 log = structlog.get_logger(__name__)
+
+
+class Turn(Protocol):
+    """Decides which of several processes does what only one need do."""
+
+    async def take(self, for_s: float) -> bool:
+        """Take the turn of the next `for_s` seconds; False if somebody else has it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +51,30 @@ class Reconciler:
         await self._remove_left_overs()
         return await self._queue_due(horizon, nobody_works=nobody_works)
 
-    async def run_forever(self, *, every_s: float = INTERVAL_S) -> None:
-        """Reconcile every `every_s` seconds until cancelled; an outage is waited out."""
+    async def run_forever(self, *, every_s: float = INTERVAL_S, turn: Turn | None = None) -> None:
+        """Reconcile every `every_s` seconds until cancelled, where several do so in turn; an outage is waited out."""
         while True:
             await asyncio.sleep(every_s)
             try:
-                await self.run_once()
+                if turn is None or await turn.take(every_s):
+                    await self.run_once()
             except PhoserveError as error:
                 log.warning("reconcile_failed", error=str(error))
 
     async def _queue_due(self, horizon: datetime, *, nobody_works: bool) -> int:
+        return sum([await self._queue_due_of(bulk, horizon, nobody_works) for bulk in (False, True)])
+
+    async def _queue_due_of(self, bulk: bool, horizon: datetime, nobody_works: bool) -> int:
         states = [DocumentState.QUEUED, DocumentState.PROCESSING]
-        due = await self.registry.due(horizon, states=states, limit=DOCUMENTS_AT_ONCE)
+        due = await self.registry.due(horizon, states=states, limit=DOCUMENTS_AT_ONCE, bulk=bulk)
         if nobody_works:
             held = [each for each in due if each.state is DocumentState.PROCESSING]
             freed = await self.registry.save([each.progressed(each.progress, timedelta()) for each in held])
             due = [each for each in due if each.state is DocumentState.QUEUED] + [each for each in freed if each]
-        elif await self.queue.depth() >= len(due):
-            # What waits in the registry waits in the broker too; only what a dead worker held must be handed out.
-            due = [each for each in due if each.state is DocumentState.PROCESSING]
+        elif due and await self.queue.depth(bulk=bulk) >= len(due):
+            # What waits in the registry waits in the broker too, but for what was tried and handed back, or was held
+            # by a worker that died.
+            due = [each for each in due if each.attempts or each.error]
         await self.queue.enqueue([Task(each.collection, each.id, each.revision, each.bulk) for each in due])
         return len(due)
 
@@ -70,8 +84,6 @@ class Reconciler:
         if not staged:
             return
         known = await self.registry.find_keys([key for key, _ in staged])
-        working = (DocumentState.QUEUED, DocumentState.PROCESSING)
         for key, revision in staged:
-            document = known.get(key)
-            if document is None or document.revision > revision or document.state not in working:
+            if is_left_over(known.get(key), revision):
                 await self.index.discard(key, up_to=revision, staged_only=True)

@@ -3,10 +3,11 @@
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from ingest.metrics import IngestMetrics
 from ingest.parsing import ParsedDocument, ParsingFailed, parse
 from phoserve.documents import Document, Passage
 from phoserve.ports import Embedder, IndexedPassage, PassageIndex, SourceStore
@@ -37,6 +38,7 @@ class StagingTools:
     embedder: Embedder
     text: TextPipeline
     parse: Parser = parse
+    metrics: IngestMetrics = field(default_factory=IngestMetrics)
 
 
 async def stage_document(
@@ -51,9 +53,10 @@ async def stage_document(
 
     Raises ParsingFailed, and whatever the ports and `progress` raise.
     """
-    parsed = await _parsed(document, sources, tools.parse)
+    parsed = await _parsed(document, sources, tools)
     title = document.title or parsed.title
-    chunks = await asyncio.to_thread(_chunker(tools.text, options).chunk, parsed.text)
+    with tools.metrics.stage("chunk"):
+        chunks = await asyncio.to_thread(_chunker(tools.text, options).chunk, parsed.text)
     if not chunks:
         raise ParsingFailed("empty", "there is no text in the document")
     gate = asyncio.Semaphore(options.batches_in_flight)
@@ -63,7 +66,9 @@ async def stage_document(
         nonlocal done
         async with gate:
             passages = [_passage(document, title, first + offset, chunk) for offset, chunk in enumerate(part)]
-            await index.stage(await indexed(passages, tools))
+            ready = await indexed(passages, tools)
+            with tools.metrics.stage("stage"):
+                await index.stage(ready)
         done += len(part)
         await progress(done / len(chunks))
 
@@ -76,18 +81,22 @@ async def stage_document(
     return len(chunks)
 
 
-async def _parsed(document: Document, sources: SourceStore, parser: Parser) -> ParsedDocument:
+async def _parsed(document: Document, sources: SourceStore, tools: StagingTools) -> ParsedDocument:
     original = document.original
     with tempfile.TemporaryDirectory(prefix="phoserve-") as folder:
         path = Path(folder) / "original"
-        await sources.fetch(original.key, path)
-        return await parser(path, media_type=original.media_type, filename=original.filename)
+        with tools.metrics.stage("fetch"):
+            await sources.fetch(original.key, path)
+        with tools.metrics.stage("parse"):
+            return await tools.parse(path, media_type=original.media_type, filename=original.filename)
 
 
 async def indexed(passages: Sequence[Passage], tools: StagingTools) -> list[IndexedPassage]:
     """The passages with their vectors and terms."""
-    texts, terms = await asyncio.to_thread(_texts_and_terms, passages, tools.text)
-    embeddings = await tools.embedder.embed(texts, timeout_s=EMBEDDING_TIMEOUT_S)
+    with tools.metrics.stage("terms"):
+        texts, terms = await asyncio.to_thread(_texts_and_terms, passages, tools.text)
+    with tools.metrics.stage("embed"):
+        embeddings = await tools.embedder.embed(texts, timeout_s=EMBEDDING_TIMEOUT_S)
     return [
         IndexedPassage(passage, vector, sparse)
         for passage, vector, sparse in zip(passages, embeddings.vectors, terms, strict=True)

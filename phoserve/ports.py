@@ -282,8 +282,8 @@ class TaskQueue(Protocol):
         """Tell the workers about `tasks`. Raises Unavailable while the queue does not answer."""
         ...
 
-    async def depth(self) -> int:
-        """How many tasks wait, as far as the queue knows."""
+    async def depth(self, *, bulk: bool | None = None) -> int:
+        """How many tasks wait, as far as the queue knows: bulk ones, interactive ones, or all."""
         ...
 
 

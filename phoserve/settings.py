@@ -78,6 +78,9 @@ class WorkerSettings(Group):
     """Touched every few seconds while the worker works and reaches its broker."""
     metrics_port: int | None = None
     """Where Prometheus finds the worker's metrics; nowhere without it."""
+    lease_s: float = 20.0
+    """Without a sign of life for this long, a worker is taken for dead and its document goes to another."""
+    reconcile_every_s: float = 5.0
 
 
 class LimitSettings(Group):

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from opentelemetry import propagate
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -15,6 +16,7 @@ from phoserve.ports import Task
 INDEX_TASK: Final = "phoserve.index"
 INTERACTIVE_QUEUE: Final = "interactive"
 BULK_QUEUE: Final = "bulk"
+QUEUES: Final = (INTERACTIVE_QUEUE, BULK_QUEUE)
 CONNECT_TIMEOUT_S: Final = 2.0
 
 
@@ -34,6 +36,7 @@ def broker_app(url: str, *, visibility_timeout_s: int = 900) -> Celery:
         task_default_queue=INTERACTIVE_QUEUE,
         task_create_missing_queues=True,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
         # Standard output and the root logger stay as the worker's own program set them up.
         worker_redirect_stdouts=False,
         worker_hijack_root_logger=False,
@@ -64,10 +67,11 @@ class CeleryQueue:
             await self.depth()  # a dead broker shows here at once; Celery's own connection would try for seconds
             await asyncio.to_thread(self._send, tasks)
 
-    async def depth(self) -> int:
-        """How many tasks wait in both queues. Raises Unavailable while the broker does not answer."""
+    async def depth(self, *, bulk: bool | None = None) -> int:
+        """How many tasks wait in a queue, or in both. Raises Unavailable while the broker does not answer."""
+        queues = QUEUES if bulk is None else (_queue(bulk),)
         try:
-            lengths = [await self._length(queue) for queue in (INTERACTIVE_QUEUE, BULK_QUEUE)]
+            lengths = [await self._length(queue) for queue in queues]
         except RedisError as error:
             raise _unavailable(error) from error
         return sum(lengths)
@@ -82,18 +86,25 @@ class CeleryQueue:
         return int(await length)
 
     def _send(self, tasks: Sequence[Task]) -> None:
+        headers: dict[str, str] = {}
+        propagate.inject(headers)
         try:
             with self._app.producer_pool.acquire(block=True) as producer:
                 for task in tasks:
                     self._app.send_task(
                         INDEX_TASK,
                         args=[task.collection, task.document_id, task.revision, task.bulk],
-                        queue=BULK_QUEUE if task.bulk else INTERACTIVE_QUEUE,
+                        queue=_queue(task.bulk),
+                        headers=headers,
                         producer=producer,
                         retry=False,
                     )
         except (OperationalError, RedisError, OSError) as error:
             raise _unavailable(error) from error
+
+
+def _queue(bulk: bool) -> str:
+    return BULK_QUEUE if bulk else INTERACTIVE_QUEUE
 
 
 def _unavailable(error: Exception) -> Unavailable:

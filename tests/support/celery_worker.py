@@ -14,10 +14,11 @@ from pathlib import Path
 import structlog
 
 import export.bundled
+from ingest.celery_tasks import register, worker_of
 from ingest.pipeline import Pipeline, PipelineOptions
+from ingest.pipeline_loop import PipelineLoop
 from ingest.reconcile import Reconciler
 from ingest.staging import StagingTools
-from ingest.worker import PipelineLoop, register, worker_of
 from phoserve.adapters.celery_queue import CeleryQueue, broker_app
 from phoserve.adapters.edge_index import EdgePassageIndex
 from phoserve.adapters.edge_registry import EdgeRegistry

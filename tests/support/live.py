@@ -33,7 +33,7 @@ class IndexingQueue:
             self._running.add(running)
             running.add_done_callback(self._running.discard)
 
-    async def depth(self) -> int:
+    async def depth(self, *, bulk: bool | None = None) -> int:
         return len(self._running)
 
 

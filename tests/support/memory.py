@@ -230,8 +230,8 @@ class MemoryQueue:
     async def enqueue(self, tasks: Sequence[Task]) -> None:
         self.tasks += tasks
 
-    async def depth(self) -> int:
-        return len(self.tasks)
+    async def depth(self, *, bulk: bool | None = None) -> int:
+        return sum(bulk in {None, task.bulk} for task in self.tasks)
 
 
 def holds(condition: Filter, metadata: Mapping[str, Any]) -> bool:

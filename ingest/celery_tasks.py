@@ -1,0 +1,72 @@
+"""What a Celery worker does with a task, and how it shows that it is alive."""
+
+from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from celery import Celery, bootsteps
+from celery.apps.worker import Worker
+from opentelemetry import propagate, trace
+
+from ingest.pipeline_loop import PipelineLoop
+from phoserve.adapters.celery_queue import INDEX_TASK, QUEUES
+from phoserve.errors import Unavailable
+from phoserve.ports import Task
+
+DOCUMENTS_AT_ONCE: Final = 4
+RETRIES: Final = 5
+FIRST_RETRY_S: Final = 2
+HEARTBEAT_S: Final = 5.0
+
+log = structlog.get_logger(__name__)
+_tracer = trace.get_tracer("phoserve.ingest")
+
+
+def register(app: Celery, pipelines: PipelineLoop) -> None:
+    """Make the indexing task known to `app`: a registry's outage is tried again with growing pauses."""
+
+    @app.task(name=INDEX_TASK, bind=True, max_retries=RETRIES)  # type: ignore[untyped-decorator]
+    def index(self: Any, collection: str, document_id: str, revision: int, bulk: bool) -> None:
+        context = propagate.extract(self.request.headers or {})
+        try:
+            with _tracer.start_as_current_span("index document", context=context, kind=trace.SpanKind.CONSUMER):
+                pipelines.process(Task(collection, document_id, revision, bulk))
+        except Unavailable as error:
+            raise self.retry(exc=error, countdown=FIRST_RETRY_S * 2**self.request.retries) from error
+        except FutureTimeout:
+            # The lease runs out with it; `reconcile` hands the document out again, until its attempts are used up.
+            log.warning("task_timed_out", collection=collection, document_id=document_id)
+
+
+def worker_of(app: Celery, *, queues: tuple[str, ...] = QUEUES, documents_at_once: int = DOCUMENTS_AT_ONCE) -> Worker:
+    """A worker of the queues, to be started with `start()`; it ends on SIGTERM after the tasks under way."""
+    return Worker(
+        app=app,
+        pool="threads",
+        concurrency=documents_at_once,
+        queues=list(queues),
+        without_gossip=True,
+        without_mingle=True,
+        loglevel="WARNING",
+        quiet=True,
+    )
+
+
+def beat(app: Celery, pipelines: PipelineLoop, file: Path) -> None:
+    """Touch `file` every few seconds while the worker is connected to its broker and its event loop turns."""
+
+    class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+        """Part of the consumer: it runs while there is a connection."""
+
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+
+        def start(self, parent: Any) -> None:
+            touch = file.touch
+            pipelines.soon(touch)
+            self._timer = parent.timer.call_repeatedly(HEARTBEAT_S, pipelines.soon, (touch,))
+
+        def stop(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature
+            self._timer.cancel()
+
+    app.steps["consumer"].add(Heartbeat)
