@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from phoserve.contract import INPUT_IDS, ModelContract, load_contract
 from phoserve.errors import ConfigurationError, PhoserveError
+from phoserve.serving.scheduler import WINDOW_TEXTS
 
 PLAIN_GRAPH: Final = Path("onnx") / "plain.onnx"
 PLAN: Final = Path("tensorrt") / "model.plan"
@@ -35,11 +36,18 @@ class Profile:
 
 
 def profiles(contract: ModelContract, batch_tokens: int = BATCH_TOKENS) -> list[Profile]:
-    """One profile a length bucket, shortest first: fixed lengths let TensorRT choose the best kernels."""
+    """One profile a length bucket, shortest first; any width belongs to exactly one of them.
+
+    A batch is as wide as its longest text: rounding short texts up to a bucket would compute a fifth for nothing.
+    """
+    shortest = [1, *(length + 1 for length in contract.length_buckets[:-1])]
     return [
-        Profile(least=(1, length), usual=(max(1, batch_tokens // length // 2), length), most=(rows, length))
-        for length in contract.length_buckets
-        for rows in [max(1, batch_tokens // length)]
+        Profile(
+            least=(1, least),
+            usual=(max(1, batch_tokens // length // 2), length),
+            most=(max(1, min(WINDOW_TEXTS, batch_tokens // least)), length),
+        )
+        for least, length in zip(shortest, contract.length_buckets, strict=True)
     ]
 
 

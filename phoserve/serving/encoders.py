@@ -45,13 +45,12 @@ class Infer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelEncoder:
-    """The encoder that is a Triton model of its own; a padded batch is filled up to one of `buckets`."""
+    """The encoder that is a Triton model of its own."""
 
     name: str
     layout: Layout
     infer: Infer
     timeout_s: float
-    buckets: tuple[int, ...]
     output: str = EMBEDDING
 
     async def encode(self, ids: Ids, lengths: Ids) -> Vectors:
@@ -59,7 +58,7 @@ class ModelEncoder:
         if self.layout == "packed":
             inputs = {INPUT_IDS: ids, LENGTHS: lengths}
         else:
-            inputs = {INPUT_IDS: padded(ids, lengths, bucket_of(int(lengths.max()), self.buckets))}
+            inputs = {INPUT_IDS: padded(ids, lengths, int(lengths.max()))}
         try:
             vectors = await asyncio.wait_for(self.infer(self.name, inputs, self.output), self.timeout_s)
         except TimeoutError:
@@ -78,8 +77,3 @@ def padded(ids: Ids, lengths: Ids, width: int) -> Ids:
     matrix = np.full((len(lengths), width), PAD_ID, np.int32)
     matrix[np.arange(width) < lengths[:, None]] = ids
     return matrix
-
-
-def bucket_of(length: int, buckets: tuple[int, ...]) -> int:
-    """The smallest bucket that holds `length` tokens; beyond the last bucket, `length` itself."""
-    return next((bucket for bucket in buckets if bucket >= length), length)

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from phoserve.contract import EMBEDDING, ON_GPU, SERVED_BY, TEXT, TOKENS, TRUNCATED, InputType, ModelContract
 from phoserve.errors import ConfigurationError, DeadlineExceeded, InvalidInput, PhoserveError, Unavailable
 from phoserve.serving.breaker import CircuitBreaker
+from phoserve.serving.cuts import Cut, PackedCut, PaddedCut
 from phoserve.serving.encoders import Encoder, Ids, Infer, ModelEncoder, Vectors
 from phoserve.serving.scheduler import Count, Job, Scheduler, Station
 
-# A packed batch pads only inside attention: below 64 tokens that costs next to nothing, so short texts go together.
-PACKED_BUCKETS = (64, 128)
 # How much longer a passage may wait than a query that came at the same time.
 PASSAGE_PATIENCE_S = 2.0
 
@@ -98,6 +97,8 @@ class FrontOptions:
     encoder_timeout_s: float = 120.0
     batch_tokens: int = 1024
     fallback_batch_tokens: int = 1024
+    call_tokens: int = 1024
+    """What a call costs a padded encoder beyond its cells, in tokens; `loadtests.gpu_encoder` measures it."""
     calls_in_flight: int = 2
     max_waiting_tokens: int = 262_144
     saturated_after_s: float = 2.0
@@ -129,7 +130,7 @@ class Front(ABC, Generic[Row]):
         self._pipeline = pipeline
         self._add = count
         self._scheduler = Scheduler(
-            _stations(encoders, pipeline.contract, options),
+            _stations(encoders, options),
             count,
             max_waiting_tokens=options.max_waiting_tokens,
             saturated_after_s=options.saturated_after_s,
@@ -151,7 +152,6 @@ class Front(ABC, Generic[Row]):
                 layout="padded" if name in ON_GPU else contract.layout,
                 infer=infer,
                 timeout_s=options.encoder_timeout_s,
-                buckets=contract.length_buckets,
                 output=cls.encoder_output,
             )
             for name in options.encoders.split(",")
@@ -240,18 +240,21 @@ def status_of(error: PhoserveError) -> str:
     return "CANCELLED" if isinstance(error, DeadlineExceeded) else "UNAVAILABLE"
 
 
-def _stations(encoders: Sequence[Encoder], contract: ModelContract, options: FrontOptions) -> list[Station]:
+def _stations(encoders: Sequence[Encoder], options: FrontOptions) -> list[Station]:
     last = len(encoders) - 1
     return [
         Station(
             encoder,
-            buckets=PACKED_BUCKETS if encoder.layout == "packed" else contract.length_buckets,
-            batch_tokens=options.batch_tokens if index == 0 else options.fallback_batch_tokens,
+            cut=_cut(encoder, options.batch_tokens if index == 0 else options.fallback_batch_tokens, options),
             slots=options.calls_in_flight,
             breaker=CircuitBreaker() if index < last else None,
         )
         for index, encoder in enumerate(encoders)
     ]
+
+
+def _cut(encoder: Encoder, batch_tokens: int, options: FrontOptions) -> Cut:
+    return PackedCut(batch_tokens) if encoder.layout == "packed" else PaddedCut(batch_tokens, options.call_tokens)
 
 
 def _job(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from phoserve.errors import DeadlineExceeded, Overloaded, PhoserveError, Unavailable
 from phoserve.serving.breaker import CircuitBreaker
-from phoserve.serving.encoders import Encoder, EncoderFailed, Ids, Vectors, bucket_of
+from phoserve.serving.cuts import Cut
+from phoserve.serving.encoders import Encoder, EncoderFailed, Ids, Vectors
 
 WINDOW_TEXTS = 2048
 
@@ -66,27 +67,19 @@ class Job:
 
 @dataclass(eq=False, slots=True)
 class Station:
-    """An encoder and what it may be given: `slots` calls at a time of at most `batch_tokens` each.
+    """An encoder and what it may be given: `slots` calls at a time of batches as `cut` makes them.
 
-    A batch holds texts of one bucket of `buckets`; `breaker` is None for the encoder of last resort.
+    `breaker` is None for the encoder of last resort.
     """
 
     encoder: Encoder
-    buckets: tuple[int, ...]
-    batch_tokens: int
+    cut: Cut
     slots: int = 2
     breaker: CircuitBreaker | None = None
     busy: int = 0
 
     def open_now(self) -> bool:
         return self.busy < self.slots and (self.breaker is None or self.breaker.allows())
-
-    def fill(self, lengths: Ids) -> NDArray[np.intp]:
-        """Which of `lengths`, the most urgent first, make up the next batch; always the first of them."""
-        widths = np.array([bucket_of(int(length), self.buckets) for length in lengths])
-        mates = np.flatnonzero(widths == widths[0])
-        cells = widths[mates] if self.encoder.layout == "padded" else lengths[mates]
-        return mates[: max(1, int(np.searchsorted(np.cumsum(cells), self.batch_tokens, side="right")))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +161,7 @@ class Scheduler:
             if len(window) >= WINDOW_TEXTS:
                 break
         lengths = np.array([item.job.lengths[item.row] for item in window], np.int32)
-        batch = [window[index] for index in station.fill(lengths)]
+        batch = [window[index] for index in station.cut.rows(lengths)]
         for item in batch:
             self._take(item)
         station.busy += 1
@@ -247,9 +240,7 @@ class Scheduler:
         name, tokens = station.encoder.name, int(lengths.sum())
         self._add("texts_total", len(lengths), name)
         self._add("tokens_total", tokens, name)
-        if station.encoder.layout == "padded":
-            width = bucket_of(int(lengths.max()), station.buckets)
-            self._add("padding_tokens_total", width * len(lengths) - tokens, name)
+        self._add("padding_tokens_total", station.cut.padding(lengths), name)
 
     def _wake_in(self, delay_s: float) -> None:
         if delay_s < float("inf"):

@@ -5,6 +5,7 @@ import pytest
 from export.tensorrt import BATCH_TOKENS, build_plan, main, profiles, trtexec_command
 from phoserve.contract import ModelContract, save_contract
 from phoserve.errors import ConfigurationError
+from phoserve.serving.scheduler import WINDOW_TEXTS
 
 CONTRACT = ModelContract(name="any", dim=8, tokenizer_sha256="a" * 64, weights_sha256="b" * 64)
 
@@ -12,17 +13,20 @@ CONTRACT = ModelContract(name="any", dim=8, tokenizer_sha256="a" * 64, weights_s
 def test_every_bucket_has_a_profile_that_holds_a_full_batch() -> None:
     found = profiles(CONTRACT)
     assert [profile.most[1] for profile in found] == list(CONTRACT.length_buckets)
+    shortest = 1
     for profile in found:
-        assert profile.least[1] == profile.usual[1] == profile.most[1]
-        assert 1 == profile.least[0] <= profile.usual[0] <= profile.most[0]
-        assert profile.most[0] * profile.most[1] == BATCH_TOKENS
+        assert profile.least == (1, shortest)
+        assert profile.usual[1] == profile.most[1]
+        assert profile.most[0] == min(WINDOW_TEXTS, BATCH_TOKENS // shortest)
+        assert profile.usual[0] <= profile.most[0]
+        shortest = profile.most[1] + 1
 
 
 def test_trtexec_builds_the_same_profiles() -> None:
     command = trtexec_command(Path("/models/m"), CONTRACT)
     assert [word for word in command if word.startswith("--profile=")] == [f"--profile={index}" for index in range(5)]
-    assert "--minShapes=INPUT_IDS:1x16" in command
-    assert "--maxShapes=INPUT_IDS:64x256" in command
+    assert "--minShapes=INPUT_IDS:1x129" in command
+    assert "--maxShapes=INPUT_IDS:127x256" in command
 
 
 def test_without_the_plain_graph_it_says_what_to_do(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from phoserve.contract import Layout
 from phoserve.errors import DeadlineExceeded, Overloaded, PhoserveError, Unavailable
 from phoserve.serving.breaker import CircuitBreaker, State
+from phoserve.serving.cuts import PackedCut, PaddedCut
 from phoserve.serving.encoders import EncoderFailed, Ids, Vectors
 from phoserve.serving.scheduler import Job, Scheduler, Station
 from tests.support.polling import eventually
@@ -74,9 +75,8 @@ class Bench:
 
 
 def station(encoder: FakeEncoder, *, breaker: bool = False, slots: int = 1, batch_tokens: int = 100) -> Station:
-    return Station(
-        encoder, buckets=(16, 64), batch_tokens=batch_tokens, slots=slots, breaker=CircuitBreaker() if breaker else None
-    )
+    cut = PackedCut(batch_tokens) if encoder.layout == "packed" else PaddedCut(batch_tokens, call_tokens=10)
+    return Station(encoder, cut, slots=slots, breaker=CircuitBreaker() if breaker else None)
 
 
 @pytest.fixture
