@@ -11,11 +11,10 @@ from transformers import RobertaForSequenceClassification, RobertaModel
 
 from export.graph import Array
 from export.packed import POSITION_OFFSET, EncoderShape
-from phoserve.contract import MERGES_FILE, VOCAB_FILE, Pooling, Task
+from export.sources import TOKENIZER_FILES, WEIGHT_FILES
+from phoserve.contract import VOCAB_FILE, Pooling, Task
 from phoserve.errors import ConfigurationError
 
-TOKENIZER_FILES: Final = (VOCAB_FILE, MERGES_FILE)
-WEIGHT_FILES: Final = ("model.safetensors", "pytorch_model.bin")
 SPECIALS: Final = 4  # <s> <pad> </s> <unk> stand before the entries of vocab.txt
 MODEL_TOKENS: Final = 256  # what PhoBERT was trained on
 POOLINGS: Final[dict[str, Pooling]] = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}

@@ -1,6 +1,5 @@
 """Export a model: graphs in every precision that passes its gate, a contract, and a card that tells how good it is."""
 
-import errno
 import itertools
 import shutil
 from collections.abc import Callable, Sequence
@@ -10,14 +9,14 @@ from typing import Final
 
 import msgspec
 
-from export.checkpoint import TOKENIZER_FILES, Checkpoint, load_checkpoint
+from export.checkpoint import Checkpoint, load_checkpoint
 from export.model_card import write_model_card
 from export.packed import exact_linear, write_packed_graph
 from export.padded import write_half_graph, write_plain_graph
 from export.parity import SENTENCES, Parity, measure, parity_texts, reference_vectors, tokenised
 from export.quantize import int8_linear
 from export.retrieval import LabelledSet, retrieval_ndcg
-from export.sources import Source
+from export.sources import DISK_FULL, TOKENIZER_FILES, Source
 from phoserve.contract import ModelContract, Segmenter, Task, load_contract, save_contract, sha256_of
 from phoserve.errors import ConfigurationError
 from phoserve.serving.encoders import Ids
@@ -61,7 +60,7 @@ def export_model(
         raise
     except Exception as error:
         shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
             raise ConfigurationError(f"the disk is full: {target} was not written") from error
         raise
     return table

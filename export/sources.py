@@ -1,5 +1,6 @@
 """Where a model comes from: a folder, or a repository on the Hugging Face hub."""
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,10 +16,13 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from export.checkpoint import TOKENIZER_FILES, WEIGHT_FILES
+from phoserve.contract import MERGES_FILE, VOCAB_FILE
 from phoserve.errors import ConfigurationError
 
 DEFAULT_SOURCE: Final = "VoVanPhuc/sup-SimCSE-VietNamese-phobert-base"
+TOKENIZER_FILES: Final = (VOCAB_FILE, MERGES_FILE)
+WEIGHT_FILES: Final = ("model.safetensors", "pytorch_model.bin")
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DESCRIPTIONS: Final = (
     "config.json",
     "modules.json",
@@ -69,13 +73,20 @@ def _download(name: str, revision: str | None) -> Source:
     weights = next((file for file in WEIGHT_FILES if file in files), None)
     if weights is None:
         raise ConfigurationError(f"{name} has no weights: neither {' nor '.join(WEIGHT_FILES)}")
-    folder = hub.snapshot_download(name, revision=info.sha, allow_patterns=[*DESCRIPTIONS, weights])
+    try:
+        folder = hub.snapshot_download(name, revision=info.sha, allow_patterns=[*DESCRIPTIONS, weights])
+    except HfHubHTTPError:
+        raise
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise ConfigurationError(f"{name} cannot be downloaded: the disk is full") from error
+        raise ConfigurationError(
+            f"the download of {name} broke off; run the same command again, it goes on where it stopped"
+        ) from error
     return Source(Path(folder), name, info.sha)
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == 28:  # ENOSPC
-        return "the disk is full"
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
         return f"the hub answered {status}"

@@ -53,14 +53,16 @@ def _export(
     labelled: tuple[Path, Path] | None,
 ) -> None:
     try:
+        from export.sources import find_source
+
+        # A wrong name is told at once; torch takes seconds to load.
+        with report.step(f"Finding {name}"):
+            source = find_source(name, revision)
         from export.model_card import parity_table
         from export.model_folder import export_model
         from export.retrieval import load_labelled
-        from export.sources import find_source
     except ImportError as error:
         raise ConfigurationError(f"{error.name} is not installed: `pip install 'phoserve[export]'`") from None
-    with report.step(f"Finding {name}"):
-        source = find_source(name, revision)
     target = target or Path("models") / source.name.rsplit("/", 1)[-1]
     table = export_model(
         source,

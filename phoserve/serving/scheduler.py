@@ -76,10 +76,17 @@ class Station:
     cut: Cut
     slots: int = 2
     breaker: CircuitBreaker | None = None
-    busy: int = 0
+    under_way: list[int] = field(default_factory=list)
+    """Tokens of each call that has not come back, the latest last."""
 
-    def open_now(self) -> bool:
-        return self.busy < self.slots and (self.breaker is None or self.breaker.allows())
+    def takes(self, tokens: int) -> bool:
+        """Whether a batch may be sent now, with so many `tokens` waiting.
+
+        One behind another is sent early only if it need not grow any more: many small calls cost more than few large.
+        """
+        if self.breaker is not None and not self.breaker.allows():
+            return False
+        return not self.under_way or (len(self.under_way) < self.slots and tokens >= self.under_way[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,7 @@ class Scheduler:
     def pump(self) -> None:
         """Give every station with room its next batch."""
         for station in self._stations:
-            while station.open_now() and (jobs := self._jobs_for(station)):
+            while station.takes(self._waiting_tokens) and (jobs := self._jobs_for(station)):
                 self._send(station, jobs)
         if self._waiting_tokens != self._reported_tokens:
             self._add("waiting_tokens", self._waiting_tokens - self._reported_tokens, ANY_ENCODER)
@@ -164,7 +171,7 @@ class Scheduler:
         batch = [window[index] for index in station.cut.rows(lengths)]
         for item in batch:
             self._take(item)
-        station.busy += 1
+        station.under_way.append(sum(int(item.job.lengths[item.row]) for item in batch))
         if station.breaker is not None:
             station.breaker.begin()
         call = asyncio.get_running_loop().create_task(self._call(station, batch))
@@ -183,17 +190,19 @@ class Scheduler:
         try:
             vectors = await station.encoder.encode(ids, lengths)
         except EncoderFailed as error:
+            station.under_way.remove(int(lengths.sum()))
             self._failed(station, batch, error)
         else:
+            station.under_way.remove(int(lengths.sum()))
+            if station.breaker is not None:
+                station.breaker.succeeded()
+            self.pump()
+            await asyncio.sleep(0)  # the next batch is on its way before this one is answered
             self._succeeded(station, batch, vectors)
             self._count(station, lengths)
-        finally:
-            station.busy -= 1
-            self.pump()
+        self.pump()
 
     def _succeeded(self, station: Station, batch: list[_Row], vectors: Vectors) -> None:
-        if station.breaker is not None:
-            station.breaker.succeeded()
         for item, vector in zip(batch, vectors, strict=True):
             job = item.job
             if job.vectors is None:
