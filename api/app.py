@@ -14,6 +14,7 @@ from api.rates import KeysAtOnce
 from api.routes import (
     answers,
     chat,
+    collection_work,
     collections,
     console,
     documents,
@@ -25,6 +26,7 @@ from api.routes import (
     tokenize,
 )
 from api.services import Services
+from api.slashes import EncodedSlashes
 from api.telemetry import Telemetry
 from phoserve.query_cache import CachingEmbedder
 
@@ -53,6 +55,8 @@ def create_app(services: Services) -> Litestar:
             collections.list_collections,
             collections.get_collection,
             collections.delete_collection,
+            collection_work.delete_documents,
+            collection_work.reindex_collection,
             *documents.routes(services.limits.max_upload_bytes),
             events.collection_events,
             search.search,
@@ -76,7 +80,7 @@ def create_app(services: Services) -> Litestar:
         ),
         logging_config=None,
     )
-    app.asgi_handler = Telemetry(app.asgi_handler, metrics)
+    app.asgi_handler = Telemetry(EncodedSlashes(app.asgi_handler), metrics)
     return app
 
 

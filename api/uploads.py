@@ -17,6 +17,7 @@ from phoserve.settings import LimitSettings
 
 FILES_FIELD: Final = "files"
 METADATA_FIELD: Final = "metadata"
+ID_FIELD: Final = "id"
 BLOCK_BYTES: Final = 1 << 20
 UNKNOWN_TYPE: Final = "application/octet-stream"
 # Not in every system's table.
@@ -59,16 +60,25 @@ async def _from_form(request: AnyRequest) -> list[Draft]:
     if not files:
         raise InvalidInput("the form has no file; put files into the field `files`", field=FILES_FIELD)
     metadata = decode_json(str(form.get(METADATA_FIELD, "{}")).encode(), _metadata)
-    return [_draft(file, metadata) for file in files]
+    ids: list[str | None] = [str(each) for each in form.getall(ID_FIELD, [])]
+    ids = ids or [None] * len(files)
+    if len(ids) != len(files):
+        raise InvalidInput(f"{len(ids)} ids for {len(files)} files; give one for each, or none", field=ID_FIELD)
+    return [_draft(file, document_id, metadata) for file, document_id in zip(files, ids, strict=True)]
 
 
-def _draft(file: UploadFile, metadata: dict[str, Any]) -> Draft:
+def _draft(file: UploadFile, document_id: str | None, metadata: dict[str, Any]) -> Draft:
     name = PurePosixPath(file.filename.replace("\\", "/")).name
     guessed = mimetypes.guess_type(name)[0]
     # Browsers and curl send octet-stream for what they do not know; the name says more.
     given = file.content_type if file.content_type not in {"", UNKNOWN_TYPE} else None
     return Draft(
-        _blocks(file), title=name, metadata=metadata, media_type=given or guessed or UNKNOWN_TYPE, filename=name or None
+        _blocks(file),
+        id=document_id,
+        title=name,
+        metadata=metadata,
+        media_type=given or guessed or UNKNOWN_TYPE,
+        filename=name or None,
     )
 
 

@@ -7,7 +7,18 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 
 class Bar(Protocol):
@@ -39,9 +50,10 @@ class ConsoleReporter:
 
     @contextmanager
     def step(self, text: str, *, total: int | None = None) -> Iterator[Bar]:
-        columns = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
+        columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
         if total is not None:
-            columns[2:2] = [BarColumn(), MofNCompleteColumn()]
+            columns[2:2] = [BarColumn(), MofNCompleteColumn(), _Rate()]
+            columns.append(TimeRemainingColumn(compact=True))
         with Progress(*columns, console=self._console, transient=True) as progress:
             task = progress.add_task(text, total=total)
             yield _ConsoleBar(progress, task)
@@ -65,6 +77,14 @@ class JsonReporter:
     def _print(self, record: dict[str, object]) -> None:
         sys.stdout.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
         sys.stdout.flush()
+
+
+class _Rate(ProgressColumn):
+    """How many units a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f}/s" if speed else "", "dim")
 
 
 class _ConsoleBar:

@@ -1,7 +1,10 @@
 """A running phoserve, asked over its REST API."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -10,25 +13,41 @@ from phoserve.errors import InvalidInput, PhoserveError, Unavailable
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 TIMEOUT: Final = httpx2.Timeout(120.0, connect=5.0)
+RETRY_S: Final = 1.0
+FOR_NOW: Final = (429, 503)
 
 
 class Remote:
     """The API at a URL; its problems come back as errors with their own sentence."""
 
-    def __init__(self, url: str, key: str | None = None) -> None:
+    def __init__(self, url: str, key: str | None = None, *, patience_s: float = 0.0) -> None:
+        """`patience_s` is for how long a server that is away or refuses for now is asked again."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._url = url
+        self._patience_s = patience_s
         self._client = httpx2.Client(base_url=url, headers=headers, timeout=TIMEOUT)
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The answer to a POST. Raises InvalidInput for what the API refuses, Unavailable where nobody answers."""
-        try:
-            response = self._client.post(path, json=body)
-        except httpx2.HTTPError as error:
-            raise self._away(error) from None
-        _check(response)
-        answer: dict[str, Any] = response.json()
-        return answer
+        return self._asked(lambda: self._client.post(path, json=body))
+
+    def get(self, path: str) -> dict[str, Any]:
+        """The answer to a GET. Raises as `post` does."""
+        return self._asked(lambda: self._client.get(path))
+
+    def put(self, path: str) -> dict[str, Any]:
+        """The answer to a PUT without a body. Raises as `post` does."""
+        return self._asked(lambda: self._client.put(path))
+
+    def upload(self, path: str, files: Sequence[tuple[str, Path]], fields: dict[str, str]) -> dict[str, Any]:
+        """The answer to a POST of files, each with its id; they are read while they are sent. Raises as `post` does."""
+
+        def send() -> httpx2.Response:
+            with ExitStack() as stack:
+                parts = [("files", (file.name, stack.enter_context(file.open("rb")))) for _, file in files]
+                return self._client.post(path, files=parts, data={**fields, "id": [each for each, _ in files]})
+
+        return self._asked(send)
 
     def events(self, path: str, body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         """The server-sent events of a POST, as they come. Raises as `post` does."""
@@ -45,6 +64,23 @@ class Remote:
                         yield name, json.loads(line.removeprefix("data: "))
         except httpx2.HTTPError as error:
             raise self._away(error) from None
+
+    def _asked(self, send: Callable[[], httpx2.Response]) -> dict[str, Any]:
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            pause_s = RETRY_S
+            try:
+                response = send()
+            except httpx2.HTTPError as error:
+                if time.monotonic() >= deadline:
+                    raise self._away(error) from None
+            else:
+                pause_s = float(response.headers.get("Retry-After", RETRY_S))
+                if response.status_code not in FOR_NOW or time.monotonic() >= deadline:
+                    _check(response)
+                    answer: dict[str, Any] = response.json()
+                    return answer
+            time.sleep(pause_s)
 
     def _away(self, error: Exception) -> PhoserveError:
         return Unavailable(

@@ -18,6 +18,7 @@ from api.schemas.documents import (
     url_of,
     view_of,
 )
+from api.slashes import with_slashes
 from api.uploads import drafts_of
 from phoserve.documents import Document, DocumentState
 from phoserve.errors import InvalidInput
@@ -46,8 +47,8 @@ def routes(max_upload_bytes: int) -> list[Any]:
     ) -> AcceptedDocuments:
         """Take documents in: once this answers 202 they are stored and will be indexed, whatever dies next.
 
-        Send JSON, or files in the multipart field `files`. With the header `Idempotency-Key`, sending the same again
-        changes nothing. `bulk` work waits behind interactive work.
+        Send JSON, or files in the multipart field `files`, where the field `id` may name each of them. With the
+        header `Idempotency-Key`, sending the same again changes nothing. `bulk` work waits behind interactive work.
         """
         drafts = await drafts_of(request, services.limits)
         with audited("add_documents", principal, collection=collection, documents=len(drafts)):
@@ -81,20 +82,20 @@ async def list_documents(
 @get("/v1/collections/{collection:str}/documents/{document_id:str}", guards=[readers], tags=["documents"])
 async def get_document(collection: FromPath[str], document_id: FromPath[str], library: LibraryDep) -> DocumentView:
     """How far a document is, or why it failed."""
-    return view_of(await library.document(collection, document_id))
+    return view_of(await library.document(collection, with_slashes(document_id)))
 
 
 @get("/v1/collections/{collection:str}/documents/{document_id:str}/passages", guards=[readers], tags=["documents"])
 async def get_passages(collection: FromPath[str], document_id: FromPath[str], library: LibraryDep) -> PassageList:
     """What search can find of a document."""
-    passages = await library.passages(collection, document_id)
+    passages = await library.passages(collection, with_slashes(document_id))
     return PassageList(passages=[passage_view(each) for each in passages])
 
 
 @get("/v1/collections/{collection:str}/documents/{document_id:str}/original", guards=[readers], tags=["documents"])
 async def get_original(collection: FromPath[str], document_id: FromPath[str], library: LibraryDep) -> Response[bytes]:
     """The document as it was handed in; always as a download, because it may be anybody's HTML."""
-    content = await library.original(collection, document_id)
+    content = await library.original(collection, with_slashes(document_id))
     return Response(
         content,
         media_type="application/octet-stream",
@@ -108,7 +109,7 @@ async def delete_document(
 ) -> None:
     """Delete a document: out of search at once, then its original and its record."""
     with audited("delete_document", principal, collection=collection, document=document_id):
-        await library.delete(collection, document_id)
+        await library.delete(collection, with_slashes(document_id))
 
 
 @post(
@@ -127,7 +128,7 @@ async def reindex_document(
     """Index a document's stored original again, such as after a failure."""
     await library.collection(collection)
     with audited("reindex_document", principal, collection=collection, document=document_id):
-        return _accepted(await intake.reindex(collection, document_id))
+        return _accepted(await intake.reindex(collection, with_slashes(document_id)))
 
 
 def _accepted(document: Document) -> AcceptedDocument:

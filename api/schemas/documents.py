@@ -81,10 +81,37 @@ class DocumentView(Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any]
     media_type: str
     size_bytes: int
+    sha256: Annotated[str, Meta(description="Of the original, so that a client need not send again what is there.")]
     filename: str | None
     created_at: datetime
     updated_at: datetime
     url: str
+
+
+class DeleteRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which documents to delete: those that meet the filter and are in one of the states."""
+
+    filter: Annotated[dict[str, Any] | None, Meta(description="As in a search.")] = None
+    states: tuple[DocumentState, ...] = ()
+
+
+class Deleted(Struct, frozen=True, kw_only=True):
+    """How many documents were deleted; `more` may match."""
+
+    deleted: int
+    more: bool
+
+
+class ReindexRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which documents to index again; those at rest if no state is given."""
+
+    states: tuple[DocumentState, ...] = ()
+
+
+class Reindexed(Struct, frozen=True, kw_only=True):
+    """How many documents were queued."""
+
+    queued: int
 
 
 class DocumentList(Struct, frozen=True, kw_only=True):
@@ -131,6 +158,7 @@ def view_of(document: Document) -> DocumentView:
         metadata=document.metadata,
         media_type=document.original.media_type,
         size_bytes=document.original.size_bytes,
+        sha256=document.original.sha256,
         filename=document.original.filename,
         created_at=document.created_at,
         updated_at=document.updated_at,

@@ -88,6 +88,68 @@ def test_files_are_taken(client: Client) -> None:
     assert records[0]["metadata"] == {"year": 2024}
 
 
+def test_files_with_ids_become_revisions_and_unchanged_ones_change_nothing(client: Client) -> None:
+    def send(second: bytes) -> list[int]:
+        files: list[Any] = [("files", ("a.md", b"xin")), ("files", ("b.md", second))]
+        answer = client.post("/v1/collections/kb/documents", files=files, data={"id": ["tập/a.md", "tập/b.md"]})
+        return [each["revision"] for each in answer.json()["documents"]]
+
+    assert send("chào".encode()) == [1, 1]
+    assert send("chào".encode()) == [1, 1]
+    assert send("tạm biệt".encode()) == [1, 2]
+    files = [("files", ("a.md", b"xin"))]
+    answer = client.post("/v1/collections/kb/documents", files=files, data={"id": ["a", "b"]})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "id")
+
+
+def test_an_idempotency_key_makes_a_repetition_harmless(client: Client) -> None:
+    def send() -> list[str]:
+        body = {"documents": [{"text": "xin"}, {"text": "chào"}]}
+        answer = client.post("/v1/collections/kb/documents", json=body, headers={"Idempotency-Key": "k1"})
+        assert answer.status_code == 202
+        return [each["url"] for each in answer.json()["documents"]]
+
+    assert send() == send()
+    assert len(client.get("/v1/collections/kb/documents").json()["documents"]) == 2
+    refused = client.post("/v1/collections/kb/documents", json={}, headers={"Idempotency-Key": "k" * 201})
+    assert refused.status_code == 422
+
+
+def test_what_is_too_much_is_refused(client: Client) -> None:
+    many = client.post("/v1/collections/kb/documents", json={"documents": [{"text": "xin"}] * 6})
+    assert (many.status_code, "at most 5" in many.json()["detail"]) == (413, True)
+    long = client.post("/v1/collections/kb/documents", json={"documents": [{"text": "x" * 200_000}]})
+    assert long.status_code == 413
+    assert client.get("/v1/collections/kb/documents").json()["documents"] == []
+
+
+def test_names_of_files_are_only_names(client: Client) -> None:
+    files = [("files", ("../../etc/passwd.md", b"xin"))]
+    [accepted] = client.post("/v1/collections/kb/documents", files=files).json()["documents"]
+    assert client.get(accepted["url"]).json()["filename"] == "passwd.md"
+
+
+def test_documents_are_deleted_by_filter_and_by_state(filled: Client) -> None:
+    def delete(**body: Any) -> Any:
+        return filled.post("/v1/collections/kb/documents/delete", json=body).json()
+
+    assert delete(filter={"year": {"gte": 2021}}) == {"deleted": 1, "more": False}
+    assert filled.get("/v1/collections/kb/documents/d1").status_code == 404
+    assert filled.post("/v1/collections/kb/documents/delete", json={}).status_code == 422
+    assert delete(states=["failed"]) == {"deleted": 0, "more": False}
+    assert delete(states=["ready"]) == {"deleted": 2, "more": False}
+    assert search(filled, query="ngày")["hits"] == []
+
+
+def test_all_documents_are_indexed_again(filled: Client) -> None:
+    assert filled.post("/v1/collections/kb/reindex").json() == {"queued": 3}
+    record = filled.get("/v1/collections/kb/documents/d1").json()
+    assert (record["state"], record["revision"], record["live_revision"]) == ("queued", 2, 1)
+    assert filled.post("/v1/collections/kb/reindex", json={"states": ["failed"]}).json() == {"queued": 0}
+    one = filled.post("/v1/collections/kb/documents/d1/reindex").json()
+    assert one["revision"] == 3
+
+
 def test_listing_pages_and_states(filled: Client) -> None:
     first = filled.get("/v1/collections/kb/documents", params={"limit": 2, "state": "ready"}).json()
     assert len(first["documents"]) == 2
@@ -95,6 +157,16 @@ def test_listing_pages_and_states(filled: Client) -> None:
     assert len(rest["documents"]) == 1
     assert rest["cursor"] is None
     assert filled.get("/v1/collections/kb/documents", params={"state": "failed"}).json()["documents"] == []
+
+
+def test_ids_may_have_slashes_and_anything_printable(client: Client) -> None:
+    for document_id in ("tập 1/2.md", "a/b/passages", "50% mới"):
+        body = {"documents": [{"id": document_id, "text": "xin"}]}
+        [accepted] = client.post("/v1/collections/kb/documents", json=body).json()["documents"]
+        assert client.get(accepted["url"]).json()["id"] == document_id
+        assert client.get(accepted["url"] + "/original").text == "xin"
+        assert client.post(accepted["url"] + "/reindex").status_code == 202
+        assert client.delete(accepted["url"]).status_code == 204
 
 
 def test_a_deleted_document_is_not_found(filled: Client) -> None:

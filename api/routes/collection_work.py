@@ -1,0 +1,51 @@
+"""What is done to many documents of a collection at once: delete by filter, index again."""
+
+from litestar import post
+from litestar.params import FromPath, JSONBody
+
+from api.audit import audited
+from api.auth import writers
+from api.body import StrictJson
+from api.dependencies import IntakeDep, LibraryDep, PrincipalDep
+from api.filters import parse_filter
+from api.schemas.documents import Deleted, DeleteRequest, Reindexed, ReindexRequest
+from phoserve.errors import InvalidInput
+from phoserve.library import PAGE_LIMIT
+
+
+@post(
+    "/v1/collections/{collection:str}/documents/delete",
+    status_code=200,
+    dto=StrictJson,
+    return_dto=None,
+    guards=[writers],
+    tags=["documents"],
+)
+async def delete_documents(
+    collection: FromPath[str], library: LibraryDep, principal: PrincipalDep, data: JSONBody[DeleteRequest]
+) -> Deleted:
+    """Delete the documents that match, a few hundred a call: call again while there is `more`."""
+    where = parse_filter(data.filter)
+    if where is None and not data.states:
+        raise InvalidInput(
+            "say which documents: `filter`, `states` or both; DELETE the collection for all", field="filter"
+        )
+    with audited("delete_documents", principal, collection=collection):
+        deleted = await library.delete_where(collection, where=where, states=data.states)
+    return Deleted(deleted=deleted, more=deleted == PAGE_LIMIT)
+
+
+@post(
+    "/v1/collections/{collection:str}/reindex",
+    status_code=202,
+    dto=StrictJson,
+    return_dto=None,
+    guards=[writers],
+    tags=["collections"],
+)
+async def reindex_collection(
+    collection: FromPath[str], intake: IntakeDep, principal: PrincipalDep, data: JSONBody[ReindexRequest | None] = None
+) -> Reindexed:
+    """Index the stored originals of all documents again, or of those in some states, behind interactive work."""
+    with audited("reindex_collection", principal, collection=collection):
+        return Reindexed(queued=await intake.reindex_all(collection, states=data.states if data else ()))

@@ -1,0 +1,108 @@
+"""`phoserve ingest`: hand documents to a running phoserve and follow them until they are searchable."""
+
+import json as json_module
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+
+from cli.commands.search import Key, Url
+from cli.main import app
+from cli.progress import ConsoleReporter, JsonReporter, Reporter
+from cli.remote import DEFAULT_URL, Remote
+from cli.sending import Sender, files_in, lines_of
+from phoserve.documents import checked_collection_name
+from phoserve.errors import InvalidInput
+
+STDIN = "-"
+PATIENCE_S = 120.0
+POLL_S = 0.5
+SHOWN = 20
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, 'patterns/**/*.pdf', or - for JSON lines.")],
+    collection: Annotated[str, typer.Option("--collection", "-c", help="Where to; made if it is not there.")],
+    metadata: Annotated[str | None, typer.Option(help='Of every file: JSON, such as {"dept": "hr"}.')] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until everything is indexed.")] = True,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+    json: Annotated[bool, typer.Option("--json", help="Report in JSON lines on standard output.")] = False,
+) -> None:
+    """Send documents; those that are there unchanged are left out, so that a second run goes on where the first ended.
+
+    The exit status is 1 if a document was refused or failed.
+    """
+    report: Reporter = JsonReporter() if json else ConsoleReporter()
+    remote = Remote(url, key, patience_s=PATIENCE_S)
+    sender = Sender(remote, checked_collection_name(collection), _metadata(metadata))
+    remote.put(sender.url)
+    _send(sender, paths, report)
+    if wait and sender.sent:
+        _follow(sender, report)
+    failed = sender.refused + (_failed(sender) if wait else [])
+    _summary(sender, failed, report)
+    sys.exit(1 if failed else 0)
+
+
+def _send(sender: Sender, paths: list[str], report: Reporter) -> None:
+    if STDIN in paths:
+        if len(paths) > 1:
+            raise InvalidInput("give either - or paths")
+        with report.step("Sending the documents of standard input") as bar:
+            for done in sender.send_lines(lines_of(sys.stdin)):
+                bar.done(done)
+        return
+    files = files_in(paths)
+    with report.step("Sending", total=len(files)) as bar:
+        for done in sender.send_files(files):
+            bar.done(done)
+
+
+def _follow(sender: Sender, report: Reporter) -> None:
+    """Show how the collection comes to rest."""
+    total = len(sender.sent)
+    with report.step("Indexing", total=total) as bar:
+        while unfinished := _unfinished(sender):
+            bar.done(max(total - unfinished, 0))
+            time.sleep(POLL_S)
+        bar.done(total)
+
+
+def _unfinished(sender: Sender) -> int:
+    counts = sender.remote.get(sender.url)["documents"]
+    return int(counts.get("queued", 0)) + int(counts.get("processing", 0))
+
+
+def _failed(sender: Sender) -> list[tuple[str, str]]:
+    """Those of the documents just sent that could not be indexed, each with its reason."""
+    ours, failed, cursor = set(sender.sent), [], ""
+    while True:
+        page = sender.remote.get(f"{sender.url}/documents?state=failed&limit=200{cursor}")
+        failed += [(each["id"], each["error"]["message"]) for each in page["documents"] if each["id"] in ours]
+        if page["cursor"] is None:
+            return failed
+        cursor = f"&cursor={page['cursor']}"
+
+
+def _summary(sender: Sender, failed: list[tuple[str, str]], report: Reporter) -> None:
+    for document_id, reason in failed[:SHOWN]:
+        report.tell("failed", f"  {document_id}: {reason}", id=document_id, reason=reason)
+    if len(failed) > SHOWN:
+        report.tell("more", f"  ... and {len(failed) - SHOWN} more; see GET {sender.url}/documents?state=failed")
+    text = f"{len(sender.sent)} sent, {sender.unchanged} unchanged, {len(failed)} failed"
+    report.tell("ingested", text, sent=len(sender.sent), unchanged=sender.unchanged, failed=len(failed))
+
+
+def _metadata(given: str | None) -> dict[str, Any]:
+    if given is None:
+        return {}
+    try:
+        metadata = json_module.loads(given)
+    except ValueError as error:
+        raise InvalidInput(f"--metadata is not JSON: {error}") from None
+    if not isinstance(metadata, dict):
+        raise InvalidInput("--metadata is a JSON object")
+    return metadata

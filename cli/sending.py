@@ -1,0 +1,159 @@
+"""Documents from files and lines, handed to a running phoserve in batches; what is there already is not sent again."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TextIO, TypeVar
+
+from cli.remote import Remote
+from phoserve.errors import InvalidInput
+
+BATCH_DOCUMENTS: Final = 100
+BATCH_BYTES: Final = 16 * 1024 * 1024
+PAGE: Final = 200
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class FileDocument:
+    """A file, under the id it gets: its path below the folder that was named."""
+
+    id: str
+    path: Path
+
+    @property
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
+
+
+def files_in(patterns: Sequence[str]) -> list[FileDocument]:
+    """The files that paths, folders and patterns name, hidden ones left out; sorted, each once.
+
+    Raises InvalidInput for a path that does not exist and a pattern without a match.
+    """
+    found: dict[Path, FileDocument] = {}
+    for pattern in patterns:
+        here = list(_named(pattern))
+        if not here:
+            raise InvalidInput(f"{pattern} names no file")
+        for each in here:
+            found.setdefault(each.path.resolve(), each)
+    return sorted(found.values(), key=lambda each: each.id)
+
+
+def lines_of(stream: TextIO) -> Iterator[dict[str, Any]]:
+    """The documents of JSON lines. Raises InvalidInput that names the line."""
+    for number, line in enumerate(stream, start=1):
+        if not line.strip():
+            continue
+        try:
+            document = json.loads(line)
+        except ValueError as error:
+            raise InvalidInput(f"line {number} is not JSON: {error}") from None
+        if not isinstance(document, dict) or not isinstance(document.get("text"), str):
+            raise InvalidInput(f'line {number} is not a document: {{"text": "...", "id": "...", "title": "..."}}')
+        yield document
+
+
+@dataclass(slots=True)
+class Sender:
+    """Sends to one collection; remembers the ids that were taken in, and what was refused."""
+
+    remote: Remote
+    collection: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+    sent: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Of the collection."""
+        return f"/v1/collections/{self.collection}"
+
+    def known(self) -> dict[str, str]:
+        """Hash of every document that is there and has not failed, by id."""
+        hashes: dict[str, str] = {}
+        cursor = ""
+        while True:
+            page = self.remote.get(f"{self.url}/documents?limit={PAGE}{cursor}")
+            hashes |= {each["id"]: each["sha256"] for each in page["documents"] if each["state"] != "failed"}
+            if page["cursor"] is None:
+                return hashes
+            cursor = f"&cursor={page['cursor']}"
+
+    def send_files(self, files: Iterable[FileDocument]) -> Iterator[int]:
+        """Send what is new; yields how many files are done after each step."""
+        known, done = self.known(), 0
+        for batch in _batches(files, lambda each: each.size_bytes):
+            wanted = [each for each in batch if known.get(each.id) != _sha256(each.path)]
+            self.unchanged += len(batch) - len(wanted)
+            if wanted:
+                self._post(wanted)
+            done += len(batch)
+            yield done
+
+    def send_lines(self, documents: Iterable[dict[str, Any]]) -> Iterator[int]:
+        """Send documents as JSON; yields how many are done after each step."""
+        done = 0
+        for batch in _batches(documents, lambda each: 4 * len(each["text"])):
+            answer = self.remote.post(f"{self.url}/documents?bulk=true", {"documents": batch})
+            self.sent += [each["id"] for each in answer["documents"]]
+            done += len(batch)
+            yield done
+
+    def _post(self, files: Sequence[FileDocument]) -> None:
+        try:
+            answer = self.remote.upload(
+                f"{self.url}/documents?bulk=true",
+                [(each.id, each.path) for each in files],
+                {"metadata": json.dumps(self.metadata)},
+            )
+        except InvalidInput as error:
+            if len(files) == 1:
+                self.refused.append((files[0].id, str(error)))
+                return
+            for each in files:  # one bad file must not keep its neighbours out
+                self._post([each])
+            return
+        self.sent += [each["id"] for each in answer["documents"]]
+
+
+def _named(pattern: str) -> Iterator[FileDocument]:
+    path = Path(pattern).expanduser()
+    if path.is_dir():
+        below = (each for each in path.rglob("*") if not _is_hidden(each.relative_to(path)))
+        yield from (FileDocument(each.relative_to(path).as_posix(), each) for each in below if each.is_file())
+    elif path.is_file():
+        yield FileDocument(path.name, path)
+    else:
+        anchor = Path(path.anchor or ".")
+        for each in anchor.glob(str(path.relative_to(path.anchor))):
+            if each.is_file():
+                yield FileDocument(each.as_posix().lstrip("/"), each)
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _batches(documents: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
+    batch: list[T] = []
+    total = 0
+    for each in documents:
+        size = size_of(each)
+        if batch and (len(batch) == BATCH_DOCUMENTS or total + size > BATCH_BYTES):
+            yield batch
+            batch, total = [], 0
+        batch.append(each)
+        total += size
+    if batch:
+        yield batch
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
