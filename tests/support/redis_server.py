@@ -1,6 +1,7 @@
 """A real Redis server for one test."""
 
 import shutil
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -36,6 +37,14 @@ class RedisServer:
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
+
+    def freeze(self) -> None:
+        """Let it hang: connections are open, nothing is answered."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
 
     def flush(self) -> None:
         """Lose everything."""

@@ -1,0 +1,55 @@
+"""`phoserve serve`: the REST API of a platform of several processes."""
+
+import asyncio
+import socket
+from contextlib import closing
+from typing import Annotated, Final
+
+import structlog
+import typer
+import uvloop
+
+from api.app import create_app
+from api.composition import key_ring
+from api.deployed import deployed_services
+from api.keys import check_bind
+from cli.main import app
+from cli.preflight import listening_socket
+from cli.serving_loop import ApiServer, stop_signals
+from phoserve.adapters.logs import configure_logs
+from phoserve.adapters.tracing import exported_traces
+from phoserve.settings import Settings, load_settings
+
+SERVICE: Final = "phoserve-api"
+
+log = structlog.get_logger(__name__)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
+) -> None:
+    """Run the REST API until SIGTERM; Triton, Qdrant, Redis and the workers run elsewhere.
+
+    Where they are comes from PHOSERVE_ variables. `phoserve up` runs everything on one machine instead.
+    """
+    configure_logs()
+    settings = load_settings()
+    check_bind(host, key_ring(settings.keys))
+    with closing(listening_socket(host, port)) as sock, exported_traces(SERVICE, settings.tracing.otlp_endpoint):
+        uvloop.run(_serve(settings, sock))
+
+
+async def _serve(settings: Settings, sock: socket.socket) -> None:
+    stop = asyncio.Event()
+    host, port = sock.getsockname()[:2]
+    with stop_signals(stop):
+        async with deployed_services(settings) as services:
+            server = ApiServer(create_app(services), sock, lambda: log.info("listening", host=host, port=port))
+            serving = asyncio.create_task(server.run())
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            server.stop()
+            await serving

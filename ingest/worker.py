@@ -1,0 +1,78 @@
+"""A Celery worker as it is deployed: `phoserve worker` runs it with the settings of its environment."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import Final
+
+from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, start_http_server
+
+from ingest.celery_tasks import beat, register, worker_of
+from ingest.metrics import IngestMetrics
+from ingest.pipeline import Pipeline, PipelineOptions
+from ingest.pipeline_loop import PipelineLoop
+from ingest.reconcile import Reconciler
+from ingest.staging import StagingTools
+from phoserve.adapters.celery_queue import QUEUES, broker_app
+from phoserve.adapters.redis_turn import RedisTurn
+from phoserve.adapters.tracing import exported_traces
+from phoserve.deployed import connected
+from phoserve.errors import ConfigurationError
+from phoserve.settings import Settings, load_settings
+
+SERVICE: Final = "phoserve-worker"
+
+
+def run(queues: tuple[str, ...] = QUEUES, *, documents_at_once: int) -> int:
+    """Work until SIGTERM and return the exit status. Raises ConfigurationError."""
+    if wrong := set(queues) - set(QUEUES):
+        raise ConfigurationError(f"there is no queue {', '.join(sorted(wrong))}; there are {', '.join(QUEUES)}")
+    settings, metrics = load_settings(), IngestMetrics()
+    app = broker_app(settings.redis.url.get_secret_value())
+    with ExitStack() as stack:
+        stack.enter_context(exported_traces(SERVICE, settings.tracing.otlp_endpoint))
+        stack.enter_context(_metrics_port(settings.worker.metrics_port, metrics))
+        loop = stack.enter_context(PipelineLoop(lambda: pipeline(settings, metrics)))
+        register(app, loop)
+        if settings.worker.heartbeat_file is not None:
+            beat(app, loop, settings.worker.heartbeat_file)
+        worker = worker_of(app, queues=queues, documents_at_once=documents_at_once)
+        worker.start()
+        return int(worker.exitcode or 0)
+
+
+@asynccontextmanager
+async def pipeline(settings: Settings, metrics: IngestMetrics) -> AsyncIterator[Pipeline]:
+    """The pipeline over the platform's stores; all workers together reconcile once an interval."""
+    async with connected(settings) as platform, AsyncExitStack() as stack:
+        reconciler = Reconciler(platform.registry, platform.index, platform.sources, platform.queue)
+        turn = RedisTurn(settings.redis.url.get_secret_value(), "reconcile")
+        stack.push_async_callback(turn.close)
+        every_s = settings.worker.reconcile_every_s
+        reconciling = asyncio.create_task(reconciler.run_forever(every_s=every_s, turn=turn))
+        stack.callback(reconciling.cancel)
+        yield Pipeline(
+            registry=platform.registry,
+            index=platform.index,
+            sources=platform.sources,
+            tools=StagingTools(platform.embedder, platform.text, metrics=metrics),
+            options=PipelineOptions(lease=timedelta(seconds=settings.worker.lease_s)),
+        )
+
+
+@contextmanager
+def _metrics_port(port: int | None, metrics: IngestMetrics) -> Iterator[None]:
+    """Prometheus finds the worker's metrics on its port, if it has one."""
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=metrics.registry)
+    if port is None:
+        yield
+        return
+    server, thread = start_http_server(port, registry=metrics.registry)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

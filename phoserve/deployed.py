@@ -1,0 +1,104 @@
+"""The adapters of a platform of several processes, as the settings name them: API and workers stand on the same."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from phoserve.adapters.celery_queue import CeleryQueue
+from phoserve.adapters.fallback import FallbackEmbedder
+from phoserve.adapters.qdrant_index import QdrantPassageIndex
+from phoserve.adapters.qdrant_registry import QdrantRegistry
+from phoserve.adapters.qdrant_server import QdrantOptions, connect
+from phoserve.adapters.sources import ObjectStoreSources
+from phoserve.adapters.triton import TritonEmbedder
+from phoserve.contract import ModelContract
+from phoserve.errors import ContractMismatch, Unavailable
+from phoserve.ports import DocumentRegistry, Embedder, PassageIndex, SourceStore
+from phoserve.settings import QdrantSettings, Settings, TritonSettings
+from phoserve.text import TextPipeline
+
+WAIT_S: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """The filled ports."""
+
+    text: TextPipeline
+    embedder: Embedder
+    index: PassageIndex
+    registry: DocumentRegistry
+    sources: SourceStore
+    queue: CeleryQueue
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Platform]:
+    """The platform the settings name; its connections are closed at the end.
+
+    Waits for Qdrant. Raises ConfigurationError, ContractMismatch.
+    """
+    text = await asyncio.to_thread(TextPipeline.load, settings.model.folder)
+    async with AsyncExitStack() as stack:
+        embedder = embedder_of(settings.triton, text.contract)
+        stack.push_async_callback(embedder.close)
+        index, registry = await stack.enter_async_context(stores_of(settings.qdrant, text.contract))
+        await check_serving(index)
+        queue = CeleryQueue(settings.redis.url.get_secret_value())
+        stack.push_async_callback(queue.close)
+        sources = ObjectStoreSources(settings.sources.url)
+        yield Platform(text=text, embedder=embedder, index=index, registry=registry, sources=sources, queue=queue)
+
+
+def embedder_of(settings: TritonSettings, contract: ModelContract) -> Embedder:
+    """Triton, with the second server behind it where there is one."""
+    first = TritonEmbedder(settings.url, contract, timeout_s=settings.timeout_s)
+    if not settings.fallback_url:
+        return first
+    return FallbackEmbedder(first, TritonEmbedder(settings.fallback_url, contract, timeout_s=settings.timeout_s))
+
+
+@asynccontextmanager
+async def stores_of(
+    settings: QdrantSettings, contract: ModelContract
+) -> AsyncIterator[tuple[QdrantPassageIndex, QdrantRegistry]]:
+    """Index and registry on the Qdrant server, closed at the end."""
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    client = connect(settings.url, api_key=key, grpc_port=settings.grpc_port, timeout_s=settings.timeout_s)
+    options = QdrantOptions(
+        shards=settings.shards,
+        replicas=settings.replicas,
+        on_disk=settings.on_disk,
+        quantization=settings.quantization,
+    )
+    try:
+        yield QdrantPassageIndex(client, contract, options), QdrantRegistry(client, options)
+    finally:
+        await client.close()
+
+
+async def check_serving(index: QdrantPassageIndex) -> None:
+    """Wait for Qdrant, then see that its passages are this model's; the first model to come is put in charge.
+
+    Raises ContractMismatch.
+    """
+    while True:
+        try:
+            serving = await index.serving()
+            if serving is None:
+                await index.serve()
+            break
+        except Unavailable as error:
+            log.warning("waiting_for_qdrant", error=str(error))
+            await asyncio.sleep(WAIT_S)
+    if serving not in {None, index.fingerprint}:
+        raise ContractMismatch(
+            f"the passages in Qdrant are those of model {serving}, not of {index.fingerprint}: point "
+            "PHOSERVE_MODEL__FOLDER at the model they were made with, or make new ones with `phoserve reembed`"
+        )
