@@ -24,18 +24,22 @@ class Gate:
     _service_s: float = field(default=0.1)
     """Smoothed time a piece of work holds its units."""
 
-    @contextmanager
-    def hold(self, units: int = 1) -> Iterator[None]:
-        """Hold `units` for the length of the block; work larger than the whole gate is admitted when it is empty.
-
-        Raises Overloaded.
-        """
+    def check(self, units: int = 1) -> None:
+        """Raise Overloaded if `hold` would."""
         if self.in_use and self.in_use + units > self.capacity:
             self.refused += 1
             raise Overloaded(
                 f"the server is busy: {self.in_use} of {self.capacity} {self.name} are in use; try again shortly",
                 retry_after_s=min(self._service_s, MAX_RETRY_AFTER_S),
             )
+
+    @contextmanager
+    def hold(self, units: int = 1) -> Iterator[None]:
+        """Hold `units` for the length of the block; work larger than the whole gate is admitted when it is empty.
+
+        Raises Overloaded.
+        """
+        self.check(units)
         clock = asyncio.get_running_loop().time
         begun = clock()
         self.in_use += units

@@ -70,7 +70,9 @@ def create_app(services: Services) -> Litestar:
         },
         exception_handlers={Exception: answer_error},
         request_max_body_size=services.limits.max_body_bytes,
-        state=State({"services": services, "keys_at_once": KeysAtOnce(services.limits.requests_at_once)}),
+        state=State(
+            {"services": services, "gates": gates, "keys_at_once": KeysAtOnce(services.limits.requests_at_once)}
+        ),
         openapi_config=OpenAPIConfig(
             title="phoserve",
             version="1",

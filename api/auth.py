@@ -48,6 +48,11 @@ def authenticated(connection: Connection) -> Principal:
     return principal
 
 
+async def admitted(connection: Connection, _: BaseRouteHandler) -> None:
+    """Refuse while the house is full, before the body is read: refusals must cost little when there are many."""
+    connection.app.state.gates.requests.check()
+
+
 async def _counted(connection: Connection, principal: Principal) -> None:
     """Count the request on its key's account. Raises Overloaded."""
     services: Services = connection.app.state.services

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice, zip_longest
 from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from phoserve.contract import Fusion, InputType
 from phoserve.deadline import Deadline
@@ -55,8 +58,7 @@ class Query:
         return max(window, least)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """A passage found. The parts of its score are None where that kind of search did not find it."""
 
     passage: Passage

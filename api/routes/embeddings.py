@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from litestar import get, post
 from litestar.params import FromPath, JSONBody
 
-from api.auth import readers
+from api.auth import admitted, readers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, GatesDep, LibraryDep, PrincipalDep, ServicesDep
 from api.keys import Principal
@@ -27,7 +27,9 @@ from phoserve.library import Library
 from phoserve.ports import Embeddings
 
 
-@post("/v1/embeddings", dto=StrictJson, return_dto=None, status_code=200, guards=[readers], tags=["embeddings"])
+@post(
+    "/v1/embeddings", dto=StrictJson, return_dto=None, status_code=200, guards=[readers, admitted], tags=["embeddings"]
+)
 async def create_embeddings(
     data: JSONBody[EmbeddingsRequest],
     services: ServicesDep,

@@ -3,7 +3,7 @@
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from api.auth import readers
+from api.auth import admitted, readers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, GatesDep, LibraryDep, RetrieverDep, ServicesDep
 from api.filters import parse_filter
@@ -21,7 +21,7 @@ from phoserve.timings import Timings
     dto=StrictJson,
     return_dto=None,
     status_code=200,
-    guards=[readers],
+    guards=[readers, admitted],
     tags=["search"],
 )
 async def search(

@@ -5,7 +5,7 @@ import asyncio
 from litestar import post
 from litestar.params import JSONBody
 
-from api.auth import readers
+from api.auth import admitted, readers
 from api.body import StrictJson
 from api.dependencies import GatesDep, ServicesDep
 from api.routes.embeddings import checked_texts
@@ -14,7 +14,7 @@ from phoserve.contract import InputType
 from phoserve.text import TextPipeline
 
 
-@post("/v1/tokenize", dto=StrictJson, return_dto=None, status_code=200, guards=[readers], tags=["embeddings"])
+@post("/v1/tokenize", dto=StrictJson, return_dto=None, status_code=200, guards=[readers, admitted], tags=["embeddings"])
 async def tokenize(data: JSONBody[TokenizeRequest], services: ServicesDep, gates: GatesDep) -> TokenizeResponse:
     """Segment and tokenize texts without embedding them."""
     texts = checked_texts(data.input, limit=services.limits.max_texts)

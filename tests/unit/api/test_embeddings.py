@@ -13,6 +13,7 @@ from litestar.testing import TestClient
 from api.admission import Gate
 from api.app import create_app
 from phoserve.errors import DeadlineExceeded, Overloaded, PhoserveError, Unavailable
+from phoserve.settings import LimitSettings
 from tests.support.embedders import DIM, WordHashEmbedder
 from tests.support.services import memory_services
 
@@ -149,3 +150,13 @@ def test_tokens_as_the_encoder_reads_them(client: Client) -> None:
     assert row["segmented"] == "học_sinh"
     assert row["count"] == len(row["tokens"]) == 3
     assert row["truncated"] is False
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/tokenize", "/v1/rerank", "/v1/collections/kb/search"])
+def test_a_full_house_refuses_before_it_reads(tmp_path: Path, path: str) -> None:
+    app = create_app(memory_services(tmp_path, limits=LimitSettings(max_in_flight=1)))
+    with TestClient(app) as client:
+        app.state.gates.requests.in_use = 1
+        response = client.post(path, content=b"not even JSON")
+        assert response.status_code == 429
+        assert int(response.headers["Retry-After"]) >= 1
