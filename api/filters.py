@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from phoserve.errors import InvalidInput
-from phoserve.filters import All, AnyOf, Bound, Exists, Filter, Match, Not, Range, Scalar
+from phoserve.filters import All, AnyOf, Bound, Exists, Filter, Match, Not, Range, Scalar, field_names
 
 MAX_CONDITIONS: Final = 64
 MAX_DEPTH: Final = 8
@@ -64,9 +64,12 @@ def _any_of(conditions: tuple[Filter, ...]) -> Filter:
 def _field_name(name: str, path: str) -> str:
     if name.startswith("$"):
         raise InvalidInput(f"{name} is not known; around fields there are $all, $any and $not", field=path)
-    parts = name.split(".")
-    if len(name) > MAX_FIELD_CHARACTERS or not all(part.replace("-", "_").isidentifier() for part in parts):
-        raise InvalidInput("a field is a dotted path of names made of letters, digits, '_' and '-'", field=path)
+    if len(name) > MAX_FIELD_CHARACTERS:
+        raise InvalidInput(f"the name of a field has at most {MAX_FIELD_CHARACTERS} characters", field=path)
+    try:
+        field_names(name)
+    except InvalidInput as error:
+        raise InvalidInput(str(error), field=path) from None
     return name
 
 

@@ -65,15 +65,27 @@ class All:
 Filter = Match | AnyOf | Range | Exists | Not | All
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
+_UNQUOTABLE: Final = re.compile(r"[\"\\\\]")
+
+
+def field_names(field: str) -> list[str]:
+    """The names along the path `field`.
+
+    Raises InvalidInput for an empty one, and for one with a quotation mark or a backslash, which no path can hold.
+    """
+    names = field.split(".")
+    for name in names:
+        if not name or _UNQUOTABLE.search(name):
+            raise InvalidInput(
+                f"{field!r} is not a field's name: names are joined by dots and hold no quotation marks or backslashes"
+            )
+    return names
 
 
 def quoted_path(prefix: str, field: str) -> str:
     """`field` under `prefix` as a path of the engine, names with other than plain letters in quotes.
 
-    Raises InvalidInput for an empty name, and for one with a quotation mark, which no path can hold.
+    Raises InvalidInput as `field_names` does.
     """
-    names = field.split(".")
-    for name in names:
-        if not name or '"' in name:
-            raise InvalidInput(f"{field!r} is not a field's name: names are joined by dots and hold no quotation mark")
-    return ".".join([prefix, *(name if _PLAIN.fullmatch(name) else f'"{name}"' for name in names)])
+    names = (name if _PLAIN.fullmatch(name) else f'"{name}"' for name in field_names(field))
+    return ".".join([prefix, *names])

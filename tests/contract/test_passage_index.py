@@ -144,6 +144,8 @@ async def test_discarding(index: PassageIndex) -> None:
         (Match("năm xuất bản", 1999), {1}),
         (Match('author.họ và "tên"', "x"), InvalidInput),
         (Match("author..name", "x"), InvalidInput),
+        (Match("author\\", "x"), InvalidInput),
+        (Match("ghi chú [1]", "x"), set()),
         (Match("author.name", "lan"), {2}),
         (Match("tags", "b"), {0, 1}),
         (AnyOf("year", (2024, 2025)), {0, 1}),
