@@ -38,6 +38,7 @@ Exported on {today} from `{source.name}`{revision}. The licence is that of the s
 | source weights, SHA-256 | `{contract.weights_sha256}` |
 | tokenizer, SHA-256 | `{contract.tokenizer_sha256}` |
 | fingerprint | `{contract.fingerprint}` |
+| checked on a processor with | {instruction_set()} |
 
 ## Parity with PyTorch
 

@@ -9,6 +9,7 @@ import numpy as np
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from export.processor import instruction_set
 from phoserve.contract import (
     CONTRACT_FILE,
     CPU_CROSS_ENCODER,
@@ -63,8 +64,8 @@ def assemble_repository(
 
     With `reranker`, the folder of a cross-encoder, its models stand beside.
 
-    The CPU encoder gets int8 weights where the model has them, unless `cpu_precision` says otherwise. What was at
-    `target` is replaced in one step. Raises ConfigurationError if the model lacks a file the profile needs.
+    The CPU encoder gets what is fastest on this machine's processor, unless `cpu_precision` says otherwise. What was
+    at `target` is replaced in one step. Raises ConfigurationError if the model lacks a file the profile needs.
     """
     folders = {"embed": model_folder} | ({"rerank": reranker} if reranker else {})
     for task, folder in folders.items():
@@ -87,6 +88,13 @@ def assemble_repository(
     except OSError as error:
         shutil.rmtree(fresh, ignore_errors=True)
         raise ConfigurationError(f"the model repository {target} cannot be written: {error}") from error
+
+
+def best_cpu_precision(contract: ModelContract) -> str:
+    """int8 where the model has it and this processor multiplies bytes fast; it is the one that will serve."""
+    if "int8" in contract.precisions and (instruction_set().favours_int8 or "fp32" not in contract.precisions):
+        return "int8"
+    return "fp32"
 
 
 def read_config(path: Path) -> Any:
@@ -128,7 +136,7 @@ def _weights(
 ) -> Path:
     if name in ON_GPU:
         return _existing(model_folder / GPU_WEIGHTS[profile])
-    precision = cpu_precision or ("int8" if "int8" in contract.precisions else "fp32")
+    precision = cpu_precision or best_cpu_precision(contract)
     return _existing(model_folder / "onnx" / f"{precision}.onnx")
 
 

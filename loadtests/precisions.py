@@ -20,7 +20,8 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_dynamic, quantize_static
 
-from export.parity import cosine, tokenised
+from export.parity import GATES, cosine, tokenised
+from export.processor import instruction_set
 from loadtests.encoder_limit import read_texts, sample
 from phoserve.contract import INPUT_IDS, LENGTHS
 from phoserve.serving.encoders import Ids, Vectors
@@ -42,6 +43,7 @@ def main() -> None:
         encoders = {
             name: OnnxEncoder(path) for name, path in _variants(arguments.model, Path(folder), [*kinds["questions"]])
         }
+        sys.stdout.write(f"instruction set: {instruction_set()}\n")
         rates: dict[tuple[str, str], list[float]] = defaultdict(list)
         vectors: dict[tuple[str, str], Vectors] = {}
         for _ in range(arguments.rounds):
@@ -55,8 +57,11 @@ def main() -> None:
             some = kinds["questions"][: 2 * BATCH]
             company = cosine(_encode(encoder, some, 1), vectors[name, "questions"][: len(some)]).min()
             speeds = "  ".join(f"{kind} {statistics.median(rates[name, kind]):7.2f}/s" for kind in kinds)
+            gate = GATES["int8"]
+            passed = closeness.mean() >= gate.mean and closeness.min() >= gate.worst and company >= gate.company
             sys.stdout.write(
-                f"{name:24} {speeds}  mean {closeness.mean():.5f}  worst {closeness.min():.5f}  company {company:.6f}\n"
+                f"{name:24} {speeds}  mean {closeness.mean():.5f}  worst {closeness.min():.5f}  company {company:.6f}"
+                f"  gate {'passed' if passed else 'failed'}\n"
             )
 
 
@@ -79,10 +84,13 @@ def _variants(model: Path, folder: Path, texts: Sequence[Ids]) -> Iterator[tuple
     except ImportError as error:
         sys.stderr.write(f"4-bit blocks are left out: {error.name} is not installed\n")
         return
-    quantizer = MatMulNBitsQuantizer(onnx.load(exact), block_size=32, is_symmetric=True, accuracy_level=4)
-    quantizer.process()
-    onnx.save(quantizer.model.model, folder / "blocks.onnx")
-    yield "4-bit blocks of 32", folder / "blocks.onnx"
+    for bits in (4, 8):
+        options = {"block_size": 32, "is_symmetric": True, "accuracy_level": 4, "bits": bits}
+        quantizer = MatMulNBitsQuantizer(onnx.load(exact), **options)
+        quantizer.process()
+        path = folder / f"blocks{bits}.onnx"
+        onnx.save(quantizer.model.model, path)
+        yield f"{bits}-bit blocks of 32", path
 
 
 class _Calibration(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime is not typed

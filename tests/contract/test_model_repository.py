@@ -8,6 +8,8 @@ import msgspec
 import pytest
 from google.protobuf import text_format
 
+from export import repository
+from export.processor import InstructionSet
 from export.repository import (
     CROSS_ENCODERS,
     ENCODERS,
@@ -210,3 +212,19 @@ def test_a_model_in_the_others_place_is_told(model: Path, tmp_path: Path) -> Non
         assemble_repository(reranker, tmp_path / "repository", profile="local")
     with pytest.raises(ConfigurationError, match="made to embed, not to rerank"):
         assemble_repository(model, tmp_path / "repository", profile="local", reranker=model)
+
+
+@pytest.mark.parametrize(
+    ("precisions", "processor", "expected"),
+    [
+        (("fp32", "int8"), InstructionSet.AVX2, "int8"),
+        (("fp32", "int8"), InstructionSet.OTHER, "fp32"),
+        (("int8",), InstructionSet.OTHER, "int8"),
+        (("fp32",), InstructionSet.AMX, "fp32"),
+    ],
+)
+def test_the_cpu_encoder_gets_what_suits_the_processor(
+    monkeypatch: pytest.MonkeyPatch, precisions: tuple[str, ...], processor: InstructionSet, expected: str
+) -> None:
+    monkeypatch.setattr(repository, "instruction_set", lambda: processor)
+    assert repository.best_cpu_precision(msgspec.structs.replace(CONTRACT, precisions=precisions)) == expected
