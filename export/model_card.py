@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from export.parity import Parity
+from export.processor import instruction_set
 from export.sources import Source
 from phoserve.contract import ModelContract, Task
 

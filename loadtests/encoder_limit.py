@@ -8,25 +8,23 @@ medians of the rounds are compared, the server's with that of the limit's best b
 
 import argparse
 import asyncio
-import contextlib
 import gzip
 import json
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from cli.triton_process import TritonInstallation, TritonOptions, TritonPorts, TritonProcess
+from cli.triton_process import TritonProcess
 from export.parity import cosine, tokenised
 from export.repository import assemble_repository
+from loadtests.serving import serving
 from phoserve.adapters.triton import TritonEmbedder
-from phoserve.contract import load_contract
 from phoserve.serving.encoders import Ids, Vectors
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
@@ -46,9 +44,13 @@ async def _compare(arguments: argparse.Namespace) -> None:
     pipeline = TextPipeline.load(arguments.model)
     encoder = OnnxEncoder(arguments.model / "onnx" / f"{arguments.precision}.onnx")
     rates: dict[str, list[float]] = defaultdict(list)
-    async with _serving(arguments.model, arguments.precision) as (server, embedder):
-        _limit(encoder, tokenised(pipeline, questions[:8]), 8)
-        await _served(embedder, questions[:8], clients=1, size=1)
+
+    def prepare(repository: Path) -> None:
+        assemble_repository(arguments.model, repository, profile="local", cpu_precision=arguments.precision)
+
+    async with serving(arguments.model, prepare) as (server, embedder):
+        bare(encoder, tokenised(pipeline, questions[:8]), 8)
+        await served(embedder, questions[:8], clients=1, size=1)
         for _ in range(arguments.rounds):
             for name, texts, runs in (
                 ("questions", questions, ((8, 1), (32, 1))),
@@ -56,17 +58,17 @@ async def _compare(arguments: argparse.Namespace) -> None:
             ):
                 tokens = tokenised(pipeline, texts)
                 for batch in arguments.limit_batches:
-                    seconds, expected = _limit(encoder, tokens, batch)
+                    seconds, expected = bare(encoder, tokens, batch)
                     rates[f"{name}, limit, batches of {batch}"].append(len(texts) / seconds)
                 for clients, size in runs:
-                    seconds, vectors = await _served(embedder, texts, clients=clients, size=size)
+                    seconds, vectors = await served(embedder, texts, clients=clients, size=size)
                     rates[f"{name}, {clients} clients, {size} a request"].append(len(texts) / seconds)
-                    _check(vectors, expected)
+                    check(vectors, expected)
         memory = _resident_mb(server)
     _print(rates, memory)
 
 
-def _limit(encoder: OnnxEncoder, texts: Sequence[Ids], size: int) -> tuple[float, Vectors]:
+def bare(encoder: OnnxEncoder, texts: Sequence[Ids], size: int) -> tuple[float, Vectors]:
     """Seconds and vectors of bare ONNX Runtime, length-sorted, `size` texts a call; tokenising is not counted."""
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     batches = [order[start : start + size] for start in range(0, len(order), size)]
@@ -81,7 +83,7 @@ def _limit(encoder: OnnxEncoder, texts: Sequence[Ids], size: int) -> tuple[float
     return seconds, np.concatenate(parts)[np.argsort(order)]
 
 
-async def _served(embedder: TritonEmbedder, texts: Sequence[str], *, clients: int, size: int) -> tuple[float, Vectors]:
+async def served(embedder: TritonEmbedder, texts: Sequence[str], *, clients: int, size: int) -> tuple[float, Vectors]:
     """Seconds and vectors of a closed loop of `clients`, `size` texts a request; tokenising is counted."""
     waiting = list(range(0, len(texts), size))[::-1]
     found: dict[int, Vectors] = {}
@@ -97,27 +99,10 @@ async def _served(embedder: TritonEmbedder, texts: Sequence[str], *, clients: in
     return seconds, np.concatenate([found[start] for start in sorted(found)])
 
 
-def _check(vectors: Vectors, expected: Vectors) -> None:
+def check(vectors: Vectors, expected: Vectors) -> None:
     worst = cosine(vectors, expected).min()
     if worst < 0.9999:
         raise SystemExit(f"the server's vectors differ from the graph's: worst cosine {worst:.6f}")
-
-
-@contextlib.asynccontextmanager
-async def _serving(model: Path, precision: str) -> AsyncIterator[tuple[TritonProcess, TritonEmbedder]]:
-    with tempfile.TemporaryDirectory(dir=model.parent) as folder:
-        work = Path(folder)
-        assemble_repository(model, work / "models", profile="local", cpu_precision=precision)
-        options = TritonOptions(work / "models", "local", work, admin_secret="bench")  # noqa: S106 - loopback, one run
-        server = TritonProcess(TritonInstallation.find(), options, TritonPorts.free())
-        await server.start()
-        try:
-            await server.wait_ready()
-            embedder = TritonEmbedder(server.ports.grpc_url, load_contract(model))
-            yield server, embedder
-            await embedder.close()
-        finally:
-            await server.stop()
 
 
 def _resident_mb(server: TritonProcess) -> float:

@@ -74,7 +74,6 @@ def _variants(model: Path, folder: Path, texts: Sequence[Ids]) -> Iterator[tuple
     extra = {"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT}
     quantize_dynamic(exact, folder / "dynamic.onnx", extra_options=extra, **options)
     yield "int8, dynamic", folder / "dynamic.onnx"
-    extra = {"MatMulConstBOnly": True}
     quantize_static(
         exact, folder / "static.onnx", _Calibration(texts[:CALIBRATION_TEXTS]), extra_options=extra, **options
     )

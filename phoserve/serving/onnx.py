@@ -32,6 +32,8 @@ class OnnxEncoder:
             self._session = ort.InferenceSession(str(graph), options, providers=list(providers))
         except Exception as error:  # ONNX Runtime raises a class of its own per status, without a common base
             raise ConfigurationError(f"{graph} cannot be loaded: {error}") from error
+        if missing := set(providers) - set(self._session.get_providers()):
+            raise ConfigurationError(f"ONNX Runtime has no {' or '.join(missing)} here; is `phoserve[gpu]` installed?")
         inputs = {item.name for item in self._session.get_inputs()}
         self.layout: Layout = "packed" if LENGTHS in inputs else "padded"
         self.output: str = self._session.get_outputs()[0].name

@@ -1,8 +1,11 @@
 """GPU first, CPU behind it, on the real server; a padded graph on ONNX Runtime stands in for the GPU encoder."""
 
 import asyncio
+import os
 import shutil
+import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +114,40 @@ async def test_unloading_the_gpu_encoder_under_load_loses_nothing_and_it_serves_
         await eventually(lambda: seen[-CLIENTS:] == [GPU_ENCODER] * CLIENTS, timeout_s=60)
         stop.set()
     assert all(task.result() > 0 for task in clients)
+
+
+def encoder_process(server: TritonProcess) -> int:
+    """The process of the GPU encoder's stand-in."""
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (path / "cmdline").read_bytes().split(b"\0")
+            ours = os.getpgid(int(path.name)) == server.pid
+            if ours and any(part.endswith(f"/{GPU_ENCODER}/1/model.py".encode()) for part in command):
+                return int(path.name)
+    raise AssertionError("the encoder has no process")
+
+
+async def test_killing_the_gpu_encoder_under_load_loses_nothing_and_it_serves_again_when_it_returns(
+    server: TritonProcess, embedder: TritonEmbedder
+) -> None:
+    expected = (await embedder.embed(TEXTS)).vectors
+    seen: list[str] = []
+    stop = asyncio.Event()
+
+    async def client() -> None:
+        while not stop.is_set():
+            answer = await embedder.embed(TEXTS)
+            np.testing.assert_allclose(answer.vectors, expected, atol=1e-4)
+            seen.append(answer.served_by)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CLIENTS):
+            group.create_task(client())
+        await eventually(lambda: len(seen) >= CLIENTS and seen[-1] == GPU_ENCODER)
+        os.kill(encoder_process(server), signal.SIGKILL)
+        await eventually(lambda: CPU_ENCODER in seen)
+        await eventually(lambda: seen[-CLIENTS:] == [GPU_ENCODER] * CLIENTS, timeout_s=60)
+        stop.set()
 
 
 async def test_without_a_gpu_the_gpu_profile_answers_from_the_cpu(model: Path, tmp_path: Path) -> None:

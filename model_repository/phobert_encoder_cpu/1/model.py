@@ -10,10 +10,10 @@ from phoserve.serving.onnx import OnnxEncoder
 
 class TritonPythonModel:
     def initialize(self, args):
-        self.config = json.loads(args["model_config"])
-        threads = int(self.config["parameters"]["threads"]["string_value"])
-        folder = Path(args["model_repository"]) / args["model_version"]
-        self.encoder = OnnxEncoder(folder / "model.onnx", threads=threads)
+        options = {key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()}
+        graph = Path(args["model_repository"]) / args["model_version"] / "model.onnx"
+        provider = options.get("provider", "CPUExecutionProvider")
+        self.encoder = OnnxEncoder(graph, threads=int(options["threads"]), providers=[provider])
 
     def execute(self, requests):
         return [self.answer(request) for request in requests]
