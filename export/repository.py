@@ -48,6 +48,7 @@ GPU_WEIGHTS: Final[dict[Profile, str]] = {
     "tensorrt": "tensorrt/model.plan",
     "ort-tensorrt": "onnx/plain.onnx",
 }
+THREAD_PARAMETERS: Final = ("threads", "intra_op_thread_count")
 VERSION: Final = "1"
 
 
@@ -152,10 +153,14 @@ def _configurations(model: Path, contract: ModelContract) -> None:
 
 
 def _adapt(config: Any, contract: ModelContract) -> None:
-    """The templates are written for PhoBERT's width."""
+    """The templates are written for PhoBERT's width, and for graphs that may use every core."""
     for output in config.output:
         if output.name == EMBEDDING:
             output.dims[-1] = contract.dim
+    # The static encoder sums with ScatterND; ONNX Runtime's threads race when they add to one row (its issue 18048).
+    if contract.pooling == "sqrt_tf":
+        for name in set(THREAD_PARAMETERS) & set(config.parameters):
+            config.parameters[name].string_value = "1"
 
 
 def _warm_up_files(model: Path, config: Any) -> None:

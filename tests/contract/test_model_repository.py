@@ -39,6 +39,8 @@ from phoserve.contract import (
     TOKENS,
     TRUNCATED,
     ModelContract,
+    Pooling,
+    load_contract,
     save_contract,
 )
 from phoserve.errors import ConfigurationError
@@ -228,3 +230,14 @@ def test_the_cpu_encoder_gets_what_suits_the_processor(
 ) -> None:
     monkeypatch.setattr(repository, "instruction_set", lambda: processor)
     assert repository.best_cpu_precision(msgspec.structs.replace(CONTRACT, precisions=precisions)) == expected
+
+
+@pytest.mark.parametrize(("profile", "parameter"), [("local", "threads"), ("cpu", "intra_op_thread_count")])
+@pytest.mark.parametrize(("pooling", "threads"), [("sqrt_tf", "1"), ("mean", "0")])
+def test_the_static_encoder_runs_on_one_thread(
+    model: Path, tmp_path: Path, profile: Profile, parameter: str, pooling: Pooling, threads: str
+) -> None:
+    save_contract(msgspec.structs.replace(load_contract(model), pooling=pooling), model)
+    assemble_repository(model, tmp_path / "repository", profile=profile)
+    config = read_config(tmp_path / "repository" / CPU_ENCODER / "configs" / f"{profile}.pbtxt")
+    assert config.parameters[parameter].string_value == threads
