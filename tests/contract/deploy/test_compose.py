@@ -11,6 +11,7 @@ import yaml
 
 from tests.support.chart import CHART, LEAST, Manifest, merged, named, of_kind, render
 from tests.support.compose import DEPLOY, services
+from tests.support.dockerfile import entrypoint, inherited
 
 PAIRS = {
     "api": "phoserve-api",
@@ -139,7 +140,6 @@ def test_hadolint_finds_nothing() -> None:
 
 
 def test_every_image_is_a_target_of_the_dockerfile_that_is_not_root() -> None:
-    stages = _stages((DEPLOY / "Dockerfile").read_text())
     used = {"api", "worker", "triton", "export", "plan"}
     registry = yaml.safe_load((CHART / "values.yaml").read_text())["image"]["registry"]
     for service in services("compose.yaml").values():
@@ -147,16 +147,14 @@ def test_every_image_is_a_target_of_the_dockerfile_that_is_not_root() -> None:
             assert service["build"]["target"] in used if "build" in service else True
             assert service["image"].removeprefix(registry + "/").partition(":")[0] in used
     for target in used:
-        assert _inherited(stages, target, r"^USER (.+)$") == "10001:10001", target
+        assert inherited(target, "USER") == "10001:10001", target
 
 
 def test_images_start_what_chart_and_compose_give_arguments_to() -> None:
-    stages = _stages((DEPLOY / "Dockerfile").read_text())
-    entrypoints = {name: _inherited(stages, name, r"^ENTRYPOINT (.+)$") for name in ("api", "worker", "triton")}
-    assert entrypoints == {
-        "api": '["phoserve", "serve"]',
-        "worker": '["phoserve", "worker"]',
-        "triton": '["tritonserver"]',
+    assert {name: entrypoint(name) for name in ("api", "worker", "triton")} == {
+        "api": ["phoserve", "serve"],
+        "worker": ["phoserve", "worker"],
+        "triton": ["tritonserver"],
     }
 
 
@@ -227,19 +225,3 @@ def _address(value: str) -> str:
     for host, short in HOSTS.items():
         value = re.sub(rf"\b{re.escape(host)}(?=:)", short, value)
     return value
-
-
-def _stages(dockerfile: str) -> dict[str, tuple[str, str]]:
-    """Each stage's parent and instructions."""
-    parts = re.split(r"^FROM (\S+) AS (\S+)$", dockerfile, flags=re.MULTILINE)
-    return {parts[at + 1]: (parts[at], parts[at + 2]) for at in range(1, len(parts), 3)}
-
-
-def _inherited(stages: dict[str, tuple[str, str]], name: str, pattern: str) -> str | None:
-    """The last instruction of that kind in the stage, or in those it is made from."""
-    while name in stages:
-        parent, text = stages[name]
-        if found := re.findall(pattern, text, flags=re.MULTILINE):
-            return str(found[-1])
-        name = parent
-    return None
