@@ -62,6 +62,7 @@ livenessProbe:
 {{- if .Values.redis.enabled -}}
 {{ include "phoserve.fullname" . }}-redis.{{ .Release.Namespace }}:6379
 {{- else -}}
-{{- (urlParse .Values.redis.externalUrl).host -}}
+{{- $host := (urlParse .Values.redis.externalUrl).host -}}
+{{- ternary $host (printf "%s:6379" $host) (contains ":" $host) -}}
 {{- end -}}
 {{- end -}}

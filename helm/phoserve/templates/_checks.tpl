@@ -22,6 +22,9 @@
 {{- include "phoserve.checksOfModel" . -}}
 {{- include "phoserve.checksOfDoor" . -}}
 {{- include "phoserve.checksOfScaling" . -}}
+{{- $out := include "phoserve.externalUrls" . | fromYamlArray -}}
+{{- $closed := and $v.networkPolicy.enabled (not $v.networkPolicy.external.cidrs) (not $v.networkPolicy.egress) -}}
+{{- include "phoserve.check" (dict "ok" (not (and $closed $out)) "say" (printf "%s is outside this release, and the network policies let nothing out: name its network in networkPolicy.external.cidrs, or write a rule in networkPolicy.egress." (join ", " $out))) -}}
 {{- end -}}
 
 {{- define "phoserve.checksOfModel" -}}

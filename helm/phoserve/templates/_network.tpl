@@ -44,11 +44,44 @@
   ports:
     - { port: 6379 }
 {{- end }}
-{{- include "phoserve.externalEgress" . }}
+{{- include "phoserve.externalEgress" (dict "root" . "ports" (include "phoserve.externalPorts" . | fromYamlArray)) }}
+{{- with .Values.networkPolicy.egress }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
+{{/* What the settings name outside this release: their addresses, one a line. */}}
+{{- define "phoserve.externalUrls" -}}
+{{- $values := .Values -}}
+{{- $urls := list (ternary "" $values.qdrant.externalUrl $values.qdrant.enabled) (ternary "" $values.redis.externalUrl $values.redis.enabled) -}}
+{{- range concat $urls (list $values.llm.externalUrl $values.monitoring.otlpEndpoint ($values.sources.env.AWS_ENDPOINT | default "")) }}
+{{- with . }}
+- {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- with $values.settings.QDRANT__GRPC_PORT }}
+{{- if not $values.qdrant.enabled }}
+- {{ printf "grpc://qdrant:%v" . | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The ports they are reached at, beside those that `networkPolicy.external` opens anyway. */}}
+{{- define "phoserve.externalPorts" -}}
+{{- $ports := list -}}
+{{- range .Values.networkPolicy.external.ports }}{{ $ports = append $ports (int .) }}{{ end -}}
+{{- $usual := dict "http" 80 "https" 443 "redis" 6379 "rediss" 6379 -}}
+{{- range include "phoserve.externalUrls" . | fromYamlArray -}}
+{{- $url := urlParse . -}}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) -}}
+{{- $ports = append $ports (int (default (get $usual $url.scheme) $port)) -}}
+{{- end -}}
+{{- uniq $ports | toYaml -}}
+{{- end -}}
+
+{{/* To the world outside: dict "root" $ "ports" LIST */}}
 {{- define "phoserve.externalEgress" -}}
-{{- $external := .Values.networkPolicy.external }}
+{{- $external := .root.Values.networkPolicy.external }}
 {{- with $external.cidrs }}
 - to:
     {{- range . }}
@@ -59,7 +92,7 @@
         {{- end }}
     {{- end }}
   ports:
-    {{- range $external.ports }}
+    {{- range $.ports }}
     - { port: {{ . }} }
     {{- end }}
 {{- end }}

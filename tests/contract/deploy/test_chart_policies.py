@@ -11,6 +11,7 @@ from tests.support.chart import (
     Manifest,
     containers,
     merged,
+    named,
     of_kind,
     pods,
     profile_values,
@@ -193,6 +194,26 @@ def test_cloud_metadata_is_out_of_reach(manifests: list[Manifest]) -> None:
             for peer in rule["to"]:
                 block = peer.get("ipBlock", {})
                 assert block.get("cidr") != "0.0.0.0/0" or "169.254.169.254/32" in block["except"]
+
+
+def test_what_is_named_outside_can_be_reached() -> None:
+    outside = {
+        "qdrant": {"enabled": False, "externalUrl": "https://qdrant.example.com:6333"},
+        "redis": {"enabled": False, "externalUrl": "rediss://cache.example.com/0"},
+        "llm": {"externalUrl": "http://llm.example.com:8080/v1"},
+        "monitoring": {"otlpEndpoint": "http://otel.example.com:4318/v1/traces"},
+        "sources": {"env": {"AWS_ENDPOINT": "https://minio.example.com:9000"}},
+        "settings": {"QDRANT__GRPC_PORT": "6334"},
+        "networkPolicy": {"egress": [{"to": [{"namespaceSelector": {}}], "ports": [{"port": 7777}]}]},
+    }
+    manifests = render(merged(profile_values("gpu"), outside))
+    for name in ("phoserve-api", "phoserve-worker"):
+        rules = named(manifests, "NetworkPolicy", name)["spec"]["egress"]
+        (world,) = [rule for rule in rules if any("ipBlock" in peer for peer in rule["to"])]
+        assert {each["port"] for each in world["ports"]} == {443, 6333, 6334, 6379, 8080, 4318, 9000}
+        assert [{"port": 7777}] in [rule["ports"] for rule in rules]
+    (trigger,) = named(manifests, "ScaledObject", "phoserve-worker-bulk")["spec"]["triggers"]
+    assert trigger["metadata"]["address"] == "cache.example.com:6379"
 
 
 def test_gpus_are_asked_for_and_tolerated() -> None:

@@ -39,6 +39,10 @@ SEMANTIC: list[tuple[dict[str, Any], str]] = [
     ({"sources": {"url": "file:///elsewhere"}}, "file:///originals"),
     ({"sources": {"url": "s3://bucket/x"}}, "sources.volume.enabled is true: set it to false"),
     ({"api": {"autoscaling": {"minReplicas": 9, "maxReplicas": 3}}}, "is above maxReplicas (3)"),
+    (
+        {"llm": {"externalUrl": "http://llm.ai:8080/v1"}, "networkPolicy": {"external": {"cidrs": []}}},
+        "http://llm.ai:8080/v1 is outside this release, and the network policies let nothing out",
+    ),
     ({"workers": {"bulk": {"autoscaling": {"minReplicas": 99}}}}, "workers.bulk.autoscaling.minReplicas (99)"),
 ]
 SCHEMA: list[tuple[dict[str, Any], str]] = [
@@ -56,6 +60,7 @@ SCHEMA: list[tuple[dict[str, Any], str]] = [
     ({"settings": {"limits.max": 3}}, "'limits.max' does not match pattern"),
     ({"sources": {"url": "/data"}}, "at '/sources/url'"),
     ({"api": {"autoscaling": {"engine": "vpa"}}}, "at '/api/autoscaling/engine'"),
+    ({"networkPolicy": {"egress": [{"ports": []}]}}, "missing property 'to'"),
     ({"networkPolicy": {"apiFrom": [{}]}}, "at '/networkPolicy/apiFrom/0'"),
 ]
 

@@ -12,6 +12,7 @@ PLAN = {
     "model": {"source": "volume", "plan": {"enabled": True}},
     "triton": {"gpu": {"enabled": True, "profile": "tensorrt"}},
 }
+EGRESS = {"to": [{"namespaceSelector": {"matchLabels": {"team": "data"}}}], "ports": [{"port": 9000}]}
 SWITCHES: dict[str, list[dict[str, Any]]] = {
     "model": [
         {"model": {"source": "volume", "export": {"enabled": True}}},
@@ -47,7 +48,7 @@ SWITCHES: dict[str, list[dict[str, Any]]] = {
     "network": [
         {},
         {"networkPolicy": {"enabled": False}},
-        {"networkPolicy": {"apiFrom": [{"podSelector": {}}], "external": {"cidrs": []}}},
+        {"networkPolicy": {"apiFrom": [{"podSelector": {}}], "external": {"cidrs": []}, "egress": [EGRESS]}},
     ],
     "monitoring": [
         {},
