@@ -14,7 +14,7 @@ pinned() { # the image of a build argument's default, by digest
 python=$(pinned PYTHON_IMAGE) triton=$(pinned TRITON_IMAGE)
 echo "base images: $python, $triton"
 
-for target in api worker triton export plan; do
+for target in api worker triton export plan loadtest; do
     docker buildx build --file deploy/Dockerfile --target "$target" --tag "$registry/$target:$version" \
         --build-arg "PYTHON_IMAGE=$python" --build-arg "TRITON_IMAGE=$triton" \
         --sbom=true --provenance=mode=max ${push:+"$push"} .

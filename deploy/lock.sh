@@ -8,4 +8,6 @@ mkdir -p requirements
 for extra in local api ingest export; do
     "${compile[@]}" --extra "$extra" --extra command -c requirements/dev.txt -o "requirements/$extra.txt" pyproject.toml
 done
-"${compile[@]}" --extra triton -c requirements/dev.txt -o requirements/triton.txt pyproject.toml
+for extra in loadtest triton; do
+    "${compile[@]}" --extra "$extra" -c requirements/dev.txt -o "requirements/$extra.txt" pyproject.toml
+done

@@ -23,7 +23,7 @@ MONITORED = {"monitoring": {"serviceMonitors": True, "rules": True, "dashboards"
 
 @pytest.fixture(params=PROFILES, scope="module")
 def values(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return merged(profile_values(request.param), MONITORED, {"llm": {"enabled": True}})
+    return merged(profile_values(request.param), MONITORED, {"llm": {"enabled": True}, "loadtest": {"enabled": True}})
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +227,7 @@ def test_gpus_are_asked_for_and_tolerated() -> None:
 
 
 def _with_everything() -> dict[str, Any]:
-    return merged(profile_values("gpu"), {"llm": {"enabled": True}})
+    return merged(profile_values("gpu"), {"llm": {"enabled": True}, "loadtest": {"enabled": True}})
 
 
 def _labels(manifest: Manifest) -> dict[str, str]:

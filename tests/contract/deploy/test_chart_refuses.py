@@ -57,6 +57,7 @@ SCHEMA: list[tuple[dict[str, Any], str]] = [
     ({"triton": {"gpu": {"gpu": {"count": "1"}}}}, "at '/triton/gpu/gpu/count': got string, want integer"),
     ({"api": {"resources": {"limits": {"memory": "1GB"}}}}, "at '/api/resources/limits/memory'"),
     ({"api": {"resources": {"requests": None}}}, "requests"),
+    ({"loadtest": {"runTime": "5 minutes"}}, "at '/loadtest/runTime'"),
     ({"settings": {"limits.max": 3}}, "'limits.max' does not match pattern"),
     ({"sources": {"url": "/data"}}, "at '/sources/url'"),
     ({"api": {"autoscaling": {"engine": "vpa"}}}, "at '/api/autoscaling/engine'"),

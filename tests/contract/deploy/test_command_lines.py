@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterator
 from functools import cache
@@ -25,6 +26,7 @@ from tests.support.dockerfile import entrypoint
 EVERYTHING: dict[str, dict[str, Any]] = {
     "settings": {"LIMITS__MAX_IN_FLIGHT": 128, "LLM__MAX_TOKENS": 512},
     "llm": {"enabled": True},
+    "loadtest": {"enabled": True, "userClasses": ["SearchUser"]},
     "monitoring": {"otlpEndpoint": "http://otel.monitoring:4318/v1/traces"},
     "model": {"source": "volume", "export": {"enabled": True, "revision": "a" * 40}, "plan": {"enabled": True}},
     "triton": {"gpu": {"enabled": True, "profile": "tensorrt"}},
@@ -103,6 +105,17 @@ def test_phoserve_takes_its_arguments(subcommand: str) -> None:
         assert command.commands[subcommand].make_context(subcommand, list(arguments)).params
 
 
+def test_locust_takes_its_flags() -> None:
+    given = [arguments for _, arguments in commands("locust", ALL_VALUES["everything"])]
+    assert len(given) == 2
+    for arguments in given:
+        # In a process of its own: Locust patches the standard library.
+        script = f"from locust.argument_parser import get_parser; print(get_parser().parse_args({arguments!r}))"
+        outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        assert outcome.returncode == 0, outcome.stderr[-500:]
+        assert "user_classes=['SearchUser']" in outcome.stdout
+
+
 def test_workers_ask_for_queues_that_are_filled() -> None:
     for values in ALL_VALUES.values():
         asked = {arguments[arguments.index("--queues") + 1] for _, arguments in commands("phoserve worker", values)}
@@ -140,7 +153,7 @@ def test_a_setting_that_there_is_not_stops_the_program(monkeypatch: pytest.Monke
 
 def test_every_program_is_known(everything: list[Manifest]) -> None:
     """A container that starts something else needs a test of its own here."""
-    known = ("phoserve ", "python ", "tritonserver ", "redis-server ", "./qdrant ", "vllm serve ", "sh -c ")
+    known = ("phoserve ", "locust ", "python ", "tritonserver ", "redis-server ", "./qdrant ", "vllm serve ", "sh -c ")
     for name, pod in pods(everything):
         for container in containers(pod):
             image = container["image"].rsplit("/", 1)[-1].partition(":")[0]
