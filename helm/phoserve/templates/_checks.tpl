@@ -31,6 +31,8 @@
 {{- $v := .Values -}}
 {{- include "phoserve.check" (dict "ok" (or (not $v.model.export.enabled) (eq $v.model.source "volume")) "say" "model.export fills a volume: set model.source to volume.") -}}
 {{- include "phoserve.check" (dict "ok" (or (ne $v.model.source "image") $v.model.image.reference) "say" "model.source is image: say in model.image.reference which image holds the model folder.") -}}
+{{- include "phoserve.check" (dict "ok" (or (not $v.model.reranker.name) (eq $v.model.source "volume")) "say" "model.reranker is a folder on the model volume: set model.source to volume.") -}}
+{{- include "phoserve.check" (dict "ok" (or (not $v.model.reranker.name) (not $v.model.export.enabled) $v.model.reranker.source) "say" "model.reranker.name is set and model.export is on: say in model.reranker.source what to export, such as a model id of the hub.") -}}
 {{- if $v.triton.gpu.enabled -}}
 {{- include "phoserve.check" (dict "ok" (ne $v.model.source "bundled") "say" "triton.gpu is enabled, but the bundled encoder runs on CPUs only: set model.source to volume or image, or use triton.cpu alone.") -}}
 {{- include "phoserve.check" (dict "ok" (ge (int $v.triton.gpu.gpu.count) 1) "say" "triton.gpu is enabled without a GPU: set triton.gpu.gpu.count to 1, or triton.gpu.enabled to false.") -}}

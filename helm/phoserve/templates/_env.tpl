@@ -10,6 +10,10 @@
 - name: PHOSERVE_TRITON__FALLBACK_URL
   value: {{ include "phoserve.tritonUrl" (dict "root" .root "part" "cpu") }}
 {{- end }}
+{{- if $values.model.reranker.name }}
+- name: PHOSERVE_TRITON__RERANKER
+  value: phobert_reranker
+{{- end }}
 - name: PHOSERVE_QDRANT__URL
   value: {{ ternary (printf "http://%s-qdrant:6333" $fullname) $values.qdrant.externalUrl $values.qdrant.enabled }}
 {{ include "phoserve.secretEnv" (dict "root" .root "name" "PHOSERVE_QDRANT__API_KEY" "key" "qdrantApiKey") }}

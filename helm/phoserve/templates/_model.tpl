@@ -35,13 +35,15 @@
 {{/* The init container after which the model's folder is there: dict "root" $ "image" NAME "file" WHAT-TO-WAIT-FOR */}}
 {{- define "phoserve.modelInit" -}}
 {{- $file := printf "%s/%s" (include "phoserve.modelFolder" .root) (default "contract.json" .file) -}}
+{{- $files := list $file -}}
+{{- with .root.Values.model.reranker.name }}{{ $files = append $files (printf "/models/%s/contract.json" .) }}{{ end -}}
 {{- if eq .root.Values.model.source "volume" }}
 - name: wait-for-model
   image: {{ include "phoserve.image" (dict "root" .root "image" .image) }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   command: [sh, -c]
   args:
-    - until [ -f {{ $file }} ]; do echo "waiting for {{ $file }}"; sleep 5; done
+    - until [ -f {{ join " ] && [ -f " $files }} ]; do echo "waiting for {{ join " and " $files }}"; sleep 5; done
   volumeMounts:
     {{- include "phoserve.modelMount" .root | nindent 4 }}
   {{- include "phoserve.initRest" . | nindent 2 }}

@@ -28,6 +28,11 @@ SEMANTIC: list[tuple[dict[str, Any], str]] = [
     (merged(VOLUME, {"triton": {"gpu": {"enabled": True, "profile": "tensorrt"}}}), "set model.plan.enabled"),
     ({"model": {"plan": {"enabled": True}}}, "model.plan needs triton.gpu.enabled"),
     ({"model": {"export": {"enabled": True}}}, "set model.source to volume"),
+    ({"model": {"reranker": {"name": "r"}}}, "model.reranker is a folder on the model volume: set model.source"),
+    (
+        merged(VOLUME, {"model": {"reranker": {"name": "r"}, "export": {"enabled": True}}}),
+        "say in model.reranker.source",
+    ),
     ({"model": {"source": "image"}}, "say in model.image.reference"),
     ({"qdrant": {"enabled": False}}, "say in qdrant.externalUrl"),
     ({"qdrant": {"externalUrl": "http://q:6333"}}, "set qdrant.enabled to false"),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from helm_python import chart as helm
 
+from phoserve.contract import RERANKER as RERANKER_MODEL
 from tests.support.chart import CHART, LEAST, PROFILES, merged, named, of_kind, pairwise, profile_values, render
 from tests.support.kubernetes import VERSIONS, check
 
@@ -13,9 +14,11 @@ PLAN = {
     "triton": {"gpu": {"enabled": True, "profile": "tensorrt"}},
 }
 EGRESS = {"to": [{"namespaceSelector": {"matchLabels": {"team": "data"}}}], "ports": [{"port": 9000}]}
+RERANKER = {"name": "reranker", "source": "team/reranker", "revision": "b" * 40}
 SWITCHES: dict[str, list[dict[str, Any]]] = {
     "model": [
         {"model": {"source": "volume", "export": {"enabled": True}}},
+        {"model": {"source": "volume", "export": {"enabled": True}, "reranker": RERANKER}},
         {"model": {"source": "volume", "volume": {"existingClaim": "models", "storageClassName": "efs"}}},
         {"model": {"source": "image", "image": {"reference": "registry.example.com/model:1"}}},
     ],
@@ -91,6 +94,18 @@ def test_a_plan_is_built_where_it_will_run_and_waited_for() -> None:
     assert "tensorrt/model.plan" in triton["initContainers"][0]["args"][0]
     for manifest in manifests:
         check(manifest, VERSIONS[-1])
+
+
+def test_a_reranker_is_exported_waited_for_and_asked() -> None:
+    values = {"model": {"source": "volume", "export": {"enabled": True}, "reranker": RERANKER}}
+    manifests = render(merged(LEAST, values))
+    jobs = [job["spec"]["template"]["spec"]["containers"][0]["args"] for job in of_kind(manifests, "Job")]
+    assert {"--task=rerank", "--to=/models/reranker", "--revision=" + "b" * 40} <= set(jobs[0] + jobs[1])
+    wait, assemble = named(manifests, "Deployment", "phoserve-triton-cpu")["spec"]["template"]["spec"]["initContainers"]
+    assert "&& [ -f /models/reranker/contract.json ]" in wait["args"][0]
+    assert assemble["args"][-2:] == ["--reranker", "/models/reranker"]
+    (api,) = named(manifests, "Deployment", "phoserve-api")["spec"]["template"]["spec"]["containers"]
+    assert {"name": "PHOSERVE_TRITON__RERANKER", "value": RERANKER_MODEL} in api["env"]
 
 
 def test_the_matrix_holds_every_pair_of_positions() -> None:

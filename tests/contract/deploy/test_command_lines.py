@@ -23,12 +23,18 @@ from phoserve.settings import PREFIX, load_settings
 from tests.support.chart import LEAST, PROFILES, Manifest, containers, merged, of_kind, pods, profile_values, render
 from tests.support.dockerfile import entrypoint
 
+RERANKER = {"name": "reranker", "source": "team/reranker", "revision": "b" * 40}
 EVERYTHING: dict[str, dict[str, Any]] = {
     "settings": {"LIMITS__MAX_IN_FLIGHT": 128, "LLM__MAX_TOKENS": 512},
     "llm": {"enabled": True},
     "loadtest": {"enabled": True, "userClasses": ["SearchUser"]},
     "monitoring": {"otlpEndpoint": "http://otel.monitoring:4318/v1/traces"},
-    "model": {"source": "volume", "export": {"enabled": True, "revision": "a" * 40}, "plan": {"enabled": True}},
+    "model": {
+        "source": "volume",
+        "export": {"enabled": True, "revision": "a" * 40},
+        "plan": {"enabled": True},
+        "reranker": RERANKER,
+    },
     "triton": {"gpu": {"enabled": True, "profile": "tensorrt"}},
 }
 ALL_VALUES: dict[str, dict[str, Any]] = {name: profile_values(name) for name in PROFILES} | {
@@ -49,6 +55,8 @@ def commands(program: str, values: dict[str, Any] | None = None) -> Iterator[tup
             for container in containers(pod):
                 name = container["image"].rsplit("/", 1)[-1].partition(":")[0]
                 words = [*(container.get("command") or entrypoint(name)), *container.get("args", [])]
+                if 'exec phoserve "$@"' in " ".join(words[:3]):
+                    words = ["phoserve", *words[4:]]
                 if " ".join(words).startswith(program):
                     yield container, words[len(program.split()) :]
 
