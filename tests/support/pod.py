@@ -1,7 +1,7 @@
 """A pod of the chart as processes on this machine: programs, flags, variables, probes and hooks as they are rendered.
 
-Replaced is only what a container has to itself: addresses (each pod gets its own on loopback), mounted folders, and
-where the programs lie.
+Replaced is only what a container has to itself: addresses (each pod gets its own on loopback), mounted folders, where
+the programs lie, and Triton's profile: the server from PyPI has no ONNX Runtime backend, so `cpu` becomes `local`.
 """
 
 import http.client
@@ -160,7 +160,8 @@ class Pod:
         words = [re.sub(pattern, lambda match: str(folders[match[1]]), word) for word in words]
         for name, resolved in self._names.items():
             words = [word.replace(name, resolved) for word in words]
-        return [self.address if word == "0.0.0.0" else word for word in words]  # noqa: S104 - it is what goes away
+        own = {"0.0.0.0": self.address, "cpu": "local", "--model-config-name=cpu": "--model-config-name=local"}  # noqa: S104
+        return [own.get(word, word) for word in words]
 
     def _local_flags(self) -> list[str]:
         """What a network and a /dev/shm of its own would do for it."""
