@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from cli.triton_process import TritonInstallation
+from cli.triton_process import TritonInstallation, _die_with_parent
 from tests.support.chart import ROOT
 from tests.support.dockerfile import entrypoint
 
@@ -65,6 +65,7 @@ class Pod:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=_die_with_parent(),
             )
 
     def wait_ready(self) -> None:
