@@ -1,0 +1,68 @@
+"""Vietnamese texts to ask with: short queries and passages, each once."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+
+from cli.evaluation import CorpusRow, QueryRow, read_rows
+from phoserve.errors import ConfigurationError
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+MANY = 4000
+"""Texts made of the samples where no file is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Queries and passages in a fixed, shuffled order."""
+
+    queries: list[str]
+    passages: list[str]
+    source: str
+
+    @classmethod
+    def load(cls, queries: Path | None, passages: Path | None) -> "Texts":
+        """From JSON lines ({"query"} and {"text"}, .gz or not), or made of the sample documents."""
+        found = _distinct([row.query for row in read_rows(queries, QueryRow)]) if queries else sample_queries()
+        texts = _distinct([row.text for row in read_rows(passages, CorpusRow)]) if passages else sample_passages()
+        if not found or not texts:
+            raise ConfigurationError("the files of texts are empty")
+        source = ", ".join(path.name if path else "samples" for path in (queries, passages))
+        return cls(shuffled(found), shuffled(texts), source)
+
+
+def sample_queries() -> list[str]:
+    """The sample questions, then questions that join the halves of two of them."""
+    questions = _distinct([row.query for row in read_rows(SAMPLES / "questions.jsonl", QueryRow)])
+    mixed = (_halves(first, second) for first in questions for second in questions if first != second)
+    return questions + _distinct(list(islice(mixed, MANY)))
+
+
+def sample_passages() -> list[str]:
+    """Windows of about 130 syllables over the sample documents, every 40."""
+    words = [path.read_text(encoding="utf-8").split() for path in sorted((SAMPLES / "documents").iterdir())]
+    windows = [" ".join(each[at : at + 130]) for each in words for at in range(0, max(1, len(each) - 60), 40)]
+    return _distinct(windows)
+
+
+def shuffled(texts: Sequence[str]) -> list[str]:
+    """In another order, always the same."""
+    return random.Random(0).sample(texts, len(texts))  # noqa: S311 - an order, no secret
+
+
+def batches(texts: Sequence[str], size: int) -> Iterator[list[str]]:
+    """`size` texts a time, without end."""
+    source = cycle(texts)
+    while True:
+        yield list(islice(source, size))
+
+
+def _halves(first: str, second: str) -> str:
+    one, two = first.split(), second.split()
+    return " ".join(one[: len(one) // 2] + two[len(two) // 2 :])
+
+
+def _distinct(texts: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(text.strip() for text in texts if text.strip()))
