@@ -11,6 +11,7 @@ what a call costs beside its tokens: `call_tokens` of the profile.
 import argparse
 import asyncio
 import contextlib
+import shutil
 import statistics
 import sys
 import time
@@ -28,7 +29,7 @@ from export.repository import assemble_repository, read_config
 from loadtests.padding import use_python_backend
 from loadtests.serving import serving
 from phoserve.adapters.triton import TritonEmbedder
-from phoserve.contract import GPU_ENCODER, load_contract
+from phoserve.contract import CPU_ENCODER, GPU_ENCODER, PUBLIC_MODEL, load_contract
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
 
@@ -129,8 +130,8 @@ def _prepare(arguments: argparse.Namespace, target: Path) -> None:
     config = read_config(path)
     config.parameters["provider"].string_value = PROVIDERS[arguments.provider]
     path.write_text(text_format.MessageToString(config))
-    # The CPU encoder would only take part if the other one failed; it then fails loudly instead.
-    front = target / "phobert_simcse" / "configs" / "gpu.pbtxt"
+    shutil.rmtree(target / CPU_ENCODER)  # a GPU encoder that fails must not be covered up
+    front = target / PUBLIC_MODEL / "configs" / "gpu.pbtxt"
     config = read_config(front)
     config.parameters["encoders"].string_value = GPU_ENCODER
     config.parameters["encoder_timeout_s"].string_value = "120"
