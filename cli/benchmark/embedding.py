@@ -77,7 +77,7 @@ def _started(plan: EmbeddingPlan, work: Path, report: Reporter, stack: ExitStack
             contenders.append(stack.enter_context(seed(plan.peers.python, plan.peers.source, work)))
         with report.step("Starting Infinity"):
             pipeline = TextPipeline.load(plan.model)
-            folder = _onnx_folder(plan.peers, work)
+            folder = _onnx_folder(plan.peers)
             server = infinity(plan.peers.python, folder, work, lambda text: pipeline.segment([text])[0])
             contenders.append(stack.enter_context(server))
     return contenders
@@ -123,8 +123,9 @@ def _check_same_vectors(contenders: Sequence[Contender], limit: BareRuntime, tex
             raise ConfigurationError(f"{each.name} serves other vectors than {limit.name}: cosine {cosines.min():.4f}")
 
 
-def _onnx_folder(peers: Peers, work: Path) -> Path:
-    folder = work.parent / f"{peers.source.name}-onnx"
+def _onnx_folder(peers: Peers) -> Path:
+    """Made once, inside the peers' environment."""
+    folder = peers.python.absolute().parents[1] / f"{peers.source.name}-onnx"
     if not folder.exists():
         command = [str(peers.python), str(ONNX_FOLDER), str(peers.source), str(folder)]
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - the project's own script

@@ -3,6 +3,7 @@
 PYTHON onnx_folder.py SOURCE TARGET; it runs in the peers' environment and imports nothing of this project.
 """
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -29,6 +30,10 @@ def main(source: Path, target: Path) -> None:
     for path in source.iterdir():
         if path.is_file() and path.suffix != ".safetensors" and path.name != "contract.json":
             shutil.copy2(path, target)
+    config = json.loads((target / "config.json").read_text())
+    # RoBERTa begins to count positions at 2, Infinity cuts texts at this number: without the two it asks past the end.
+    config["max_position_embeddings"] -= 2
+    (target / "config.json").write_text(json.dumps(config))
     names = ["input_ids", "attention_mask"]
     ids = torch.tensor([[0, 5, 6, 2], [0, 7, 2, 1]])
     torch.onnx.export(
