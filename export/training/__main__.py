@@ -12,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 import export.bundled
-from export.training.labelled import load_set
+from export.training.labelled import load_held_out, load_set
 from export.training.quality import MODES, Corpus, Encoder, find
 from export.training.recipe import Recipe, make
 from export.training.tables import Row, choose_fusion, paraphrase_figures, retrieval_table
@@ -81,12 +81,14 @@ def quality(
 
 @app.command()
 def fusion(model: ModelFolder = BUNDLED, data: DataFolder = DATA) -> None:
-    """Print the fusion weights that are best on vicov19qa's validation split."""
+    """Print the fusion weights that are best on vicov19qa's validation split and on held-out training documents."""
     encoder = Encoder(model)
-    labelled = load_set(data / "eval", "vicov19qa", split="val")
-    best, tried = choose_fusion(find(encoder, labelled.queries, Corpus(encoder, labelled.passages)), labelled)
-    for dense, figure in tried.items():
-        console.print(f"dense {dense:.2f}  nDCG@10 {figure:.4f}" + ("  <- best" if dense == best.dense else ""))
+    sets = [load_set(data / "eval", "vicov19qa", split="val"), load_held_out(data / "train")]
+    sources = [(find(encoder, each.queries, Corpus(encoder, each.passages)), each) for each in sets]
+    best, tried = choose_fusion(sources)
+    for dense, figures in tried.items():
+        cells = "  ".join(f"{each.name} {figure:.4f}" for each, figure in zip(sets, figures, strict=True))
+        console.print(f"dense {dense:.2f}  nDCG@10 {cells}" + ("  <- best" if dense == best.dense else ""))
 
 
 def _print(rows: list[Row], title: str, *, as_json: bool) -> None:

@@ -20,6 +20,8 @@ from phoserve.text.tones import modern_tones
 BATCH: Final = 2000
 SENTENCE_END: Final = frozenset((".", "!", "?", ";", "\n", "..."))
 SHORTEST_SENTENCE: Final = 5
+HELD_OUT_EVERY: Final = 100
+"""One document in so many is never trained on: the fusion weights are chosen on these."""
 
 Tokens = NDArray[np.int32]
 
@@ -51,6 +53,11 @@ def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
         with lzma.open(path, "rt", encoding="utf-8") as file:
             for line in file:
                 yield _document(json.loads(line))
+
+
+def is_held_out(position: int) -> bool:
+    """Whether the document at that position of all is kept from training."""
+    return position % HELD_OUT_EVERY == 0
 
 
 def segmented(documents: Iterable[Document]) -> Iterator[Document]:

@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from export.training.corpus import HELD_OUT_EVERY, read_documents
+
 # The four sets of the model card; vicov19qa alone has a validation split, on which the fusion weights are chosen.
 SETS: Final = ("viquad_test", "alqac2022", "vicov19qa", "mailong25_viqa")
 
@@ -36,6 +38,16 @@ def load_set(folder: Path, name: str, *, split: str | None = None) -> LabelledSe
         if wanted is None or line["split"] == wanted:
             relevant.setdefault(line["query"], set()).add(position[line["positive_id"]])
     return LabelledSet(name, list(relevant), list(relevant.values()), [titled(passage) for passage in corpus])
+
+
+def load_held_out(folder: Path) -> LabelledSet:
+    """Title and text of the documents in `folder` (.jsonl.xz) that nothing was trained on: whose text is this title?"""
+    documents = islice(read_documents(sorted(folder.glob("*.jsonl.xz"))), 0, None, HELD_OUT_EVERY)
+    chosen = [document for document in documents if document.title and document.parts]
+    relevant: dict[str, set[int]] = {}
+    for position, document in enumerate(chosen):
+        relevant.setdefault(document.title, set()).add(position)
+    return LabelledSet("held out", list(relevant), list(relevant.values()), ["\n".join(each.parts) for each in chosen])
 
 
 def load_distractors(path: Path, count: int) -> list[str]:

@@ -17,10 +17,12 @@ from export.training.bags import PairBags
 from export.training.bundle import write_model
 from export.training.composition import composition
 from export.training.corpus import (
+    HELD_OUT_EVERY,
     Document,
     TokenisedDocument,
     Tokens,
     count_words,
+    is_held_out,
     read_documents,
     segmented,
     tokenised,
@@ -131,8 +133,10 @@ def _clean_documents(data: Path, say: Note) -> list[Document]:
         raise ConfigurationError(f"there is no training data (*.jsonl.xz) in {data / 'train'}")
     say(f"read {len(documents):,} documents")
     leaks = LeakageFilter(_evaluation_texts(data / "eval")).leaks(document.text for document in documents)
-    clean = list(segmented(compress(documents, (not leak for leak in leaks))))
-    say(f"segmented {len(clean):,}; {sum(leaks):,} shared text with the evaluation sets and were dropped")
+    kept = [not leak and not is_held_out(position) for position, leak in enumerate(leaks)]
+    clean = list(segmented(compress(documents, kept)))
+    dropped = f"{sum(leaks):,} shared text with the evaluation sets and were dropped"
+    say(f"segmented {len(clean):,}; {dropped}, one in {HELD_OUT_EVERY} was held out")
     return clean
 
 
