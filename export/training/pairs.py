@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, count
 from typing import Final
 
 import numpy as np
@@ -12,6 +12,7 @@ from export.training.corpus import TokenisedDocument, Tokens
 LONGEST_QUERY: Final = 40
 LONGEST_PASSAGE: Final = 1024
 SHORTEST_SENTENCE: Final = 6
+SHORTEST_VIEWED: Final = 10
 
 # What questions are made of besides their subject: mixed into queries so that the model learns how little it says.
 QUESTION_PHRASES: Final[Sequence[str]] = [
@@ -33,15 +34,22 @@ class PairRecipe:
     """How often one or two question phrases are added to a query."""
     remove_sentence: float = 0.5
     """How often the passage lacks the sentence that is the query: the rest of the time, words in common are taught."""
+    views: int = 0
+    """Sentences of each document of which two views, each without some tokens, become a pair: what it says, not only
+    what it is about, since the other sentences of the document are its foils."""
+    keep_in_view: float = 0.6
+    """A view keeps a part of its sentence's tokens, uniform between this and 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Token ids of a query and of its passage, and the position of the document they come from."""
+    """Token ids of a query and of its passage."""
 
     query: Tokens
     passage: Tokens
     document: int
+    """The position of the document they come from, or below 0: pairs of one document are not each other's foils, two
+    views of a sentence are everybody's."""
 
 
 def make_pairs(
@@ -49,10 +57,15 @@ def make_pairs(
 ) -> Iterator[Pair]:
     """Yield the pairs of `documents`, in their order; the same seed gives the same pairs."""
     maker = _PairMaker(phrases, recipe, np.random.default_rng(seed))
+    # Below -1, which ends no document, so that every pair of views is a document of its own.
+    own = count(-2, -1)
     for index, document in enumerate(documents):
         for query, passage in maker.pairs(document):
             if len(query) >= 2 and len(passage) >= 4:
                 yield Pair(query, passage[:LONGEST_PASSAGE], index)
+        for one, other in maker.views(document):
+            if len(one) >= 2 and len(other) >= 2:
+                yield Pair(one, other, next(own))
 
 
 class _PairMaker:
@@ -73,6 +86,12 @@ class _PairMaker:
         if len(sentences) > 1:
             for _ in range(self._recipe.sentences):
                 yield from self._sentence_pair(document.title, sentences)
+
+    def views(self, document: TokenisedDocument) -> Iterator[tuple[Tokens, Tokens]]:
+        """Two incomplete copies of some of its sentences."""
+        sentences = [each for each in chain.from_iterable(document.parts) if len(each) >= SHORTEST_VIEWED]
+        for chosen in self._random.permutation(len(sentences))[: self._recipe.views]:
+            yield self._part(sentences[chosen]), self._part(sentences[chosen])
 
     def _lead_pair(self, document: TokenisedDocument) -> tuple[Tokens, Tokens]:
         """A lead, and what follows it; now and then with the title."""
@@ -100,6 +119,9 @@ class _PairMaker:
             chosen = self._random.integers(len(self._phrases), size=self._random.integers(1, 3))
             query = np.concatenate([query, *(self._phrases[index] for index in chosen)])
         return query
+
+    def _part(self, sentence: Tokens) -> Tokens:
+        return sentence[self._random.random(len(sentence)) < self._random.uniform(self._recipe.keep_in_view, 1)]
 
     def _happens(self, probability: float) -> bool:
         return bool(self._random.random() < probability)

@@ -4,7 +4,7 @@ import gzip
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
 from typing import Final
@@ -49,6 +49,8 @@ class Stage:
 
     schedule: Schedule
     part: float = 1.0
+    views: int = 0
+    """Of each document, how many sentences are paired with themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Recipe:
         default=(
             Stage(Schedule()),
             # Again, gently, among passages of the same topic: these are hard to tell apart.
-            Stage(Schedule(run=32, learning_rate=0.008, topics=400), part=0.5),
+            Stage(Schedule(run=32, learning_rate=0.008, topics=400), part=0.5, views=1),
         )
     )
     fusion: Fusion = field(default_factory=Fusion)
@@ -111,7 +113,8 @@ def _trained(
     for number, stage in enumerate(recipe.stages):
         seed = recipe.seed + number
         chosen = _part(ids, stage.part, seed)
-        bags = PairBags(make_pairs(chosen, questions, recipe.pairs, seed=seed), parts.shape[0], guide)
+        pairs = replace(recipe.pairs, views=stage.views)
+        bags = PairBags(make_pairs(chosen, questions, pairs, seed=seed), parts.shape[0], guide)
         say(f"stage {number + 1}: {len(bags):,} pairs of {len(chosen):,} documents")
         table = train(bags, parts, recipe.dim, stage.schedule, seed=seed, start=table, report=report)
     if table is None:

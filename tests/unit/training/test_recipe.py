@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.training.corpus import TokenisedDocument
+from export.training.labelled import load_held_out
+from export.training.pairs import PairRecipe, make_pairs
 from export.training.quality import Encoder
 from export.training.recipe import Recipe, Stage, make
 from export.training.static import Schedule
@@ -50,6 +53,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         thing, place = random.choice(THINGS), random.choice(PLACES)
         body = f"Người dân {place} bán {thing} sang nhiều nước. Giá {thing} năm nay tăng. Nhà vườn ở {place} rất vui."
         lines.append({"title": f"{thing} của {place}", "lead": f"Mùa {thing} ở {place} bắt đầu.", "body": body})
+    lines.insert(0, {"title": "Câu đố", "body": "Bài đầu tiên trong một trăm bài được giữ lại, không ai học nó."})
     with lzma.open(folder / "train" / "news.jsonl.xz", "wt", encoding="utf-8") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)
     with gzip.open(folder / "eval" / "corpus_x.jsonl.gz", "wt", encoding="utf-8") as file:
@@ -73,8 +77,27 @@ def test_the_model_finds_what_a_question_is_about(made: tuple[Path, list[str]]) 
 
 
 def test_documents_of_the_evaluation_sets_are_dropped(made: tuple[Path, list[str]]) -> None:
-    assert any("segmented 300; 1 shared text" in line for line in made[1])
+    assert any("segmented 297; 1 shared text" in line for line in made[1])
     assert "nguyên_văn" not in (made[0] / "vocab.txt").read_text(encoding="utf-8")
+
+
+def test_every_hundredth_document_is_held_out(made: tuple[Path, list[str]], data: Path) -> None:
+    assert "một_trăm" not in (made[0] / "vocab.txt").read_text(encoding="utf-8")
+    held_out = load_held_out(data / "train")
+    assert held_out.queries[0] == "Câu đố"
+    assert len(held_out.passages) == 4
+
+
+def test_two_views_of_a_sentence_are_a_pair_of_their_own() -> None:
+    sentence = np.arange(100, 130, dtype=np.int32)
+    document = TokenisedDocument(np.array([1, 2], np.int32), [[sentence, sentence + 100]])
+    pairs = list(make_pairs([document, document], [], PairRecipe(views=2), seed=0))
+    views = [pair for pair in pairs if pair.document < 0]
+    assert len({pair.document for pair in views}) == len(views) == 4
+    for pair in views:
+        assert {*pair.query.tolist()} | {*pair.passage.tolist()} <= {*sentence.tolist(), *(sentence + 100).tolist()}
+        assert set(pair.query) & set(pair.passage)
+        assert set(pair.query) != set(pair.passage)
 
 
 def test_the_contract_names_what_was_made(made: tuple[Path, list[str]]) -> None:
