@@ -31,7 +31,7 @@ from export.training.distil import FolderTeacher
 from export.training.labelled import load_paraphrases
 from export.training.leakage import LeakageFilter
 from export.training.pairs import QUESTION_PHRASES, PairRecipe, make_pairs
-from export.training.shape import evened
+from export.training.shape import evened, silenced
 from export.training.static import Report, Schedule, train
 from phoserve.contract import Fusion
 from phoserve.errors import ConfigurationError
@@ -90,7 +90,8 @@ def make(
     documents = _clean_documents(data, say)
     pieces = _tokenizer(recipe, documents, target)
     say(f"tokenizer: {len(pieces):,} pieces")
-    table = evened(_trained(recipe, documents, pieces, WordPieces(target), teacher, say, report))
+    table = _trained(recipe, documents, pieces, WordPieces(target), teacher, say, report)
+    table = silenced(evened(table), pieces)
     write_model(target, recipe.name, target, table, fusion=recipe.fusion, precisions=("fp32", "int8"))
     say(f"wrote {target}")
     return table

@@ -1,5 +1,6 @@
-"""After training: even out the directions and lengths of a table, which helps it where it was not trained."""
+"""After training: even out the directions and lengths of a table, and let only words count."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -20,3 +21,11 @@ def evened(table: Array, *, whitening: float = WHITENING, length_power: float = 
     lengths = np.linalg.norm(turned, axis=1, keepdims=True)
     shaped: Array = (turned * np.maximum(lengths, 1e-9) ** (length_power - 1)).astype(np.float32)
     return shaped
+
+
+def silenced(table: Array, pieces: Sequence[str]) -> Array:
+    """`table` with nothing for the pieces, after its four special rows, that hold neither letter nor digit."""
+    marks = [row for row, piece in enumerate(pieces, len(table) - len(pieces)) if not any(map(str.isalnum, piece))]
+    quiet = table.copy()
+    quiet[marks] = 0
+    return quiet

@@ -81,6 +81,12 @@ def test_documents_of_the_evaluation_sets_are_dropped(made: tuple[Path, list[str
     assert "nguyên_văn" not in (made[0] / "vocab.txt").read_text(encoding="utf-8")
 
 
+def test_punctuation_says_nothing(made: tuple[Path, list[str]]) -> None:
+    encoder = Encoder(made[0])
+    plain, marked = encoder.embed(["cà phê của Đắk Lắk", "cà phê , của ; Đắk Lắk ."])
+    assert np.allclose(plain, marked, atol=1e-6)
+
+
 def test_every_hundredth_document_is_held_out(made: tuple[Path, list[str]], data: Path) -> None:
     assert "một_trăm" not in (made[0] / "vocab.txt").read_text(encoding="utf-8")
     held_out = load_held_out(data / "train")
