@@ -12,10 +12,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 import export.bundled
+from export.training import bundle
 from export.training.labelled import load_held_out, load_set
 from export.training.quality import MODES, Corpus, Encoder, find
 from export.training.recipe import Recipe, make
-from export.training.tables import Row, choose_fusion, paraphrase_figures, retrieval_table
+from export.training.tables import Row, choose_fusion, paraphrase_figures, retrieval_table, try_fusion
+from phoserve.contract import Fusion
 
 BUNDLED: Final = Path(export.bundled.__path__[0])
 DATA: Final = Path("../shared/data")
@@ -58,6 +60,16 @@ def train(
 
 
 @app.command()
+def ship(
+    model: Annotated[Path, typer.Argument(help="Folder that `train` wrote.")],
+    dense: Annotated[float, typer.Option(min=0, max=1, help="Weight of the dense side, see `fusion`.")],
+    target: Annotated[Path, typer.Option(help="Folder to put it in.")] = BUNDLED,
+) -> None:
+    """Make a trained model the bundled one: its int8 graph, its tokenizer and the fusion weights."""
+    bundle.ship(model, target, fusion=Fusion(dense=dense, lexical=round(1 - dense, 2)))
+
+
+@app.command()
 def quality(
     model: ModelFolder = BUNDLED,
     data: DataFolder = DATA,
@@ -81,14 +93,16 @@ def quality(
 
 @app.command()
 def fusion(model: ModelFolder = BUNDLED, data: DataFolder = DATA) -> None:
-    """Print the fusion weights that are best on vicov19qa's validation split and on held-out training documents."""
+    """Print nDCG@10 at each weight on vicov19qa's validation split and on held-out documents, and which to choose."""
     encoder = Encoder(model)
-    sets = [load_set(data / "eval", "vicov19qa", split="val"), load_held_out(data / "train")]
-    sources = [(find(encoder, each.queries, Corpus(encoder, each.passages)), each) for each in sets]
-    best, tried = choose_fusion(sources)
-    for dense, figures in tried.items():
-        cells = "  ".join(f"{each.name} {figure:.4f}" for each, figure in zip(sets, figures, strict=True))
-        console.print(f"dense {dense:.2f}  nDCG@10 {cells}" + ("  <- best" if dense == best.dense else ""))
+    hard, held_out = load_set(data / "eval", "vicov19qa", split="val"), load_held_out(data / "train")
+    sources = [(find(encoder, each.queries, Corpus(encoder, each.passages)), each) for each in (hard, held_out)]
+    trials, bm25 = try_fusion(*sources)
+    chosen = choose_fusion(trials, bm25)
+    console.print(f"BM25 alone on vicov19qa: {bm25:.4f}")
+    for trial in trials:
+        figures = f"dense {trial.dense:.2f}  vicov19qa {trial.hard:.4f}  held out {trial.held_out:.4f}"
+        console.print(figures + ("  <- chosen" if trial.dense == chosen else ""))
 
 
 def _print(rows: list[Row], title: str, *, as_json: bool) -> None:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
+import msgspec
 import numpy as np
 
 from export.graph import Array
 from export.training.graph import write_static_graph
-from phoserve.contract import MERGES_FILE, VOCAB_FILE, Fusion, ModelContract, save_contract, sha256_of
+from phoserve.contract import MERGES_FILE, VOCAB_FILE, Fusion, ModelContract, load_contract, save_contract, sha256_of
 
 # A sum over a bag of words does not blur with length as attention does over-long: whole sections may be one text.
 MAX_TOKENS: Final = 512
@@ -56,6 +57,20 @@ def write_model(
         fusion=fusion,
     )
     save_contract(contract, folder)
+    return contract
+
+
+def ship(source: Path, target: Path, *, fusion: Fusion, precision: Precision = "int8") -> ModelContract:
+    """Copy what is served of the model folder `source`, one graph and the tokenizer, to `target`; other files stay."""
+    graph = target / "onnx" / f"{precision}.onnx"
+    shutil.rmtree(graph.parent, ignore_errors=True)
+    graph.parent.mkdir(parents=True)
+    for name in (VOCAB_FILE, MERGES_FILE, f"onnx/{precision}.onnx"):
+        shutil.copyfile(source / name, target / name)
+    contract = msgspec.structs.replace(
+        load_contract(source), weights_sha256=sha256_of(graph), precisions=(precision,), fusion=fusion
+    )
+    save_contract(contract, target)
     return contract
 
 

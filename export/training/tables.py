@@ -43,17 +43,32 @@ def paraphrase_figures(encoder: Encoder, path: Path) -> tuple[float, float]:
     return paraphrase_auc(encoder, *pairs), overlap_auc(encoder.pipeline, *pairs)
 
 
-def choose_fusion(sources: Sequence[tuple[Found, LabelledSet]]) -> tuple[Fusion, dict[float, list[float]]]:
-    """The weights, adding up to 1, with the best mean nDCG@10 over `sources`, each counting the same.
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one weight of the dense side does to questions that are hard for it, and to titles of held-out documents."""
 
-    Also the figures of each dense weight tried, one a source.
-    """
-    tried = {dense: [_hybrid_ndcg(*source, _weights(dense)) for source in sources] for dense in WEIGHTS}
-    return _weights(max(tried, key=lambda dense: sum(tried[dense]))), tried
+    dense: float
+    hard: float
+    held_out: float
 
 
-def _hybrid_ndcg(found: Found, labelled: LabelledSet, weights: Fusion) -> float:
-    rankings = found.rankings("hybrid", weights)
+def try_fusion(hard: tuple[Found, LabelledSet], held_out: tuple[Found, LabelledSet]) -> tuple[list[Trial], float]:
+    """nDCG@10 of the hybrid at every weight, and of BM25 alone on the hard questions."""
+    trials = [
+        Trial(dense, _ndcg(*hard, "hybrid", _weights(dense)), _ndcg(*held_out, "hybrid", _weights(dense)))
+        for dense in WEIGHTS
+    ]
+    return trials, _ndcg(*hard, "lexical", Fusion())
+
+
+def choose_fusion(trials: Sequence[Trial], bm25: float) -> float:
+    """The weight that does most for the held-out documents without falling behind BM25 on the hard questions."""
+    harmless = [trial for trial in trials if trial.hard >= bm25] or [max(trials, key=lambda trial: trial.hard)]
+    return max(harmless, key=lambda trial: trial.held_out).dense
+
+
+def _ndcg(found: Found, labelled: LabelledSet, mode: str, weights: Fusion) -> float:
+    rankings = found.rankings(mode, weights)
     return estimate([ndcg(*pair) for pair in zip(rankings, labelled.relevant, strict=True)], resamples=1).mean
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.training.bundle import ship
 from export.training.corpus import TokenisedDocument
 from export.training.labelled import load_held_out
 from export.training.pairs import PairRecipe, make_pairs
 from export.training.quality import Encoder
 from export.training.recipe import Recipe, Stage, make
 from export.training.static import Schedule
-from phoserve.contract import load_contract
+from export.training.tables import Trial, choose_fusion
+from phoserve.contract import Fusion, load_contract
 from phoserve.errors import ConfigurationError
 
 THINGS = [
@@ -81,6 +83,14 @@ def test_documents_of_the_evaluation_sets_are_dropped(made: tuple[Path, list[str
     assert "nguyên_văn" not in (made[0] / "vocab.txt").read_text(encoding="utf-8")
 
 
+def test_what_is_shipped_is_the_byte_graph_alone(made: tuple[Path, list[str]], tmp_path: Path) -> None:
+    contract = ship(made[0], tmp_path, fusion=Fusion(dense=0.4, lexical=0.6))
+    assert load_contract(tmp_path) == contract
+    assert [path.name for path in (tmp_path / "onnx").iterdir()] == ["int8.onnx"]
+    text = ["cà phê của Đắk Lắk"]
+    assert np.array_equal(Encoder(tmp_path).embed(text), Encoder(made[0], precision="int8").embed(text))
+
+
 def test_punctuation_says_nothing(made: tuple[Path, list[str]]) -> None:
     encoder = Encoder(made[0])
     plain, marked = encoder.embed(["cà phê của Đắk Lắk", "cà phê , của ; Đắk Lắk ."])
@@ -126,3 +136,9 @@ def test_the_same_seed_makes_the_same_model(data: Path, made: tuple[Path, list[s
 def test_without_training_data_it_says_where_it_looked(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="train"):
         make(SMALL, tmp_path, tmp_path / "model", note=lambda _: None)
+
+
+def test_the_weight_helps_the_held_out_without_harming_the_hard() -> None:
+    trials = [Trial(0.2, hard=0.43, held_out=0.80), Trial(0.3, hard=0.42, held_out=0.84), Trial(0.4, 0.40, 0.90)]
+    assert choose_fusion(trials, bm25=0.41) == 0.3
+    assert choose_fusion(trials, bm25=0.5) == 0.2
