@@ -13,11 +13,13 @@ from rich.table import Table
 
 import export.bundled
 from export.training import bundle
+from export.training.agreement import largest_batch_difference, precisions_agree
 from export.training.labelled import load_held_out, load_set
 from export.training.quality import MODES, Corpus, Encoder, find
 from export.training.recipe import Recipe, make
+from export.training.speed import keep_to_one_core, speeds
 from export.training.tables import Row, choose_fusion, paraphrase_figures, retrieval_table, try_fusion
-from phoserve.contract import Fusion
+from phoserve.contract import load_contract
 
 BUNDLED: Final = Path(export.bundled.__path__[0])
 DATA: Final = Path("../shared/data")
@@ -103,6 +105,27 @@ def fusion(model: ModelFolder = BUNDLED, data: DataFolder = DATA) -> None:
     for trial in trials:
         figures = f"dense {trial.dense:.2f}  vicov19qa {trial.hard:.4f}  held out {trial.held_out:.4f}"
         console.print(figures + ("  <- chosen" if trial.dense == chosen else ""))
+
+
+@app.command()
+def speed(model: ModelFolder = BUNDLED, data: DataFolder = DATA) -> None:
+    """Print how many questions of viquad_test a second one core encodes through ONNX Runtime."""
+    keep_to_one_core()
+    questions = load_set(data / "eval", "viquad_test").queries
+    for each in speeds(Encoder(model), questions):
+        console.print(f"{each.name:28} {each.median:8,.0f} questions/s ({each.slowest:,.0f} to {each.fastest:,.0f})")
+
+
+@app.command()
+def agreement(model: ModelFolder = BUNDLED, data: DataFolder = DATA) -> None:
+    """Print how far apart a model's precisions are on every set, and each text alone from the same text in a batch."""
+    encoders = {each: Encoder(model, precision=each) for each in load_contract(model).precisions}
+    questions = load_set(data / "eval", "viquad_test").queries
+    for precision, encoder in encoders.items():
+        console.print(f"{precision}: alone and in batches at most {largest_batch_difference(encoder, questions)} apart")
+    for line in precisions_agree(encoders, data / "eval"):
+        figures = "  ".join(f"{precision} {figure:.4f}" for precision, figure in line.figures.items())
+        console.print(f"{line.name:16} dense nDCG@10  {figures}  apart {line.points:.2f} points")
 
 
 def _print(rows: list[Row], title: str, *, as_json: bool) -> None:

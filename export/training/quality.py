@@ -15,6 +15,7 @@ from phoserve.contract import EMBEDDING, INPUT_IDS, LENGTHS, Fusion
 from phoserve.evaluation import Estimate, Ranking, auc, evaluate
 from phoserve.fusion import FUSION_DEPTH, fuse
 from phoserve.ports import FloatMatrix
+from phoserve.text.bpe import TokenBatch
 from phoserve.text.lexical import SparseVector, passage_terms, query_terms
 from phoserve.text.pipeline import TextPipeline
 
@@ -37,14 +38,14 @@ class Encoder:
 
     def embed(self, texts: Sequence[str]) -> FloatMatrix:
         """Vectors of `texts`, float32 (texts, dim)."""
-        blocks = [self._embed_batch(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)]
-        return np.concatenate(blocks)
+        batches = (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
+        return np.concatenate([self.vectors(self.pipeline.encode(batch)) for batch in batches])
 
-    def _embed_batch(self, texts: Sequence[str]) -> FloatMatrix:
-        batch = self.pipeline.encode(texts)
+    def vectors(self, batch: TokenBatch) -> FloatMatrix:
+        """Vectors of texts that are tokens already, float32 (texts, dim)."""
         feed = {INPUT_IDS: batch.ids, LENGTHS: np.diff(batch.offsets).astype(np.int32)}
-        vectors: FloatMatrix = self._session.run([EMBEDDING], feed)[0]
-        return vectors
+        found: FloatMatrix = self._session.run([EMBEDDING], feed)[0]
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import export.bundled
 from export import model_folder
 from export.parity import cosine, parity_texts, tokenised
 from export.sources import Source
@@ -47,6 +48,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["fp32", "int8", "plain", "fp16"])
 def test_the_old_runtime_gives_the_same_vectors(old_python: Path, model: Path, tmp_path: Path, name: str) -> None:
+    worst = compare(old_python, model, name, tmp_path)
+    assert worst >= (0.99999 if name != "fp16" else 0.9999), f"{name} under {OLD}, {sys.version_info}: {worst}"
+
+
+@pytest.mark.slow
+def test_the_old_runtime_runs_the_bundled_encoder(old_python: Path, tmp_path: Path) -> None:
+    assert compare(old_python, Path(export.bundled.__path__[0]), "int8", tmp_path) >= 0.99999
+
+
+def compare(old_python: Path, model: Path, name: str, folder: Path) -> float:
+    """The lowest cosine between a text's vectors under the old runtime and under this one."""
     encoder = OnnxEncoder(model / "onnx" / f"{name}.onnx")
     texts = tokenised(TextPipeline.load(model), parity_texts(24))
     ids, lengths = np.concatenate(texts), np.array([len(text) for text in texts], np.int32)
@@ -54,9 +66,8 @@ def test_the_old_runtime_gives_the_same_vectors(old_python: Path, model: Path, t
         tensors = {"INPUT_IDS": ids, "LENGTHS": lengths}
     else:
         tensors = {"INPUT_IDS": padded(ids, lengths, int(lengths.max()))}
-    np.savez(tmp_path / "tensors.npz", **tensors)
-    output = tmp_path / "vectors.npy"
-    arguments = [str(model / "onnx" / f"{name}.onnx"), str(tmp_path / "tensors.npz"), str(output)]
+    np.savez(folder / "tensors.npz", **tensors)
+    output = folder / "vectors.npy"
+    arguments = [str(model / "onnx" / f"{name}.onnx"), str(folder / "tensors.npz"), str(output)]
     subprocess.run([old_python, "-c", RUN, *arguments], check=True, timeout=60)
-    worst = cosine(np.load(output), encoder.encode(ids, lengths)).min()
-    assert worst >= (0.99999 if name != "fp16" else 0.9999), f"{name} under {OLD}, {sys.version_info}: {worst}"
+    return float(cosine(np.load(output), encoder.encode(ids, lengths)).min())
