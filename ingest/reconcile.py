@@ -1,6 +1,7 @@
 """Find what was begun and not finished, whatever died meanwhile, and see it through."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -11,9 +12,11 @@ from ingest.leftovers import is_left_over
 from phoserve.documents import DocumentState
 from phoserve.errors import PhoserveError
 from phoserve.ports import DocumentRegistry, PassageIndex, SourceStore, Task, TaskQueue
-from phoserve.removal import purge_collection, remove_marked
+from phoserve.removal import purge_collection, remove_marked, sweep_originals
 
 INTERVAL_S: Final = 5.0
+SWEEP_INTERVAL_S: Final = 3600.0
+UPLOAD_AT_LONGEST: Final = timedelta(days=1)
 DOCUMENTS_AT_ONCE: Final = 500
 FAR_AHEAD: Final = timedelta(days=36500)
 
@@ -53,13 +56,24 @@ class Reconciler:
 
     async def run_forever(self, *, every_s: float = INTERVAL_S, turn: Turn | None = None) -> None:
         """Reconcile every `every_s` seconds until cancelled, where several do so in turn; an outage is waited out."""
+        swept_at = time.monotonic()
         while True:
             await asyncio.sleep(every_s)
             try:
                 if turn is None or await turn.take(every_s):
                     await self.run_once()
+                    if time.monotonic() - swept_at >= SWEEP_INTERVAL_S:
+                        swept_at = time.monotonic()
+                        await self.sweep()
             except PhoserveError as error:
                 log.warning("reconcile_failed", error=str(error))
+
+    async def sweep(self) -> None:
+        """Delete the originals that no record names any more, or never did."""
+        horizon = datetime.now(UTC) - UPLOAD_AT_LONGEST
+        swept = await sweep_originals(self.registry, self.sources, stored_before=horizon)
+        if swept:
+            log.info("originals_swept", originals=swept)
 
     async def _queue_due(self, horizon: datetime, *, nobody_works: bool) -> int:
         return sum([await self._queue_due_of(bulk, horizon, nobody_works) for bulk in (False, True)])

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from collections.abc import Collection as AnyCollection
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
 from phoserve.documents import Collection, Document, DocumentState, Passage, new_collection
-from phoserve.errors import CollectionNotFound, Conflict
+from phoserve.errors import CollectionNotFound, Conflict, Unavailable
 from phoserve.filters import Filter
 from phoserve.ports import DocumentPage, DocumentRegistry, PassageIndex, SourceStore, Task, TaskQueue
 from phoserve.removal import mark_deleting, purge_collection, remove_marked
@@ -70,7 +71,8 @@ class Library:
         if sum((await self._registry.counts(name)).values()) <= DELETED_WHILE_WAITING:
             await purge_collection(name, self._registry, self._index, self._sources)
         else:
-            await self._queue.enqueue([Task(name, "", 0, bulk=True)])
+            with suppress(Unavailable):  # then `reconcile` empties it
+                await self._queue.enqueue([Task(name, "", 0, bulk=True)])
 
     async def document(self, collection: str, document_id: str) -> Document:
         """The document's record. Raises CollectionNotFound, DocumentNotFound."""

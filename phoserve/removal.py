@@ -6,7 +6,7 @@ that `reconcile` finds what a crash left half done.
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from phoserve.documents import Document, DocumentState
@@ -54,6 +54,27 @@ async def purge_collection(name: str, registry: DocumentRegistry, index: Passage
             keys = []
     await sources.delete(keys)
     await registry.remove_collection(name)
+
+
+async def sweep_originals(registry: DocumentRegistry, sources: SourceStore, *, stored_before: datetime) -> int:
+    """Delete the originals that no record names: superseded, or of uploads that broke off; returns how many.
+
+    An upload is stored before its record names it, so `stored_before` must lie further back than an upload may take.
+    """
+    old = [key async for key, stored in sources.keys("") if stored < stored_before]
+    swept = 0
+    for start in range(0, len(old), KEYS_PER_CALL):
+        keys = old[start : start + KEYS_PER_CALL]
+        known = await registry.find_keys([_document_key(key) for key in keys])
+        named = {document.original.key for document in known.values()}
+        unnamed = [key for key in keys if key not in named]
+        await sources.delete(unnamed)
+        swept += len(unnamed)
+    return swept
+
+
+def _document_key(original_key: str) -> str:
+    return original_key.rpartition("/")[0].rpartition("/")[2]
 
 
 async def _originals(document: Document, sources: SourceStore) -> list[str]:
