@@ -19,7 +19,7 @@ from export.training.quality import MODES, Corpus, Encoder, find
 from export.training.recipe import Recipe, make
 from export.training.speed import keep_to_one_core, speeds
 from export.training.tables import Row, choose_fusion, paraphrase_figures, retrieval_table, try_fusion
-from phoserve.contract import load_contract
+from phoserve.contract import Fusion, load_contract
 
 BUNDLED: Final = Path(export.bundled.__path__[0])
 DATA: Final = Path("../shared/data")

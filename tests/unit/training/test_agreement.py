@@ -32,7 +32,7 @@ def table(tmp_path: Path) -> Array:
 @pytest.fixture
 def evaluation(tmp_path: Path) -> Path:
     passages = [{"id": str(number), "title": "", "text": text} for number, text in enumerate(TEXTS)]
-    queries = [{"query": each["text"][:10], "positive_id": each["id"], "split": "test"} for each in passages]
+    queries = [{"query": each["text"], "positive_id": each["id"], "split": "test"} for each in passages]
     for name in SETS:
         for path, lines in ((f"corpus_{name}", passages), (f"retrieval_{name}", queries)):
             with gzip.open(tmp_path / f"{path}.jsonl.gz", "wt", encoding="utf-8") as file:
