@@ -70,6 +70,7 @@ class Deployed:
     triton_url: str
     settings: dict[str, str] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
+    clients: list[httpx.Client] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -95,11 +96,14 @@ class Deployed:
             port = int(probe.getsockname()[1])
         process = self._started({**self.environment, **settings}, "serve", "--port", str(port))
         http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
+        self.clients.append(http)
         wait_until(lambda: _is_up(http), timeout_s=60)
         return process, http
 
     def stop(self) -> None:
         """End what still runs."""
+        for client in self.clients:
+            client.close()
         for process in self.processes:
             if process.is_alive:
                 process.end(signal.SIGKILL)

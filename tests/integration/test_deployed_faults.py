@@ -1,0 +1,214 @@
+"""API and workers as processes, real Redis, real Triton: whatever dies, every acknowledged document ends as it should.
+
+That is: ready exactly once in its newest revision, or failed with a reason; no passages without a document; and nothing
+stuck for longer than a worker's lease and one interval of `reconcile` (here 3 s and 1 s).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from cli.triton_process import TritonProcess
+from export.repository import assemble_repository
+from phoserve.adapters.celery_queue import CeleryQueue
+from phoserve.adapters.qdrant_index import QdrantPassageIndex
+from phoserve.adapters.qdrant_registry import QdrantRegistry
+from phoserve.deployed import stores_of
+from phoserve.documents import DocumentState
+from phoserve.ports import Task
+from phoserve.settings import QdrantSettings
+from phoserve.text import TextPipeline
+from tests.support.deployed import MODEL, Deployed, deployed
+from tests.support.polling import eventually
+from tests.support.triton import running_triton
+
+DOCUMENTS = 12
+LONG = "\n\n".join(
+    f"# Mục {n}\n\n" + f"Điều {n}: nhân viên được nghỉ phép mười hai ngày mỗi năm. " * 40 for n in range(150)
+)
+"""Many batches of passages: enough to be caught in the middle."""
+STUCK_S = 60.0
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def triton(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TritonProcess]:
+    work = tmp_path_factory.mktemp("triton")
+    assemble_repository(MODEL, work / "models", profile="local")
+    async with running_triton(work / "models", work) as process:
+        yield process
+
+
+@pytest.fixture
+def platform(tmp_path: Path, triton: TritonProcess) -> Iterator[Deployed]:
+    with deployed(tmp_path, triton.ports.grpc_url) as platform:
+        yield platform
+
+
+def send(http: httpx.Client, documents: list[dict[str, Any]]) -> None:
+    http.put("/v1/collections/kb").raise_for_status()
+    http.post("/v1/collections/kb/documents", json={"documents": documents}).raise_for_status()
+
+
+def short(revision: int = 1) -> list[dict[str, Any]]:
+    return [{"id": f"d{n}", "text": f"Điều {n} bản {revision}. Nghỉ phép mười hai ngày."} for n in range(DOCUMENTS)]
+
+
+def states(http: httpx.Client) -> dict[str, int]:
+    counts: dict[str, int] = http.get("/v1/collections/kb").raise_for_status().json()["documents"]
+    return counts
+
+
+async def all_ready(http: httpx.Client, count: int = DOCUMENTS, *, timeout_s: float = STUCK_S) -> None:
+    await eventually(lambda: states(http) == {"ready": count}, timeout_s=timeout_s, every_s=0.2)
+
+
+async def under_way(http: httpx.Client, document_id: str = "long") -> None:
+    def begun() -> bool:
+        record = http.get(f"/v1/collections/kb/documents/{document_id}").json()
+        return bool(record["state"] == "processing" and 0 < record["progress"] < 0.8)
+
+    await eventually(begun, timeout_s=STUCK_S, every_s=0.02)
+
+
+async def check(platform: Deployed, expected: set[str]) -> None:
+    """Every document is there once, in its newest revision, with its own passages and no others in the index."""
+    async with stores_of(QdrantSettings(url=platform.qdrant.url), TextPipeline.load(MODEL).contract) as stores:
+        index, registry = stores
+        await eventually(lambda: _nothing_staged(index), timeout_s=5)
+        page = await registry.page("kb", limit=200)
+        assert {each.id for each in page.documents} == expected
+        for each in page.documents:
+            assert (each.state, each.live_revision) == (DocumentState.READY, each.revision), each.error
+            passages = await index.passages("kb", each.key)
+            assert [passage.ordinal for passage in passages] == list(range(each.passages))
+            assert {passage.revision for passage in passages} == {each.revision}
+        assert await index.count() == sum(each.passages for each in page.documents)
+        originals = [path for path in (platform.folder / "originals").rglob("*") if path.is_file()]
+        assert {each.original.key for each in page.documents} <= {
+            path.relative_to(platform.folder / "originals").as_posix() for path in originals
+        }
+
+
+async def _nothing_staged(index: QdrantPassageIndex) -> bool:
+    return await index.staged() == []
+
+
+async def test_a_worker_killed_in_the_middle_of_a_document(platform: Deployed) -> None:
+    _, http = platform.api()
+    worker = platform.worker()
+    send(http, [{"id": "long", "text": LONG}])
+    await under_way(http)
+    worker.kill()
+    assert states(http) == {"processing": 1}
+    platform.worker()
+    await all_ready(http, 1)
+    await check(platform, {"long"})
+
+
+async def test_redis_loses_everything_and_restarts_empty(platform: Deployed) -> None:
+    _, http = platform.api()
+    send(http, short())
+    platform.redis.flush()
+    platform.worker()
+    await all_ready(http)
+    send(http, short(2))
+    platform.redis.stop()
+    send(http, short(3))  # acknowledged although nobody can be woken
+    platform.redis.start()
+    await all_ready(http)
+    await check(platform, {f"d{n}" for n in range(DOCUMENTS)})
+
+
+async def test_the_same_task_three_times_at_once(platform: Deployed) -> None:
+    _, http = platform.api()
+    send(http, short())
+    queue = CeleryQueue(platform.redis.url)
+    await queue.enqueue([Task("kb", f"d{n}", 1) for n in range(DOCUMENTS) for _ in range(2)])
+    assert await queue.depth() == 3 * DOCUMENTS
+    await queue.close()
+    platform.worker()
+    platform.worker()
+    await all_ready(http)
+    await check(platform, {f"d{n}" for n in range(DOCUMENTS)})
+
+
+async def test_the_api_killed_between_storing_and_waking_a_worker(platform: Deployed) -> None:
+    """With Redis frozen, the API hangs exactly there: the record is written, nobody is told."""
+    api, http = platform.api()
+    http.put("/v1/collections/kb").raise_for_status()
+    platform.redis.freeze()
+    body = {"documents": short()}
+    posting = asyncio.create_task(asyncio.to_thread(_post_and_lose, str(http.base_url), body))
+    async with stores_of(QdrantSettings(url=platform.qdrant.url), TextPipeline.load(MODEL).contract) as (_, registry):
+        await eventually(lambda: _queued(registry, DOCUMENTS), timeout_s=10, every_s=0.02)
+    api.kill()
+    platform.redis.thaw()
+    await posting
+    _, http = platform.api()
+    assert states(http) == {"queued": DOCUMENTS}
+    platform.worker()
+    await all_ready(http)
+    await check(platform, {f"d{n}" for n in range(DOCUMENTS)})
+
+
+def _post_and_lose(base_url: str, body: dict[str, Any]) -> None:
+    with pytest.raises(httpx.TransportError):
+        httpx.post(f"{base_url}/v1/collections/kb/documents", json=body, timeout=30)
+
+
+async def _queued(registry: QdrantRegistry, count: int) -> bool:
+    return (await registry.counts("kb")).get(DocumentState.QUEUED) == count
+
+
+async def test_deleted_or_replaced_while_being_processed(platform: Deployed) -> None:
+    _, http = platform.api()
+    platform.worker()
+    send(http, [{"id": "long", "text": LONG}])
+    await under_way(http)
+    assert http.delete("/v1/collections/kb/documents/long").status_code == 204
+    send(http, [{"id": "long", "text": LONG}])
+    await under_way(http)
+    send(http, [{"id": "long", "text": "Chỉ còn một câu."}])
+    await all_ready(http, 1)
+    await check(platform, {"long"})
+    assert http.get("/v1/collections/kb").json()["passages"] == 1
+
+
+async def test_qdrant_away_for_twenty_seconds(platform: Deployed) -> None:
+    if not hasattr(platform.qdrant, "_process"):
+        pytest.skip("a Qdrant server that is not ours is not killed")
+    _, http = platform.api()
+    worker = platform.worker()
+    send(http, [{"id": "long", "text": LONG}, *short()])
+    await under_way(http)
+    platform.qdrant.kill()
+    assert http.get("/v1/collections/kb").status_code == 503
+    await asyncio.sleep(20)  # the outage itself
+    platform.qdrant.start()
+    await all_ready(http, DOCUMENTS + 1, timeout_s=60)
+    assert worker.is_alive
+    await check(platform, {"long", *(f"d{n}" for n in range(DOCUMENTS))})
+
+
+async def test_triton_killed_for_twenty_seconds(platform: Deployed, triton: TritonProcess) -> None:
+    _, http = platform.api()
+    worker = platform.worker()
+    send(http, [{"id": "long", "text": LONG}])
+    await under_way(http)
+    await triton.stop()
+    send(http, short())
+    await asyncio.sleep(20)  # the outage itself
+    waiting = http.get("/v1/collections/kb/documents/long").json()
+    assert waiting["state"] in {"queued", "processing"}
+    await triton.start()
+    await triton.wait_ready()
+    await all_ready(http, DOCUMENTS + 1, timeout_s=60)
+    assert worker.is_alive
+    await check(platform, {"long", *(f"d{n}" for n in range(DOCUMENTS))})
