@@ -1,6 +1,8 @@
 """What Prometheus is told; one registry for each application."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from time import monotonic
 from typing import Final
 
 from litestar import Response, get
@@ -18,8 +20,13 @@ from prometheus_client import (
 )
 
 from api.admission import Gate
+from api.dependencies import ServicesDep
+from api.services import Services
+from phoserve.documents import DocumentState
+from phoserve.errors import PhoserveError
 from phoserve.query_cache import CachingEmbedder
 
+COUNT_EVERY_S: Final = 5.0
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -58,6 +65,30 @@ class Metrics:
             "phoserve_query_cache_lookups", "Query embeddings asked for so far.", ("outcome",), registry=self.registry
         )
 
+        self.documents = Gauge(
+            "phoserve_documents",
+            "Documents in each state; every API process says the same.",
+            ("state",),
+            registry=self.registry,
+        )
+        self.passages = Gauge("phoserve_passages", "Passages that search can find.", registry=self.registry)
+        self.waiting = Gauge("phoserve_waiting_tasks", "Tasks in each queue.", ("queue",), registry=self.registry)
+        self._counted_at = -COUNT_EVERY_S
+
+    async def count(self, services: Services) -> None:
+        """Look at the stores again, unless that was done just now; one that is away keeps its last figures."""
+        if monotonic() - self._counted_at < COUNT_EVERY_S:
+            return
+        self._counted_at = monotonic()
+        with suppress(PhoserveError):
+            counts = await services.registry.counts()
+            for state in DocumentState:
+                self.documents.labels(state.value).set(counts.get(state, 0))
+            self.passages.set(await services.index.count())
+        with suppress(PhoserveError):
+            for name, bulk in (("interactive", False), ("bulk", True)):
+                self.waiting.labels(name).set(await services.queue.depth(bulk=bulk))
+
     def watch_gate(self, gate: Gate) -> None:
         """Report the gate's state whenever somebody asks."""
         self._in_use.labels(gate.name).set_function(lambda: gate.in_use)
@@ -78,6 +109,8 @@ MetricsDep = NamedDependency[SkipValidation[Metrics]]
 
 
 @get("/metrics", include_in_schema=False)
-async def prometheus(metrics: MetricsDep) -> Response[bytes]:
+async def prometheus(metrics: MetricsDep, services: ServicesDep) -> Response[bytes]:
     """Everything, in Prometheus's text format."""
-    return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    await metrics.count(services)
+    body = b"".join(generate_latest(each) for each in (metrics.registry, *services.registries))
+    return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from prometheus_client import CollectorRegistry
+
 from api.keys import KeyRing, OpenDoor
 from api.rates import NoLimit, RateLimiter
 from phoserve.intake import IntakeLimits
@@ -31,3 +33,5 @@ class Services:
     rates: RateLimiter = field(default_factory=NoLimit)
     limits: LimitSettings = field(default_factory=LimitSettings)
     intake_limits: IntakeLimits = field(default_factory=IntakeLimits)
+    registries: tuple[CollectorRegistry, ...] = ()
+    """More metrics for /metrics: of the ingestion that runs in this process."""

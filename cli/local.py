@@ -127,6 +127,7 @@ async def running_services(options: LocalOptions, triton_url: str, settings: Set
             registry=registry,
             sources=sources,
             queue=workers,
+            registries=(tools.metrics.registry,),
             **chosen,
         )
 

@@ -1,4 +1,5 @@
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -6,13 +7,24 @@ import pytest
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.errors import ConfigurationError, NotFound, TooLarge
 from phoserve.ports import SourceStore
+from tests.support.s3 import BUCKET, s3_server
 
 MIB = 1024 * 1024
 
 
-@pytest.fixture
-def sources(tmp_path: Path) -> SourceStore:
-    return ObjectStoreSources(tmp_path / "originals")
+@pytest.fixture(scope="module")
+def s3() -> Iterator[dict[str, str]]:
+    with s3_server() as variables:
+        yield variables
+
+
+@pytest.fixture(params=["folder", "s3"])
+def sources(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SourceStore:
+    if request.param == "folder":
+        return ObjectStoreSources(tmp_path / "originals")
+    for name, value in request.getfixturevalue("s3").items():
+        monkeypatch.setenv(name, value)
+    return ObjectStoreSources(f"s3://{BUCKET}/{uuid.uuid4().hex}")  # a prefix of its own for every test
 
 
 async def parts(count: int, *, size: int = MIB, broken: bool = False) -> AsyncIterator[bytes]:
@@ -78,6 +90,12 @@ async def test_what_is_not_there_is_not_found(sources: SourceStore, tmp_path: Pa
         await sources.read("kb/d/1")
     with pytest.raises(NotFound):
         await sources.fetch("kb/d/1", tmp_path / "copy")
+
+
+@pytest.mark.parametrize("location", ["gs://bucket/originals", "az://container/originals"])
+def test_other_clouds_are_chosen_by_url(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    ObjectStoreSources(location)
 
 
 @pytest.mark.parametrize("location", ["file:///proc/nowhere", "gopher://old"])

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from api.metrics import Metrics
+from ingest.metrics import IngestMetrics
 from phoserve.serving import COUNTERS, GAUGES
 from tests.support.chart import CHART, ROOT
 
@@ -29,7 +30,7 @@ DASHBOARDS = sorted((CHART / "dashboards").glob("*.json"))
 def known() -> set[str]:
     """Every time series' name."""
     names = {f"phoserve_{name}" for name in COUNTERS | GAUGES} | TRITON
-    for family in Metrics().registry.collect():
+    for family in (*Metrics().registry.collect(), *IngestMetrics().registry.collect()):
         names |= {family.name, *(sample.name for sample in family.samples)}
         if family.type == "counter":
             names.add(f"{family.name}_total")

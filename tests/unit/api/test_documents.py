@@ -141,6 +141,15 @@ def test_documents_are_deleted_by_filter_and_by_state(filled: Client) -> None:
     assert search(filled, query="ngày")["hits"] == []
 
 
+def test_metrics_count_documents_passages_and_tasks(filled: Client) -> None:
+    filled.post("/v1/collections/kb/documents", json={"documents": [{"text": "mới"}]})
+    lines = filled.get("/metrics").text.splitlines()
+    assert 'phoserve_documents{state="ready"} 3.0' in lines
+    assert 'phoserve_documents{state="queued"} 1.0' in lines
+    assert "phoserve_passages 3.0" in lines
+    assert 'phoserve_waiting_tasks{queue="interactive"} 1.0' in lines
+
+
 def test_all_documents_are_indexed_again(filled: Client) -> None:
     assert filled.post("/v1/collections/kb/reindex").json() == {"queued": 3}
     record = filled.get("/v1/collections/kb/documents/d1").json()
