@@ -212,3 +212,13 @@ async def test_triton_killed_for_twenty_seconds(platform: Deployed, triton: Trit
     await all_ready(http, DOCUMENTS + 1, timeout_s=60)
     assert worker.is_alive
     await check(platform, {"long", *(f"d{n}" for n in range(DOCUMENTS))})
+
+
+async def test_the_command_reconcile_hands_out_what_redis_forgot(platform: Deployed) -> None:
+    _, http = platform.api()
+    send(http, short())
+    platform.redis.flush()
+    assert platform.run("reconcile", "--json")["queued"] == DOCUMENTS
+    queue = CeleryQueue(platform.redis.url)
+    assert await queue.depth() == DOCUMENTS
+    await queue.close()

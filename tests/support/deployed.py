@@ -1,5 +1,6 @@
 """The platform as it is deployed: API and workers as processes of their own, over real Redis, Triton and Qdrant."""
 
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -99,6 +101,15 @@ class Deployed:
         self.clients.append(http)
         wait_until(lambda: _is_up(http), timeout_s=60)
         return process, http
+
+    def run(self, *arguments: str) -> dict[str, Any]:
+        """The last line that a command of ours prints, which is JSON."""
+        command = [sys.executable, "-m", "cli", *arguments]
+        outcome = subprocess.run(
+            command, env={**os.environ, **self.environment}, capture_output=True, text=True, check=True
+        )
+        answer: dict[str, Any] = json.loads(outcome.stdout.splitlines()[-1])
+        return answer
 
     def stop(self) -> None:
         """End what still runs."""
