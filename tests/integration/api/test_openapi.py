@@ -46,7 +46,7 @@ def test_with_a_key(url: str, tmp_path: Path) -> None:
     fill(url, headers={"Authorization": f"Bearer {ADMIN}"})
     done = run(url, tmp_path, "--header", f"Authorization: Bearer {ADMIN}")
     assert done.returncode == 0, done.stdout[-6000:]
-    assert "21/22" in done.stdout
+    assert "23/24" in done.stdout
 
 
 def test_without_a_key(url: str, tmp_path: Path) -> None:

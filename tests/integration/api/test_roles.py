@@ -29,6 +29,8 @@ COLLECTION_ROUTES: list[tuple[str, str, Any, Role, int]] = [
     ("PUT", "/v1/collections/{c}", {}, Role.WRITER, 200),
     ("POST", "/v1/collections/{c}/documents", {"documents": [{"id": "new", "text": "mới"}]}, Role.WRITER, 202),
     ("POST", "/v1/collections/{c}/documents/pay/reindex", None, Role.WRITER, 202),
+    ("POST", "/v1/collections/{c}/reindex", None, Role.WRITER, 202),
+    ("POST", "/v1/collections/{c}/documents/delete", {"states": ["failed"]}, Role.WRITER, 200),
     ("DELETE", "/v1/collections/{c}/documents/new", None, Role.WRITER, 204),
     ("DELETE", "/v1/collections/{c}", None, Role.ADMIN, 204),
 ]
