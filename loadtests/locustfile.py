@@ -149,7 +149,7 @@ class AnswersUser(ApiUser):
 
     @task
     def ask(self) -> None:
-        body = {"query": self.texts.query(), "stream": False}
+        body = {"question": self.texts.query(), "stream": False}
         self.send(f"/v1/collections/{self.collection}/answers", body, "answers")
 
 
