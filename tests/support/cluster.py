@@ -31,6 +31,7 @@ class Cluster:
         store = {"qdrant": {"enabled": False, "externalUrl": qdrant_url}}
         self.manifests = render(merged(LEAST, store, values))
         self.pods: dict[str, list[Pod]] = {}
+        self._clients: dict[str, httpx.Client] = {}
         self._folder = folder
         self._addresses = _addresses()
         self._numbers = itertools.count()
@@ -55,13 +56,15 @@ class Cluster:
         )
 
     def clients(self, workload: str = "phoserve-api") -> list[httpx.Client]:
-        """A client of each pod of the API."""
+        """The client of each pod of the API."""
         return [self.client(pod) for pod in self.pods[workload]]
 
     def client(self, pod: Pod) -> httpx.Client:
-        """A client of one pod of the API, with a key."""
-        url, headers = f"http://{pod.address}:8000", {"Authorization": f"Bearer {API_KEY}"}
-        return httpx.Client(base_url=url, headers=headers, timeout=30)
+        """The client of one pod of the API, with a key; closed with the cluster."""
+        if pod.name not in self._clients:
+            url, headers = f"http://{pod.address}:8000", {"Authorization": f"Bearer {API_KEY}"}
+            self._clients[pod.name] = httpx.Client(base_url=url, headers=headers, timeout=30)
+        return self._clients[pod.name]
 
     def __enter__(self) -> Self:
         try:
@@ -81,6 +84,8 @@ class Cluster:
         self._kill()
 
     def _kill(self) -> None:
+        for client in self._clients.values():
+            client.close()
         for pod in itertools.chain(*self.pods.values()):
             if pod.is_running:
                 pod.kill()
