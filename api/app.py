@@ -7,6 +7,7 @@ from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 
 from api.dependencies import Gates, always, providers
+from api.feeds import Feeds
 from api.metrics import Metrics, prometheus
 from api.openapi import CompletedJson
 from api.problems import answer_error
@@ -32,9 +33,12 @@ from phoserve.query_cache import CachingEmbedder
 
 
 def create_app(services: Services) -> Litestar:
-    """The application; it owns nothing in `services`, so closing those is left to who made them."""
+    """The application; it owns nothing in `services`, so closing those is left to who made them.
+
+    Whoever serves it calls `app.state.feeds.end()` when it is to stop: some streams have no end of their own.
+    """
     services = _with_query_cache(services)
-    metrics, gates = Metrics(), Gates.of(services.limits)
+    metrics, gates, feeds = Metrics(), Gates.of(services.limits), Feeds()
     for gate in (gates.requests, gates.texts, gates.answers):
         metrics.watch_gate(gate)
     if isinstance(services.embedder, CachingEmbedder):
@@ -67,11 +71,17 @@ def create_app(services: Services) -> Litestar:
             **providers(services, gates),
             "probe": always(health.ReadinessProbe(services)),
             "metrics": always(metrics),
+            "feeds": always(feeds),
         },
         exception_handlers={Exception: answer_error},
         request_max_body_size=services.limits.max_body_bytes,
         state=State(
-            {"services": services, "gates": gates, "keys_at_once": KeysAtOnce(services.limits.requests_at_once)}
+            {
+                "services": services,
+                "gates": gates,
+                "feeds": feeds,
+                "keys_at_once": KeysAtOnce(services.limits.requests_at_once),
+            }
         ),
         openapi_config=OpenAPIConfig(
             title="phoserve",

@@ -73,6 +73,10 @@ class Relay(Generic[T]):
         finally:
             await self.stop()
 
+    def finish(self) -> None:
+        """End the iteration as if there were no more items."""
+        self._put_last(StopAsyncIteration())
+
     async def stop(self) -> None:
         """Stop the generator and wait until it has let go of everything."""
         self._task.cancel()

@@ -149,7 +149,7 @@ async def _start(
     def started() -> None:
         report.tell("ready", f"phoserve is ready: {url}   (Ctrl-C stops it)", url=url)
 
-    return services, ApiServer(create_app(services), sock, started)
+    return services, ApiServer(create_app(services), sock, started, drain_s=services.limits.drain_s)
 
 
 async def _comes_before(task: "asyncio.Task[Any]", stop: asyncio.Event) -> bool:

@@ -1,15 +1,15 @@
-"""Serve an ASGI application on a socket until a signal, in the event loop that runs already."""
+"""Serve the API on a socket until a signal, in the event loop that runs already."""
 
 import asyncio
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
+from litestar import Litestar
 
-GRACE_S: Final = 10
 # Longer than load balancers and clients keep an idle connection (60 s and less): who closes first must not be us, or a
 # request already on its way is lost.
 KEEP_ALIVE_S: Final = 75
@@ -18,7 +18,7 @@ KEEP_ALIVE_S: Final = 75
 class ApiServer(uvicorn.Server):
     """uvicorn inside a larger program: the program owns the signals, and stops this last but one."""
 
-    def __init__(self, app: Any, sock: socket.socket, started: Callable[[], None]) -> None:
+    def __init__(self, app: Litestar, sock: socket.socket, started: Callable[[], None], *, drain_s: int) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -26,10 +26,11 @@ class ApiServer(uvicorn.Server):
                 access_log=False,
                 lifespan="on",
                 server_header=False,
-                timeout_graceful_shutdown=GRACE_S,
+                timeout_graceful_shutdown=drain_s,
                 timeout_keep_alive=KEEP_ALIVE_S,
             )
         )
+        self._app = app
         self._socket = sock
         self._tell_started = started
 
@@ -48,7 +49,8 @@ class ApiServer(uvicorn.Server):
         await self.serve(sockets=[self._socket])
 
     def stop(self) -> None:
-        """Take no new connections, finish the requests under way, end `run`."""
+        """Take no new connections, finish the requests under way within `drain_s`, end `run`."""
+        self._app.state.feeds.end()
         self.should_exit = True
 
 

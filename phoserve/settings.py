@@ -107,6 +107,8 @@ class LimitSettings(Group):
     max_texts_in_flight: int = 8192
     """Texts being embedded at once, over all requests."""
     max_answers_in_flight: int = 16
+    drain_s: int = 10
+    """Once told to stop, requests under way have this long to end; an answer that streams needs `answer_timeout_s`."""
     requests_per_s: float | None = None
     """Of one key, on average; None for no limit."""
     request_burst: int = 50

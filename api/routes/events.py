@@ -8,6 +8,7 @@ from litestar.response import Stream
 
 from api.auth import readers
 from api.dependencies import LibraryDep
+from api.feeds import Feeds, FeedsDep
 from api.schemas.documents import view_of
 from api.sse import KEEP_ALIVE, Relay, event, stream
 from phoserve.errors import CollectionNotFound
@@ -15,15 +16,20 @@ from phoserve.library import Library
 
 
 @get("/v1/collections/{collection:str}/events", guards=[readers], tags=["documents"])
-async def collection_events(collection: FromPath[str], library: LibraryDep) -> Stream:
-    """Server-sent events `document` (a document's record, whenever it changes) and `end` (the collection is gone)."""
+async def collection_events(collection: FromPath[str], library: LibraryDep, feeds: FeedsDep) -> Stream:
+    """Server-sent events `document` (a document's record, whenever it changes) and `end` (the collection is gone).
+
+    The stream also ends, without a word, when this server is about to stop: follow it again.
+    """
     await library.collection(collection)
-    return stream(_changes(collection, library))
+    return stream(_changes(collection, library, feeds))
 
 
-async def _changes(collection: str, library: Library) -> AsyncGenerator[bytes]:
-    try:
-        async for document in Relay(library.watch(collection)):
-            yield KEEP_ALIVE if document is None else event("document", view_of(document))
-    except CollectionNotFound:
-        yield event("end", {"reason": "deleted"})
+async def _changes(collection: str, library: Library, feeds: Feeds) -> AsyncGenerator[bytes]:
+    relay = Relay(library.watch(collection))
+    with feeds.following(relay):
+        try:
+            async for document in relay:
+                yield KEEP_ALIVE if document is None else event("document", view_of(document))
+        except CollectionNotFound:
+            yield event("end", {"reason": "deleted"})

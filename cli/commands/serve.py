@@ -46,7 +46,12 @@ async def _serve(settings: Settings, sock: socket.socket) -> None:
     host, port = sock.getsockname()[:2]
     with stop_signals(stop):
         async with deployed_services(settings) as services:
-            server = ApiServer(create_app(services), sock, lambda: log.info("listening", host=host, port=port))
+            server = ApiServer(
+                create_app(services),
+                sock,
+                lambda: log.info("listening", host=host, port=port),
+                drain_s=settings.limits.drain_s,
+            )
             serving = asyncio.create_task(server.run())
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from api.app import create_app
 from api.services import Services
+from cli.serving_loop import ApiServer
 from phoserve.adapters.edge_index import EdgePassageIndex
 from phoserve.adapters.edge_registry import EdgeRegistry
 from phoserve.ports import Task
@@ -50,20 +49,20 @@ def live_services(folder: Path, **more: Any) -> Services:
 
 
 @contextmanager
-def live_api(services: Services) -> Iterator[str]:
+def live_api(services: Services, *, drain_s: int = 2) -> Iterator[str]:
     """The base URL of the application, while it runs."""
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(services), log_level="warning", timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve([sock])), daemon=True)
+    loops: list[asyncio.AbstractEventLoop] = []
+    server = ApiServer(create_app(services), sock, lambda: loops.append(asyncio.get_running_loop()), drain_s=drain_s)
+    thread = threading.Thread(target=lambda: asyncio.run(server.run()), daemon=True)
     thread.start()
-    while not server.started:
+    while not loops:
         thread.join(0.01)
         assert thread.is_alive(), "the server did not start"
     try:
         yield f"http://127.0.0.1:{sock.getsockname()[1]}"
     finally:
-        server.should_exit = True
-        thread.join(10)
+        loops[0].call_soon_threadsafe(server.stop)
+        thread.join(drain_s + 10)
         sock.close()
