@@ -10,9 +10,9 @@ from typing import Final
 import uvicorn
 from litestar import Litestar
 
-# Longer than load balancers and clients keep an idle connection (60 s and less): who closes first must not be us, or a
-# request already on its way is lost.
-KEEP_ALIVE_S: Final = 75
+# Longer than load balancers and clients keep an idle connection (60 s mostly, 130 s in values-eks.yaml): who closes
+# first must not be us, or a request already on its way is lost.
+KEEP_ALIVE_S: Final = 150
 
 
 class ApiServer(uvicorn.Server):

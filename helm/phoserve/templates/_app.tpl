@@ -7,6 +7,8 @@
 {{- define "phoserve.apiEnv" -}}
 - name: PHOSERVE_KEYS__FILE
   value: /etc/phoserve/api-keys.json
+- name: PHOSERVE_LIMITS__DRAIN_S
+  value: {{ sub .Values.api.terminationGracePeriodSeconds (add .Values.api.drainSeconds 5) | quote }}
 {{- if or .Values.llm.enabled .Values.llm.externalUrl }}
 - name: PHOSERVE_LLM__URL
   value: {{ ternary (printf "http://%s-llm:8000/v1" (include "phoserve.fullname" .)) .Values.llm.externalUrl .Values.llm.enabled }}

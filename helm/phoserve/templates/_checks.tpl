@@ -19,6 +19,8 @@
 {{- include "phoserve.check" (dict "ok" (or (not (hasPrefix "file://" $v.sources.url)) $v.sources.volume.enabled) "say" "sources.url is a folder, but sources.volume.enabled is false, so originals would be lost with their pod: switch the volume on, or use s3://, gs:// or az://.") -}}
 {{- include "phoserve.check" (dict "ok" (not (and (hasPrefix "file://" $v.sources.url) (ne $v.sources.url "file:///originals"))) "say" "sources.url is a folder other than file:///originals, which is where the volume is mounted: use that.") -}}
 {{- include "phoserve.check" (dict "ok" (or (hasPrefix "file://" $v.sources.url) (not $v.sources.volume.enabled)) "say" "originals go to an object store, but sources.volume.enabled is true: set it to false, the volume would stay empty.") -}}
+{{- include "phoserve.check" (dict "ok" (le (int $v.qdrant.collections.copies) (int $v.qdrant.replicas)) "say" (printf "qdrant.collections.copies is %v, but there are %v peers to hold one each: set qdrant.replicas to as many, or copies to less." $v.qdrant.collections.copies $v.qdrant.replicas)) -}}
+{{- include "phoserve.checksOfSettings" . -}}
 {{- include "phoserve.checksOfModel" . -}}
 {{- include "phoserve.checksOfDoor" . -}}
 {{- include "phoserve.checksOfScaling" . -}}
@@ -41,6 +43,22 @@
 {{- $plan := and $v.triton.gpu.enabled (eq $v.triton.gpu.profile "tensorrt") -}}
 {{- include "phoserve.check" (dict "ok" (or (not $plan) (ne $v.model.source "volume") $v.model.plan.enabled) "say" "triton.gpu.profile is tensorrt, which needs a plan built on this GPU: set model.plan.enabled, or use the profile ort-tensorrt.") -}}
 {{- include "phoserve.check" (dict "ok" (or (not $v.model.plan.enabled) (and $v.triton.gpu.enabled (eq $v.model.source "volume"))) "say" "model.plan needs triton.gpu.enabled and model.source volume: it builds on the GPU and writes to the volume.") -}}
+{{- end -}}
+
+{{/* What the chart sets itself would be in the pod twice. */}}
+{{- define "phoserve.checksOfSettings" -}}
+{{- $v := .Values -}}
+{{- $own := dict "MODEL__FOLDER" "model.source and model.name" "TRITON__URL" "triton.gpu and triton.cpu" "TRITON__FALLBACK_URL" "triton.cpu" "TRITON__RERANKER" "model.reranker.name" "QDRANT__URL" "qdrant.externalUrl" "QDRANT__API_KEY" "secrets" "REDIS__URL" "redis.externalUrl" "SOURCES__URL" "sources.url" "TRACING__OTLP_ENDPOINT" "monitoring.otlpEndpoint" "KEYS__FILE" "secrets" "LIMITS__DRAIN_S" "api.terminationGracePeriodSeconds" "LLM__URL" "llm" "LLM__MODEL" "llm.model" "LLM__API_KEY" "secrets" "WORKER__HEARTBEAT_FILE" "nothing: the probes ask for it" "WORKER__METRICS_PORT" "nothing: the monitors ask for it" -}}
+{{- if $v.qdrant.enabled -}}
+{{- $_ := set $own "QDRANT__SHARDS" "qdrant.collections.shards" -}}
+{{- $_ := set $own "QDRANT__REPLICAS" "qdrant.collections.copies" -}}
+{{- end -}}
+{{- range $name, $_ := $v.settings -}}
+{{- include "phoserve.check" (dict "ok" (not (hasKey $own $name)) "say" (printf "settings.%s is the chart's own: set %s instead." $name (get $own $name))) -}}
+{{- end -}}
+{{- $answer := int (default 120 $v.settings.LIMITS__ANSWER_TIMEOUT_S) -}}
+{{- $least := add $v.api.drainSeconds $answer 5 -}}
+{{- include "phoserve.check" (dict "ok" (ge (int $v.api.terminationGracePeriodSeconds) (int $least)) "say" (printf "an answer may stream for %d s, and a rollout would cut it off: set api.terminationGracePeriodSeconds to %d or more, or settings.LIMITS__ANSWER_TIMEOUT_S to less." $answer $least)) -}}
 {{- end -}}
 
 {{- define "phoserve.checksOfDoor" -}}

@@ -16,6 +16,12 @@
 {{- end }}
 - name: PHOSERVE_QDRANT__URL
   value: {{ ternary (printf "http://%s-qdrant:6333" $fullname) $values.qdrant.externalUrl $values.qdrant.enabled }}
+{{- if and $values.qdrant.enabled (gt (int $values.qdrant.replicas) 1) }}
+- name: PHOSERVE_QDRANT__SHARDS
+  value: {{ default $values.qdrant.replicas $values.qdrant.collections.shards | quote }}
+- name: PHOSERVE_QDRANT__REPLICAS
+  value: {{ default 3 $values.qdrant.collections.copies | quote }}
+{{- end }}
 {{ include "phoserve.secretEnv" (dict "root" .root "name" "PHOSERVE_QDRANT__API_KEY" "key" "qdrantApiKey") }}
 {{ include "phoserve.secretEnv" (dict "root" .root "name" "REDIS_PASSWORD" "key" "redisPassword") }}
 - name: PHOSERVE_REDIS__URL

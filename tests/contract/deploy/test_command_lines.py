@@ -4,10 +4,7 @@ import re
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.core import TyperGroup
@@ -19,46 +16,9 @@ import export.tensorrt
 from cli.main import app, load
 from cli.triton_process import TritonInstallation
 from phoserve.adapters.celery_queue import BULK_QUEUE, INTERACTIVE_QUEUE
-from phoserve.settings import PREFIX, load_settings
-from tests.support.chart import LEAST, PROFILES, Manifest, containers, merged, of_kind, pods, profile_values, render
+from tests.support.chart import PROFILES, Manifest, containers, of_kind, pods, profile_values, render
 from tests.support.dockerfile import entrypoint
-
-RERANKER = {"name": "reranker", "source": "team/reranker", "revision": "b" * 40}
-EVERYTHING: dict[str, dict[str, Any]] = {
-    "settings": {"LIMITS__MAX_IN_FLIGHT": 128, "LLM__MAX_TOKENS": 512},
-    "llm": {"enabled": True},
-    "loadtest": {"enabled": True, "userClasses": ["SearchUser"]},
-    "monitoring": {"otlpEndpoint": "http://otel.monitoring:4318/v1/traces"},
-    "model": {
-        "source": "volume",
-        "export": {"enabled": True, "revision": "a" * 40},
-        "plan": {"enabled": True},
-        "reranker": RERANKER,
-    },
-    "triton": {"gpu": {"enabled": True, "profile": "tensorrt"}},
-}
-ALL_VALUES: dict[str, dict[str, Any]] = {name: profile_values(name) for name in PROFILES} | {
-    "everything": merged(LEAST, EVERYTHING)
-}
-
-
-@cache
-def rendered() -> list[list[Manifest]]:
-    """All the profiles."""
-    return [render(values) for values in ALL_VALUES.values()]
-
-
-def commands(program: str, values: dict[str, Any] | None = None) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    """Each container that starts `program`, in all the profiles or with those values, and what it is given."""
-    for manifests in [render(values)] if values else rendered():
-        for _, pod in pods(manifests):
-            for container in containers(pod):
-                name = container["image"].rsplit("/", 1)[-1].partition(":")[0]
-                words = [*(container.get("command") or entrypoint(name)), *container.get("args", [])]
-                if 'exec phoserve "$@"' in " ".join(words[:3]):
-                    words = ["phoserve", *words[4:]]
-                if " ".join(words).startswith(program):
-                    yield container, words[len(program.split()) :]
+from tests.support.programs import ALL_VALUES, commands
 
 
 def test_triton_takes_its_flags() -> None:
@@ -133,30 +93,6 @@ def test_workers_ask_for_queues_that_are_filled() -> None:
         for trigger in scaler["spec"]["triggers"]:
             if trigger["type"] == "redis":
                 assert trigger["metadata"]["listName"] in {INTERACTIVE_QUEUE, BULK_QUEUE}
-
-
-@pytest.mark.parametrize("values", ALL_VALUES.values(), ids=ALL_VALUES)
-def test_settings_are_taken(values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    for program in ("phoserve serve", "phoserve worker"):
-        for container, _ in commands(program, values):
-            with monkeypatch.context() as patch:
-                for variable in container["env"]:
-                    if variable["name"].startswith(PREFIX):
-                        patch.setenv(variable["name"], variable.get("value", "secret"))
-                settings = load_settings()
-            assert settings.triton.url.startswith("dns:///")
-            assert settings.qdrant.api_key is not None
-            assert settings.redis.url.get_secret_value().startswith("redis")
-
-
-def test_a_setting_that_there_is_not_stops_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = merged(LEAST, {"settings": {"LIMITS__MAX_INFLIGHT": 1}})
-    for container, _ in commands("phoserve serve", values):
-        for variable in container["env"]:
-            if variable["name"].startswith(PREFIX):
-                monkeypatch.setenv(variable["name"], variable.get("value", "secret"))
-    with pytest.raises(Exception, match="PHOSERVE_LIMITS__MAX_INFLIGHT: there is no such setting"):
-        load_settings()
 
 
 def test_every_program_is_known(everything: list[Manifest]) -> None:
