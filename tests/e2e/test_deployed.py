@@ -1,6 +1,7 @@
 """The processes as deployed: what the chart starts, with its flags and variables, ingests, searches and survives.
 
-Two pods each of the API, the worker and Triton, and Redis, over a real Qdrant (`QDRANT_URL`) or the stand-in.
+Two pods each of the API, the worker and Triton, and Redis, over a real Qdrant (`QDRANT_URL`) or the stand-in, and an
+LLM outside the release whose answers stream for 13 seconds.
 """
 
 import subprocess
@@ -13,8 +14,9 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests.support.chart import of_kind
+from tests.support.chart import merged, of_kind
 from tests.support.cluster import Cluster
+from tests.support.llm_process import running_llm
 from tests.support.load import Load, Rotation
 from tests.support.pod import Pod
 from tests.support.qdrant_server import REAL_URL, QdrantServer, qdrant_server
@@ -39,10 +41,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantServer]:
 
 @pytest.fixture(scope="module")
 def cluster(store: QdrantServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(tmp_path_factory.mktemp("cluster"), VALUES, qdrant_url=store.url) as running:
-        for client in running.clients():
-            client.put("/v1/collections/kb", json={}).raise_for_status()
-        yield running
+    with running_llm() as llm:
+        values = merged(VALUES, {"llm": {"externalUrl": f"{llm}/v1", "model": "lasting"}})
+        with Cluster(tmp_path_factory.mktemp("cluster"), values, qdrant_url=store.url) as running:
+            for client in running.clients():
+                client.put("/v1/collections/kb", json={}).raise_for_status()
+            yield running
 
 
 def test_ingests_and_searches(cluster: Cluster) -> None:
@@ -51,8 +55,9 @@ def test_ingests_and_searches(cluster: Cluster) -> None:
     wait_until(lambda: states(other, names) == {"ready"}, timeout_s=60)
     for client in (one, other):
         assert "thủ đô" in search(client, "thủ đô của nước nào").json()["hits"][0]["text"]
-    answer = one.post("/v1/collections/kb/answers", json={"question": "Hà Nội là thủ đô của nước nào?"}).json()
-    assert answer["citations"]
+    events = explained(one, 0).text
+    assert "event: citation" in events
+    assert "event: done" in events
 
 
 def test_helm_test_passes(cluster: Cluster) -> None:
@@ -118,7 +123,7 @@ def test_qdrant_killed_is_said_and_found_again(cluster: Cluster, store: QdrantSe
 def test_rolling_restart_under_load_fails_no_request(cluster: Cluster) -> None:
     clients = {pod.name: cluster.client(pod) for pod in cluster.pods[API]}
     rotation = Rotation(list(clients.values()))
-    with Load(rotation, asked, embedded, asked, posted) as load:
+    with Load(rotation, asked, embedded, explained, explained, posted) as load:
         for old in list(cluster.pods[API]):
             new = replacement(cluster, API)
             clients[new.name] = cluster.client(new)
@@ -176,6 +181,12 @@ def asked(client: httpx.Client, number: int) -> httpx.Response:
 
 def embedded(client: httpx.Client, number: int) -> httpx.Response:
     return client.post("/v1/embeddings", json={"model": "default", "input": [f"câu {number}", TOPICS[0]]})
+
+
+def explained(client: httpx.Client, number: int) -> httpx.Response:
+    """A streamed answer, read to its end."""
+    question = {"question": f"{TOPICS[number % len(TOPICS)]} phải không?", "stream": True}
+    return client.post("/v1/collections/kb/answers", json=question)
 
 
 def posted(client: httpx.Client, number: int) -> httpx.Response:

@@ -18,6 +18,7 @@ SECRETS: Final = {
     "triton-admin": "t-s3cret",
     "qdrant-api-key": "q-s3cret",
     "redis-password": "r-s3cret",
+    "llm-api-key": "l-s3cret",
 }
 API_KEY: Final = "pho_of_the_deployed_processes"
 # What starts before what asks for it; Kubernetes would restart the latter until then.

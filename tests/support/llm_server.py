@@ -82,6 +82,7 @@ async def garbage(writer: asyncio.StreamWriter) -> None:
 BEHAVIOURS: dict[str, Any] = {
     "good": stream,
     "slow": lambda writer: stream(writer, pause_s=0.05),
+    "lasting": lambda writer: stream(writer, pause_s=1.0),
     "endless": lambda writer: stream(writer, endless=True),
     "cut": lambda writer: stream(writer, cut=True),
     "silent": silent,

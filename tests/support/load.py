@@ -31,7 +31,7 @@ class Rotation:
 
 
 class Load:
-    """Threads that ask until the block ends; `answered` counts, `failures` says what was not 2xx."""
+    """Threads that ask until the block ends; `answered` counts, `failures` says what was not 2xx or ended in error."""
 
     def __init__(self, rotation: Rotation, *asks: Ask) -> None:
         self.answered = 0
@@ -59,7 +59,7 @@ class Load:
             client = self._rotation.take()
             try:
                 answer = ask(client, number)
-                if answer.is_success:
+                if answer.is_success and "event: error" not in answer.text:
                     self.answered += 1
                 else:
                     self.failures.append(f"{client.base_url}: {answer.status_code} {answer.text[:200]}")

@@ -1,13 +1,12 @@
 """A live API over the local engine, and a live LLM."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from tests.support.live import live_api, live_services
+from tests.support.llm_process import running_llm
 from tests.support.waiting import wait_until
 
 DOCUMENTS = [
@@ -18,15 +17,8 @@ DOCUMENTS = [
 
 @pytest.fixture(scope="session")
 def llm_url() -> Iterator[str]:
-    process = subprocess.Popen([sys.executable, "-m", "tests.support.llm_server"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    port = int(process.stdout.readline())
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
+    with running_llm() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
