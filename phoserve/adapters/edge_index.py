@@ -15,7 +15,8 @@ from phoserve.documents import Passage
 from phoserve.filters import Filter
 from phoserve.ports import IndexedPassage, ScoredPassage, Terms
 
-POINTS_PER_WRITE: Final = 500
+POINTS_PER_WRITE: Final = 64
+"""The engine holds the interpreter's lock while it writes: short writes let searches in between."""
 _KEYWORD: Final = edge.PayloadSchemaType.Keyword
 _INDEXES: Final = {
     "collection": _KEYWORD,
@@ -78,7 +79,9 @@ class EdgePassageIndex:
         """The published passages with the highest BM25 score for `terms`, best first."""
         if not len(terms.indices):
             return []
-        return await self._search(edge.Query.Nearest(_sparse(terms), using=BM25), collection, limit, where)
+        # How rare a term is depends on this collection alone: other tenants neither help nor show through.
+        corpus = edge.SearchParams(idf=edge.IdfParams(corpus=_live(collection)))
+        return await self._search(edge.Query.Nearest(_sparse(terms), using=BM25), collection, limit, where, corpus)
 
     async def passages(self, collection: str, document_key: str) -> list[Passage]:
         """The document's published passages, in order."""
@@ -110,10 +113,12 @@ class EdgePassageIndex:
         """Flush and close."""
         await self._shard.close()
 
-    async def _search(self, query: Any, collection: str, limit: int, where: Filter | None) -> list[ScoredPassage]:
+    async def _search(
+        self, query: Any, collection: str, limit: int, where: Filter | None, params: edge.SearchParams | None = None
+    ) -> list[ScoredPassage]:
         extra = [condition_of(where)] if where is not None else []
         request = edge.QueryRequest(
-            limit=limit, query=query, filter=_live(collection, *extra), with_payload=["passage"]
+            limit=limit, query=query, filter=_live(collection, *extra), with_payload=["passage"], params=params
         )
         points = await self._shard.read(lambda shard: shard.query(request))
         return newest([ScoredPassage(passage_of(point.payload), point.score) for point in points])

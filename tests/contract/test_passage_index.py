@@ -189,3 +189,13 @@ async def test_what_was_published_is_there_after_a_restart(tmp_path: Path) -> No
     second = EdgePassageIndex(tmp_path, CONTRACT)
     assert await found(second) == {0}
     await second.close()
+
+
+async def test_how_rare_a_term_is_does_not_depend_on_other_collections(index: PassageIndex) -> None:
+    await published(index, *(passage(ordinal) for ordinal in range(6)))
+    [alone] = await index.matching("kb", terms(1), limit=5)
+    await published(index, *(passage(1 + 4 * n, key=OTHER_KEY, collection="other") for n in range(3)))
+    more = [passage(ordinal, key="0" * 31 + "3", collection="other") for ordinal in range(40)]
+    await published(index, *more)
+    [among_others] = await index.matching("kb", terms(1), limit=5)
+    assert among_others.score == pytest.approx(alone.score)
