@@ -14,6 +14,7 @@ from phoserve.documents import Document, DocumentState, Original, new_collection
 from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput
 from phoserve.filters import AnyOf, Match
 from phoserve.ports import DocumentRegistry
+from tests.support.pages import all_pages
 from tests.support.qdrant_server import qdrant_client
 
 LEASE = timedelta(seconds=30)
@@ -98,15 +99,7 @@ async def test_pages_hold_every_document_once_newest_first(registry: DocumentReg
     ids = [f"d{number}" for number in range(25)]
     for id_ in ids:
         await saved(registry, document(id_), document(id_, "other"))
-    seen: list[str] = []
-    cursor = None
-    while True:
-        page = await registry.page("kb", cursor=cursor, limit=10)
-        seen += [each.id for each in page.documents]
-        cursor = page.cursor
-        if cursor is None:
-            break
-    assert seen == ids[::-1]
+    assert [each.id for each in await all_pages(registry, "kb", limit=10)] == ids[::-1]
     with pytest.raises(InvalidInput, match="cursor"):
         await registry.page("kb", cursor="x")
 

@@ -15,6 +15,7 @@ from phoserve.adapters.qdrant_server import QdrantOptions, connect
 from phoserve.contract import ModelContract
 from phoserve.documents import Document, Original, new_collection, new_document
 from phoserve.errors import Unavailable
+from tests.support.pages import all_pages
 from tests.support.qdrant_server import REAL_URL, QdrantServer, qdrant_client, qdrant_server
 
 
@@ -57,14 +58,7 @@ async def test_pages_take_documents_of_the_same_moment_in_turn(client: AsyncQdra
     registry = QdrantRegistry(client, QdrantOptions())
     one = document("d0")
     await registry.save([one, *(same_moment(one, f"d{number}") for number in range(1, 7))])
-    seen: list[str] = []
-    cursor = None
-    while True:
-        page = await registry.page("kb", cursor=cursor, limit=2)
-        seen += [each.id for each in page.documents]
-        cursor = page.cursor
-        if cursor is None:
-            break
+    seen = [each.id for each in await all_pages(registry, "kb", limit=2)]
     assert sorted(seen) == [f"d{number}" for number in range(7)]
 
 
