@@ -1,5 +1,6 @@
 """Which of the waiting texts make up the next micro-batch, for graphs without and with padding."""
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,8 +20,11 @@ WIDTH_STEP = 8
 class Cut(Protocol):
     """A way of cutting the queue."""
 
-    def rows(self, lengths: Ids) -> Rows:
-        """Which of `lengths`, the most urgent first, go next; always the first of them."""
+    def rows(self, lengths: Ids, shares: int = 1) -> Rows:
+        """Which of `lengths`, the most urgent first, go next; always the first of them.
+
+        With `shares`, as many calls are about to start: this one leaves the others their part.
+        """
         ...
 
     def padding(self, lengths: Ids) -> int:
@@ -34,12 +38,12 @@ class PackedCut:
 
     batch_tokens: int
 
-    def rows(self, lengths: Ids) -> Rows:
+    def rows(self, lengths: Ids, shares: int = 1) -> Rows:
         """See `Cut`."""
         classes = np.searchsorted(CLASS_LIMITS, lengths)
         mates = np.flatnonzero(classes == classes[0])
         fitting = int(np.searchsorted(np.cumsum(lengths[mates]), self.batch_tokens, side="right"))
-        return mates[: max(1, fitting)]
+        return mates[: max(1, min(fitting, math.ceil(len(mates) / shares)))]
 
     def padding(self, lengths: Ids) -> int:  # noqa: ARG002 - whatever the texts
         """See `Cut`."""
@@ -56,7 +60,7 @@ class PaddedCut:
     batch_tokens: int
     call_tokens: int
 
-    def rows(self, lengths: Ids) -> Rows:
+    def rows(self, lengths: Ids, shares: int = 1) -> Rows:
         """See `Cut`: of the runs in order of length that hold the most urgent text, the one with most tokens a cost."""
         # By length; of equally long ones the most urgent comes last, and so is the first to be taken.
         order = np.lexsort((-np.arange(len(lengths)), lengths))
@@ -64,10 +68,11 @@ class PaddedCut:
         totals = np.concatenate(([0], np.cumsum(ascending)))
         first = int(np.searchsorted(ascending, lengths[0], side="right"))
         best, start, end = 0.0, first - 1, first
+        share = math.ceil(len(lengths) / shares)
         for stop in self._stops(ascending, first):
             width = int(ascending[stop - 1])
             # The `counts` longest texts up to `stop`: as many as fit, enough to reach down to the most urgent one.
-            counts = np.arange(stop - first + 1, min(stop, self.batch_tokens // width) + 1)
+            counts = np.arange(stop - first + 1, min(stop, share, self.batch_tokens // width) + 1)
             if len(counts):
                 yields = (totals[stop] - totals[stop - counts]) / (self.call_tokens + counts * width)
                 if yields.max() > best:

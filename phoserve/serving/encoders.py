@@ -1,6 +1,7 @@
 """The role of an encoder, and the two shapes in which encoders take their tokens."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from phoserve.contract import EMBEDDING, INPUT_IDS, LENGTHS, Layout
 
 PAD_ID = 1
+MOST_LANES = 4
 
 Ids = NDArray[np.int32]
 Vectors = NDArray[np.float32]
@@ -77,3 +79,13 @@ def padded(ids: Ids, lengths: Ids, width: int) -> Ids:
     matrix = np.full((len(lengths), width), PAD_ID, np.int32)
     matrix[np.arange(width) < lengths[:, None]] = ids
     return matrix
+
+
+def lanes_of(parameter: int) -> int:
+    """How many calls go side by side: `parameter`, or for 0 one a core, at most 4."""
+    return parameter or min(MOST_LANES, cores())
+
+
+def cores() -> int:
+    """Those this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -18,7 +18,7 @@ from phoserve.contract import EMBEDDING, ON_GPU, SERVED_BY, TEXT, TOKENS, TRUNCA
 from phoserve.errors import ConfigurationError, DeadlineExceeded, InvalidInput, PhoserveError, Unavailable
 from phoserve.serving.breaker import CircuitBreaker
 from phoserve.serving.cuts import Cut, PackedCut, PaddedCut
-from phoserve.serving.encoders import Encoder, Ids, Infer, ModelEncoder, Vectors
+from phoserve.serving.encoders import Encoder, Ids, Infer, ModelEncoder, Vectors, lanes_of
 from phoserve.serving.scheduler import Count, Job, Scheduler, Station
 
 # How much longer a passage may wait than a query that came at the same time.
@@ -99,7 +99,8 @@ class FrontOptions:
     fallback_batch_tokens: int = 1024
     call_tokens: int = 1024
     """What a call costs a padded encoder beyond its cells, in tokens; `loadtests.gpu_encoder` measures it."""
-    calls_in_flight: int = 2
+    lanes: int = 1
+    """Calls that the preferred encoder computes side by side; 0 means as `lanes_of` has it."""
     max_waiting_tokens: int = 262_144
     saturated_after_s: float = 2.0
 
@@ -246,7 +247,7 @@ def _stations(encoders: Sequence[Encoder], options: FrontOptions) -> list[Statio
         Station(
             encoder,
             cut=_cut(encoder, options.batch_tokens if index == 0 else options.fallback_batch_tokens, options),
-            slots=options.calls_in_flight,
+            lanes=lanes_of(options.lanes) if index == 0 else 1,
             breaker=CircuitBreaker() if index < last else None,
         )
         for index, encoder in enumerate(encoders)

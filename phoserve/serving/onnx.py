@@ -1,8 +1,8 @@
 """Encoder graphs run by ONNX Runtime in this process."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -10,13 +10,13 @@ import onnxruntime as ort
 
 from phoserve.contract import INPUT_IDS, LENGTHS, Layout
 from phoserve.errors import ConfigurationError
-from phoserve.serving.encoders import Ids, Vectors, padded
+from phoserve.serving.encoders import Ids, Vectors, cores, padded
 
 ERRORS_ONLY: Final = 3
 
 
 class OnnxEncoder:
-    """One loaded graph, packed or padded as its inputs tell; not to be shared between threads."""
+    """One loaded graph, packed or padded as its inputs tell; several threads may run it at the same time."""
 
     def __init__(self, graph: Path, *, threads: int = 0, providers: Sequence[str] = ("CPUExecutionProvider",)) -> None:
         """Load `graph`; `threads` 0 means one a core this process may use.
@@ -24,7 +24,7 @@ class OnnxEncoder:
         Raises ConfigurationError if the file is not a graph that this ONNX Runtime can run.
         """
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = threads or cores()
         options.log_severity_level = ERRORS_ONLY
         # Every batch has another shape: planning memory for each would only hoard it.
         options.enable_mem_pattern = False
@@ -48,3 +48,36 @@ class OnnxEncoder:
         if self.layout == "packed":
             return self.run({INPUT_IDS: ids, LENGTHS: lengths})
         return self.run({INPUT_IDS: padded(ids, lengths, int(np.max(lengths)))})
+
+
+class LaneEncoder:
+    """A graph for calls side by side: a text that is alone has every core, calls in `lanes` have an equal share each.
+
+    Threads that share a call wait for each other at every layer, and for whatever else takes one of their cores;
+    calls that share nothing do not. It costs the weights a second time.
+    """
+
+    def __init__(
+        self, graph: Path, *, lanes: int, threads: int = 0, providers: Sequence[str] = ("CPUExecutionProvider",)
+    ) -> None:
+        """Load `graph`; `threads` are those of a text alone, 0 means one a core. Raises ConfigurationError."""
+        self._alone = self._beside = OnnxEncoder(graph, threads=threads, providers=providers)
+        if lanes > 1 and threads != 1:
+            share = max(1, (threads or cores()) // lanes)
+            self._beside = OnnxEncoder(graph, threads=share, providers=providers)
+        self.output = self._alone.output
+        self._many = lanes > 1
+        self._running = 0
+        self._lock = Lock()
+
+    def run(self, tensors: Mapping[str, Ids]) -> Vectors:
+        """See `OnnxEncoder.run`."""
+        texts = len(tensors.get(LENGTHS, tensors[INPUT_IDS]))
+        with self._lock:
+            encoder = self._beside if self._many and (self._running or texts > 1) else self._alone
+            self._running += 1
+        try:
+            return encoder.run(tensors)
+        finally:
+            with self._lock:
+                self._running -= 1

@@ -67,14 +67,15 @@ class Job:
 
 @dataclass(eq=False, slots=True)
 class Station:
-    """An encoder and what it may be given: `slots` calls at a time of batches as `cut` makes them.
+    """An encoder and what it may be given: `lanes` calls side by side of batches as `cut` makes them.
 
-    `breaker` is None for the encoder of last resort.
+    `behind` more wait at the encoder, so that none of its lanes does. `breaker` is None for the encoder of last resort.
     """
 
     encoder: Encoder
     cut: Cut
-    slots: int = 2
+    lanes: int = 1
+    behind: int = 1
     breaker: CircuitBreaker | None = None
     under_way: list[int] = field(default_factory=list)
     """Tokens of each call that has not come back, the latest last."""
@@ -82,11 +83,18 @@ class Station:
     def takes(self, tokens: int) -> bool:
         """Whether a batch may be sent now, with so many `tokens` waiting.
 
-        One behind another is sent early only if it need not grow any more: many small calls cost more than few large.
+        One behind others is sent early only if it need not grow any more: many small calls cost more than few large.
         """
         if self.breaker is not None and not self.breaker.allows():
             return False
-        return not self.under_way or (len(self.under_way) < self.slots and tokens >= self.under_way[-1])
+        if self.free_lanes > 0:
+            return True
+        return len(self.under_way) < self.lanes + self.behind and tokens >= self.under_way[-1]
+
+    @property
+    def free_lanes(self) -> int:
+        """How many calls could be computed at once beside those under way."""
+        return max(0, self.lanes - len(self.under_way))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +176,7 @@ class Scheduler:
             if len(window) >= WINDOW_TEXTS:
                 break
         lengths = np.array([item.job.lengths[item.row] for item in window], np.int32)
-        batch = [window[index] for index in station.cut.rows(lengths)]
+        batch = [window[index] for index in station.cut.rows(lengths, max(1, station.free_lanes))]
         for item in batch:
             self._take(item)
         station.under_way.append(sum(int(item.job.lengths[item.row]) for item in batch))

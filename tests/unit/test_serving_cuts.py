@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoserve.serving.cuts import CLASS_LIMITS, PackedCut, PaddedCut
+from phoserve.serving.cuts import CLASS_LIMITS, Cut, PackedCut, PaddedCut
 from phoserve.serving.encoders import Ids
 
 LENGTHS = st.lists(st.integers(2, 256), min_size=1, max_size=30)
@@ -64,3 +64,11 @@ def test_a_packed_batch_holds_one_class_up_to_its_budget(length: int) -> None:
     assert set(classes.tolist()) == {int(np.searchsorted(CLASS_LIMITS, length))}
     assert chosen.sum() <= 600
     assert len(chosen) > 1
+
+
+@pytest.mark.parametrize("cut", [PackedCut(1000), PaddedCut(1000, call_tokens=10_000)])
+def test_a_share_leaves_the_others_theirs(cut: Cut) -> None:
+    lengths = np.array([9, 10, 11, 10, 9, 10, 11], np.int32)
+    rows = cut.rows(lengths, 2)
+    assert len(rows) == 4
+    assert 0 in rows

@@ -74,9 +74,11 @@ class Bench:
         return error
 
 
-def station(encoder: FakeEncoder, *, breaker: bool = False, slots: int = 1, batch_tokens: int = 100) -> Station:
+def station(
+    encoder: FakeEncoder, *, breaker: bool = False, lanes: int = 1, behind: int = 0, batch_tokens: int = 100
+) -> Station:
     cut = PackedCut(batch_tokens) if encoder.layout == "packed" else PaddedCut(batch_tokens, call_tokens=10)
-    return Station(encoder, cut, slots=slots, breaker=CircuitBreaker() if breaker else None)
+    return Station(encoder, cut, lanes=lanes, behind=behind, breaker=CircuitBreaker() if breaker else None)
 
 
 @pytest.fixture
@@ -116,6 +118,45 @@ async def test_short_texts_of_many_requests_share_a_batch(encoder: FakeEncoder) 
     encoder.gate.set()
     await bench.scheduler.drain()
     assert encoder.batches == [[50], [10] * 6]
+
+
+async def test_lanes_that_are_free_share_what_waits() -> None:
+    encoder = FakeEncoder()
+    bench = Bench([station(encoder, lanes=2)])
+    bench.submit(*[10] * 8)
+    await asyncio.sleep(0)
+    assert encoder.batches == [[10] * 4, [10] * 4]
+    bench.submit(*[10] * 6)
+    await asyncio.sleep(0)
+    assert len(encoder.batches) == 2, "no lane is free"
+    encoder.gate.set()
+    await bench.scheduler.drain()
+    assert encoder.batches[2:] == [[10] * 6]
+
+
+async def test_a_text_waits_for_no_company_while_a_lane_is_free() -> None:
+    encoder = FakeEncoder()
+    bench = Bench([station(encoder, lanes=2)])
+    bench.submit(60)
+    bench.submit(10)
+    await asyncio.sleep(0)
+    assert encoder.batches == [[60], [10]]
+    encoder.gate.set()
+    await bench.scheduler.drain()
+
+
+async def test_behind_busy_lanes_only_a_full_batch_is_sent_early() -> None:
+    encoder = FakeEncoder()
+    bench = Bench([station(encoder, behind=1)])
+    bench.submit(60)
+    bench.submit(30)
+    await asyncio.sleep(0)
+    assert encoder.batches == [[60]]
+    bench.submit(40)
+    await asyncio.sleep(0)
+    assert encoder.batches == [[60], [30, 40]]
+    encoder.gate.set()
+    await bench.scheduler.drain()
 
 
 async def test_the_most_urgent_goes_first(encoder: FakeEncoder) -> None:

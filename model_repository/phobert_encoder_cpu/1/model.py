@@ -1,27 +1,34 @@
 """An encoder graph on ONNX Runtime, for servers without Triton's own ONNX Runtime backend."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
 
-from phoserve.serving.onnx import OnnxEncoder
+from phoserve.serving.encoders import lanes_of
+from phoserve.serving.onnx import LaneEncoder
 
 
 class TritonPythonModel:
     def initialize(self, args):
         options = {key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()}
         graph = Path(args["model_repository"]) / args["model_version"] / "model.onnx"
-        provider = options.get("provider", "CPUExecutionProvider")
-        self.encoder = OnnxEncoder(graph, threads=int(options["threads"]), providers=[provider])
+        provider, lanes = options.get("provider", "CPUExecutionProvider"), lanes_of(int(options.get("lanes", "1")))
+        self.encoder = LaneEncoder(graph, lanes=lanes, threads=int(options["threads"]), providers=[provider])
+        self.lanes = ThreadPoolExecutor(lanes)
 
     def execute(self, requests):
-        return [self.answer(request) for request in requests]
+        for request in requests:
+            self.lanes.submit(self.answer, request)
 
     def answer(self, request):
-        inputs = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
         try:
-            vectors = self.encoder.run(inputs)
+            vectors = self.encoder.run({tensor.name(): tensor.as_numpy() for tensor in request.inputs()})
+            response = pb_utils.InferenceResponse([pb_utils.Tensor(self.encoder.output, vectors)])
         except Exception as error:
-            return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
-        return pb_utils.InferenceResponse([pb_utils.Tensor(self.encoder.output, vectors)])
+            response = pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
+        request.get_response_sender().send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+    def finalize(self):
+        self.lanes.shutdown()
