@@ -20,6 +20,7 @@ from phoserve.serving.breaker import CircuitBreaker
 from phoserve.serving.cuts import Cut, PackedCut, PaddedCut
 from phoserve.serving.encoders import Encoder, Ids, Infer, ModelEncoder, Vectors, lanes_of
 from phoserve.serving.scheduler import Count, Job, Scheduler, Station
+from phoserve.serving.tally import Tally
 
 # How much longer a passage may wait than a query that came at the same time.
 PASSAGE_PATIENCE_S = 2.0
@@ -129,14 +130,14 @@ class Front(ABC, Generic[Row]):
     ) -> None:
         options = options or FrontOptions()
         self._pipeline = pipeline
-        self._add = count
+        self._loop = asyncio.new_event_loop()
+        self._tally = Tally(count, self._loop)
         self._scheduler = Scheduler(
             _stations(encoders, options),
-            count,
+            self._tally,
             max_waiting_tokens=options.max_waiting_tokens,
             saturated_after_s=options.saturated_after_s,
         )
-        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="scheduler", daemon=True)
         self._thread.start()
 
@@ -184,6 +185,7 @@ class Front(ABC, Generic[Row]):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._tally.flush()
 
     def _schedule(self, input_type: InputType, group: list[tuple[Request, list[Row]]]) -> None:
         try:
@@ -193,7 +195,7 @@ class Front(ABC, Generic[Row]):
                 request.refuse(error if isinstance(error, PhoserveError) else Unavailable("text", repr(error)))
             return
         lengths = np.diff(tokens.offsets).astype(np.int32)
-        self._add("truncated_texts_total", int(tokens.truncated.sum()), "")
+        self._tally("truncated_texts_total", int(tokens.truncated.sum()), "")
         start = 0
         for request, rows in group:
             end = start + len(rows)

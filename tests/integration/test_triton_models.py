@@ -17,8 +17,10 @@ from phoserve.adapters.triton import TritonEmbedder
 from phoserve.contract import CPU_ENCODER, PUBLIC_MODEL, TEXT, InputType, load_contract
 from phoserve.errors import DeadlineExceeded, InvalidInput
 from phoserve.serving.onnx import OnnxEncoder
+from phoserve.serving.tally import EVERY_S
 from phoserve.text import TextPipeline
 from tests.support.model_folder import SYLLABLES, write_model_folder
+from tests.support.polling import eventually
 from tests.support.triton import running_triton
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -113,13 +115,25 @@ async def test_a_passed_time_limit_is_told(embedder: TritonEmbedder) -> None:
 
 
 async def test_metrics_count_texts_and_tokens_by_encoder(server: TritonProcess, embedder: TritonEmbedder) -> None:
-    async def counted(name: str) -> float:
-        async with httpx.AsyncClient() as client:
-            text = (await client.get(server.ports.metrics_url)).text
-        (line,) = [line for line in text.splitlines() if line.startswith(f'phoserve_{name}{{encoder="{CPU_ENCODER}"')]
-        return float(line.rsplit(" ", 1)[1])
+    seen: list[list[float]] = []
 
-    texts, tokens = await counted("texts_total"), await counted("tokens_total")
+    async def counters() -> list[float]:
+        async with httpx.AsyncClient() as client:
+            lines = (await client.get(server.ports.metrics_url)).text.splitlines()
+        names = [f'phoserve_{name}{{encoder="{CPU_ENCODER}"' for name in ("texts_total", "tokens_total")]
+        seen.append([float(line.rsplit(" ", 1)[1]) for name in names for line in lines if line.startswith(name)])
+        return seen[-1]
+
+    async def still() -> bool:
+        """Whether everything before was passed on."""
+        return seen[-1:] == [await counters()]
+
+    await eventually(still, every_s=5 * EVERY_S)
+    texts, tokens = seen[-1]
     answer = await embedder.embed(TEXTS)
-    assert await counted("texts_total") == texts + len(TEXTS)
-    assert await counted("tokens_total") == tokens + answer.tokens.sum()
+    expected = [texts + len(TEXTS), tokens + answer.tokens.sum()]
+
+    async def counted() -> bool:
+        return await counters() == expected
+
+    await eventually(counted)
