@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +142,7 @@ def _prepare(arguments: argparse.Namespace, target: Path) -> None:
 def _measured(arguments: argparse.Namespace, url: str, length: int) -> float:
     """Tokens/s of texts of `length` tokens from `processes` times `clients` closed loops."""
     text = text_of(TextPipeline.load(arguments.model), length)
-    with ProcessPoolExecutor(arguments.processes) as pool:
+    with ProcessPoolExecutor(arguments.processes, get_context("spawn")) as pool:  # gRPC does not survive a fork
         jobs = [
             pool.submit(_client_process, arguments.model, url, text, arguments.clients, arguments.seconds)
             for _ in range(arguments.processes)
