@@ -27,6 +27,7 @@ from phoserve.adapters.edge_registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.triton import TritonEmbedder
 from phoserve.adapters.triton_reranker import TritonReranker
+from phoserve.charge import check_serving
 from phoserve.contract import load_contract
 from phoserve.settings import Settings, load_settings
 from phoserve.text import TextPipeline
@@ -105,6 +106,7 @@ async def running_services(options: LocalOptions, triton_url: str, settings: Set
         stack.push_async_callback(embedder.close)
         index = await asyncio.to_thread(EdgePassageIndex, options.state / "index", text.contract)
         stack.push_async_callback(index.close)
+        await check_serving(index)
         registry = await asyncio.to_thread(EdgeRegistry, options.state / "index")
         stack.push_async_callback(registry.close)
         sources = ObjectStoreSources(options.state / "originals")

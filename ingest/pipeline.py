@@ -19,6 +19,7 @@ from ingest.record import Record, Superseded
 from ingest.staging import StagingOptions, StagingTools, stage_document
 from phoserve.documents import Document, DocumentFailure, DocumentState
 from phoserve.errors import (
+    ContractMismatch,
     DeadlineExceeded,
     DocumentNotFound,
     InvalidInput,
@@ -72,6 +73,9 @@ class Pipeline:
         if not task.document_id:
             await purge_collection(task.collection, self.registry, self.index, self.sources)
             return
+        if not await self.index.in_charge():
+            log.warning("task_left_to_another_model", document_id=task.document_id, fingerprint=self.index.fingerprint)
+            return
         for _ in range(self.options.tries_in_a_row):
             pause = await self._once(task)
             if pause is None:
@@ -119,7 +123,7 @@ class Pipeline:
 
     async def _index(self, record: Record) -> None:
         document = record.document
-        if not document.is_indexed:
+        if not document.is_indexed or document.fingerprint != self.index.fingerprint:
             passages = await stage_document(
                 document, self.sources, self.index, self.tools, self.options.staging, record.progress
             )
@@ -127,6 +131,8 @@ class Pipeline:
             await record.write(lambda current: current.indexed(passages, fingerprint, self.options.lease))
         with self.tools.metrics.stage("publish"):
             await self.index.publish(document.key, document.revision)
+        if not await self.index.in_charge():  # nobody would take these passages over any more
+            raise ContractMismatch("another model is in charge now: its workers index the document")
         await record.write(lambda current: current.ready())
         self.tools.metrics.ended("ready", passages=record.document.passages)
         log.info("document_ready", revision=document.revision, passages=record.document.passages)
@@ -151,7 +157,7 @@ class Pipeline:
         """Remove what was staged, unless somebody else works on the same revision: it is theirs then."""
         with suppress(PhoserveError):  # if a store is away, `reconcile` does it
             known = await self.registry.find_keys([document.key])
-            if is_left_over(known.get(document.key), document.revision):
+            if is_left_over(known.get(document.key), document.revision, self.index.fingerprint):
                 await self.index.discard(document.key, up_to=document.revision, staged_only=True)
 
     def _after(self, document: Document, error: Exception) -> Document:
@@ -160,6 +166,9 @@ class Pipeline:
             failure = DocumentFailure(code="dependency", message=str(error), retryable=True)
             pause = timedelta(seconds=getattr(error, "retry_after_s", self.options.retry_in.total_seconds()))
             return document.released(failure, retry_in=pause, counted=False)
+        if isinstance(error, ContractMismatch):
+            failure = DocumentFailure(code="model_changed", message=str(error), retryable=True)
+            return document.released(failure, retry_in=timedelta(), counted=False)
         if isinstance(error, TimeoutError):
             message = f"indexing took longer than {self.options.time_limit_s:g} s; split the document"
             return self._tried(document, DocumentFailure(code="timeout", message=message))

@@ -99,5 +99,5 @@ class Reconciler:
             return
         known = await self.registry.find_keys([key for key, _ in staged])
         for key, revision in staged:
-            if is_left_over(known.get(key), revision):
+            if is_left_over(known.get(key), revision, self.index.fingerprint):
                 await self.index.discard(key, up_to=revision, staged_only=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -59,26 +59,37 @@ async def stage_document(
         chunks = await asyncio.to_thread(_chunker(tools.text, options).chunk, parsed.text)
     if not chunks:
         raise ParsingFailed("empty", "there is no text in the document")
+    passages = [_passage(document, title, ordinal, chunk) for ordinal, chunk in enumerate(chunks)]
+    await stage_passages(passages, index, tools, options, progress)
+    return len(passages)
+
+
+async def stage_passages(
+    passages: Sequence[Passage],
+    index: PassageIndex,
+    tools: StagingTools,
+    options: StagingOptions,
+    progress: Callable[[float], Awaitable[None]],
+) -> None:
+    """Embed and stage `passages`, batches of them side by side; the first error ends them all."""
     gate = asyncio.Semaphore(options.batches_in_flight)
     done = 0
 
-    async def batch(first: int, part: Sequence[Chunk]) -> None:
+    async def batch(part: Sequence[Passage]) -> None:
         nonlocal done
         async with gate:
-            passages = [_passage(document, title, first + offset, chunk) for offset, chunk in enumerate(part)]
-            ready = await indexed(passages, tools)
+            ready = await indexed(part, tools)
             with tools.metrics.stage("stage"):
                 await index.stage(ready)
         done += len(part)
-        await progress(done / len(chunks))
+        await progress(done / len(passages))
 
     try:
         async with asyncio.TaskGroup() as group:
-            for first, part in _batches(chunks, options.passages_per_batch):
-                group.create_task(batch(first, part))
+            for start in range(0, len(passages), options.passages_per_batch):
+                group.create_task(batch(passages[start : start + options.passages_per_batch]))
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
-    return len(chunks)
 
 
 async def _parsed(document: Document, sources: SourceStore, tools: StagingTools) -> ParsedDocument:
@@ -138,8 +149,3 @@ def _passage(document: Document, title: str, ordinal: int, chunk: Chunk) -> Pass
         end=chunk.end,
         metadata=document.metadata,
     )
-
-
-def _batches(chunks: Sequence[Chunk], size: int) -> Iterator[tuple[int, Sequence[Chunk]]]:
-    for first in range(0, len(chunks), size):
-        yield first, chunks[first : first + size]

@@ -4,9 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
-
-import structlog
 
 from phoserve.adapters.celery_queue import CeleryQueue
 from phoserve.adapters.fallback import FallbackEmbedder
@@ -15,15 +12,11 @@ from phoserve.adapters.qdrant_registry import QdrantRegistry
 from phoserve.adapters.qdrant_server import QdrantOptions, connect
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.triton import TritonEmbedder
+from phoserve.charge import check_serving
 from phoserve.contract import ModelContract
-from phoserve.errors import ContractMismatch, Unavailable
 from phoserve.ports import DocumentRegistry, Embedder, PassageIndex, SourceStore
 from phoserve.settings import QdrantSettings, Settings, TritonSettings
 from phoserve.text import TextPipeline
-
-WAIT_S: Final = 1.0
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,24 +74,3 @@ async def stores_of(
         yield QdrantPassageIndex(client, contract, options), QdrantRegistry(client, options)
     finally:
         await client.close()
-
-
-async def check_serving(index: QdrantPassageIndex) -> None:
-    """Wait for Qdrant, then see that its passages are this model's; the first model to come is put in charge.
-
-    Raises ContractMismatch.
-    """
-    while True:
-        try:
-            serving = await index.serving()
-            if serving is None:
-                await index.serve()
-            break
-        except Unavailable as error:
-            log.warning("waiting_for_qdrant", error=str(error))
-            await asyncio.sleep(WAIT_S)
-    if serving not in {None, index.fingerprint}:
-        raise ContractMismatch(
-            f"the passages in Qdrant are those of model {serving}, not of {index.fingerprint}: point "
-            "PHOSERVE_MODEL__FOLDER at the model they were made with, or make new ones with `phoserve reembed`"
-        )

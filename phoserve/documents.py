@@ -142,6 +142,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
             due_at=_now() + lease,
         )
 
+    def reembedded(self, fingerprint: str) -> Self:
+        """What is live was embedded again by another model; nothing else is new, so nobody is told."""
+        return msgspec.structs.replace(self, fingerprint=fingerprint)
+
     def ready(self) -> Self:
         """Found by search in its newest revision."""
         return self._to(DocumentState.READY, progress=1.0, error=None, due_at=None)

@@ -5,7 +5,7 @@ from collections.abc import Collection as AnyCollection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from phoserve.documents import Collection, Document, DocumentState, Passage
 from phoserve.filters import Filter
 
 FloatMatrix = NDArray[np.float32]
+CHARGE_KNOWN_FOR_S: Final = 2.0
+"""How old an answer about which model is in charge may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,28 @@ class PassageIndex(Protocol):
         """Document key and revision of whatever lies staged: being worked on, or left behind."""
         ...
 
+    async def published(self) -> list[tuple[str, int]]:
+        """Document key and revision of whatever search can find."""
+        ...
+
     async def count(self, collection: str | None = None) -> int:
         """How many passages are published, in one collection or in all."""
+        ...
+
+    async def serving(self) -> str | None:
+        """The fingerprint of the model in charge of the store, None before the first one."""
+        ...
+
+    async def in_charge(self) -> bool:
+        """Whether no other model is in charge; the answer may be `CHARGE_KNOWN_FOR_S` old."""
+        ...
+
+    async def serve(self) -> None:
+        """Put this index's model in charge, in one step."""
+        ...
+
+    async def beside(self, fingerprint: str) -> "PassageIndex | None":
+        """The index of another model in the same store, if there is one."""
         ...
 
     async def close(self) -> None: ...

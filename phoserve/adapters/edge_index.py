@@ -1,5 +1,7 @@
 """The passage index in Qdrant Edge: dense vectors and BM25 terms of one model, in one folder."""
 
+import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +11,7 @@ import qdrant_edge as edge
 from numpy.typing import NDArray
 
 from phoserve.adapters.edge_shard import EdgeShard, condition_of, equal, filterable, one_of, scroll_all
-from phoserve.adapters.points import BM25, DENSE, LIVE, STAGED, newest, passage_of, passage_payload
+from phoserve.adapters.points import BM25, DENSE, LIVE, STAGED, VectorSpace, newest, passage_of, passage_payload
 from phoserve.contract import ModelContract
 from phoserve.documents import Passage
 from phoserve.filters import Filter
@@ -29,14 +31,16 @@ _INDEXES: Final = {
 class EdgePassageIndex:
     """The `PassageIndex` of one process."""
 
-    def __init__(self, folder: Path, contract: ModelContract) -> None:
+    def __init__(self, folder: Path, model: ModelContract | VectorSpace) -> None:
         """Open or make the index of this model under `folder`; another model's lies beside it, untouched."""
-        self.fingerprint = contract.fingerprint
+        self.fingerprint = model.fingerprint
+        self._folder = folder
+        self._charge = folder / "serving"
         config = edge.EdgeConfig(
-            vectors={DENSE: edge.EdgeVectorParams(size=contract.dim, distance=edge.Distance.Cosine)},
+            vectors={DENSE: edge.EdgeVectorParams(size=model.dim, distance=edge.Distance.Cosine)},
             sparse_vectors={BM25: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
         )
-        self._shard = EdgeShard(folder / f"passages@{self.fingerprint}", config, _INDEXES)
+        self._shard = EdgeShard(_shard_folder(folder, self.fingerprint), config, _INDEXES)
 
     async def stage(self, passages: Sequence[IndexedPassage]) -> None:
         """Store `passages` where no search sees them; those that are published already stay as they are."""
@@ -91,16 +95,34 @@ class EdgePassageIndex:
 
     async def staged(self) -> list[tuple[str, int]]:
         """Document key and revision of whatever lies staged: being worked on, or left behind."""
-        condition = edge.Filter(must=[equal("visibility", STAGED)])
-        records = await self._shard.read(
-            lambda shard: scroll_all(shard, condition, payload=["document_key", "revision"])
-        )
-        payloads: list[Any] = [record.payload for record in records]
-        return sorted({(payload["document_key"], payload["revision"]) for payload in payloads})
+        return await self._listed(STAGED)
+
+    async def published(self) -> list[tuple[str, int]]:
+        """Document key and revision of whatever search can find."""
+        return await self._listed(LIVE)
 
     async def count(self, collection: str | None = None) -> int:
         """How many passages are published, in one collection or in all."""
         return await self._shard.read(lambda shard: shard.count(edge.CountRequest(filter=_live(collection))))
+
+    async def serving(self) -> str | None:
+        """The fingerprint of the model in charge of the folder, None before the first one."""
+        return await asyncio.to_thread(lambda: self._charge.read_text() if self._charge.exists() else None)
+
+    async def in_charge(self) -> bool:
+        """Whether no other model is in charge."""
+        return await self.serving() in {None, self.fingerprint}
+
+    async def serve(self) -> None:
+        """Put this index's model in charge, in one step."""
+        await asyncio.to_thread(_replace, self._charge, self.fingerprint)
+
+    async def beside(self, fingerprint: str) -> "EdgePassageIndex | None":
+        """The index of another model in the same folder, if there is one."""
+        if not _shard_folder(self._folder, fingerprint).exists():
+            return None
+        # What is there keeps its own dimension: this one is not looked at.
+        return await asyncio.to_thread(EdgePassageIndex, self._folder, VectorSpace(fingerprint, dim=1))
 
     async def optimize(self) -> None:
         """Build the graph over what was added since; takes seconds per thousand passages.
@@ -112,6 +134,14 @@ class EdgePassageIndex:
     async def close(self) -> None:
         """Flush and close."""
         await self._shard.close()
+
+    async def _listed(self, visibility: str) -> list[tuple[str, int]]:
+        condition = edge.Filter(must=[equal("visibility", visibility)])
+        records = await self._shard.read(
+            lambda shard: scroll_all(shard, condition, payload=["document_key", "revision"])
+        )
+        payloads: list[Any] = [record.payload for record in records]
+        return sorted({(payload["document_key"], payload["revision"]) for payload in payloads})
 
     async def _search(
         self, query: Any, collection: str, limit: int, where: Filter | None, params: edge.SearchParams | None = None
@@ -137,6 +167,19 @@ def _insert(shard: edge.EdgeShard, passages: Sequence[IndexedPassage]) -> None:
         for item in passages
     ]
     shard.update(edge.UpdateOperation.upsert_points(points, update_mode=edge.UpdateMode.InsertOnly))
+
+
+def _shard_folder(folder: Path, fingerprint: str) -> Path:
+    return folder / f"passages@{fingerprint}"
+
+
+def _replace(file: Path, text: str) -> None:
+    new = file.with_suffix(".new")
+    with new.open("w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    new.replace(file)
 
 
 def _sparse(terms: Terms) -> edge.SparseVector:

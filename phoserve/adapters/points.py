@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,13 @@ STAGED: Final = "staged"
 LIVE: Final = "live"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _IDS: Final = uuid.UUID("8c0b3f6e-5f5e-5b3f-9a57-1f1f6f0b7d11")
+
+
+class VectorSpace(NamedTuple):
+    """All that an index needs to know of a model."""
+
+    fingerprint: str
+    dim: int
 
 
 def point_id(*parts: str) -> str:

@@ -1,5 +1,6 @@
 """The passage index on a Qdrant server: dense vectors and BM25 terms of one model, in one collection."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qdrant_client import AsyncQdrantClient, models
 
-from phoserve.adapters.points import BM25, DENSE, LIVE, STAGED, newest, passage_of, passage_payload
+from phoserve.adapters.points import BM25, DENSE, LIVE, STAGED, VectorSpace, newest, passage_of, passage_payload
 from phoserve.adapters.qdrant_server import (
     Layout,
     QdrantCollection,
@@ -21,7 +22,7 @@ from phoserve.adapters.qdrant_server import (
 from phoserve.contract import ModelContract
 from phoserve.documents import Passage
 from phoserve.filters import Filter
-from phoserve.ports import IndexedPassage, ScoredPassage, Terms
+from phoserve.ports import CHARGE_KNOWN_FOR_S, IndexedPassage, ScoredPassage, Terms
 
 ALIAS: Final = "passages"
 """Names the collection of the model that serves: what backups, dashboards and people look at."""
@@ -39,12 +40,13 @@ _INDEXES: Final[Mapping[str, models.PayloadSchemaType | models.KeywordIndexParam
 class QdrantPassageIndex:
     """The `PassageIndex` that several processes share."""
 
-    def __init__(self, client: AsyncQdrantClient, contract: ModelContract, options: QdrantOptions) -> None:
-        """The index of this model; another model's is a collection of its own, untouched."""
-        self.fingerprint = contract.fingerprint
-        self._collection = QdrantCollection(
-            client, f"{ALIAS}@{contract.fingerprint}", _layout(contract.dim, options), options
-        )
+    def __init__(self, client: AsyncQdrantClient, model: ModelContract | VectorSpace, options: QdrantOptions) -> None:
+        """The index of this model; another model's is a collection of its own, to which only deletions go."""
+        self.fingerprint = model.fingerprint
+        self._client = client
+        self._options = options
+        self._collection = QdrantCollection(client, _name(self.fingerprint), _layout(model.dim, options), options)
+        self._in_charge = (False, -CHARGE_KNOWN_FOR_S)
 
     async def stage(self, passages: Sequence[IndexedPassage]) -> None:
         """Store `passages` where no search sees them; those that are published already stay as they are."""
@@ -67,15 +69,18 @@ class QdrantPassageIndex:
 
     async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
         """Delete the document's passages of all revisions up to and including `up_to`."""
-        await self._delete(_revisions(document_key, up_to, *([equal("visibility", STAGED)] if staged_only else [])))
+        if staged_only:  # another model's may be on their way to be published
+            await self._delete(_revisions(document_key, up_to, equal("visibility", STAGED)))
+        else:
+            await self._delete_everywhere(_revisions(document_key, up_to))
 
     async def discard_many(self, document_keys: Sequence[str]) -> None:
         """Delete all passages of several documents."""
-        await self._delete(models.Filter(must=[one_of("document_key", document_keys)]))
+        await self._delete_everywhere(models.Filter(must=[one_of("document_key", document_keys)]))
 
     async def discard_collection(self, collection: str) -> None:
         """Delete every passage of the collection."""
-        await self._delete(models.Filter(must=[equal("collection", collection)]))
+        await self._delete_everywhere(models.Filter(must=[equal("collection", collection)]))
 
     async def nearest(
         self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
@@ -101,10 +106,11 @@ class QdrantPassageIndex:
 
     async def staged(self) -> list[tuple[str, int]]:
         """Document key and revision of whatever lies staged: being worked on, or left behind."""
-        condition = models.Filter(must=[equal("visibility", STAGED)])
-        records = await self._collection.scroll_all(condition, payload=["document_key", "revision"])
-        payloads: list[Any] = [record.payload for record in records]
-        return sorted({(payload["document_key"], payload["revision"]) for payload in payloads})
+        return await self._listed(STAGED)
+
+    async def published(self) -> list[tuple[str, int]]:
+        """Document key and revision of whatever search can find."""
+        return await self._listed(LIVE)
 
     async def count(self, collection: str | None = None) -> int:
         """How many passages are published, in one collection or in all."""
@@ -113,20 +119,35 @@ class QdrantPassageIndex:
 
     async def serving(self) -> str | None:
         """The fingerprint of the model whose collection the alias names, None before the first one."""
-        aliases = (await answered(self._collection.client.get_aliases())).aliases
+        aliases = (await answered(self._client.get_aliases())).aliases
         names = [each.collection_name for each in aliases if each.alias_name == ALIAS]
         return names[0].partition("@")[2] if names else None
+
+    async def in_charge(self) -> bool:
+        """Whether the alias names no other model's collection, as it was `CHARGE_KNOWN_FOR_S` ago at most."""
+        known, asked_at = self._in_charge
+        if time.monotonic() - asked_at >= CHARGE_KNOWN_FOR_S:
+            asked_at = time.monotonic()
+            known = await self.serving() in {None, self.fingerprint}
+            self._in_charge = (known, asked_at)
+        return known
 
     async def serve(self) -> None:
         """Point the alias at this model's collection, in one step."""
         await self.count()  # makes the collection if it is not there
-        client = self._collection.client
         operations: list[Any] = []
         if await self.serving() is not None:
             operations.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=ALIAS)))
         created = models.CreateAlias(collection_name=self._collection.name, alias_name=ALIAS)
         operations.append(models.CreateAliasOperation(create_alias=created))
-        await answered(client.update_collection_aliases(change_aliases_operations=operations))
+        await answered(self._client.update_collection_aliases(change_aliases_operations=operations))
+        self._in_charge = (False, -CHARGE_KNOWN_FOR_S)
+
+    async def beside(self, fingerprint: str) -> "QdrantPassageIndex | None":
+        """The index of another model on the same server, if there is one."""
+        if not await answered(self._client.collection_exists(_name(fingerprint))):
+            return None
+        return QdrantPassageIndex(self._client, VectorSpace(fingerprint, dim=1), self._options)
 
     async def close(self) -> None:
         """The client is closed by whoever made it."""
@@ -138,8 +159,26 @@ class QdrantPassageIndex:
         )
         return newest([ScoredPassage(passage_of(point.payload), point.score) for point in answer.points])
 
+    async def _listed(self, visibility: str) -> list[tuple[str, int]]:
+        condition = models.Filter(must=[equal("visibility", visibility)])
+        records = await self._collection.scroll_all(condition, payload=["document_key", "revision"])
+        payloads: list[Any] = [record.payload for record in records]
+        return sorted({(payload["document_key"], payload["revision"]) for payload in payloads})
+
+    async def _delete_everywhere(self, condition: models.Filter) -> None:
+        """From every model's collection: what is deleted while another one is being filled stays away there too."""
+        await self._delete(condition)
+        there = (await answered(self._client.get_collections())).collections
+        for name in (each.name for each in there):
+            if name.startswith(_name("")) and name != self._collection.name:
+                await answered(self._client.delete(name, points_selector=models.FilterSelector(filter=condition)))
+
     async def _delete(self, condition: models.Filter) -> None:
         await self._collection.call("delete", points_selector=models.FilterSelector(filter=condition))
+
+
+def _name(fingerprint: str) -> str:
+    return f"{ALIAS}@{fingerprint}"
 
 
 def _layout(dim: int, options: QdrantOptions) -> Layout:

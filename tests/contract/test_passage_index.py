@@ -1,9 +1,11 @@
 """What every PassageIndex promises."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -199,3 +201,37 @@ async def test_how_rare_a_term_is_does_not_depend_on_other_collections(index: Pa
     await published(index, *more)
     [among_others] = await index.matching("kb", terms(1), limit=5)
     assert among_others.score == pytest.approx(alone.score)
+
+
+async def test_it_lists_what_is_published(index: PassageIndex) -> None:
+    await published(index, passage(0), passage(1), passage(2, key=OTHER_KEY, revision=3))
+    await index.stage([passage(3, key="0" * 31 + "3")])
+    assert await index.published() == [(KEY, 1), (OTHER_KEY, 3)]
+
+
+async def test_one_model_is_in_charge(index: PassageIndex) -> None:
+    assert await index.serving() is None
+    assert await index.in_charge()
+    await index.serve()
+    assert await index.serving() == index.fingerprint
+    assert await index.in_charge()
+
+
+async def test_another_model_s_passages_lie_beside(
+    index: PassageIndex, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    newer = msgspec.structs.replace(CONTRACT, dim=8)
+    assert await index.beside(newer.fingerprint) is None
+    await published(index, passage(0), passage(1))
+    async with AsyncExitStack() as stack:
+        if isinstance(index, EdgePassageIndex):
+            await index.close()
+            other: PassageIndex = EdgePassageIndex(tmp_path, newer)
+        else:
+            url = request.getfixturevalue("qdrant_url")
+            client = await stack.enter_async_context(qdrant_client(url, emptied=False))
+            other = QdrantPassageIndex(client, newer, QdrantOptions())
+        old = await other.beside(CONTRACT.fingerprint)
+        assert old is not None
+        assert (await old.count(), await other.count()) == (2, 0)
+        assert [each.ordinal for each in await old.passages("kb", KEY)] == [0, 1]

@@ -1,11 +1,9 @@
 """Indexing, over the real embedded stores: whatever happens meanwhile, each document ends in a state with a reason."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,34 +13,17 @@ from ingest.staging import StagingTools
 from phoserve.adapters.edge_index import EdgePassageIndex
 from phoserve.adapters.edge_registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
-from phoserve.contract import InputType
 from phoserve.documents import Document, DocumentState, new_collection
 from phoserve.errors import InvalidInput, Unavailable
 from phoserve.intake import Draft, Intake
 from phoserve.library import Library
-from phoserve.ports import Embeddings, Task
+from phoserve.ports import Task
 from phoserve.text import TextPipeline
-from tests.support.embedders import WordHashEmbedder
+from tests.support.embedders import InterruptedEmbedder
 from tests.support.memory import MemoryQueue
 from tests.support.models import tiny_model
 
 PARAGRAPHS = "\n\n".join(f"# Mục {number}\n\nnhân viên nghỉ phép {number} ngày ở hà nội" for number in range(200))
-
-
-class InterruptedEmbedder(WordHashEmbedder):
-    """Lets something happen once, while a batch is being embedded: by somebody else, so it goes on if the work ends."""
-
-    meanwhile: Callable[[], Coroutine[Any, Any, object]] | None = None
-    happening: asyncio.Task[object] | None = None
-
-    async def embed(
-        self, texts: Sequence[str], *, input_type: InputType = InputType.PASSAGE, timeout_s: float | None = None
-    ) -> Embeddings:
-        event, self.meanwhile = self.meanwhile, None
-        if event:
-            self.happening = asyncio.create_task(event())
-            await asyncio.shield(self.happening)
-        return await super().embed(texts, input_type=input_type, timeout_s=timeout_s)
 
 
 @dataclass

@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -49,3 +50,19 @@ class WordHashEmbedder:
             seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=4).digest())
             total += np.random.default_rng(seed).standard_normal(self.contract.dim).astype(np.float32)
         return (total / np.linalg.norm(total)).astype(np.float32)
+
+
+class InterruptedEmbedder(WordHashEmbedder):
+    """Lets something happen once, while a batch is being embedded: by somebody else, so it goes on if the work ends."""
+
+    meanwhile: Callable[[], Coroutine[Any, Any, object]] | None = None
+    happening: asyncio.Task[object] | None = None
+
+    async def embed(
+        self, texts: Sequence[str], *, input_type: InputType = InputType.PASSAGE, timeout_s: float | None = None
+    ) -> Embeddings:
+        event, self.meanwhile = self.meanwhile, None
+        if event:
+            self.happening = asyncio.create_task(event())
+            await asyncio.shield(self.happening)
+        return await super().embed(texts, input_type=input_type, timeout_s=timeout_s)

@@ -176,6 +176,21 @@ class MemoryIndex:
     async def staged(self) -> list[tuple[str, int]]:
         return sorted({(e.passage.document_key, e.passage.revision) for e in self._staged.values()})
 
+    async def published(self) -> list[tuple[str, int]]:
+        return sorted({(e.passage.document_key, e.passage.revision) for e in self._live.values()})
+
+    async def serving(self) -> str | None:
+        return self.fingerprint
+
+    async def in_charge(self) -> bool:
+        return True
+
+    async def serve(self) -> None:
+        pass
+
+    async def beside(self, fingerprint: str) -> "MemoryIndex | None":
+        return None
+
     async def count(self, collection: str | None = None) -> int:
         return len(self._live if collection is None else self._of(collection))
 

@@ -82,9 +82,10 @@ def empty(url: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def qdrant_client(url: str) -> AsyncIterator[AsyncQdrantClient]:
-    """A client of an emptied server; gRPC where QDRANT_GRPC_PORT names the real server's port."""
-    empty(url)
+async def qdrant_client(url: str, *, emptied: bool = True) -> AsyncIterator[AsyncQdrantClient]:
+    """A client of a server, emptied first; gRPC where QDRANT_GRPC_PORT names the real server's port."""
+    if emptied:
+        empty(url)
     port = os.environ.get("QDRANT_GRPC_PORT")
     client = connect(url, grpc_port=int(port) if REAL_URL and port else None)
     try:

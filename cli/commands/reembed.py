@@ -1,0 +1,95 @@
+"""`phoserve reembed`: another model, without taking anything in again and without a pause in searching."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.main import app
+from cli.progress import ConsoleReporter, JsonReporter, Reporter
+from ingest.reembed import Reembedding
+from ingest.staging import StagingTools
+from phoserve.deployed import embedder_of, stores_of
+from phoserve.settings import Settings, load_settings
+from phoserve.text import TextPipeline
+
+
+@app.command()
+def reembed(
+    state: Annotated[
+        Path | None,
+        typer.Option(help="State folder of a local platform, stopped; without it, what the PHOSERVE_ variables name."),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="The new model's folder; PHOSERVE_MODEL__FOLDER by default.")
+    ] = None,
+    switch: Annotated[bool, typer.Option(help="Put the new model in charge at the end.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Report in JSON lines on standard output.")] = False,
+) -> None:
+    """Embed every passage again with a new model, then put that model in charge.
+
+    PHOSERVE_TRITON__URL is the server of the new model. Start API and workers with the new model afterwards; until
+    then the old ones answer searches from the old passages. May be cut off and run again at any time.
+    """
+    report: Reporter = JsonReporter() if as_json else ConsoleReporter()
+    settings = load_settings()
+    folder = model or settings.model.folder
+    where = _local(state.expanduser().absolute(), folder, report) if state else _deployed(settings, folder)
+    asyncio.run(_reembed(where, report, switch=switch))
+
+
+async def _reembed(where: AbstractAsyncContextManager[Reembedding], report: Reporter, *, switch: bool) -> None:
+    async with where as job:
+        before = await job.index.serving()
+        with report.step("Embedding again", total=await job.total()) as bar:
+            copied = await job.copy(bar.done)
+        if not switch:
+            report.tell("copied", f"{copied} documents are embedded; run again to switch", documents=copied)
+            return
+        with report.step("Switching, and catching up"):
+            outcome = await job.switch()
+        copied += outcome.copied
+        text = f"{copied} documents embedded by {job.index.fingerprint}, which is in charge now"
+        if outcome.queued:
+            text += f"; {outcome.queued} are queued to be made anew from their originals"
+        report.tell(
+            "reembedded", text, documents=copied, queued=outcome.queued, before=before, model=job.index.fingerprint
+        )
+
+
+@asynccontextmanager
+async def _deployed(settings: Settings, model: Path) -> AsyncIterator[Reembedding]:
+    text = await asyncio.to_thread(TextPipeline.load, model)
+    embedder = embedder_of(settings.triton, text.contract)
+    try:
+        async with stores_of(settings.qdrant, text.contract) as (index, registry):
+            yield Reembedding(registry, index, StagingTools(embedder, text))
+    finally:
+        await embedder.close()
+
+
+@asynccontextmanager
+async def _local(state: Path, model: Path, report: Reporter) -> AsyncIterator[Reembedding]:
+    # Not at the top: images of the deployed platform hold none of it.
+    from cli.local import running_triton
+    from cli.preflight import open_state
+    from phoserve.adapters.edge_index import EdgePassageIndex
+    from phoserve.adapters.edge_registry import EdgeRegistry
+    from phoserve.adapters.triton import TritonEmbedder
+
+    with open_state(state):
+        text = await asyncio.to_thread(TextPipeline.load, model)
+        async with running_triton(model, state / "triton", report) as triton:
+            embedder = TritonEmbedder(triton.ports.grpc_url, text.contract)
+            index, registry = EdgePassageIndex(state / "index", text.contract), EdgeRegistry(state / "index")
+            job = Reembedding(registry, index, StagingTools(embedder, text))
+            try:
+                yield job
+            finally:
+                await job.close()
+                await index.close()
+                await registry.close()
+                await embedder.close()
