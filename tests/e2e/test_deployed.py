@@ -28,6 +28,8 @@ VALUES: Final[dict[str, Any]] = {
     "triton": {"cpu": {"replicas": 2}, "drainSeconds": 2},
 }
 API, WORKER, TRITON, REDIS = (f"phoserve-{name}" for name in ("api", "worker-interactive", "triton-cpu", "redis"))
+HEALTH_BY_PORT: Final = (API, TRITON)
+"""Whose image asks a port whether it is well; a worker's asks for a file that changed of late."""
 TOPICS: Final = ("Hà Nội là thủ đô của Việt Nam", "Phở bò nấu với quế và hồi", "Sông Mê Kông chảy ra Biển Đông")
 
 pytestmark = pytest.mark.timeout(600)
@@ -75,6 +77,7 @@ def test_workers_show_that_they_live_and_what_they_do(cluster: Cluster) -> None:
     wait_until(lambda: states(cluster.clients()[0], names) == {"ready"}, timeout_s=60)
     for pod in cluster.pods[WORKER]:
         assert pod.is_alive()
+        assert pod.docker_calls_it_well()
         metrics = httpx.get(f"http://127.0.0.1:{pod.metrics_port}/metrics").text
         assert "phoserve_" in metrics
 
@@ -83,7 +86,11 @@ def test_workers_show_that_they_live_and_what_they_do(cluster: Cluster) -> None:
 def test_one_pod_of_two_killed(cluster: Cluster, workload: str) -> None:
     victim, survivor = cluster.pods[workload]
     names = post(cluster.clients()[1], f"killed-{workload}", count=20)
+    if workload in HEALTH_BY_PORT:
+        assert victim.docker_calls_it_well()
     victim.kill()
+    if workload in HEALTH_BY_PORT:
+        assert not victim.docker_calls_it_well()
     clients = [cluster.client(survivor)] if workload == API else cluster.clients()
     for client in clients:
         wait_until(partial(search_succeeds, client), timeout_s=15)

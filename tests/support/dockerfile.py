@@ -20,6 +20,12 @@ def inherited(stage: str, instruction: str) -> str | None:
     return None
 
 
+def health_check(stage: str) -> list[str]:
+    """The command by which Docker asks whether the image's program is well."""
+    words: list[str] = json.loads((inherited(stage, "HEALTHCHECK") or "").partition(" CMD ")[2])
+    return words
+
+
 def entrypoint(stage: str) -> list[str]:
     """The program that the image starts."""
     words: list[str] = json.loads(inherited(stage, "ENTRYPOINT") or "[]")
@@ -29,5 +35,5 @@ def entrypoint(stage: str) -> list[str]:
 @cache
 def _stages() -> dict[str, tuple[str, str]]:
     """Each stage's parent and instructions."""
-    parts = re.split(r"^FROM (\S+) AS (\S+)$", DOCKERFILE.read_text(), flags=re.MULTILINE)
+    parts = re.split(r"^FROM (\S+) AS (\S+)$", DOCKERFILE.read_text().replace("\\\n", " "), flags=re.MULTILINE)
     return {parts[at + 1]: (parts[at], parts[at + 2]) for at in range(1, len(parts), 3)}

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from cli.triton_process import TritonInstallation, _die_with_parent
 from tests.support.chart import ROOT
-from tests.support.dockerfile import entrypoint
+from tests.support.dockerfile import entrypoint, health_check
 
 # Where deploy/Dockerfile puts it.
 IMAGE_FOLDERS: Final = {"/opt/phoserve/models/bundled": ROOT / "export" / "bundled"}
@@ -83,6 +83,12 @@ class Pod:
     def is_alive(self) -> bool:
         """What its liveness probe says."""
         return self._passes(self._main["livenessProbe"])
+
+    def docker_calls_it_well(self) -> bool:
+        """What the health check of its image says."""
+        stage = self._main["image"].rsplit("/", 1)[-1].partition(":")[0]
+        command = [word.replace("127.0.0.1", self.address) for word in self._translated(health_check(stage))]
+        return subprocess.run(_local_program(command), capture_output=True, check=False).returncode == 0
 
     def kill(self) -> None:
         """Kill it at once, as the kernel does when memory runs out."""

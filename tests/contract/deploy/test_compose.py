@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from phoserve.contract import CPU_ENCODER, PUBLIC_MODEL
 from tests.support.chart import CHART, LEAST, Manifest, merged, named, of_kind, render
 from tests.support.compose import DEPLOY, services
-from tests.support.dockerfile import entrypoint, inherited
+from tests.support.dockerfile import entrypoint, health_check, inherited
 
 PAIRS = {
     "api": "phoserve-api",
@@ -105,6 +106,21 @@ def test_the_same_ports() -> None:
     ]
     ports = {each["name"]: each["containerPort"] for each in _container(chart(), "phoserve-triton-cpu")["ports"]}
     assert jobs["triton"]["dns_sd_configs"][0]["port"] == ports["metrics"]
+
+
+@pytest.mark.parametrize(("stage", "workload"), [("api", "phoserve-api"), ("triton", "phoserve-triton-cpu")])
+def test_docker_asks_what_kubernetes_asks(stage: str, workload: str) -> None:
+    """The image's check is what must hold all the time; compose's for the API is readiness."""
+    container = _container(chart(), workload)
+    asked = " ".join(health_check(stage))
+    if stage == "api":
+        assert container["livenessProbe"]["httpGet"]["path"] in asked
+        asked = " ".join(services("compose.yaml")["api"]["healthcheck"]["test"])
+        assert container["readinessProbe"]["httpGet"]["path"] in asked
+    else:
+        models = [container[probe]["httpGet"]["path"].split("/")[3] for probe in ("startupProbe", "readinessProbe")]
+        assert models == [CPU_ENCODER, PUBLIC_MODEL]
+        assert str(tuple(models)) in asked
 
 
 def test_the_same_patience_at_the_end() -> None:
