@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from phoserve.errors import Overloaded, Unavailable
+from phoserve.errors import Overloaded
 
 REMEMBERED_KEYS: Final = 10_000
 # The generic cell rate algorithm: one number for each key, the time at which its bucket is full again.
@@ -59,21 +59,23 @@ class MemoryRates:
 
 
 class RedisRates:
-    """Counts in Redis, for all API processes together."""
+    """Counts in Redis, for all API processes together; while it is away, each counts for itself."""
 
     def __init__(self, url: str, per_s: float, burst: int) -> None:
         self._redis = Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=1.0)
         self._script = self._redis.register_script(GCRA)
         self._interval_s = 1 / per_s
         self._burst = burst
+        self._alone = MemoryRates(per_s, burst)
 
     async def take(self, key_id: str) -> None:
         try:
             wait = float(await self._script(keys=[f"phoserve:rate:{key_id}"], args=[self._interval_s, self._burst]))
-        except RedisError as error:
-            raise Unavailable("redis", "the rate limiter's store does not answer") from error
-        if wait > 0:
-            raise _too_many(wait)
+        except RedisError:
+            await self._alone.take(key_id)
+        else:
+            if wait > 0:
+                raise _too_many(wait)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 import uuid
 from pathlib import Path
@@ -23,6 +24,8 @@ TIMEOUT_S = 3600
 
 def save(folder: Path, peers: list[str], sources: str | None) -> None:
     """Write snapshots of every collection of every peer, the aliases, and the originals."""
+    if sources and "://" not in sources and not Path(sources).is_dir():
+        sys.exit(f"SOURCES is {sources}, which is no folder: name the one with the originals, or s3://BUCKET/PREFIX")
     folder.mkdir(parents=True, exist_ok=True)
     manifest = {"snapshots": [], "aliases": ask(peers[0], "GET", "/aliases")["aliases"]}
     for number, peer in enumerate(peers):
@@ -43,6 +46,8 @@ def save(folder: Path, peers: list[str], sources: str | None) -> None:
 
 def restore(folder: Path, peers: list[str], sources: str | None) -> None:
     """Bring back what `save` wrote; a collection that exists is replaced by its snapshot."""
+    if not (folder / "manifest.json").is_file():
+        sys.exit(f"{folder} has no manifest.json: it is no backup, or one that was broken off")
     manifest = json.loads((folder / "manifest.json").read_text())
     for each in manifest["snapshots"]:
         if each["peer"] >= len(peers):
@@ -117,7 +122,10 @@ def main() -> None:
         sys.exit(__doc__)
     peers = os.environ.get("QDRANT_URL", "http://127.0.0.1:6333").split()
     action = save if sys.argv[1] == "save" else restore
-    action(Path(sys.argv[2]), peers, os.environ.get("SOURCES"))
+    try:
+        action(Path(sys.argv[2]), peers, os.environ.get("SOURCES"))
+    except urllib.error.URLError as error:
+        sys.exit(f"Qdrant at {' '.join(peers)} does not take it: {error}. Are QDRANT_URL and QDRANT_API_KEY right?")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""Liveness and readiness: ready means that a canary text comes back as a vector and the stores answer."""
+"""Liveness and readiness: ready means that a canary text comes back as a vector and the stores answer.
+
+The queue is looked at and told of, but not needed: without it requests are served and documents are taken in, to be
+found by `reconcile`. Every API process would be unready at once, and search gone, for want of a wake-up call.
+"""
 
 import asyncio
 import math
@@ -19,6 +23,7 @@ CANARY: Final = "Xin chào, đây là câu kiểm tra."
 CHECK_TIMEOUT_S: Final = 5.0
 # Probes of many load balancers must not become a load of their own.
 KEEP_S: Final = 2.0
+NEEDED: Final = ("embedder", "index", "registry")
 UNIT_LENGTH_TOLERANCE: Final = 1e-2
 
 
@@ -64,14 +69,15 @@ class ReadinessProbe:
             return self._latest
 
     async def _check(self) -> Readiness:
-        checks = dict(self._checks())
+        checks = self._checks()
         found = await asyncio.gather(*(_timed(check) for check in checks.values()))
+        dependencies = dict(zip(checks, found, strict=True))
         contract = self.services.embedder.contract
         return Readiness(
-            ready=all(health.ok for health in found),
+            ready=all(dependencies[name].ok for name in NEEDED),
             model=contract.name,
             fingerprint=contract.fingerprint,
-            dependencies=dict(zip(checks, found, strict=True)),
+            dependencies=dependencies,
         )
 
     def _checks(self) -> dict[str, Callable[[], Awaitable[str]]]:
@@ -114,7 +120,10 @@ async def live() -> Alive:
 
 @get("/health/ready", tags=["health"])
 async def ready(probe: ProbeDep) -> Response[Readiness]:
-    """Whether requests can be served: 200, or 503 naming the dependency that is missing."""
+    """Whether requests can be served: 200, or 503 naming the dependency that is missing.
+
+    A queue that is away is told of under `dependencies`, too, but does not make it 503.
+    """
     readiness = await probe.readiness()
     return Response(readiness, status_code=200 if readiness.ready else 503)
 

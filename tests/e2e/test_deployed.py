@@ -106,6 +106,9 @@ def test_redis_killed_loses_nothing(cluster: Cluster) -> None:
     names = post(client, "before-redis", count=10)
     redis.kill()
     assert search(client, "Biển Đông").is_success
+    for each in cluster.clients():
+        wait_until(partial(queue_is_missed, each), timeout_s=15)
+        assert readiness_is(each, 200), "Kubernetes would take every pod out of service"
     restarted(redis)
     names += post(client, "after-redis", count=5)
     wait_until(lambda: states(client, names) == {"ready"}, timeout_s=120)
@@ -180,6 +183,10 @@ def search_succeeds(client: httpx.Client) -> bool:
 
 def readiness_is(client: httpx.Client, status: int) -> bool:
     return client.get("/health/ready").status_code == status
+
+
+def queue_is_missed(client: httpx.Client) -> bool:
+    return not client.get("/health/ready").json()["dependencies"]["queue"]["ok"]
 
 
 def asked(client: httpx.Client, number: int) -> httpx.Response:

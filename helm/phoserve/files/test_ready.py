@@ -16,8 +16,9 @@ def ask(path):
 
 status, body = ask("/health/ready")
 print(json.dumps(json.loads(body), indent=2))
-if status != 200:
-    sys.exit(f"/health/ready answered {status}: see above which dependency is missing")
+missing = [name for name, each in json.loads(body)["dependencies"].items() if not each["ok"]]
+if status != 200 or missing:
+    sys.exit(f"/health/ready answered {status}: see above what is wrong with {', '.join(missing)}")
 status, _ = ask("/v1/collections")
 if status != 401:
     sys.exit(f"/v1/collections without a key answered {status}, not 401: whoever reaches the port gets in")

@@ -15,6 +15,7 @@ from api.app import create_app
 from phoserve.errors import DeadlineExceeded, Overloaded, PhoserveError, Unavailable
 from phoserve.settings import LimitSettings
 from tests.support.embedders import DIM, WordHashEmbedder
+from tests.support.memory import MemoryQueue
 from tests.support.services import memory_services
 
 Client = TestClient[Litestar]
@@ -136,6 +137,17 @@ def test_ready_says_what_is_missing(client: Client, embedder: WordHashEmbedder) 
     assert response.status_code == 503
     assert response.json()["dependencies"]["embedder"]["detail"] == "the embedding server does not answer"
     assert client.get("/health/live").status_code == 200
+
+
+def test_ready_without_a_queue_which_is_told(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(self: MemoryQueue, *, bulk: bool | None = None) -> int:
+        raise Unavailable("redis", "the queue does not answer")
+
+    monkeypatch.setattr(MemoryQueue, "depth", away)
+    response = client.get("/health/ready")
+    assert response.status_code == 200
+    queue = response.json()["dependencies"]["queue"]
+    assert (queue["ok"], queue["detail"]) == (False, "the queue does not answer")
 
 
 def test_models_and_schema(client: Client) -> None:
