@@ -14,6 +14,7 @@ RERANKER: Final = {"name": "reranker", "source": "team/reranker", "revision": "b
 EVERYTHING: Final[dict[str, dict[str, Any]]] = {
     "settings": {"LIMITS__MAX_IN_FLIGHT": 128, "LLM__MAX_TOKENS": 512},
     "llm": {"enabled": True},
+    "reembed": {"enabled": True},
     "loadtest": {"enabled": True, "userClasses": ["SearchUser"]},
     "monitoring": {"otlpEndpoint": "http://otel.monitoring:4318/v1/traces"},
     "model": {

@@ -19,9 +19,12 @@
 {{- end }}
 {{- end -}}
 
-{{/* The API and all workers. */}}
+{{/* The API and all workers, and what does their work once. */}}
 {{- define "phoserve.appComponents" -}}
 - api
+{{- if .Values.reembed.enabled }}
+- model-reembed
+{{- end }}
 {{- include "phoserve.workerComponents" . }}
 {{- end -}}
 

@@ -23,7 +23,8 @@ MONITORED = {"monitoring": {"serviceMonitors": True, "rules": True, "dashboards"
 
 @pytest.fixture(params=PROFILES, scope="module")
 def values(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return merged(profile_values(request.param), MONITORED, {"llm": {"enabled": True}, "loadtest": {"enabled": True}})
+    parts = {name: {"enabled": True} for name in ("llm", "loadtest", "reembed")}
+    return merged(profile_values(request.param), MONITORED, parts)
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,7 @@ SWITCHES: dict[str, list[dict[str, Any]]] = {
         {"qdrant": {"replicas": 3}},
         {"qdrant": {"enabled": False, "externalUrl": "https://qdrant.example.com:6333"}},
     ],
+    "reembed": [{}, {"reembed": {"enabled": True}}],
     "redis": [{}, {"redis": {"enabled": False, "externalUrl": "rediss://cache.example.com:6379/0"}}],
     "llm": [{}, {"llm": {"enabled": True}}, {"llm": {"externalUrl": "https://llm.example.com/v1"}}],
     "sources": [{}, {"sources": {"url": "s3://bucket/originals", "volume": {"enabled": False}}}],

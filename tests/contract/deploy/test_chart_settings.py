@@ -12,10 +12,12 @@ from phoserve.settings import PREFIX, LimitSettings
 from tests.support.chart import LEAST, merged, named, of_kind, pods, profile_values, render
 from tests.support.programs import ALL_VALUES, EVERYTHING, commands, settings_of
 
+PROGRAMS = ("phoserve serve", "phoserve worker", "phoserve reembed")
+
 
 @pytest.mark.parametrize("values", ALL_VALUES.values(), ids=ALL_VALUES)
 def test_settings_are_taken(values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    for program in ("phoserve serve", "phoserve worker"):
+    for program in PROGRAMS:
         for container, _ in commands(program, values):
             settings = settings_of(container, monkeypatch)
             assert settings.triton.url.startswith("dns:///")
@@ -25,7 +27,7 @@ def test_settings_are_taken(values: dict[str, Any], monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("values", ALL_VALUES.values(), ids=ALL_VALUES)
 def test_no_variable_is_set_twice(values: dict[str, Any]) -> None:
-    for program in ("phoserve serve", "phoserve worker"):
+    for program in PROGRAMS:
         for container, _ in commands(program, values):
             names = [variable["name"] for variable in container["env"]]
             assert len(names) == len(set(names))

@@ -61,7 +61,7 @@ def test_the_plan_is_built_by_a_command_that_there_is(capsys: pytest.CaptureFixt
     assert "plain.onnx" in said or "TensorRT is not installed" in said, "its arguments were taken"
 
 
-@pytest.mark.parametrize("subcommand", ["serve", "worker", "export"])
+@pytest.mark.parametrize("subcommand", ["serve", "worker", "export", "reembed"])
 def test_phoserve_takes_its_arguments(subcommand: str) -> None:
     load(f"cli.commands.{subcommand}")
     command = get_command(app)
