@@ -120,8 +120,13 @@ def _texts_and_terms(passages: Sequence[Passage], text: TextPipeline) -> tuple[l
     Where both do not fit the encoder, only the passage is embedded: it is never truncated.
     """
     full = [_with_context(passage) for passage in passages]
-    fits = text.count_tokens(full) <= text.contract.max_tokens
-    embedded = [whole if fit else passage.text for whole, passage, fit in zip(full, passages, fits, strict=True)]
+    # A passage alone fits: it was cut so. Counting means segmenting it once more.
+    behind = [number for number, passage in enumerate(passages) if full[number] != passage.text]
+    embedded = [passage.text for passage in passages]
+    counts = text.count_tokens([full[number] for number in behind]) if behind else ()
+    for number, tokens in zip(behind, counts, strict=True):
+        if tokens <= text.contract.max_tokens:
+            embedded[number] = full[number]
     return embedded, passage_terms(text, full)
 
 
