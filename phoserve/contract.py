@@ -41,6 +41,9 @@ LENGTHS: Final = "LENGTHS"
 LOGIT: Final = "LOGIT"
 # Request parameter: "query" or "passage" (the default).
 INPUT_TYPE_PARAMETER: Final = "input_type"
+# Request parameter: the fingerprint of the model that is meant, which servers of others refuse; without it, any serves.
+FINGERPRINT_PARAMETER: Final = "fingerprint"
+OTHER_MODEL: Final = "this server has the model"
 
 Pooling = Literal["mean", "cls", "pooler", "sqrt_tf", "classifier"]
 """`classifier` is the head of a cross-encoder: one logit for a query and a passage read together."""

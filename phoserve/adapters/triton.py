@@ -11,7 +11,9 @@ from tritonclient.utils import InferenceServerException
 
 from phoserve.contract import (
     EMBEDDING,
+    FINGERPRINT_PARAMETER,
     INPUT_TYPE_PARAMETER,
+    OTHER_MODEL,
     PUBLIC_MODEL,
     SERVED_BY,
     TEXT,
@@ -91,7 +93,10 @@ class TritonEmbedder:
                 PUBLIC_MODEL,
                 [text_tensor(TEXT, texts)],
                 headers=trace_context,
-                parameters={INPUT_TYPE_PARAMETER: str(input_type)},
+                parameters={
+                    INPUT_TYPE_PARAMETER: str(input_type),
+                    FINGERPRINT_PARAMETER: self.contract.fingerprint,
+                },
                 client_timeout=timeout_s,
                 # Triton drops requests that are still queued when their caller has given up.
                 timeout=timeout_us,
@@ -130,6 +135,8 @@ def translated(error: InferenceServerException, timeout_s: float) -> PhoserveErr
         return DeadlineExceeded(f"Triton did not answer within {timeout_s:g} s")
     if "RESOURCE_EXHAUSTED" in status or any(said in message for said in QUEUE_FULL):
         return Overloaded("Triton's queue is full")
+    if OTHER_MODEL in message:
+        return Unavailable(DEPENDENCY, message)
     return Unavailable(DEPENDENCY, "the embedding server does not answer; it may be starting")
 
 

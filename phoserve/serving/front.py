@@ -14,7 +14,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from phoserve.contract import EMBEDDING, ON_GPU, SERVED_BY, TEXT, TOKENS, TRUNCATED, InputType, ModelContract
+from phoserve.contract import (
+    EMBEDDING,
+    ON_GPU,
+    OTHER_MODEL,
+    SERVED_BY,
+    TEXT,
+    TOKENS,
+    TRUNCATED,
+    InputType,
+    ModelContract,
+)
 from phoserve.errors import ConfigurationError, DeadlineExceeded, InvalidInput, PhoserveError, Unavailable
 from phoserve.serving.breaker import CircuitBreaker
 from phoserve.serving.cuts import Cut, PackedCut, PaddedCut
@@ -82,6 +92,11 @@ class Request(Protocol):
 
     @property
     def input_type(self) -> str: ...
+    @property
+    def fingerprint(self) -> str | None:
+        """Of the model the caller means, if it says."""
+        ...
+
     @property
     def timeout_s(self) -> float | None: ...
     def cancelled(self) -> bool: ...
@@ -165,8 +180,9 @@ class Front(ABC, Generic[Row]):
         groups: dict[InputType, list[tuple[Request, list[Row]]]] = defaultdict(list)
         for request in requests:
             try:
+                self._check_model(request)
                 groups[_input_type(request)].append((request, self.rows_of(request)))
-            except InvalidInput as error:
+            except PhoserveError as error:
                 request.refuse(error)
         for input_type, group in groups.items():
             self._schedule(input_type, group)
@@ -186,6 +202,12 @@ class Front(ABC, Generic[Row]):
         self._thread.join()
         self._loop.close()
         self._tally.flush()
+
+    def _check_model(self, request: Request) -> None:
+        """Refuse who means another model: while models change, a caller may find servers of both."""
+        own = self._pipeline.contract.fingerprint
+        if request.fingerprint not in {None, own}:
+            raise Unavailable("triton", f"{OTHER_MODEL} {own}, not {request.fingerprint}")
 
     def _schedule(self, input_type: InputType, group: list[tuple[Request, list[Row]]]) -> None:
         try:

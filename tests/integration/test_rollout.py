@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
@@ -12,7 +13,7 @@ from cli.triton_process import ADMIN_HEADER, TritonProcess
 from export.repository import assemble_repository
 from export.rollout import Rollout
 from phoserve.adapters.triton import TritonEmbedder
-from phoserve.contract import PUBLIC_MODEL, load_contract
+from phoserve.contract import PUBLIC_MODEL, load_contract, save_contract
 from phoserve.errors import ConfigurationError
 from phoserve.serving.encoders import Vectors
 from phoserve.serving.onnx import OnnxEncoder
@@ -40,8 +41,10 @@ def roll_out(model: Path, repository: Path, server: TritonProcess) -> int:
 
 @pytest.fixture
 def models(tmp_path: Path) -> tuple[Path, Path]:
-    write_model_folder(tmp_path / "one", seed=1)
-    write_model_folder(tmp_path / "two", seed=2)
+    """Two versions of a model, as their contracts have it; that their vectors differ tells them apart here."""
+    one = write_model_folder(tmp_path / "one", seed=1)
+    two = write_model_folder(tmp_path / "two", seed=2)
+    save_contract(msgspec.structs.replace(two, weights_sha256=one.weights_sha256), tmp_path / "two")
     return tmp_path / "one", tmp_path / "two"
 
 

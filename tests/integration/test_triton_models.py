@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
 import pytest_asyncio
@@ -15,7 +16,7 @@ from cli.triton_process import TritonProcess
 from export.repository import assemble_repository
 from phoserve.adapters.triton import TritonEmbedder
 from phoserve.contract import CPU_ENCODER, PUBLIC_MODEL, TEXT, InputType, load_contract
-from phoserve.errors import DeadlineExceeded, InvalidInput
+from phoserve.errors import DeadlineExceeded, InvalidInput, Unavailable
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.serving.tally import EVERY_S
 from phoserve.text import TextPipeline
@@ -101,6 +102,15 @@ async def test_invalid_utf8_is_refused_and_harms_nobody_else(
             await client.infer(PUBLIC_MODEL, [tensor])
     assert "INVALID_ARGUMENT" in str(caught.value.status())
     assert len(await good) == 8
+
+
+async def test_who_means_another_model_is_refused(server: TritonProcess, embedder: TritonEmbedder) -> None:
+    contract = embedder.contract
+    other = TritonEmbedder(server.ports.grpc_url, msgspec.structs.replace(contract, weights_sha256="0" * 64))
+    with pytest.raises(Unavailable, match=f"has the model {contract.fingerprint}, not {other.contract.fingerprint}"):
+        await other.embed(["xin chào"])
+    await other.close()
+    assert (await embedder.embed(["xin chào"])).tokens.shape == (1,)
 
 
 async def test_an_unknown_input_type_is_refused(embedder: TritonEmbedder) -> None:

@@ -28,7 +28,8 @@ class Call:
         final = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
         self.send, self.cancelled = partial(request.get_response_sender().send, flags=final), request.is_cancelled
         self.strings = lambda tensor: pb_utils.get_input_tensor_by_name(request, tensor).as_numpy()[:, 0].tolist()
-        self.input_type = json.loads(request.parameters()).get("input_type", "passage")
+        parameters = json.loads(request.parameters())
+        self.input_type, self.fingerprint = parameters.get("input_type", "passage"), parameters.get("fingerprint")
         self.timeout_s = request.timeout() / 1e6 or None
 
     def reply(self, arrays):
