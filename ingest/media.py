@@ -42,7 +42,7 @@ _BY_SUFFIX: Final = {
 }
 READ_BY_PARSER: Final = frozenset(
     {*_PACKAGES.values(), *_OLD_OFFICE.values(), "application/pdf", "application/rtf", "message/rfc822"}
-    | {f"application/vnd.oasis.opendocument.{kind}" for kind in ("text", "spreadsheet", "presentation")}
+    | {f"application/vnd.oasis.opendocument.{kind}" for kind in ("text", "spreadsheet")}
     | {"application/epub+zip"}
 )
 """What is neither text nor HTML and yet can be read."""

@@ -13,7 +13,7 @@ import pytest
 
 from ingest.parsing import ParsedDocument, ParsingFailed, parse
 from ingest.sandbox import ParserLimits
-from tests.support import hostile
+from tests.support import hostile, old_office
 from tests.support.shared import shared
 
 OCTETS = "application/octet-stream"
@@ -88,6 +88,7 @@ async def test_a_web_page_keeps_its_structure_and_title(tmp_path: Path) -> None:
         ("nothing.docx", bytes, {"empty", "unreadable"}),
         ("text.pdf", "Chỉ là chữ thường".encode, {"unreadable"}),
         ("cut.docx", lambda: hostile.docx(hostile.paragraph("Xin chào"))[:200], {"unreadable"}),
+        ("slides.odp", lambda: hostile.opendocument("Xin chào", "presentation"), {"unsupported"}),
         ("program.txt", lambda: b"\x7fELF" + bytes(1000), {"unsupported"}),
     ],
 )
@@ -149,6 +150,11 @@ async def test_a_document_that_wants_too_much_memory_is_given_up(tmp_path: Path)
             "Tôi xin nghỉ phép ngày mai.",
         ),
         ("a.bin", hostile.opendocument("Xin chào"), "Xin chào"),
+        ("a.ods", hostile.opendocument("Xin chào", "spreadsheet"), "Xin chào"),
+        ("a.xlsx", hostile.spreadsheet(["Bình", "42"]), "| Bình | 42 |"),
+        ("a.epub", hostile.epub("Nhân viên được nghỉ phép."), "Nhân viên được nghỉ phép."),
+        ("a.xls", old_office.excel([["Họ tên", "Phụ cấp"], ["Bình", "42"]]), "| Bình | 42 |"),
+        ("a.ppt", old_office.powerpoint("Xin chào các bạn"), "Xin chào các bạn"),
     ],
 )
 async def test_small_kinds_are_read(tmp_path: Path, filename: str, content: bytes, text: str) -> None:

@@ -27,17 +27,69 @@ def paragraph(text: str) -> str:
     return f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>"
 
 
-def opendocument(text: str) -> bytes:
-    """An OpenDocument text of one paragraph."""
+def opendocument(text: str, kind: str = "text") -> bytes:
+    """An OpenDocument text of one paragraph, or a spreadsheet of one cell."""
+    paragraph = f"<text:p>{text}</text:p>"
+    if kind == "spreadsheet":
+        cell = f'<table:table-cell office:value-type="string">{paragraph}</table:table-cell>'
+        paragraph = f'<table:table table:name="A"><table:table-row>{cell}</table:table-row></table:table>'
     content = io.BytesIO()
-    names = "urn:oasis:names:tc:opendocument:xmlns"
+    names = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "text", "table")
+    )
     with zipfile.ZipFile(content, "w") as package:
-        package.writestr("mimetype", "application/vnd.oasis.opendocument.text")
+        package.writestr("mimetype", f"application/vnd.oasis.opendocument.{kind}")
+        package.writestr(
+            "META-INF/manifest.xml", '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument"/>'
+        )
         package.writestr(
             "content.xml",
-            f'<o:document-content xmlns:o="{names}:office:1.0" xmlns:t="{names}:text:1.0"><o:body><o:text>'
-            f"<t:p>{text}</t:p></o:text></o:body></o:document-content>",
+            f"<office:document-content {names}><office:body><office:{kind}>{paragraph}</office:{kind}>"
+            "</office:body></office:document-content>",
         )
+    return content.getvalue()
+
+
+def spreadsheet(row: list[str]) -> bytes:
+    """An Excel workbook (.xlsx) of one row."""
+    content = io.BytesIO()
+    main, office = "http://schemas.openxmlformats.org/spreadsheetml/2006/main", "officeDocument/2006/relationships"
+    links = (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" '
+        f'Type="http://schemas.openxmlformats.org/{office}/{{}}" Target="{{}}"/></Relationships>'
+    )
+    cells = "".join(f'<c t="inlineStr"><is><t>{text}</t></is></c>' for text in row)
+    with zipfile.ZipFile(content, "w") as package:
+        package.writestr("[Content_Types].xml", _TYPES)
+        package.writestr("_rels/.rels", links.format("officeDocument", "xl/workbook.xml"))
+        package.writestr("xl/_rels/workbook.xml.rels", links.format("worksheet", "worksheets/sheet1.xml"))
+        package.writestr(
+            "xl/workbook.xml",
+            f'<workbook xmlns="{main}" xmlns:r="http://schemas.openxmlformats.org/{office}">'
+            '<sheets><sheet name="Bảng" sheetId="1" r:id="r1"/></sheets></workbook>',
+        )
+        rows = f"<sheetData><row>{cells}</row></sheetData>"
+        package.writestr("xl/worksheets/sheet1.xml", f'<worksheet xmlns="{main}">{rows}</worksheet>')
+    return content.getvalue()
+
+
+def epub(text: str) -> bytes:
+    """A book of one chapter of one paragraph."""
+    content, opf = io.BytesIO(), "http://www.idpf.org/2007/opf"
+    with zipfile.ZipFile(content, "w") as package:
+        package.writestr("mimetype", "application/epub+zip")
+        package.writestr(
+            "META-INF/container.xml",
+            '<container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles><rootfile '
+            'full-path="book.opf" media-type="application/oebps-package+xml"/></rootfiles></container>',
+        )
+        package.writestr(
+            "book.opf",
+            f'<package xmlns="{opf}" version="3.0"><metadata/><manifest><item id="c" href="c.xhtml" '
+            'media-type="application/xhtml+xml"/></manifest><spine><itemref idref="c"/></spine></package>',
+        )
+        body = f"<body><h1>Chương một</h1><p>{text}</p></body>"
+        package.writestr("c.xhtml", f'<html xmlns="http://www.w3.org/1999/xhtml">{body}</html>')
     return content.getvalue()
 
 

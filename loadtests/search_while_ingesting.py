@@ -1,0 +1,62 @@
+"""How much slower a search is while documents come in flat out, on a running phoserve.
+
+python -m loadtests.search_while_ingesting --corpus CORPUS.jsonl.gz --queries QUERIES.jsonl.gz [--url URL]
+
+Half of the corpus is filled in first and searched at rest; then the other half is sent, and the same number of searches
+is made while it is being indexed. Afterwards the search is at rest once more.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import httpx
+
+from cli.evaluation import CorpusRow, QueryRow, read_rows
+from loadtests.search import alone, fill, say
+
+QUERIES = 200
+
+
+async def compare(client: httpx.AsyncClient, rows: Sequence[CorpusRow], queries: Sequence[str]) -> None:
+    """Print the latencies at rest, meanwhile and afterwards, and how they compare."""
+    url, path = str(client.base_url), "/v1/collections/load/search"
+    half = len(rows) // 2
+    turns = iter(queries)  # each is new to the query cache
+    await fill(client, "load", rows[:half])
+    await alone(url, path, list(islice(turns, 20)), "hybrid")
+    before = await alone(url, path, list(islice(turns, QUERIES)), "hybrid")
+    filling = asyncio.create_task(fill(client, "load", rows[half:]))
+    await asyncio.sleep(2)
+    during = await alone(url, path, list(islice(turns, QUERIES)), "hybrid")
+    if filling.done():
+        raise SystemExit("everything was indexed before the searches ended: give a larger corpus")
+    await filling
+    after = await alone(url, path, list(islice(turns, QUERIES)), "hybrid")
+    for name, figures in (("at rest", before), ("meanwhile", during), ("afterwards", after)):
+        say({"search": name, **figures})
+    say(
+        {
+            f"p95_over_{name}": round(during["wall_ms_p95"] / rest["wall_ms_p95"], 2)
+            for name, rest in (("before", before), ("after", after))
+        }
+    )
+
+
+async def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Time searches at rest and while documents are indexed.")
+    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--queries", type=Path, required=True)
+    parser.add_argument("--documents", type=int, default=6000)
+    given = parser.parse_args()
+    queries = list(dict.fromkeys(row.query for row in read_rows(given.queries, QueryRow)))
+    async with httpx.AsyncClient(base_url=given.url, timeout=120) as client:
+        await compare(client, read_rows(given.corpus, CorpusRow)[: given.documents], queries)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
