@@ -13,7 +13,7 @@ from tests.support.chart import ROOT
 # Image -> lock, and what its program imports.
 PROGRAMS = {
     "api": ("api", "cli.commands.serve"),
-    "worker": ("ingest", "cli.commands.worker, cli.commands.reembed"),
+    "worker": ("ingest", "cli.commands.worker, cli.commands.reembed, cli.commands.reconcile"),
     "export": ("export", "cli.commands.export, export.model_folder, export.sources, export.retrieval"),
     "triton": ("triton", "phoserve.serving.front, phoserve.serving, export.assemble"),
 }
