@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cli.benchmark.memory import resident_bytes
 from phoserve.errors import ConfigurationError
 
 READY_TIMEOUT_S: Final = 600.0
@@ -30,7 +31,7 @@ class Server:
 
     def resident_bytes(self) -> int:
         """Memory of all its processes (proportional set size, so that shared pages count once)."""
-        return sum(_proportional_bytes(pid) for pid in _family(self.pid))
+        return resident_bytes(self.pid)
 
 
 def free_port() -> int:
@@ -84,26 +85,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _family(pid: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:  # it ended meanwhile
-            continue
-        children.setdefault(parent, []).append(int(entry.name))
-    family, todo = [], [pid]
-    while todo:
-        family.append(todo.pop())
-        todo += children.get(family[-1], [])
-    return family
-
-
-def _proportional_bytes(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))

@@ -13,6 +13,8 @@ from typing import Any, Self
 
 import httpx
 
+from cli.benchmark.memory import family, resident_bytes
+
 START_TIMEOUT_S = 120.0
 
 
@@ -71,12 +73,12 @@ class Platform:
     def resident_bytes(self) -> int:
         """Memory of all its processes together (proportional set size, so that shared pages count once)."""
         assert self._process is not None
-        return sum(_proportional_bytes(pid) for pid in _family(self._process.pid))
+        return resident_bytes(self._process.pid)
 
     def processes(self) -> list[int]:
         """Its process and all descendants."""
         assert self._process is not None
-        return _family(self._process.pid)
+        return family(self._process.pid)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -103,27 +105,3 @@ class Platform:
             event = json.loads(line)
             self.events.append(event)
             yield event
-
-
-def _family(pid: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                continue
-            children.setdefault(parent, []).append(int(entry.name))
-    family, todo = [], [pid]
-    while todo:
-        family.append(todo.pop())
-        todo += children.get(family[-1], [])
-    return family
-
-
-def _proportional_bytes(pid: int) -> int:
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0
-    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))

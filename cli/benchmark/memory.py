@@ -1,0 +1,32 @@
+"""Memory of a process and everything it started, as Linux counts it."""
+
+from pathlib import Path
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of `pid` and its descendants together (proportional set size, so that shared pages count once)."""
+    return sum(_proportional_bytes(each) for each in family(pid))
+
+
+def family(pid: int) -> list[int]:
+    """`pid`, then its descendants."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:  # it ended meanwhile
+            continue
+        children.setdefault(parent, []).append(int(entry.name))
+    found, todo = [], [pid]
+    while todo:
+        found.append(todo.pop())
+        todo += children.get(found[-1], [])
+    return found
+
+
+def _proportional_bytes(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
