@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.benchmark.load import Request, closed_loop, open_loop
+from cli.benchmark.report import write_results
 from cli.benchmark.results import Measurement, Results
 from cli.evaluation import QueryRow, read_rows
 
@@ -69,7 +70,7 @@ def main() -> None:
     results = Results({"texts": given.queries.name, "seconds": given.seconds, "rounds": given.rounds})
     requests = searches(given.collection, queries)
     asyncio.run(curve(given.url, requests, results, seconds=given.seconds, rounds=given.rounds))
-    results.write(given.out)
+    write_results(results, given.out)
 
 
 if __name__ == "__main__":

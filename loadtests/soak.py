@@ -3,8 +3,8 @@
     python -m loadtests.soak --queries QUERIES.jsonl.gz [--minutes 10] [--pid PID] [--url URL] [--collection load]
 
 `PID` is that of `phoserve up`: the memory of it and its descendants is read every five seconds. The slope is the
-least-squares line over the second half, when caches and pools have their size. Every tenth request adds a document under
-one of a hundred names, so that the index is written all the time and does not grow.
+least-squares line over the second half, when caches and pools have their size. Every tenth request adds a document
+under one of a hundred names, so that the index is written all the time and does not grow.
 """
 
 import argparse

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from cli.benchmark import embedding
 from cli.benchmark.contenders import cores
+from cli.benchmark.report import write_results
 from cli.benchmark.results import Results, compared
 from cli.benchmark.texts import Texts
 from cli.commands.up import BUNDLED_MODEL
@@ -58,8 +59,7 @@ def bench(
     with tempfile.TemporaryDirectory(prefix="phoserve-bench-") as work:
         embedding.measure(plan, texts, Path(work), results, report)
     print_table(results)
-    results.write(out)
-    report.tell("written", f"results.json and results.csv are in {out}")
+    report.tell("written", f"{', '.join(write_results(results, out))} are in {out}")
 
 
 def print_table(results: Results) -> None:

@@ -1,0 +1,133 @@
+"""Plots of a benchmark's medians, as SVG."""
+
+import io
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cli.benchmark.results import Results
+
+Medians = Mapping[tuple[str, str, str, int], Mapping[str, float]]
+RANKS: Final = ("ms_p50", "ms_p95", "ms_p99")
+STAGE: Final = "stage_ms_"
+"""What the names of a stage's figures begin with."""
+
+
+def plots(results: Results) -> dict[str, str]:
+    """SVG by title, of whatever the results allow to be drawn."""
+    medians = results.medians()
+    drawn = {}
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "phoserve"}):
+        for title, axes in _drawn(medians):
+            axes.set_title(title)
+            drawn[title] = _svg(axes)
+    return drawn
+
+
+def _drawn(medians: Medians) -> Iterator[tuple[str, Axes]]:
+    closed = {key: figures for key, figures in medians.items() if "share_of_peak" not in figures}
+    for workload in dict.fromkeys(key[1] for key in closed):
+        here = {key: figures for key, figures in closed.items() if key[1] == workload}
+        yield f"Throughput, {workload}", _rates(here)
+        timed = {key: figures for key, figures in here.items() if "ms_p95" in figures}
+        if timed:
+            yield f"Latency percentiles, {workload}", _percentiles(timed)
+        if len({key[3] for key in timed}) > 1:
+            yield f"Throughput against latency, {workload}", _against(timed)
+    staged = {key: figures for key, figures in closed.items() if any(name.startswith(STAGE) for name in figures)}
+    if staged:
+        yield "Where the time goes", _stages(staged)
+    offered = [figures for figures in medians.values() if "share_of_peak" in figures]
+    if offered:
+        yield "Overload: searches answered, and how soon", _overload(offered)
+
+
+def _rates(medians: Medians) -> Axes:
+    axes = _bars(len(medians))
+    labels = [_label(key) for key in medians]
+    drawn = axes.barh(labels, [figures["texts_per_s"] for figures in medians.values()], color="#3b6ea5")
+    axes.bar_label(drawn, fmt="%.1f", padding=3)
+    axes.invert_yaxis()
+    axes.set_xlabel("texts/s")
+    return axes
+
+
+def _percentiles(medians: Medians) -> Axes:
+    axes = _bars(len(medians))
+    labels = [_label(key) for key in medians]
+    for rank, marker in zip(RANKS, "o|x", strict=True):
+        axes.plot([figures[rank] for figures in medians.values()], labels, marker, label=rank.removeprefix("ms_"))
+    axes.invert_yaxis()
+    axes.set(xlabel="ms", xscale="log")
+    axes.legend()
+    return axes
+
+
+def _against(medians: Medians) -> Axes:
+    axes = _axes()
+    lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for (_, _, contender, clients), figures in medians.items():
+        point = figures["texts_per_s"], figures["ms_p95"]
+        lines[contender].append(point)
+        axes.annotate(str(clients), point, xytext=(4, 4), textcoords="offset points", fontsize=8)
+    for contender, points in lines.items():
+        axes.plot(*zip(*points, strict=True), marker="o", label=contender)
+    axes.set(xlabel="texts/s (points: clients at once)", ylabel="p95, ms", yscale="log")
+    axes.legend()
+    return axes
+
+
+def _stages(medians: Medians) -> Axes:
+    axes = _bars(len(medians))
+    labels = [f"{key[1]}, {_label(key)}" for key in medians]
+    left = [0.0] * len(labels)
+    for stage in dict.fromkeys(name for each in medians.values() for name in each if name.startswith(STAGE)):
+        widths = [max(0.0, figures.get(stage, 0.0)) for figures in medians.values()]
+        axes.barh(labels, widths, left=left, label=stage.removeprefix(STAGE))
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    axes.invert_yaxis()
+    axes.set_xlabel("ms of a request, mean")
+    axes.legend()
+    return axes
+
+
+def _overload(offered: list[Mapping[str, float]]) -> Axes:
+    axes = _axes()
+    shares = [figures["share_of_peak"] for figures in offered]
+    axes.plot(shares, [figures["requests_per_s"] for figures in offered], marker="o", label="answered 200, 1/s")
+    axes.plot(shares, [figures["offered_per_s"] for figures in offered], "--", color="grey", label="offered, 1/s")
+    axes.set(xlabel="offered, as a share of the closed loop's peak", ylabel="requests/s", ylim=(0, None))
+    times = axes.twinx()
+    for name, label in (("ms_p95", "p95 of 200, ms"), ("refused_ms_p95", "p95 of 429, ms")):
+        points = [(share, each[name]) for share, each in zip(shares, offered, strict=True) if name in each]
+        if points:
+            times.plot(*zip(*points, strict=True), ":", marker="x", label=label)
+    times.set(ylabel="ms", yscale="log")
+    axes.figure.legend(loc="outside lower center", ncols=4, fontsize=8)
+    return axes
+
+
+def _label(key: tuple[str, str, str, int]) -> str:
+    _, _, contender, clients = key
+    return f"{contender}, {clients} client{'s' if clients > 1 else ''}" if clients else contender
+
+
+def _axes(height: float = 4.0) -> Axes:
+    return Figure(figsize=(8, height), layout="constrained").add_subplot()
+
+
+def _bars(count: int) -> Axes:
+    return _axes(1.4 + 0.35 * count)
+
+
+def _svg(axes: Axes) -> str:
+    buffer = io.StringIO()
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # noqa: S101 - made by _axes
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
