@@ -15,6 +15,7 @@ from phoserve.ports import DocumentRegistry, PassageIndex, SourceStore, Task, Ta
 from phoserve.removal import purge_collection, remove_marked, sweep_originals
 
 INTERVAL_S: Final = 5.0
+LOOKS_PER_INTERVAL: Final = 5
 SWEEP_INTERVAL_S: Final = 3600.0
 UPLOAD_AT_LONGEST: Final = timedelta(days=1)
 DOCUMENTS_AT_ONCE: Final = 500
@@ -57,8 +58,10 @@ class Reconciler:
     async def run_forever(self, *, every_s: float = INTERVAL_S, turn: Turn | None = None) -> None:
         """Reconcile every `every_s` seconds until cancelled, where several do so in turn; an outage is waited out."""
         swept_at = time.monotonic()
+        # Whoever had the last turn may be dead: the others must not sleep through the next one.
+        nap_s = every_s if turn is None else every_s / LOOKS_PER_INTERVAL
         while True:
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(nap_s)
             try:
                 if turn is None or await turn.take(every_s):
                     await self.run_once()

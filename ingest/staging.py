@@ -82,7 +82,8 @@ async def stage_passages(
             with tools.metrics.stage("stage"):
                 await index.stage(ready)
         done += len(part)
-        await progress(done / len(passages))
+        if done < len(passages):  # who asked for all of them hears of the end by our returning
+            await progress(done / len(passages))
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -1,6 +1,6 @@
 """The whole pipeline against the encoder alone, on the same chunks, by turns in one run.
 
-    python -m loadtests.ingestion PARAGRAPHS.jsonl.xz [--paragraphs 10000] [--rounds 3] [--celery]
+    python -m loadtests.ingestion PARAGRAPHS.jsonl.xz [--paragraphs 10000] [--rounds 3] [--celery] [--model FOLDER]
 
 Documents of some paragraphs each lie in the store and wait; what is timed goes from the first worker's start to the
 last document's being ready. In this process over the embedded stores, or (`--celery`) by two workers over Redis and a
@@ -75,23 +75,23 @@ class Recording:
         pass
 
 
-async def compare(documents: Sequence[str], *, rounds: int, celery: bool) -> None:
+async def compare(documents: Sequence[str], model: Path, *, rounds: int, celery: bool) -> None:
     """Print both rates of every round, their medians and the stages' shares."""
 
     def prepare(repository: Path) -> None:
-        assemble_repository(MODEL, repository, profile="local")
+        assemble_repository(model, repository, profile="local")
 
-    text = TextPipeline.load(MODEL)
+    text = TextPipeline.load(model)
     rates: dict[str, list[float]] = {"encoder alone": [], "pipeline": []}
     stages: Counter[str] = Counter()
-    async with serving(MODEL, prepare) as (server, embedder):
+    async with serving(model, prepare) as (server, embedder):
         texts = await _texts(documents[:20], embedder, text)  # warms up, and is not counted
         await _alone(embedder, texts)
         texts = await _texts(documents, embedder, text)
         for _ in range(rounds):
             rates["encoder alone"].append(len(texts) / await _alone(embedder, texts))
             if celery:
-                seconds, spent = await _by_workers(documents, server.ports.grpc_url, len(texts))
+                seconds, spent = await _by_workers(documents, model, server.ports.grpc_url, len(texts))
             else:
                 seconds, spent = await _in_process(documents, embedder, text)
             rates["pipeline"].append(len(texts) / seconds)
@@ -142,11 +142,11 @@ async def _in_process(documents: Sequence[str], embedder: Embedder, text: TextPi
         return seconds, metrics.stage_seconds()
 
 
-async def _by_workers(documents: Sequence[str], triton_url: str, passages: int) -> tuple[float, Stages]:
+async def _by_workers(documents: Sequence[str], model: Path, triton_url: str, passages: int) -> tuple[float, Stages]:
     """As it is deployed: seconds, and what each stage took in all workers together."""
     with tempfile.TemporaryDirectory() as name, deployed(Path(name), triton_url) as platform:
         # What waits before the start is handed out below, not by a worker's reconciling.
-        platform.settings["PHOSERVE_WORKER__RECONCILE_EVERY_S"] = "3600"
+        platform.settings |= {"PHOSERVE_WORKER__RECONCILE_EVERY_S": "3600", "PHOSERVE_MODEL__FOLDER": str(model)}
         os.environ.update(platform.environment)
         async with connected(load_settings()) as stores:
             tasks = MemoryQueue()
@@ -219,12 +219,13 @@ def main() -> None:
     parser.add_argument("--per-document", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--celery", action="store_true")
+    parser.add_argument("--model", type=Path, default=MODEL)
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     documents = read_documents(
         arguments.paragraphs_file, paragraphs=arguments.paragraphs, per_document=arguments.per_document
     )
-    asyncio.run(compare(documents, rounds=arguments.rounds, celery=arguments.celery))
+    asyncio.run(compare(documents, arguments.model, rounds=arguments.rounds, celery=arguments.celery))
 
 
 if __name__ == "__main__":

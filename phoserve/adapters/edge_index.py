@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from phoserve.adapters.points import BM25, DENSE, LIVE, STAGED, VectorSpace, new
 from phoserve.contract import ModelContract
 from phoserve.documents import Passage
 from phoserve.filters import Filter
-from phoserve.ports import IndexedPassage, ScoredPassage, Terms
+from phoserve.ports import CHARGE_KNOWN_FOR_S, IndexedPassage, ScoredPassage, Terms
 
 POINTS_PER_WRITE: Final = 64
 """The engine holds the interpreter's lock while it writes: short writes let searches in between."""
@@ -36,6 +37,7 @@ class EdgePassageIndex:
         self.fingerprint = model.fingerprint
         self._folder = folder
         self._charge = folder / "serving"
+        self._in_charge = (False, -CHARGE_KNOWN_FOR_S)
         config = edge.EdgeConfig(
             vectors={DENSE: edge.EdgeVectorParams(size=model.dim, distance=edge.Distance.Cosine)},
             sparse_vectors={BM25: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
@@ -110,12 +112,18 @@ class EdgePassageIndex:
         return await asyncio.to_thread(lambda: self._charge.read_text() if self._charge.exists() else None)
 
     async def in_charge(self) -> bool:
-        """Whether no other model is in charge."""
-        return await self.serving() in {None, self.fingerprint}
+        """Whether no other model is in charge, as it was `CHARGE_KNOWN_FOR_S` ago at most."""
+        known, asked_at = self._in_charge
+        if time.monotonic() - asked_at >= CHARGE_KNOWN_FOR_S:
+            asked_at = time.monotonic()
+            known = await self.serving() in {None, self.fingerprint}
+            self._in_charge = (known, asked_at)
+        return known
 
     async def serve(self) -> None:
         """Put this index's model in charge, in one step."""
         await asyncio.to_thread(_replace, self._charge, self.fingerprint)
+        self._in_charge = (False, -CHARGE_KNOWN_FOR_S)
 
     async def beside(self, fingerprint: str) -> "EdgePassageIndex | None":
         """The index of another model in the same folder, if there is one."""

@@ -5,6 +5,8 @@ stuck for longer than a worker's lease and one interval of `reconcile` (here 3 s
 """
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from phoserve.documents import DocumentState
 from phoserve.ports import Task
 from phoserve.settings import QdrantSettings
 from phoserve.text import TextPipeline
-from tests.support.deployed import MODEL, Deployed, deployed
+from tests.support.deployed import MODEL, Deployed, Process, deployed
 from tests.support.polling import eventually
 from tests.support.triton import running_triton
 
@@ -110,6 +112,48 @@ async def test_a_worker_killed_in_the_middle_of_a_document(platform: Deployed) -
     platform.worker()
     await all_ready(http, 1)
     await check(platform, {"long"})
+
+
+async def test_nothing_waits_longer_than_a_lease_and_an_interval(platform: Deployed) -> None:
+    lease_s, interval_s, slack_s = 3.0, 4.0, 1.5  # a look at whose turn it is, and a busy machine
+    platform.settings |= {
+        "PHOSERVE_WORKER__LEASE_S": str(lease_s),
+        "PHOSERVE_WORKER__RECONCILE_EVERY_S": str(interval_s),
+    }
+    _, http = platform.api()
+    first, second = platform.worker(), platform.worker()
+    send(http, short())
+    await all_ready(http)
+
+    for worker in (first, second):
+        os.kill(worker.pid, signal.SIGSTOP)
+    send(http, [{"id": "forgotten", "text": LONG}])
+    platform.redis.flush()
+    for worker in (first, second):
+        os.kill(worker.pid, signal.SIGCONT)
+    await eventually(lambda: states(http).get("queued", 0) == 0, timeout_s=interval_s + slack_s, every_s=0.05)
+
+    async with stores_of(QdrantSettings(url=platform.qdrant.url), TextPipeline.load(MODEL).contract) as (_, registry):
+
+        async def begun_again() -> bool:
+            return (await registry.get("kb", "forgotten")).attempts == 2
+
+        await under_way(http, "forgotten")
+        (await busiest([first, second])).kill()
+        assert (await registry.get("kb", "forgotten")).state is DocumentState.PROCESSING
+        await eventually(begun_again, timeout_s=lease_s + interval_s + slack_s, every_s=0.05)
+
+
+async def busiest(workers: list[Process]) -> Process:
+    """Whichever takes the most processor time just now: it has the document."""
+
+    def ticks(worker: Process) -> int:
+        return sum(map(int, Path(f"/proc/{worker.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+
+    before = [ticks(worker) for worker in workers]
+    await asyncio.sleep(0.5)
+    spent = [ticks(worker) - start for worker, start in zip(workers, before, strict=True)]
+    return workers[spent.index(max(spent))]
 
 
 async def test_redis_loses_everything_and_restarts_empty(platform: Deployed) -> None:
