@@ -4,6 +4,7 @@ Two pods each of the API, the worker and Triton, and Redis, over a real Qdrant (
 LLM outside the release whose answers stream for 13 seconds.
 """
 
+import json
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ VALUES: Final[dict[str, Any]] = {
     "api": {"replicas": 2, "drainSeconds": 2, "autoscaling": {"engine": "none"}},
     "workers": {"interactive": {"replicas": 2}, "bulk": {"enabled": False}},
     "triton": {"cpu": {"replicas": 2}, "drainSeconds": 2},
+    "reembed": {"enabled": True},
 }
 API, WORKER, TRITON, REDIS = (f"phoserve-{name}" for name in ("api", "worker-interactive", "triton-cpu", "redis"))
 HEALTH_BY_PORT: Final = (API, TRITON)
@@ -80,6 +82,17 @@ def test_workers_show_that_they_live_and_what_they_do(cluster: Cluster) -> None:
         assert pod.docker_calls_it_well()
         metrics = httpx.get(f"http://127.0.0.1:{pod.metrics_port}/metrics").text
         assert "phoserve_" in metrics
+
+
+def test_the_job_that_puts_a_model_in_charge(cluster: Cluster) -> None:
+    """Here it is in charge already, and no passage is another's."""
+    (job,) = of_kind(cluster.manifests, "Job")
+    pod = cluster.new_pod(job["metadata"]["name"], "Job")
+    pod.start()
+    assert pod.wait_ended(60) == 0, pod.tail()
+    last = json.loads(pod.tail(1))
+    assert (last["event"], last["documents"]) == ("reembedded", 0)
+    assert last["model"] == cluster.clients()[0].get("/health/ready").json()["fingerprint"]
 
 
 @pytest.mark.parametrize("workload", [API, WORKER, TRITON])

@@ -40,9 +40,9 @@ class Cluster:
             name = workload["metadata"]["name"]
             self.pods[name] = [self.new_pod(name) for _ in range(workload["spec"].get("replicas", 1))]
 
-    def new_pod(self, workload: str) -> Pod:
-        """One more pod of a Deployment, not started."""
-        spec = named(self.manifests, "Deployment", workload)["spec"]["template"]["spec"]
+    def new_pod(self, workload: str, kind: str = "Deployment") -> Pod:
+        """One more pod of a Deployment or a Job, not started."""
+        spec = named(self.manifests, kind, workload)["spec"]["template"]["spec"]
         number = next(self._numbers)
         address = next(self._addresses)
         folder = self._folder / f"{workload}-{number}"

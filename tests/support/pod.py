@@ -110,6 +110,11 @@ class Pod:
             self.kill()
             raise AssertionError(f"{self.name} did not end within its grace period:\n{self.tail()}") from None
 
+    def wait_ended(self, timeout_s: float) -> int:
+        """The exit status of a program that ends by itself."""
+        assert self._process is not None
+        return self._process.wait(timeout_s)
+
     @property
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
