@@ -31,7 +31,8 @@ async def compare(client: httpx.AsyncClient, rows: Sequence[CorpusRow], queries:
     filling = asyncio.create_task(fill(client, "load", rows[half:]))
     await asyncio.sleep(2)
     during = await alone(url, path, list(islice(turns, QUERIES)), "hybrid")
-    if filling.done():
+    counts = (await client.get("/v1/collections/load")).raise_for_status().json()["documents"]
+    if not counts.get("queued"):
         raise SystemExit("everything was indexed before the searches ended: give a larger corpus")
     await filling
     after = await alone(url, path, list(islice(turns, QUERIES)), "hybrid")
