@@ -22,7 +22,7 @@ import numpy as np
 from cli.evaluation import CorpusRow, QueryRow, read_rows
 
 DOCUMENTS_PER_REQUEST = 500
-CLIENTS = 32
+CLIENTS = (1, 8, 32)
 OVERLOAD = 640
 """Ten times what the server takes on at once by default."""
 IMPATIENCE_S = 0.5
@@ -137,7 +137,10 @@ async def measure(client: httpx.AsyncClient, collection: str, queries: list[str]
         # Queries the cache has not seen.
         say({"mode": mode, **await alone(url, path, queries[300 * start : 300 * (start + 1)], mode)})
     bodies = [json.dumps({"query": query}).encode() for query in queries]
-    say({"load": "search", **await crowd(url, path, bodies, clients=CLIENTS, seconds=seconds)})
+    for mode in ("dense", "lexical", "hybrid"):
+        asked = [json.dumps({"query": query, "mode": mode}).encode() for query in queries]
+        for clients in CLIENTS:
+            say({"load": mode, **await crowd(url, path, asked, clients=clients, seconds=seconds)})
     say({"load": "overload", **await crowd(url, path, bodies, clients=OVERLOAD, seconds=min(20.0, seconds))})
     say({"load": "after", **await alone(url, path, queries[:100], "hybrid")})
 
