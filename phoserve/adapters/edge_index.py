@@ -133,7 +133,7 @@ class EdgePassageIndex:
         return await asyncio.to_thread(EdgePassageIndex, self._folder, VectorSpace(fingerprint, dim=1))
 
     async def optimize(self) -> None:
-        """Build the graph over what was added since; takes seconds per thousand passages.
+        """Build the graph over what was added since; takes about half a second per thousand passages of 384 dimensions.
 
         The engine holds the interpreter's lock all the while: nothing else in this process runs, so not while serving.
         """
