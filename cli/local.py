@@ -22,7 +22,7 @@ from ingest.inline import InlineWorkers
 from ingest.pipeline import Pipeline
 from ingest.reconcile import Reconciler
 from ingest.staging import StagingTools
-from phoserve.adapters.edge_index import EdgePassageIndex
+from phoserve.adapters.edge_process import EdgeProcessIndex
 from phoserve.adapters.edge_registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.triton import TritonEmbedder
@@ -104,7 +104,7 @@ async def running_services(options: LocalOptions, triton_url: str, settings: Set
     async with AsyncExitStack() as stack:
         embedder = TritonEmbedder(triton_url, text.contract)
         stack.push_async_callback(embedder.close)
-        index = await asyncio.to_thread(EdgePassageIndex, options.state / "index", text.contract)
+        index = await EdgeProcessIndex(options.state / "index", text.contract).start()
         stack.push_async_callback(index.close)
         await check_serving(index)
         registry = await asyncio.to_thread(EdgeRegistry, options.state / "index")

@@ -42,7 +42,7 @@ class EdgePassageIndex:
             vectors={DENSE: edge.EdgeVectorParams(size=model.dim, distance=edge.Distance.Cosine)},
             sparse_vectors={BM25: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
         )
-        self._shard = EdgeShard(_shard_folder(folder, self.fingerprint), config, _INDEXES)
+        self._shard = EdgeShard(shard_folder(folder, self.fingerprint), config, _INDEXES)
 
     async def stage(self, passages: Sequence[IndexedPassage]) -> None:
         """Store `passages` where no search sees them; those that are published already stay as they are."""
@@ -127,7 +127,7 @@ class EdgePassageIndex:
 
     async def beside(self, fingerprint: str) -> "EdgePassageIndex | None":
         """The index of another model in the same folder, if there is one."""
-        if not _shard_folder(self._folder, fingerprint).exists():
+        if not shard_folder(self._folder, fingerprint).exists():
             return None
         # What is there keeps its own dimension: this one is not looked at.
         return await asyncio.to_thread(EdgePassageIndex, self._folder, VectorSpace(fingerprint, dim=1))
@@ -177,7 +177,8 @@ def _insert(shard: edge.EdgeShard, passages: Sequence[IndexedPassage]) -> None:
     shard.update(edge.UpdateOperation.upsert_points(points, update_mode=edge.UpdateMode.InsertOnly))
 
 
-def _shard_folder(folder: Path, fingerprint: str) -> Path:
+def shard_folder(folder: Path, fingerprint: str) -> Path:
+    """Where under `folder` the index of that model lies."""
     return folder / f"passages@{fingerprint}"
 
 
