@@ -9,10 +9,12 @@ from cli import main
 from phoserve.errors import ConfigurationError
 
 
+EDGE = ("index", "process", "server")
+
+
 def test_a_command_without_its_packages_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "cli.commands.up", raising=False)
-    monkeypatch.delitem(sys.modules, "cli.local", raising=False)
-    monkeypatch.delitem(sys.modules, "phoserve.adapters.edge_index", raising=False)
+    for name in ("cli.commands.up", "cli.local", *(f"phoserve.adapters.edge_{part}" for part in EDGE)):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "qdrant_edge", None)
     monkeypatch.setattr(main.app, "registered_commands", [])
     main.load("cli.commands.tokenize")
