@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 from cli import main
 from phoserve.errors import ConfigurationError
 
-
 EDGE = ("index", "process", "server")
 
 
