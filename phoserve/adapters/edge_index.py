@@ -133,9 +133,9 @@ class EdgePassageIndex:
         return await asyncio.to_thread(EdgePassageIndex, self._folder, VectorSpace(fingerprint, dim=1))
 
     async def optimize(self) -> None:
-        """Build the graph over what was added since; takes about half a second per thousand passages of 384 dimensions.
+        """Build the graph over what was added since; half a second to one per thousand passages of 384 dimensions.
 
-        The engine holds the interpreter's lock all the while: nothing else in this process runs, so not while serving.
+        The engine answers nothing all the while, and holds the interpreter's lock: so not while serving.
         """
         await self._shard.write(lambda shard: shard.optimize())
 
