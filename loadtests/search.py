@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from itertools import cycle
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any
 
 import httpx
 import numpy as np
 
+from cli.benchmark.http import Connection
 from cli.evaluation import CorpusRow, QueryRow, read_rows
 
 DOCUMENTS_PER_REQUEST = 500
@@ -90,41 +90,6 @@ async def crowd(url: str, path: str, bodies: Sequence[bytes], *, clients: int, s
         "retry_after_s": [min(waits, default=0), max(waits, default=0)],
         **{f"status_{status}": percentiles("ms", each) for status, each in times.items()},
     }
-
-
-class Reply(NamedTuple):
-    """What came back."""
-
-    status: int
-    retry_after_s: int
-    body: bytes
-
-
-class Connection:
-    """One HTTP/1.1 connection, kept; the pools of HTTP clients take more time over hundreds than the server does."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
-        self._reader, self._writer, self._host = reader, writer, host
-
-    @classmethod
-    async def to(cls, url: str) -> "Connection":
-        """Connect."""
-        parts = urlsplit(url)
-        assert parts.hostname  # noqa: S101 - a wrong --url
-        return cls(*await asyncio.open_connection(parts.hostname, parts.port), parts.netloc)
-
-    async def post(self, path: str, body: bytes) -> Reply:
-        """The reply to a POST of JSON."""
-        head = f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
-        self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        status_line, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in lines if line)
-        content = await self._reader.readexactly(int(headers["content-length"]))
-        return Reply(int(status_line.split()[1]), int(headers.get("retry-after", "0")), content)
-
-    def close(self) -> None:
-        """Hang up."""
-        self._writer.close()
 
 
 async def measure(client: httpx.AsyncClient, collection: str, queries: list[str], seconds: float) -> None:

@@ -5,9 +5,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
 
 import numpy as np
+
+from cli.benchmark.http import Connection
 
 RANKS: Final = (50, 95, 99)
 OK: Final = 200
@@ -55,32 +56,6 @@ class Outcome:
         }
 
 
-class Connection:
-    """One HTTP/1.1 connection, kept; HTTP clients would take more of this machine than some of the servers do."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
-        self._reader, self._writer, self._host = reader, writer, host
-
-    @classmethod
-    async def to(cls, url: str) -> "Connection":
-        """Connect."""
-        parts = urlsplit(url)
-        return cls(*await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 24), parts.netloc)
-
-    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
-        """Status and body of the reply to a POST of JSON."""
-        head = f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
-        self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        status_line, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in lines if line)
-        content = await self._reader.readexactly(int(headers["content-length"]))
-        return int(status_line.split()[1]), content
-
-    def close(self) -> None:
-        """Hang up."""
-        self._writer.close()
-
-
 async def closed_loop(
     url: str, requests: Iterator[Request], *, clients: int, seconds: float, keep: bool = False
 ) -> Outcome:
@@ -92,10 +67,10 @@ async def closed_loop(
         connection = await Connection.to(url)
         for request in requests:
             sent = time.perf_counter()
-            status, body = await connection.post(request.path, request.body)
-            outcome.add(status, (time.perf_counter() - sent) * 1000, request.texts)
+            reply = await connection.post(request.path, request.body)
+            outcome.add(reply.status, (time.perf_counter() - sent) * 1000, request.texts)
             if keep:
-                outcome.bodies.append(body)
+                outcome.bodies.append(reply.body)
             if time.perf_counter() - begun > seconds:
                 break
         connection.close()
@@ -118,7 +93,7 @@ async def open_loop(url: str, requests: Iterator[Request], *, rate_per_s: float,
         status = 0
         try:
             connection = idle.pop() if idle else await Connection.to(url)
-            status, _ = await connection.post(request.path, request.body)
+            status = (await connection.post(request.path, request.body)).status
             idle.append(connection)
         except (OSError, asyncio.IncompleteReadError):
             pass
