@@ -1,7 +1,6 @@
 """What is compared: the platform in its precisions, the peers, and bare ONNX Runtime as the limit."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from cli.benchmark.load import Request
 from cli.benchmark.processes import Server, free_port, running
+from cli.benchmark.processor import core_ms
 from phoserve.contract import CONTRACT_FILE, MERGES_FILE, VOCAB_FILE
 from phoserve.errors import ConfigurationError
 from phoserve.serving.encoders import Ids
@@ -27,6 +27,8 @@ NO_CACHE: Final = {"PHOSERVE_LIMITS__QUERY_CACHE_ENTRIES": "0"}
 SEED_SERVER: Final = Path(__file__).parent / "peers" / "seed_server.py"
 ONNX_FOLDER: Final = Path(__file__).parent / "peers" / "onnx_folder.py"
 MAX_TEXTS: Final = 32
+RUNTIME: Final = "onnxruntime"
+LIMIT_BATCHES: Final = (4, 8, 16, 32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class BareRuntime:
     """The limit: the same graph in bare ONNX Runtime, texts tokenised before, sorted by length, no server."""
 
     def __init__(self, model: Path, precision: str) -> None:
-        self.name = f"onnxruntime {precision}"
+        self.name = f"{RUNTIME} {precision}"
         self._encoder = OnnxEncoder(model / "onnx" / f"{precision}.onnx")
         self._pipeline = TextPipeline.load(model)
 
@@ -94,18 +96,24 @@ class BareRuntime:
         tokens = self._pipeline.encode(list(texts))
         return self._encoder.encode(tokens.ids, np.diff(tokens.offsets).astype(np.int32))
 
-    def rate(self, texts: Sequence[str], *, batch: int) -> float:
-        """Texts a second, tokenising not counted, `batch` texts a call."""
+    def best_batch(self, texts: Sequence[str]) -> int:
+        """The number of texts a call with which it is fastest."""
+        return max(LIMIT_BATCHES, key=lambda batch: self.figures(texts, batch=batch)["texts_per_s"])
+
+    def figures(self, texts: Sequence[str], *, batch: int) -> dict[str, float]:
+        """Texts a second and processor time, tokenising not counted, `batch` texts a call."""
         tokens = self._pipeline.encode(list(texts))
         rows: list[Ids] = [
             tokens.ids[start:end] for start, end in zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True)
         ]
         rows.sort(key=len)
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), time.process_time()
         for first in range(0, len(rows), batch):
             part = rows[first : first + batch]
             self._encoder.encode(np.concatenate(part), np.array([len(row) for row in part], np.int32))
-        return len(texts) / (time.perf_counter() - begun)
+        wall_s, after = time.perf_counter() - begun, time.process_time()
+        spent = core_ms({RUNTIME: before}, {RUNTIME: after}, wall_s=wall_s, texts=len(texts))
+        return {"texts_per_s": len(texts) / wall_s} | spent
 
 
 def one_precision(model: Path, target: Path, precision: str) -> Path:
@@ -119,8 +127,3 @@ def one_precision(model: Path, target: Path, precision: str) -> Path:
         if not (target / name).exists():
             (target / name).symlink_to((model / name).absolute())
     return target
-
-
-def cores() -> int:
-    """Those this process may use: all contenders use as many threads."""
-    return len(os.sched_getaffinity(0))

@@ -3,9 +3,12 @@
 import asyncio
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -14,23 +17,27 @@ from numpy.typing import NDArray
 
 from cli.benchmark.contenders import ONNX_FOLDER, BareRuntime, Contender, infinity, platform, seed
 from cli.benchmark.load import Request, closed_loop
+from cli.benchmark.processes import Server
+from cli.benchmark.processor import core_ms, processor_seconds
 from cli.benchmark.results import Measurement, Results
-from cli.benchmark.texts import Texts, batches
+from cli.benchmark.texts import Texts
+from cli.benchmark.workloads import Kind, Workload, workloads
 from cli.progress import Reporter
 from phoserve.errors import ConfigurationError
 from phoserve.text import TextPipeline
 
 SUITE: Final = "embedding"
-LIMIT_BATCHES: Final = (4, 8, 16, 32)
-PASSAGES_A_REQUEST: Final = 32
 CHECKED: Final = 6
 WORST_COSINE: Final = {"fp32": 0.999, "int8": 0.95}
 """Below it, two servers do not serve the same weights; parity of precisions is the export's business."""
 
+Turn = Callable[[Workload, int], Iterator[Measurement]]
+"""What one contender's turn gives: a workload, in the round of that number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """Where the peers' Python is, the Hugging Face folder the model was exported from, and which of them take part."""
+    """Where the peers' Python is, and the Hugging Face folder the model was exported from."""
 
     python: Path
     source: Path
@@ -42,6 +49,7 @@ class EmbeddingPlan:
 
     model: Path
     precisions: Sequence[str]
+    kinds: Sequence[Kind]
     clients: Sequence[int]
     rounds: int
     seconds: float
@@ -50,21 +58,24 @@ class EmbeddingPlan:
 
 def measure(plan: EmbeddingPlan, texts: Texts, work: Path, results: Results, report: Reporter) -> None:
     """Add the measurements to `results`. Raises ConfigurationError if a contender serves other vectors."""
+    asked = workloads(plan.kinds, texts, plan.clients, TextPipeline.load(plan.model))
     with ExitStack() as stack:
         contenders = _started(plan, work, report, stack)
-        limits = [BareRuntime(plan.model, precision) for precision in plan.precisions]
-        _check_same_vectors(contenders, limits[0], texts.queries[:CHECKED])
-        sources = {each.name: batches(texts.queries, 1) for each in contenders}
-        passages = {each.name: batches(texts.passages, PASSAGES_A_REQUEST) for each in contenders}
+        _check_same_vectors(contenders, plan.model, plan.precisions[0], texts.queries[:CHECKED])
+        turns: list[Turn] = [partial(_served, each, plan.seconds) for each in contenders]
+        with report.step("Finding the limit's best batch sizes"):
+            turns += [_limit(plan.model, precision, asked) for precision in plan.precisions]
         for round_ in range(plan.rounds):
             with report.step(f"Round {round_ + 1} of {plan.rounds}"):
-                for limit in limits:
-                    results.measurements += _limit(limit, texts, round_)
-                for each in contenders:
-                    runs = [("query", sources[each.name], clients) for clients in plan.clients]
-                    runs.append((f"{PASSAGES_A_REQUEST} passages", passages[each.name], 1))
-                    for workload, source, clients in runs:
-                        results.measurements.append(_served(each, workload, source, clients, plan.seconds, round_))
+                for turn in turned(turns, round_):
+                    for workload in asked:
+                        results.measurements += turn(workload, round_)
+
+
+def turned(turns: Sequence[Turn], round_: int) -> list[Turn]:
+    """Another one begins every round, so that none always comes after the same one."""
+    first = round_ % len(turns)
+    return [*turns[first:], *turns[:first]]
 
 
 def _started(plan: EmbeddingPlan, work: Path, report: Reporter, stack: ExitStack) -> list[Contender]:
@@ -83,34 +94,43 @@ def _started(plan: EmbeddingPlan, work: Path, report: Reporter, stack: ExitStack
     return contenders
 
 
-def _limit(limit: BareRuntime, texts: Texts, round_: int) -> list[Measurement]:
-    """The best batch size on about as many texts as a server gets through."""
-    asked = (("query", texts.queries, 64), (f"{PASSAGES_A_REQUEST} passages", texts.passages, PASSAGES_A_REQUEST))
-    found = []
-    for workload, source, count in asked:
-        start = round_ * count % max(1, len(source) - count)
-        part = source[start : start + count]
-        best = max(limit.rate(part, batch=batch) for batch in LIMIT_BATCHES)
-        found.append(Measurement(SUITE, limit.name, workload, 0, round_, {"texts_per_s": best}))
-    return found
+def _limit(model: Path, precision: str, asked: Sequence[Workload]) -> Turn:
+    """Batch sizes are chosen before the rounds: the best of several in each would be the luckiest one."""
+    limit = BareRuntime(model, precision)
+    sizes = {each.name: limit.best_batch(each.of_the_limit(0)) for each in asked}
+
+    def turn(workload: Workload, round_: int) -> Iterator[Measurement]:
+        texts = workload.of_the_limit(round_)
+        figures = limit.figures(texts, batch=sizes[workload.name])
+        yield Measurement(SUITE, limit.name, workload.name, 0, round_, figures | workload.figures())
+
+    return turn
 
 
-def _served(
-    contender: Contender, workload: str, source: Iterator[list[str]], clients: int, seconds: float, round_: int
-) -> Measurement:
-    requests = map(contender.request, source)
-    outcome = asyncio.run(_after_one(contender.server.url, requests, clients, seconds))
-    memory = {"resident_mb": contender.server.resident_bytes() / 1e6}
-    return Measurement(SUITE, contender.name, workload, clients, round_, {**outcome, **memory})
+def _served(contender: Contender, seconds: float, workload: Workload, round_: int) -> Iterator[Measurement]:
+    for clients in workload.clients:
+        requests = map(contender.request, workload.requests(round_))
+        figures = asyncio.run(_after_one(contender.server, requests, clients, seconds))
+        memory = {"resident_mb": contender.server.resident_bytes() / 1e6}
+        figures |= memory | workload.figures()
+        yield Measurement(SUITE, contender.name, workload.name, clients, round_, figures)
 
 
-async def _after_one(url: str, requests: Iterator[Request], clients: int, seconds: float) -> dict[str, float]:
-    warm_up = next(requests)
-    await closed_loop(url, iter([warm_up]), clients=1, seconds=0)
-    return (await closed_loop(url, requests, clients=clients, seconds=seconds)).figures()
+async def _after_one(server: Server, requests: Iterator[Request], clients: int, seconds: float) -> dict[str, float]:
+    """The first request warms up, then it is the first of those that count."""
+    first = next(requests)
+    await closed_loop(server.url, iter([first]), clients=1, seconds=0)
+    before = _spent(server)
+    outcome = await closed_loop(server.url, chain([first], requests), clients=clients, seconds=seconds)
+    return outcome.figures() | core_ms(before, _spent(server), wall_s=outcome.wall_s, texts=outcome.texts)
 
 
-def _check_same_vectors(contenders: Sequence[Contender], limit: BareRuntime, texts: Sequence[str]) -> None:
+def _spent(server: Server) -> dict[str, float]:
+    return {"client": time.process_time(), **processor_seconds(server.pid)}
+
+
+def _check_same_vectors(contenders: Sequence[Contender], model: Path, precision: str, texts: Sequence[str]) -> None:
+    limit = BareRuntime(model, precision)
     expected = limit.vectors(texts)
     for each in contenders:
         reply = asyncio.run(

@@ -9,12 +9,13 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cli.benchmark.processor import CORE_MS, NOBODY
 from cli.benchmark.results import Results
 
 Medians = Mapping[tuple[str, str, str, int], Mapping[str, float]]
 RANKS: Final = ("ms_p50", "ms_p95", "ms_p99")
-STAGE: Final = "stage_ms_"
-"""What the names of a stage's figures begin with."""
+SWEPT: Final = {"tokens", "passages", "share_of_peak"}
+"""Figures that stand on an axis of their own, where all measurements that have one are drawn together."""
 
 
 def plots(results: Results) -> dict[str, str]:
@@ -29,7 +30,7 @@ def plots(results: Results) -> dict[str, str]:
 
 
 def _drawn(medians: Medians) -> Iterator[tuple[str, Axes]]:
-    closed = {key: figures for key, figures in medians.items() if "share_of_peak" not in figures}
+    closed = {key: figures for key, figures in medians.items() if not SWEPT & figures.keys()}
     for workload in dict.fromkeys(key[1] for key in closed):
         here = {key: figures for key, figures in closed.items() if key[1] == workload}
         yield f"Throughput, {workload}", _rates(here)
@@ -38,12 +39,18 @@ def _drawn(medians: Medians) -> Iterator[tuple[str, Axes]]:
             yield f"Latency percentiles, {workload}", _percentiles(timed)
         if len({key[3] for key in timed}) > 1:
             yield f"Throughput against latency, {workload}", _against(timed)
-    staged = {key: figures for key, figures in closed.items() if any(name.startswith(STAGE) for name in figures)}
-    if staged:
-        yield "Where the time goes", _stages(staged)
-    offered = [figures for figures in medians.values() if "share_of_peak" in figures]
-    if offered:
-        yield "Overload: searches answered, and how soon", _overload(offered)
+        if spent := {key: each for key, each in here.items() if NOBODY in each}:
+            yield f"Where the processor's time goes, {workload}", _spent(spent)
+    if lengths := _having("tokens", medians):
+        yield "Throughput against the length of text", _lengths(lengths)
+    if sizes := _having("passages", medians):
+        yield "Search against the size of the collection", _sizes(sizes)
+    if offered := _having("share_of_peak", medians):
+        yield "Overload: searches answered, and how soon", _overload(list(offered.values()))
+
+
+def _having(name: str, medians: Medians) -> Medians:
+    return {key: figures for key, figures in medians.items() if name in figures}
 
 
 def _rates(medians: Medians) -> Axes:
@@ -81,16 +88,45 @@ def _against(medians: Medians) -> Axes:
     return axes
 
 
-def _stages(medians: Medians) -> Axes:
+def _spent(medians: Medians) -> Axes:
     axes = _bars(len(medians))
-    labels = [f"{key[1]}, {_label(key)}" for key in medians]
+    labels = [_label(key) for key in medians]
     left = [0.0] * len(labels)
-    for stage in dict.fromkeys(name for each in medians.values() for name in each if name.startswith(STAGE)):
-        widths = [max(0.0, figures.get(stage, 0.0)) for figures in medians.values()]
-        axes.barh(labels, widths, left=left, label=stage.removeprefix(STAGE))
+    parts = dict.fromkeys(name for each in medians.values() for name in each if name.startswith(CORE_MS))
+    for part in sorted(parts, key=NOBODY.__eq__):  # the one that is no work comes last
+        widths = [figures.get(part, 0.0) for figures in medians.values()]
+        color = "lightgrey" if part == NOBODY else None
+        axes.barh(labels, widths, left=left, color=color, label=part.removeprefix(CORE_MS))
         left = [start + width for start, width in zip(left, widths, strict=True)]
     axes.invert_yaxis()
-    axes.set_xlabel("ms of a request, mean")
+    axes.set_xlabel("ms of a core a text")
+    axes.figure.legend(loc="outside lower center", ncols=4, fontsize=8)
+    return axes
+
+
+def _lengths(medians: Medians) -> Axes:
+    axes = _swept(medians, "tokens", "texts_per_s")
+    axes.set(xlabel="tokens of a text", ylabel="texts/s", yscale="log")
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter("{x:g}")
+    return axes
+
+
+def _sizes(medians: Medians) -> Axes:
+    axes = _swept(medians, "passages", "ms_p50")
+    axes.set(xlabel="passages", ylabel="ms, median", xscale="log", yscale="log")
+    return axes
+
+
+def _swept(medians: Medians, across: str, up: str) -> Axes:
+    """A line for each contender."""
+    axes = _axes()
+    lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for (_, _, contender, _), figures in medians.items():
+        lines[contender].append((figures[across], figures[up]))
+    for contender, points in lines.items():
+        axes.plot(*zip(*sorted(points), strict=True), marker="o", label=contender)
+    axes.grid(visible=True, alpha=0.3)
     axes.legend()
     return axes
 

@@ -1,10 +1,13 @@
 """Vietnamese texts to ask with: short queries and passages, each once."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import islice
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cli.evaluation import CorpusRow, QueryRow, read_rows
 from phoserve.errors import ConfigurationError
@@ -52,11 +55,19 @@ def shuffled(texts: Sequence[str]) -> list[str]:
     return random.Random(0).sample(texts, len(texts))  # noqa: S311 - an order, no secret
 
 
-def batches(texts: Sequence[str], size: int) -> Iterator[list[str]]:
-    """`size` texts a time, without end."""
-    source = cycle(texts)
-    while True:
-        yield list(islice(source, size))
+def cut(
+    texts: Sequence[str], tokens: int, count: int, count_tokens: Callable[[list[str]], NDArray[np.int32]]
+) -> list[str]:
+    """`count` texts, each as many words from a place in `texts` on as give at most `tokens`, and hardly fewer."""
+    words = [word for text in texts for word in text.split()]
+    starts = [number * len(words) // count for number in range(count)]
+    words += words[: 2 * tokens]
+    fits, too_many = np.ones(count, np.int64), np.full(count, tokens + 1)
+    while (too_many - fits > 1).any():
+        middle = (fits + too_many) // 2
+        found = count_tokens([" ".join(words[start : start + n]) for start, n in zip(starts, middle, strict=True)])
+        fits, too_many = np.where(found <= tokens, middle, fits), np.where(found > tokens, middle, too_many)
+    return [" ".join(words[start : start + n]) for start, n in zip(starts, fits, strict=True)]
 
 
 def _halves(first: str, second: str) -> str:

@@ -9,15 +9,16 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.benchmark import embedding
-from cli.benchmark.contenders import cores
 from cli.benchmark.report import write_results
 from cli.benchmark.results import Results, compared
 from cli.benchmark.texts import Texts
+from cli.benchmark.workloads import Kind
 from cli.commands.up import BUNDLED_MODEL
 from cli.main import app
 from cli.progress import ConsoleReporter
 from phoserve.contract import load_contract
 from phoserve.errors import InvalidInput
+from phoserve.serving.encoders import cores
 
 JsonLines = Annotated[Path | None, typer.Option(help="JSON lines, .gz or not; made of the samples by default.")]
 
@@ -28,6 +29,7 @@ def bench(
     out: Annotated[Path, typer.Option(help="Folder for results, plots and report.")] = Path("bench-results"),
     precision: Annotated[list[str] | None, typer.Option(help="Of the model's; all it has by default.")] = None,
     clients: Annotated[list[int] | None, typer.Option(help="Clients at once.")] = None,
+    workload: Annotated[list[Kind] | None, typer.Option(help="All of them by default.")] = None,
     rounds: Annotated[int, typer.Option(help="Rounds, by turns over everything measured.", min=1)] = 3,
     seconds: Annotated[float, typer.Option(help="Of each run.")] = 8.0,
     queries: JsonLines = None,
@@ -38,7 +40,7 @@ def bench(
         tuple[Path, Path] | None, typer.Option(help="Only print what changed between two results.")
     ] = None,
 ) -> None:
-    """Measure embedding through the REST API: texts/s and latency, median of rounds that take turns."""
+    """Measure embedding through the REST API by clients and length of text: the median of rounds that take turns."""
     if compare:
         print_changes(Results.read(compare[0]), Results.read(compare[1]))
         return
@@ -49,6 +51,7 @@ def bench(
     plan = embedding.EmbeddingPlan(
         model=model,
         precisions=precision or [each for each in load_contract(model).precisions if each in ("fp32", "int8")],
+        kinds=workload or list(Kind),
         clients=clients or [1, 8, 32],
         rounds=rounds,
         seconds=seconds,
