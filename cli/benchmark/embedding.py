@@ -28,8 +28,8 @@ from phoserve.text import TextPipeline
 
 SUITE: Final = "embedding"
 CHECKED: Final = 6
-WORST_COSINE: Final = {"fp32": 0.999, "int8": 0.95}
-"""Below it, two servers do not serve the same weights; parity of precisions is the export's business."""
+WORST_COSINE: Final = {"fp32": 0.999, "int8": 0.98}
+"""Below it, two servers do not serve the same weights: random ones give two texts a cosine of 0.94 to 0.97."""
 
 Turn = Callable[[Workload, int], Iterator[Measurement]]
 """What one contender's turn gives: a workload, in the round of that number."""
