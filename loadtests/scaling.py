@@ -1,10 +1,10 @@
-"""How search scales with the collection: the embedded engine before and after its graph is built.
+"""How search scales with the collection: the embedded engine without a graph, with one, and with vectors of 8 bits.
 
     python -m loadtests.scaling MODEL --passages P.jsonl.gz --queries Q.jsonl.gz [--count 1000 --count 10000]
 
-Vectors and terms are the model's own, of the file's texts. One JSON line a size: milliseconds a search without a graph
-and with one, seconds to build it, recall@10 of the graph against the exact neighbours, bytes of memory and disk a
-passage. The memory is what this process grew by, its pages of the index's files included.
+Vectors and terms are the model's own, of the file's texts. Of each size: milliseconds a search, seconds to fill and to
+build the graph, recall@10 against the exact neighbours, bytes of memory and disk a passage. The memory is what this
+process grew by, its pages of the index's files included. One JSON line each; results and report.html are in --out.
 """
 
 import argparse
@@ -16,27 +16,34 @@ import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Literal
 
 import numpy as np
+import qdrant_edge as edge
 from numpy.typing import NDArray
 
+from cli.benchmark.load import percentiles
 from cli.benchmark.memory import resident_bytes
-from cli.evaluation import CorpusRow, QueryRow, read_rows
+from cli.benchmark.report import write_results
+from cli.benchmark.results import Measurement, Results
+from cli.benchmark.texts import read_passages, read_queries
 from phoserve.adapters.edge_index import EdgePassageIndex
 from phoserve.contract import InputType, load_contract
 from phoserve.documents import Passage
-from phoserve.ports import IndexedPassage
+from phoserve.ports import IndexedPassage, ScoredPassage
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
 from phoserve.text.lexical import passage_terms, query_terms
 
+SUITE: Final = "scaling"
 TOP_K: Final = 10
 QUERIES: Final = 200
 BATCH: Final = 64
 COLLECTION: Final = "kb"
+EIGHT_BITS: Final = edge.ScalarQuantizationConfig(edge.ScalarType.Int8)
 
 
 class Encoder:
@@ -56,30 +63,50 @@ class Encoder:
         return np.concatenate(parts)
 
 
-async def measure(model: Path, texts: Sequence[str], queries: Sequence[str], count: int) -> dict[str, float]:
-    """All the figures of one size."""
-    encoder = Encoder(model)
-    vectors, asked = encoder.vectors(texts[:count]), encoder.vectors(queries, InputType.QUERY)
-    words = query_terms(encoder.pipeline, list(queries))
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What is searched: texts of which there may be more than are used, and queries."""
+
+    model: Path
+    texts: Sequence[str]
+    queries: Sequence[str]
+
+
+async def measure(corpus: Corpus, count: int, *, bits: Literal[8, 32]) -> list[Measurement]:
+    """Dense searches without a graph and with one, and lexical ones, over the first `count` texts."""
+    encoder, contract = Encoder(corpus.model), load_contract(corpus.model)
+    vectors = encoder.vectors(corpus.texts[:count])
+    asked = encoder.vectors(corpus.queries, InputType.QUERY)
+    terms = query_terms(encoder.pipeline, list(corpus.queries))
     exact = np.argpartition(-(asked @ vectors.T), TOP_K, axis=1)[:, :TOP_K]
+    found: list[Measurement] = []
+
+    def note(name: str, figures: dict[str, float]) -> None:
+        figures = {"passages": count, **figures}
+        found.append(Measurement(SUITE, name, f"{count:,} passages", 1, 0, figures))
+        say(name, figures)
+
+    async def dense(index: EdgePassageIndex) -> dict[str, float]:
+        hits, times = await _each(lambda q: index.nearest(COLLECTION, asked[q], limit=TOP_K), len(asked))
+        same = [len({hit.passage.ordinal for hit in each} & set(row)) for each, row in zip(hits, exact, strict=True)]
+        return {"recall_at_10": float(np.mean(same)) / TOP_K, **times}
+
     with tempfile.TemporaryDirectory() as folder:
         before = _memory()
-        index = EdgePassageIndex(Path(folder), load_contract(model))
-        figures: dict[str, float] = {"passages": count, "fill_s": await _timed(_fill(index, encoder, texts, vectors))}
-
-        async def searched(name: str) -> float:
-            found, dense = await _each(lambda q: index.nearest(COLLECTION, asked[q], limit=TOP_K), len(queries))
-            _, lexical = await _each(lambda q: index.matching(COLLECTION, words[q], limit=TOP_K), len(queries))
-            figures.update({f"dense_ms_p50_{name}": dense, f"lexical_ms_p50_{name}": lexical})
-            ordinals = [{hit.passage.ordinal for hit in hits} for hits in found]
-            return float(np.mean([len(hits & set(row)) / TOP_K for hits, row in zip(ordinals, exact, strict=True)]))
-
-        figures["recall_without_graph"] = await searched("without_graph")
-        figures["graph_s"] = await _timed(index.optimize())
-        figures["recall_with_graph"] = await searched("with_graph")
-        figures["memory_bytes_a_passage"] = (_memory() - before) / count
+        index = EdgePassageIndex(Path(folder), contract, quantization=EIGHT_BITS if bits == 8 else None)
+        filled = await _timed(_fill(index, encoder, corpus.texts, vectors))
+        if bits == 32:
+            note("dense, every vector", {"fill_s": filled, **await dense(index)})
+        built = await _timed(index.optimize())
+        figures = {"graph_s": built, **await dense(index)}
+        _, times = await _each(lambda q: index.matching(COLLECTION, terms[q], limit=TOP_K), len(terms))
+        memory = {"memory_bytes_a_passage": (_memory() - before) / count}
         await index.close()
-        return figures | {"disk_bytes_a_passage": _on_disk(Path(folder)) / count}
+        disk = {"disk_bytes_a_passage": _on_disk(Path(folder)) / count}
+        note(f"dense, graph, {bits} bits", figures | memory | disk)
+        if bits == 32:
+            note("lexical", times)
+        return found
 
 
 async def _fill(index: EdgePassageIndex, encoder: Encoder, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
@@ -109,14 +136,16 @@ def _passages(pipeline: TextPipeline, texts: Sequence[str], vectors: NDArray[np.
             yield IndexedPassage(passage, vectors[number], terms)
 
 
-async def _each(search: Callable[[int], Awaitable[list[Any]]], count: int) -> tuple[list[list[Any]], float]:
-    """Every answer, and the median time in ms."""
+async def _each(
+    search: Callable[[int], Awaitable[list[ScoredPassage]]], count: int
+) -> tuple[list[list[ScoredPassage]], dict[str, float]]:
+    """Every answer, and the percentiles of their times."""
     found, times = [], []
     for query in range(count):
         begun = time.perf_counter()
         found.append(await search(query))
         times.append((time.perf_counter() - begun) * 1000)
-    return found, float(np.median(times))
+    return found, percentiles("ms", times)
 
 
 async def _timed(work: Awaitable[None]) -> float:
@@ -133,6 +162,12 @@ def _on_disk(folder: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
+def say(name: str, figures: dict[str, float]) -> None:
+    """One line."""
+    sys.stdout.write(json.dumps({"search": name, **{key: round(value, 3) for key, value in figures.items()}}) + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -140,15 +175,19 @@ def main() -> None:
     parser.add_argument("--passages", type=Path, required=True)
     parser.add_argument("--queries", type=Path, required=True)
     parser.add_argument("--count", type=int, action="append")
+    parser.add_argument("--out", type=Path, default=Path("bench-scaling"))
     given = parser.parse_args()
-    texts = [row.text for row in read_rows(given.passages, CorpusRow) if row.text.strip()]
-    queries = list(dict.fromkeys(row.query for row in read_rows(given.queries, QueryRow)))[:QUERIES]
-    for count in given.count or (1_000, 10_000, 100_000, 300_000):
-        if count > len(texts):
-            parser.error(f"--passages has {len(texts)} texts, {count} were asked for")
-        figures = asyncio.run(measure(given.model, texts, queries, count))
-        sys.stdout.write(json.dumps({name: round(value, 3) for name, value in figures.items()}) + "\n")
-        sys.stdout.flush()
+    texts = read_passages(given.passages)
+    queries = read_queries(given.queries)[:QUERIES]
+    results = Results({"model": load_contract(given.model).name, "texts": given.passages.name, "queries": len(queries)})
+    counts = given.count or (1_000, 10_000, 100_000, 300_000)
+    if max(counts) > len(texts):
+        parser.error(f"--passages has {len(texts)} texts, {max(counts)} were asked for")
+    for count in counts:
+        for bits in (32, 8):
+            measured = measure(Corpus(given.model, texts, queries), count, bits=bits)
+            results.measurements += asyncio.run(measured)
+    write_results(results, given.out)
 
 
 if __name__ == "__main__":

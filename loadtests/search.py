@@ -19,7 +19,8 @@ import httpx
 import numpy as np
 
 from cli.benchmark.http import Connection
-from cli.evaluation import CorpusRow, QueryRow, read_rows
+from cli.benchmark.texts import read_queries
+from cli.evaluation import CorpusRow, read_rows
 
 DOCUMENTS_PER_REQUEST = 500
 CLIENTS = (1, 8, 32)
@@ -136,7 +137,7 @@ async def main() -> None:
         if given.action == "fill":
             await fill(client, given.collection, read_rows(given.corpus, CorpusRow))
         else:
-            queries = list(dict.fromkeys(row.query for row in read_rows(given.queries, QueryRow)))
+            queries = read_queries(given.queries)
             await measure(client, given.collection, queries, given.seconds)
 
 

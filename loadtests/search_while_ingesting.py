@@ -14,7 +14,8 @@ from pathlib import Path
 
 import httpx
 
-from cli.evaluation import CorpusRow, QueryRow, read_rows
+from cli.benchmark.texts import read_queries
+from cli.evaluation import CorpusRow, read_rows
 from loadtests.search import alone, fill, say
 
 QUERIES = 200
@@ -54,7 +55,7 @@ async def main() -> None:
     parser.add_argument("--queries", type=Path, required=True)
     parser.add_argument("--documents", type=int, default=6000)
     given = parser.parse_args()
-    queries = list(dict.fromkeys(row.query for row in read_rows(given.queries, QueryRow)))
+    queries = read_queries(given.queries)
     async with httpx.AsyncClient(base_url=given.url, timeout=120) as client:
         await compare(client, read_rows(given.corpus, CorpusRow)[: given.documents], queries)
 

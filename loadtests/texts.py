@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli import samples
-from cli.evaluation import CorpusRow, QueryRow, read_rows
+from cli.benchmark.texts import read_passages, read_queries
 
 BATCH_SIZES = (8, 16, 32)
 
@@ -32,9 +32,9 @@ class Texts:
 
 def load_texts(queries: Path | None, corpus: Path | None) -> Texts:
     """Queries ({"query"}) and passages ({"text"}) of JSONL files, .gz or not; the samples where none is given."""
-    asked = [row.query for row in read_rows(queries, QueryRow)] if queries else [q.query for q in samples.questions()]
-    told = [row.text for row in read_rows(corpus, CorpusRow)] if corpus else _sample_passages()
-    return Texts(tuple(asked), tuple(text for text in told if text.strip()))
+    asked = read_queries(queries) if queries else [q.query for q in samples.questions()]
+    told = read_passages(corpus) if corpus else _sample_passages()
+    return Texts(tuple(asked), tuple(told))
 
 
 def _sample_passages() -> list[str]:

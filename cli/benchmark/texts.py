@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cli.evaluation import CorpusRow, QueryRow, read_rows
+from cli.evaluation import read_rows
 from phoserve.errors import ConfigurationError
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -28,17 +29,35 @@ class Texts:
     @classmethod
     def load(cls, queries: Path | None, passages: Path | None) -> "Texts":
         """From JSON lines ({"query"} and {"text"}, .gz or not), or made of the sample documents."""
-        found = _distinct([row.query for row in read_rows(queries, QueryRow)]) if queries else sample_queries()
-        texts = _distinct([row.text for row in read_rows(passages, CorpusRow)]) if passages else sample_passages()
+        found = read_queries(queries) if queries else sample_queries()
+        texts = read_passages(passages) if passages else sample_passages()
         if not found or not texts:
             raise ConfigurationError("the files of texts are empty")
         source = ", ".join(path.name if path else "samples" for path in (queries, passages))
         return cls(shuffled(found), shuffled(texts), source)
 
 
+class _Query(msgspec.Struct):
+    query: str
+
+
+class _Passage(msgspec.Struct):
+    text: str
+
+
+def read_queries(path: Path) -> list[str]:
+    """Those of a file with rows {"query"}, each once."""
+    return _distinct([row.query for row in read_rows(path, _Query)])
+
+
+def read_passages(path: Path) -> list[str]:
+    """Those of a file with rows {"text"}, each once."""
+    return _distinct([row.text for row in read_rows(path, _Passage)])
+
+
 def sample_queries() -> list[str]:
     """The sample questions, then questions that join the halves of two of them."""
-    questions = _distinct([row.query for row in read_rows(SAMPLES / "questions.jsonl", QueryRow)])
+    questions = read_queries(SAMPLES / "questions.jsonl")
     mixed = (_halves(first, second) for first in questions for second in questions if first != second)
     return questions + _distinct(list(islice(mixed, MANY)))
 

@@ -32,14 +32,24 @@ _INDEXES: Final = {
 class EdgePassageIndex:
     """The `PassageIndex` of one process."""
 
-    def __init__(self, folder: Path, model: ModelContract | VectorSpace) -> None:
-        """Open or make the index of this model under `folder`; another model's lies beside it, untouched."""
+    def __init__(
+        self,
+        folder: Path,
+        model: ModelContract | VectorSpace,
+        *,
+        quantization: edge.ScalarQuantizationConfig | None = None,
+    ) -> None:
+        """Open or make the index of this model under `folder`; another model's lies beside it, untouched.
+
+        What `quantization` asks for is made of the vectors by `optimize`, beside them.
+        """
         self.fingerprint = model.fingerprint
         self._folder = folder
         self._charge = folder / "serving"
         self._in_charge = (False, -CHARGE_KNOWN_FOR_S)
+        dense = edge.EdgeVectorParams(model.dim, edge.Distance.Cosine, quantization_config=quantization)
         config = edge.EdgeConfig(
-            vectors={DENSE: edge.EdgeVectorParams(size=model.dim, distance=edge.Distance.Cosine)},
+            vectors={DENSE: dense},
             sparse_vectors={BM25: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
         )
         self._shard = EdgeShard(shard_folder(folder, self.fingerprint), config, _INDEXES)
