@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.benchmark import embedding
+from cli.benchmark.processor import CORE_MS
 from cli.benchmark.report import write_results
 from cli.benchmark.results import Results, compared
 from cli.benchmark.texts import Texts
@@ -61,17 +62,28 @@ def bench(
     results = Results(settings | {"threads": cores(), "precisions": plan.precisions, "query_cache": "off"})
     with tempfile.TemporaryDirectory(prefix="phoserve-bench-") as work:
         embedding.measure(plan, texts, Path(work), results, report)
-    print_table(results)
+    print_rates(results)
+    print_profile(results)
     report.tell("written", f"{', '.join(write_results(results, out))} are in {out}")
 
 
-def print_table(results: Results) -> None:
-    """The medians."""
+def print_rates(results: Results) -> None:
+    """The medians of rates and times."""
     table = Table("workload", "contender", "clients", "texts/s", "p50 ms", "p95 ms", "p99 ms", "errors", "MB")
     for (_, workload, contender, clients), figures in results.medians().items():
         names = ("ms_p50", "ms_p95", "ms_p99", "errors", "resident_mb")
         cells = [f"{figures[name]:.0f}" if name in figures else "" for name in names]
         table.add_row(workload, contender, str(clients or ""), f"{figures['texts_per_s']:.2f}", *cells)
+    Console().print(table)
+
+
+def print_profile(results: Results) -> None:
+    """The medians of each part's processor time."""
+    table = Table("workload", "contender", "clients", "ms of a core a text", title="Where the processor's time goes")
+    for (_, workload, contender, clients), figures in results.medians().items():
+        spent = {name.removeprefix(CORE_MS): ms for name, ms in figures.items() if name.startswith(CORE_MS)}
+        parts = ", ".join(f"{part} {ms:.2f}" for part, ms in spent.items())
+        table.add_row(workload, contender, str(clients or ""), parts)
     Console().print(table)
 
 
