@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import Final
 
@@ -67,9 +67,8 @@ def measure(plan: EmbeddingPlan, texts: Texts, work: Path, results: Results, rep
             turns += [_limit(plan.model, precision, asked) for precision in plan.precisions]
         for round_ in range(plan.rounds):
             with report.step(f"Round {round_ + 1} of {plan.rounds}"):
-                for turn in turned(turns, round_):
-                    for workload in asked:
-                        results.measurements += turn(workload, round_)
+                for workload, turn in product(asked, turned(turns, round_)):
+                    results.measurements += turn(workload, round_)
 
 
 def turned(turns: Sequence[Turn], round_: int) -> list[Turn]:
