@@ -1,6 +1,6 @@
 """Throughput through Triton against the limit: the same graph in bare ONNX Runtime, length-sorted, best batch size.
 
-    python -m loadtests.encoder_limit MODEL --questions Q.jsonl.gz --passages P.jsonl.gz [--precision int8]
+    python -m loadtests.encoder_limit MODEL --questions Q.jsonl.gz --passages P.jsonl.gz [--precision int8] [--lanes 1]
 
 Limit and server run by turns on the same texts with the same number of threads, the limit once a batch size. The
 medians of the rounds are compared, the server's with that of the limit's best batch size.
@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
 
 from cli.triton_process import TritonProcess
 from export.parity import cosine, tokenised
@@ -47,6 +49,7 @@ async def _compare(arguments: argparse.Namespace) -> None:
 
     def prepare(repository: Path) -> None:
         assemble_repository(arguments.model, repository, profile="local", cpu_precision=arguments.precision)
+        set_lanes(repository, arguments.lanes)
 
     async with serving(arguments.model, prepare) as (server, embedder):
         bare(encoder, tokenised(pipeline, questions[:8]), 8)
@@ -66,6 +69,15 @@ async def _compare(arguments: argparse.Namespace) -> None:
                     check(vectors, expected)
         memory = _resident_mb(server)
     _print(rates, memory)
+
+
+def set_lanes(repository: Path, lanes: int) -> None:
+    """Let the encoders of `repository` compute so many calls side by side; 0: one a core."""
+    for file in repository.glob("*/configs/local.pbtxt"):
+        config = text_format.Parse(file.read_text(), model_config_pb2.ModelConfig())
+        if "lanes" in config.parameters:
+            config.parameters["lanes"].string_value = str(lanes)
+            file.write_text(text_format.MessageToString(config))
 
 
 def bare(encoder: OnnxEncoder, texts: Sequence[Ids], size: int) -> tuple[float, Vectors]:
@@ -142,6 +154,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--questions", type=Path, required=True)
     parser.add_argument("--passages", type=Path, required=True)
     parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--lanes", type=int, default=0, help="calls side by side; one a core by default")
     parser.add_argument("--count", type=int, default=160, help="questions a round")
     parser.add_argument("--passage-count", type=int, default=64, help="passages a round")
     parser.add_argument(
