@@ -27,6 +27,7 @@ NO_CACHE: Final = {"PHOSERVE_LIMITS__QUERY_CACHE_ENTRIES": "0"}
 SEED_SERVER: Final = Path(__file__).parent / "peers" / "seed_server.py"
 ONNX_FOLDER: Final = Path(__file__).parent / "peers" / "onnx_folder.py"
 MAX_TEXTS: Final = 32
+PLATFORM: Final = "phoserve"
 RUNTIME: Final = "onnxruntime"
 LIMIT_BATCHES: Final = (4, 8, 16, 32)
 
@@ -59,7 +60,7 @@ def platform(
     environment = {**NO_CACHE, **(more or {})}
     work.mkdir(parents=True, exist_ok=True)
     with running(command, port, ready="/health/ready", log=work / "up.log", environment=environment) as server:
-        yield Contender(f"phoserve {precision or ''}".strip(), server, "phoserve")
+        yield Contender(f"{PLATFORM} {precision or ''}".strip(), server, PLATFORM)
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cli.benchmark.processor import CORE_MS, NOBODY
-from cli.benchmark.results import Results
+from cli.benchmark.results import Key, Results
 
-Medians = Mapping[tuple[str, str, str, int], Mapping[str, float]]
+Medians = Mapping[Key, Mapping[str, float]]
 RANKS: Final = ("ms_p50", "ms_p95", "ms_p99")
 SWEPT: Final = {"tokens", "passages", "share_of_peak"}
 """Figures that stand on an axis of their own, where all measurements that have one are drawn together."""
@@ -147,7 +147,7 @@ def _overload(offered: list[Mapping[str, float]]) -> Axes:
     return axes
 
 
-def _label(key: tuple[str, str, str, int]) -> str:
+def _label(key: Key) -> str:
     _, _, contender, clients = key
     return f"{contender}, {clients} client{'s' if clients > 1 else ''}" if clients else contender
 

@@ -11,10 +11,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import permutations
 from pathlib import Path
 from typing import Any, Final
 
 PACKAGES: Final = ("phoserve", "numpy", "onnxruntime", "nvidia-pytriton", "qdrant-edge-py", "litestar", "uvicorn")
+
+
+Key = tuple[str, str, str, int]
+"""Suite, workload, contender, clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class Measurement:
     figures: dict[str, float]
 
     @property
-    def key(self) -> tuple[str, str, str, int]:
+    def key(self) -> Key:
         """What its rounds share."""
         return self.suite, self.workload, self.contender, self.clients
 
@@ -43,12 +48,24 @@ class Results:
     measurements: list[Measurement] = field(default_factory=list)
     begun: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
-    def medians(self) -> dict[tuple[str, str, str, int], dict[str, float]]:
+    def medians(self) -> dict[Key, dict[str, float]]:
         """Every figure's median over the rounds, in the order of measuring."""
-        rounds: dict[tuple[str, str, str, int], list[dict[str, float]]] = defaultdict(list)
+        rounds: dict[Key, list[dict[str, float]]] = defaultdict(list)
         for each in self.measurements:
             rounds[each.key].append(each.figures)
         return {key: _median(figures) for key, figures in rounds.items()}
+
+    def ratios(self) -> dict[Key, dict[str, float]]:
+        """How many times the texts/s of each other contender one has, with as many clients: the rounds' median.
+
+        A limit has no clients and stands beside any number of them. What the machine does to a whole round cancels out.
+        """
+        found: dict[Key, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for one, other in permutations(self.measurements, 2):
+            same = (one.suite, one.workload, one.round) == (other.suite, other.workload, other.round)
+            if same and one.clients and other.clients in {one.clients, 0}:
+                found[one.key][other.contender].append(one.figures["texts_per_s"] / other.figures["texts_per_s"])
+        return {key: {name: statistics.median(each) for name, each in others.items()} for key, others in found.items()}
 
     def write(self, folder: Path) -> None:
         """results.json with everything and results.csv with a line a measurement."""
@@ -70,7 +87,7 @@ class Results:
         return cls(**kept)
 
 
-def compared(before: Results, after: Results) -> list[tuple[tuple[str, str, str, int], str, float, float]]:
+def compared(before: Results, after: Results) -> list[tuple[Key, str, float, float]]:
     """Key, figure, value before and after, of every figure that both have."""
     old, new = before.medians(), after.medians()
     return [

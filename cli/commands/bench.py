@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.benchmark import embedding
+from cli.benchmark.contenders import PLATFORM
 from cli.benchmark.processor import CORE_MS
 from cli.benchmark.report import write_results
 from cli.benchmark.results import Results, compared
@@ -63,6 +64,7 @@ def bench(
     with tempfile.TemporaryDirectory(prefix="phoserve-bench-") as work:
         embedding.measure(plan, texts, Path(work), results, report)
     print_rates(results)
+    print_ratios(results)
     print_profile(results)
     report.tell("written", f"{', '.join(write_results(results, out))} are in {out}")
 
@@ -74,6 +76,16 @@ def print_rates(results: Results) -> None:
         names = ("ms_p50", "ms_p95", "ms_p99", "errors", "resident_mb")
         cells = [f"{figures[name]:.0f}" if name in figures else "" for name in names]
         table.add_row(workload, contender, str(clients or ""), f"{figures['texts_per_s']:.2f}", *cells)
+    Console().print(table)
+
+
+def print_ratios(results: Results) -> None:
+    """How many times as fast as others the platform is."""
+    table = Table("workload", "contender", "clients", "times the texts/s of", title="Round by round")
+    for (_, workload, contender, clients), others in results.ratios().items():
+        if contender.startswith(PLATFORM):
+            named = ", ".join(f"{name} {ratio:.2f}" for name, ratio in others.items())
+            table.add_row(workload, contender, str(clients), named)
     Console().print(table)
 
 

@@ -42,6 +42,18 @@ def test_results_come_back_as_they_were_written_with_the_median_of_the_rounds(tm
     assert compared(read, results)[0][1:] == ("texts_per_s", 2.0, 2.0)
 
 
+def test_ratios_are_those_of_a_round_with_as_many_clients_or_the_limit() -> None:
+    results = Results({})
+    for round_, speed in enumerate((1.0, 2.0, 9.0)):  # of the machine
+        for name, clients, rate in (("a", 8, 30.0), ("b", 8, 10.0), ("b", 1, 7.0), ("limit", 0, 60.0)):
+            figures = {"texts_per_s": speed * rate}
+            results.measurements.append(Measurement("embedding", name, "query", clients, round_, figures))
+    ratios = results.ratios()
+    assert ratios["embedding", "query", "a", 8] == {"b": 3.0, "limit": 0.5}
+    assert ratios["embedding", "query", "b", 1] == {"limit": pytest.approx(7 / 60)}
+    assert ("embedding", "query", "limit", 0) not in ratios
+
+
 def test_the_samples_give_texts_enough_each_once() -> None:
     texts = Texts.load(None, None)
     assert len(texts.queries) == len(set(texts.queries)) > 1000
