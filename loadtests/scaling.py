@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 import numpy as np
 import qdrant_edge as edge
@@ -31,12 +31,12 @@ from cli.benchmark.report import write_results
 from cli.benchmark.results import Measurement, Results
 from cli.benchmark.texts import read_passages, read_queries
 from phoserve.adapters.edge_index import EdgePassageIndex
-from phoserve.contract import InputType, load_contract
+from phoserve.contract import InputType
 from phoserve.documents import Passage
 from phoserve.ports import IndexedPassage, ScoredPassage
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
-from phoserve.text.lexical import passage_terms, query_terms
+from phoserve.text.lexical import SparseVector, passage_terms, query_terms
 
 SUITE: Final = "scaling"
 TOP_K: Final = 10
@@ -50,9 +50,9 @@ class Encoder:
     """Text to vectors, in this process."""
 
     def __init__(self, model: Path) -> None:
-        contract = load_contract(model)
         self.pipeline = TextPipeline.load(model)
-        self._encoder = OnnxEncoder(model / "onnx" / f"{contract.precisions[0]}.onnx")
+        self.contract = self.pipeline.contract
+        self._encoder = OnnxEncoder(model / "onnx" / f"{self.contract.precisions[0]}.onnx")
 
     def vectors(self, texts: Sequence[str], kind: InputType = InputType.PASSAGE) -> NDArray[np.float32]:
         """float32 (texts, dim)."""
@@ -65,62 +65,72 @@ class Encoder:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What is searched: texts of which there may be more than are used, and queries."""
+    """What is searched, what for, and what should be found."""
 
-    model: Path
+    encoder: Encoder
     texts: Sequence[str]
-    queries: Sequence[str]
+    vectors: NDArray[np.float32]
+    queries: NDArray[np.float32]
+    terms: Sequence[SparseVector]
+    nearest: NDArray[np.int64]
+    """The rows of `vectors` nearest to each query, in no order."""
+
+    @classmethod
+    def of(cls, encoder: Encoder, texts: Sequence[str], queries: Sequence[str]) -> Self:
+        """The texts and queries encoded."""
+        vectors, asked = encoder.vectors(texts), encoder.vectors(queries, InputType.QUERY)
+        nearest = np.argpartition(-(asked @ vectors.T), TOP_K, axis=1)[:, :TOP_K]
+        return cls(encoder, texts, vectors, asked, query_terms(encoder.pipeline, list(queries)), nearest)
 
 
-async def measure(corpus: Corpus, count: int, *, bits: Literal[8, 32]) -> list[Measurement]:
-    """Dense searches without a graph and with one, and lexical ones, over the first `count` texts."""
-    encoder, contract = Encoder(corpus.model), load_contract(corpus.model)
-    vectors = encoder.vectors(corpus.texts[:count])
-    asked = encoder.vectors(corpus.queries, InputType.QUERY)
-    terms = query_terms(encoder.pipeline, list(corpus.queries))
-    exact = np.argpartition(-(asked @ vectors.T), TOP_K, axis=1)[:, :TOP_K]
+async def measure(corpus: Corpus, *, bits: Literal[8, 32]) -> list[Measurement]:
+    """Dense searches without a graph and with one, and lexical ones."""
     found: list[Measurement] = []
 
     def note(name: str, figures: dict[str, float]) -> None:
-        figures = {"passages": count, **figures}
-        found.append(Measurement(SUITE, name, f"{count:,} passages", 1, 0, figures))
-        say(name, figures)
+        count = len(corpus.texts)
+        found.append(Measurement(SUITE, name, f"{count:,} passages", 1, 0, {"passages": count, **figures}))
+        say(name, found[-1].figures)
 
     async def dense(index: EdgePassageIndex) -> dict[str, float]:
+        asked = corpus.queries
         hits, times = await _each(lambda q: index.nearest(COLLECTION, asked[q], limit=TOP_K), len(asked))
-        same = [len({hit.passage.ordinal for hit in each} & set(row)) for each, row in zip(hits, exact, strict=True)]
+        rows = zip(hits, corpus.nearest, strict=True)
+        same = [len({hit.passage.ordinal for hit in each} & set(row)) for each, row in rows]
         return {"recall_at_10": float(np.mean(same)) / TOP_K, **times}
 
     with tempfile.TemporaryDirectory() as folder:
         before = _memory()
-        index = EdgePassageIndex(Path(folder), contract, quantization=EIGHT_BITS if bits == 8 else None)
-        filled = await _timed(_fill(index, encoder, corpus.texts, vectors))
+        quantization = EIGHT_BITS if bits == 8 else None
+        index = EdgePassageIndex(Path(folder), corpus.encoder.contract, quantization=quantization)
+        filled = await _timed(_fill(index, corpus))
         if bits == 32:
             note("dense, every vector", {"fill_s": filled, **await dense(index)})
-        built = await _timed(index.optimize())
-        figures = {"graph_s": built, **await dense(index)}
+        figures = {"graph_s": await _timed(index.optimize()), **await dense(index)}
+        terms = corpus.terms
         _, times = await _each(lambda q: index.matching(COLLECTION, terms[q], limit=TOP_K), len(terms))
-        memory = {"memory_bytes_a_passage": (_memory() - before) / count}
+        figures["memory_bytes_a_passage"] = (_memory() - before) / len(corpus.texts)
         await index.close()
-        disk = {"disk_bytes_a_passage": _on_disk(Path(folder)) / count}
-        note(f"dense, graph, {bits} bits", figures | memory | disk)
+        figures["disk_bytes_a_passage"] = _on_disk(Path(folder)) / len(corpus.texts)
+        note(f"dense, graph, {bits} bits", figures)
         if bits == 32:
             note("lexical", times)
         return found
 
 
-async def _fill(index: EdgePassageIndex, encoder: Encoder, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
-    made = _passages(encoder.pipeline, texts, vectors)
+async def _fill(index: EdgePassageIndex, corpus: Corpus) -> None:
+    made = _passages(corpus)
     while part := list(islice(made, 1000)):
         await index.stage(part)
         await index.publish(part[0].passage.document_key, 1)
 
 
-def _passages(pipeline: TextPipeline, texts: Sequence[str], vectors: NDArray[np.float32]) -> Iterator[IndexedPassage]:
-    """Documents of 1000 passages; the ordinal counts over all of them, so that it names a row of `vectors`."""
-    for first in range(0, len(vectors), 1000):
+def _passages(corpus: Corpus) -> Iterator[IndexedPassage]:
+    """Documents of 1000 passages; the ordinal counts over all of them, so that it names a row of the vectors."""
+    pipeline = corpus.encoder.pipeline
+    for first in range(0, len(corpus.texts), 1000):
         key = str(uuid.UUID(int=first))
-        part = list(texts[first : min(first + 1000, len(vectors))])
+        part = list(corpus.texts[first : first + 1000])
         for number, (text, terms) in enumerate(zip(part, passage_terms(pipeline, part), strict=True), start=first):
             passage = Passage(
                 collection=COLLECTION,
@@ -133,7 +143,7 @@ def _passages(pipeline: TextPipeline, texts: Sequence[str], vectors: NDArray[np.
                 start=0,
                 end=len(text),
             )
-            yield IndexedPassage(passage, vectors[number], terms)
+            yield IndexedPassage(passage, corpus.vectors[number], terms)
 
 
 async def _each(
@@ -179,14 +189,15 @@ def main() -> None:
     given = parser.parse_args()
     texts = read_passages(given.passages)
     queries = read_queries(given.queries)[:QUERIES]
-    results = Results({"model": load_contract(given.model).name, "texts": given.passages.name, "queries": len(queries)})
+    encoder = Encoder(given.model)
+    results = Results({"model": encoder.contract.name, "texts": given.passages.name, "queries": len(queries)})
     counts = given.count or (1_000, 10_000, 100_000, 300_000)
     if max(counts) > len(texts):
         parser.error(f"--passages has {len(texts)} texts, {max(counts)} were asked for")
     for count in counts:
+        corpus = Corpus.of(encoder, texts[:count], queries)
         for bits in (32, 8):
-            measured = measure(Corpus(given.model, texts, queries), count, bits=bits)
-            results.measurements += asyncio.run(measured)
+            results.measurements += asyncio.run(measure(corpus, bits=bits))
     write_results(results, given.out)
 
 

@@ -40,12 +40,16 @@ class Contender:
     server: Server
     model: str
     prepare: Callable[[str], str] = field(default=str)
-    """Applied to texts beforehand, outside the clock: peers that do not segment words get them segmented."""
+    """Makes texts what it wants them to be: peers that do not segment words get them segmented, off the clock."""
 
-    def request(self, texts: Sequence[str]) -> Request:
-        """The request for vectors of `texts`."""
-        body = {"model": self.model, "input": [self.prepare(text) for text in texts]}
-        return Request(EMBEDDINGS, json.dumps(body, ensure_ascii=False).encode(), len(texts))
+    def prepared(self, texts: Sequence[str]) -> list[str]:
+        """What `request` takes."""
+        return [self.prepare(text) for text in texts]
+
+    def request(self, prepared: Sequence[str]) -> Request:
+        """The request for vectors of texts that were `prepared`."""
+        body = {"model": self.model, "input": prepared}
+        return Request(EMBEDDINGS, json.dumps(body, ensure_ascii=False).encode(), len(prepared))
 
 
 @contextmanager

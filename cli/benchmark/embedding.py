@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, product
 from pathlib import Path
@@ -107,8 +107,9 @@ def _limit(model: Path, precision: str, asked: Sequence[Workload]) -> Turn:
 
 
 def _served(contender: Contender, seconds: float, workload: Workload, round_: int) -> Iterator[Measurement]:
+    prepared = replace(workload, texts=contender.prepared(workload.texts))
     for clients in workload.clients:
-        requests = map(contender.request, workload.requests(round_))
+        requests = map(contender.request, prepared.requests(round_))
         figures = asyncio.run(_after_one(contender.server, requests, clients, seconds))
         memory = {"resident_mb": contender.server.resident_bytes() / 1e6}
         figures |= memory | workload.figures()
@@ -132,9 +133,8 @@ def _check_same_vectors(contenders: Sequence[Contender], model: Path, precision:
     limit = BareRuntime(model, precision)
     expected = limit.vectors(texts)
     for each in contenders:
-        reply = asyncio.run(
-            closed_loop(each.server.url, iter([each.request(texts)]), clients=1, seconds=0, keep=True)
-        ).bodies[0]
+        request = each.request(each.prepared(texts))
+        reply = asyncio.run(closed_loop(each.server.url, iter([request]), clients=1, seconds=0, keep=True)).bodies[0]
         found: NDArray[np.float32] = np.array([item["embedding"] for item in json.loads(reply)["data"]], np.float32)
         cosines = (found * expected).sum(1) / np.linalg.norm(found, axis=1)
         least = WORST_COSINE["int8" if "int8" in each.name or "int8" in limit.name else "fp32"]
