@@ -16,8 +16,10 @@ import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -50,9 +52,8 @@ class Encoder:
     """Text to vectors, in this process."""
 
     def __init__(self, model: Path) -> None:
-        self.pipeline = TextPipeline.load(model)
-        self.contract = self.pipeline.contract
-        self._encoder = OnnxEncoder(model / "onnx" / f"{self.contract.precisions[0]}.onnx")
+        self.model, self.pipeline = model, TextPipeline.load(model)
+        self._encoder = OnnxEncoder(model / "onnx" / f"{self.pipeline.contract.precisions[0]}.onnx")
 
     def vectors(self, texts: Sequence[str], kind: InputType = InputType.PASSAGE) -> NDArray[np.float32]:
         """float32 (texts, dim)."""
@@ -67,7 +68,7 @@ class Encoder:
 class Corpus:
     """What is searched, what for, and what should be found."""
 
-    encoder: Encoder
+    model: Path
     texts: Sequence[str]
     vectors: NDArray[np.float32]
     queries: NDArray[np.float32]
@@ -80,7 +81,7 @@ class Corpus:
         """The texts and queries encoded."""
         vectors, asked = encoder.vectors(texts), encoder.vectors(queries, InputType.QUERY)
         nearest = np.argpartition(-(asked @ vectors.T), TOP_K, axis=1)[:, :TOP_K]
-        return cls(encoder, texts, vectors, asked, query_terms(encoder.pipeline, list(queries)), nearest)
+        return cls(encoder.model, texts, vectors, asked, query_terms(encoder.pipeline, list(queries)), nearest)
 
 
 async def measure(corpus: Corpus, *, bits: Literal[8, 32]) -> list[Measurement]:
@@ -100,10 +101,10 @@ async def measure(corpus: Corpus, *, bits: Literal[8, 32]) -> list[Measurement]:
         return {"recall_at_10": float(np.mean(same)) / TOP_K, **times}
 
     with tempfile.TemporaryDirectory() as folder:
-        before = _memory()
+        pipeline, before = TextPipeline.load(corpus.model), _memory()
         quantization = EIGHT_BITS if bits == 8 else None
-        index = EdgePassageIndex(Path(folder), corpus.encoder.contract, quantization=quantization)
-        filled = await _timed(_fill(index, corpus))
+        index = EdgePassageIndex(Path(folder), pipeline.contract, quantization=quantization)
+        filled = await _timed(_fill(index, pipeline, corpus))
         if bits == 32:
             note("dense, every vector", {"fill_s": filled, **await dense(index)})
         figures = {"graph_s": await _timed(index.optimize()), **await dense(index)}
@@ -118,16 +119,15 @@ async def measure(corpus: Corpus, *, bits: Literal[8, 32]) -> list[Measurement]:
         return found
 
 
-async def _fill(index: EdgePassageIndex, corpus: Corpus) -> None:
-    made = _passages(corpus)
+async def _fill(index: EdgePassageIndex, pipeline: TextPipeline, corpus: Corpus) -> None:
+    made = _passages(pipeline, corpus)
     while part := list(islice(made, 1000)):
         await index.stage(part)
         await index.publish(part[0].passage.document_key, 1)
 
 
-def _passages(corpus: Corpus) -> Iterator[IndexedPassage]:
+def _passages(pipeline: TextPipeline, corpus: Corpus) -> Iterator[IndexedPassage]:
     """Documents of 1000 passages; the ordinal counts over all of them, so that it names a row of the vectors."""
-    pipeline = corpus.encoder.pipeline
     for first in range(0, len(corpus.texts), 1000):
         key = str(uuid.UUID(int=first))
         part = list(corpus.texts[first : first + 1000])
@@ -164,6 +164,16 @@ async def _timed(work: Awaitable[None]) -> float:
     return time.perf_counter() - begun
 
 
+def _alone(corpus: Corpus, bits: Literal[8, 32]) -> list[Measurement]:
+    """Measured in a process of its own: one before would leave memory behind that the next one takes for nothing."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_measured, corpus, bits).result()
+
+
+def _measured(corpus: Corpus, bits: Literal[8, 32]) -> list[Measurement]:
+    return asyncio.run(measure(corpus, bits=bits))
+
+
 def _memory() -> int:
     return resident_bytes(os.getpid())
 
@@ -190,14 +200,14 @@ def main() -> None:
     texts = read_passages(given.passages)
     queries = read_queries(given.queries)[:QUERIES]
     encoder = Encoder(given.model)
-    results = Results({"model": encoder.contract.name, "texts": given.passages.name, "queries": len(queries)})
+    results = Results({"model": encoder.pipeline.contract.name, "texts": given.passages.name, "queries": len(queries)})
     counts = given.count or (1_000, 10_000, 100_000, 300_000)
     if max(counts) > len(texts):
         parser.error(f"--passages has {len(texts)} texts, {max(counts)} were asked for")
     for count in counts:
         corpus = Corpus.of(encoder, texts[:count], queries)
         for bits in (32, 8):
-            results.measurements += asyncio.run(measure(corpus, bits=bits))
+            results.measurements += _alone(corpus, bits)
     write_results(results, given.out)
 
 
