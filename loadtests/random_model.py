@@ -16,7 +16,7 @@ from typing import Final
 import torch
 from transformers import RobertaConfig, RobertaModel
 
-from cli.commands.up import BUNDLED_MODEL
+import export.bundled
 from export.checkpoint import SPECIALS
 from export.sources import TOKENIZER_FILES
 from phoserve.contract import VOCAB_FILE
@@ -61,7 +61,7 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--tokenizer", type=Path, default=BUNDLED_MODEL)
+    parser.add_argument("--tokenizer", type=Path, default=Path(export.bundled.__path__[0]))
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--dim", type=int, default=768)
     parser.add_argument("--seed", type=int, default=0)
