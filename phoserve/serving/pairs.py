@@ -1,5 +1,6 @@
 """What the reranker's public Triton model does: queries with passages in, scores out."""
 
+import gc
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ class PairFront(Front[Pair]):
 def load_front(folder: Path, infer: Infer, count: Count, parameters: Mapping[str, str]) -> Front[Any]:
     """The front of the model whose contract and tokenizer lie in `folder`, whatever its task."""
     pipeline = TextPipeline.load(folder)
+    gc.collect()
+    gc.freeze()  # the vocabulary stays for good: looking through it would stop every call for 0.1 s
     if pipeline.contract.task == "rerank":
         return PairFront.from_options(PairPipeline(pipeline), infer, count, parameters)
     return TextFront.from_options(pipeline, infer, count, parameters)
