@@ -2,9 +2,9 @@
 
     python -m loadtests.soak --queries QUERIES.jsonl.gz [--minutes 10] [--pid PID] [--url URL] [--collection load]
 
-`PID` is that of `phoserve up`: the memory of it and its descendants is read every five seconds. The slope is the
-least-squares line over the second half, when caches and pools have their size. Every tenth request adds a document
-under one of a hundred names, so that the index is written all the time and does not grow.
+`PID` is that of `phoserve up`: the memory of it and its descendants is read 120 times, together and by part. The
+slope is the least-squares line over the second half, when caches and pools have their size. Every tenth request
+adds a document under one of a hundred names, so that the index is written all the time and does not grow.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -21,14 +22,19 @@ import httpx
 import numpy as np
 
 from cli.benchmark.load import Outcome, Request, closed_loop
-from cli.benchmark.memory import resident_bytes
+from cli.benchmark.memory import family, proportional_bytes
+from cli.benchmark.processor import part_of
 from cli.evaluation import QueryRow, read_rows
 
 CLIENTS: Final = 4
-EVERY_S: Final = 5.0
+READINGS: Final = 120
 NAMES: Final = 100
+TOTAL: Final = "total"
 ADDED: Final = "soak"
 """The collection that is written to."""
+
+Reading = tuple[float, dict[str, float]]
+"""Seconds since the beginning, and megabytes by part."""
 
 
 def requests(collection: str, queries: Sequence[str]) -> Iterator[Request]:
@@ -41,26 +47,40 @@ def requests(collection: str, queries: Sequence[str]) -> Iterator[Request]:
         yield Request(f"/v1/collections/{ADDED}/documents", json.dumps({"documents": [document]}).encode())
 
 
-async def soak(url: str, asked: Iterator[Request], pid: int, seconds: float) -> tuple[Outcome, list[tuple[float, int]]]:
-    """What came of it, and (seconds since the beginning, bytes) as it went on."""
-    sizes: list[tuple[float, int]] = []
+async def soak(url: str, asked: Iterator[Request], pid: int, seconds: float) -> tuple[Outcome, list[Reading]]:
+    """What came of it, and the memory as it went on."""
+    readings: list[Reading] = []
     begun = time.monotonic()
 
     async def watch() -> None:
         while True:
-            sizes.append((time.monotonic() - begun, await asyncio.to_thread(resident_bytes, pid)))
-            await asyncio.sleep(EVERY_S)
+            readings.append((time.monotonic() - begun, await asyncio.to_thread(memory_mb, pid)))
+            await asyncio.sleep(seconds / READINGS)
 
     watching = asyncio.create_task(watch())
     outcome = await closed_loop(url, asked, clients=CLIENTS, seconds=seconds)
     watching.cancel()
-    return outcome, sizes
+    return outcome, readings
 
 
-def slope_mb_per_hour(sizes: Sequence[tuple[float, int]]) -> float:
-    """Least squares over the second half."""
-    times, found = np.array(sizes[len(sizes) // 2 :], float).T
-    return float(np.polyfit(times, found, 1)[0]) * 3600 / 1e6
+def memory_mb(pid: int) -> dict[str, float]:
+    """Of all processes (`total`, with files' pages), and of each part what is its own (without them)."""
+    found = {TOTAL: 0.0}
+    for each in family(pid):
+        with suppress(OSError):
+            part = part_of(each)
+            found[part] = found.get(part, 0.0) + proportional_bytes(each, "Pss_Anon") / 1e6
+            found[TOTAL] += proportional_bytes(each) / 1e6
+    return found
+
+
+def trend(readings: Sequence[Reading], part: str) -> dict[str, float]:
+    """First, last, highest, and the slope an hour: least squares over the second half."""
+    times, sizes = np.array([(at, found.get(part, 0.0)) for at, found in readings]).T
+    half = len(times) // 2
+    slope = float(np.polyfit(times[half:], sizes[half:], 1)[0]) * 3600
+    figures = {"first": sizes[0], "last": sizes[-1], "most": sizes.max(), "an_hour": slope}
+    return {name: round(float(figure), 1) for name, figure in figures.items()}
 
 
 def main() -> None:
@@ -75,16 +95,14 @@ def main() -> None:
     queries = list(dict.fromkeys(row.query for row in read_rows(given.queries, QueryRow)))
     httpx.put(f"{given.url}/v1/collections/{ADDED}", json={}, timeout=30).raise_for_status()
     asked = requests(given.collection, queries)
-    outcome, sizes = asyncio.run(soak(given.url, asked, given.pid, given.minutes * 60))
+    outcome, readings = asyncio.run(soak(given.url, asked, given.pid, given.minutes * 60))
     statuses = {status: len(each) for status, each in outcome.latencies_ms.items()}
     searches = np.percentile(outcome.latencies_ms[200], (50, 95, 99))
-    megabytes = [round(size / 1e6) for _, size in sizes]
     figures = {
         "statuses": statuses,
         "requests_per_s": round(sum(statuses.values()) / outcome.wall_s, 1),
         "search_ms_p50_p95_p99": [round(float(each), 1) for each in searches],
-        "mb_first_median_last_most": [megabytes[0], round(float(np.median(megabytes))), megabytes[-1], max(megabytes)],
-        "mb_per_hour": round(slope_mb_per_hour(sizes), 1),
+        "mb": {part: trend(readings, part) for part in readings[-1][1]},
     }
     sys.stdout.write(json.dumps(figures) + "\n")
     sys.exit(0 if set(statuses) <= {200, 202} else 1)

@@ -32,6 +32,8 @@ class Outcome:
     """Of the requests answered 200."""
     latencies_ms: dict[int, list[float]] = field(default_factory=dict)
     """By status; 0 where there was no answer."""
+    late_ms: list[float] = field(default_factory=list)
+    """How long after it was due each request of an open loop was sent: what the generator itself added."""
     bodies: list[bytes] = field(default_factory=list)
     """The answers themselves, where they were asked for."""
 
@@ -53,6 +55,7 @@ class Outcome:
             "errors": total - len(answered) - len(refused),
             **percentiles("ms", answered),
             **percentiles("refused_ms", refused),
+            **percentiles("late_ms", self.late_ms),
         }
 
 
@@ -93,6 +96,7 @@ async def open_loop(url: str, requests: Iterator[Request], *, rate_per_s: float,
         status = 0
         try:
             connection = idle.pop() if idle else await Connection.to(url)
+            outcome.late_ms.append((time.perf_counter() - due) * 1000)
             status = (await connection.post(request.path, request.body)).status
             idle.append(connection)
         except (OSError, asyncio.IncompleteReadError):

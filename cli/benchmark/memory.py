@@ -5,7 +5,7 @@ from pathlib import Path
 
 def resident_bytes(pid: int) -> int:
     """Memory of `pid` and its descendants together (proportional set size, so that shared pages count once)."""
-    return sum(_proportional_bytes(each) for each in family(pid))
+    return sum(proportional_bytes(each) for each in family(pid))
 
 
 def family(pid: int) -> list[int]:
@@ -24,9 +24,10 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def _proportional_bytes(pid: int) -> int:
+def proportional_bytes(pid: int, kind: str = "Pss") -> int:
+    """Memory of `pid` alone, 0 once it has ended; `Pss_Anon` leaves out pages of files, which the kernel takes back."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{kind}:")), 0)

@@ -14,6 +14,7 @@ NOBODY: Final = f"{CORE_MS}nobody"
 """Cores that stood still, or were another program's."""
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _STUB: Final = "triton_python_backend_stub"
+_ENGINE: Final = "phoserve.adapters.edge_server"
 
 
 def processor_seconds(pid: int) -> dict[str, float]:
@@ -21,7 +22,7 @@ def processor_seconds(pid: int) -> dict[str, float]:
     spent: dict[str, float] = {}
     for each in family(pid):
         try:
-            part = _part(Path(f"/proc/{each}/cmdline").read_text().split("\0"))
+            part = part_of(each)
             times = Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
         except OSError:  # it ended meanwhile
             continue
@@ -38,8 +39,12 @@ def core_ms(before: Mapping[str, float], after: Mapping[str, float], *, wall_s: 
     }
 
 
-def _part(command: list[str]) -> str:
+def part_of(pid: int) -> str:
+    """Which part of a server a process is. Raises OSError once it has ended."""
+    command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     program = Path(command[0]).name
     if program == _STUB:  # its first argument is .../MODEL/VERSION/model.py
         return Path(command[1]).parts[-3]
+    if _ENGINE in command:
+        return "engine"
     return "tritonserver" if program == "tritonserver" else "server"
