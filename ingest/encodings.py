@@ -84,12 +84,11 @@ def repaired(text: str) -> str:
 
 def _suspect(line: str) -> bytes | None:
     """The bytes of a line that is full of Western letters and hardly Vietnamese."""
-    if line.isascii() or _share(line) >= DOUBTFUL:
-        return None
     try:
-        return line.encode("cp1252")
-    except UnicodeEncodeError:
+        western = line.encode("cp1252")
+    except UnicodeEncodeError:  # soon, in a line of Vietnamese: most of its letters are none of these
         return None
+    return None if line.isascii() or _share(line) >= DOUBTFUL else western
 
 
 def _legacy(content: bytes) -> Iterator[tuple[str, str]]:
