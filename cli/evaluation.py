@@ -151,7 +151,7 @@ async def _index(corpus: Sequence[CorpusRow], retriever: Retriever, tools: Stagi
             passages = [_passage(row, first + offset, key) for offset, row in enumerate(rows)]
             await retriever.index.stage(await indexed(passages, tools))
             bar.done(first + len(rows))
-        await retriever.index.publish(key, 1)
+        await retriever.index.publish([(key, 1)])
 
 
 async def _search(queries: Sequence[str], retriever: Retriever, report: Reporter) -> Candidates:

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Final
 
 import structlog
@@ -11,19 +11,23 @@ from ingest.pipeline import Pipeline
 from phoserve.errors import Unavailable
 from phoserve.ports import Task
 
-WORKERS: Final = 2
+LIGHT_DOCUMENTS_AT_ONCE: Final = 16
+"""They share calls, which is cheaper the more there are; all of one kind end about when the first ends."""
+HEAVY_DOCUMENTS_AT_ONCE: Final = 2
+"""Each may be a thousand pages, held in memory, and a parser's process."""
 
 log = structlog.get_logger(__name__)
 
 
 class InlineWorkers:
-    """A `TaskQueue` whose workers run on this event loop; interactive work before bulk work."""
+    """A `TaskQueue` that works its tasks off on this event loop; interactive work before bulk work."""
 
     def __init__(self) -> None:
         self._queue: asyncio.PriorityQueue[tuple[bool, int, Task]] = asyncio.PriorityQueue()
         self._order = itertools.count()
         self._waiting: set[Task] = set()
-        self._workers: list[asyncio.Task[None]] = []
+        self._room = asyncio.Semaphore(LIGHT_DOCUMENTS_AT_ONCE)
+        self._working: set[asyncio.Task[None]] = set()
 
     async def enqueue(self, tasks: Sequence[Task]) -> None:
         """Hand `tasks` to the workers; one that waits already is not queued twice."""
@@ -36,23 +40,38 @@ class InlineWorkers:
         """How many tasks wait."""
         return sum(bulk in {None, task.bulk} for task in self._waiting)
 
-    def start(self, pipeline: Pipeline, *, workers: int = WORKERS) -> None:
+    def start(self, pipeline: Pipeline) -> None:
         """Begin to work the tasks off."""
-        self._workers = [asyncio.create_task(self._work(pipeline)) for _ in range(workers)]
+        self._begin(self._hand_out(pipeline))
 
     async def stop(self) -> None:
         """Drop what is under way: the next start takes it up again."""
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        while working := list(self._working):
+            for each in working:
+                each.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
 
-    async def _work(self, pipeline: Pipeline) -> None:
+    async def _hand_out(self, pipeline: Pipeline) -> None:
         while True:
             _, _, task = await self._queue.get()
             self._waiting.discard(task)
-            try:
-                await pipeline.process(task)
-            except Unavailable as error:  # the registry: `reconcile` hands the document out again
-                log.warning("task_dropped", document_id=task.document_id, error=str(error))
-            except Exception:
-                log.exception("task_failed", document_id=task.document_id)
+            room = 1 if task.light else LIGHT_DOCUMENTS_AT_ONCE // HEAVY_DOCUMENTS_AT_ONCE
+            for _ in range(room):
+                await self._room.acquire()
+            self._begin(self._work(task, room, pipeline))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        running = asyncio.create_task(work)
+        self._working.add(running)
+        running.add_done_callback(self._working.discard)
+
+    async def _work(self, task: Task, room: int, pipeline: Pipeline) -> None:
+        try:
+            await pipeline.process(task)
+        except Unavailable as error:  # the registry: `reconcile` hands the document out again
+            log.warning("task_dropped", document_id=task.document_id, error=str(error))
+        except Exception:
+            log.exception("task_failed", document_id=task.document_id)
+        finally:
+            for _ in range(room):
+                self._room.release()

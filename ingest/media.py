@@ -48,6 +48,11 @@ READ_BY_PARSER: Final = frozenset(
 """What is neither text nor HTML and yet can be read."""
 
 
+def is_text(content: bytes) -> bool:
+    """Whether what is called plain text does not begin as some other kind of file does."""
+    return not content.startswith((b"PK\x03\x04", _OLD_OFFICE_MAGIC, *(magic for magic, _ in _MAGIC)))
+
+
 def media_type_of(path: Path, declared: str, filename: str | None) -> str:
     """The media type of the file at `path`, which wins over the type declared and over its name."""
     with path.open("rb") as file:

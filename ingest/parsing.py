@@ -48,25 +48,35 @@ async def parse(
             raise ParsingFailed(extracted.code, extracted.message)
         text, title = extracted.text, extracted.title
     elif kind.startswith("text/") or kind in _TEXT_LIKE:
-        text, title = await asyncio.to_thread(_plain_text, path, limits.text_bytes), ""
+        return await asyncio.to_thread(_text_file, path, filename, limits.text_bytes)
     else:
         raise ParsingFailed("unsupported", f"{kind} documents cannot be read; send text, HTML, PDF or office documents")
-    if not text.strip():
-        hint = "; a scan has to go through OCR first" if kind == "application/pdf" else ""
-        raise ParsingFailed("empty", f"there is no text in {filename or 'the document'}{hint}")
     # A page's title is meant to be read; that of an office document is often its template's.
     title = title or _first_heading(text) if kind in HTML else _first_heading(text) or title
-    return ParsedDocument(text, title[:TITLE_CHARACTERS])
+    hint = "; a scan has to go through OCR first" if kind == "application/pdf" else ""
+    return _document(text, title, filename, hint)
 
 
-def _plain_text(path: Path, most_bytes: int) -> str:
+def parse_text(content: bytes, filename: str | None) -> ParsedDocument:
+    """Read plain text or Markdown in any encoding. Raises ParsingFailed."""
+    try:
+        text = decoded(content)
+    except ValueError as error:
+        raise ParsingFailed("encoding", f"the text cannot be read: {error}") from error
+    return _document(text, _first_heading(text), filename)
+
+
+def _text_file(path: Path, filename: str | None, most_bytes: int) -> ParsedDocument:
     size = path.stat().st_size
     if size > most_bytes:
         raise ParsingFailed("too_large", f"a text of {size} bytes is over the limit of {most_bytes} bytes")
-    try:
-        return decoded(path.read_bytes())
-    except ValueError as error:
-        raise ParsingFailed("encoding", f"the text cannot be read: {error}") from error
+    return parse_text(path.read_bytes(), filename)
+
+
+def _document(text: str, title: str, filename: str | None, hint: str = "") -> ParsedDocument:
+    if not text.strip():
+        raise ParsingFailed("empty", f"there is no text in {filename or 'the document'}{hint}")
+    return ParsedDocument(text, title[:TITLE_CHARACTERS])
 
 
 def _first_heading(text: str) -> str:

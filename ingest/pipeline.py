@@ -2,13 +2,15 @@
 
 A worker owns a document by its lease, which each sign of life extends. Whoever changed the record meanwhile (a newer
 revision, a deletion, another worker after the lease ran out) has the last word: this worker takes its passages back.
+What documents under way at the same time have to write is written together.
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 import structlog
@@ -16,7 +18,7 @@ import structlog
 from ingest.leftovers import is_left_over
 from ingest.parsing import ParsingFailed
 from ingest.record import Record, Superseded
-from ingest.staging import StagingOptions, StagingTools, stage_document
+from ingest.staging import StagingTools, stage_document
 from phoserve.documents import Document, DocumentFailure, DocumentState
 from phoserve.errors import (
     ContractMismatch,
@@ -28,9 +30,13 @@ from phoserve.errors import (
     PhoserveError,
     Unavailable,
 )
-from phoserve.ports import DocumentRegistry, PassageIndex, SourceStore, Task
+from phoserve.ports import DocumentRegistry, IndexedPassage, PassageIndex, SourceStore, Task
 from phoserve.removal import purge_collection, remove_marked
+from phoserve.together import Together
 
+RECORDS_PER_SAVE: Final = 64
+PASSAGES_PER_STAGE: Final = 128
+REVISIONS_PER_PUBLISH: Final = 16
 _DEPENDENCY_FAULTS: Final = (Unavailable, Overloaded, DeadlineExceeded)
 _STOPPED: Final = DocumentFailure(code="stopped", message="the worker was stopped; another takes over", retryable=True)
 
@@ -43,7 +49,6 @@ class PipelineOptions:
 
     lease: timedelta = timedelta(seconds=20)
     """Without a sign of life for this long, a worker is taken for dead."""
-    staging: StagingOptions = field(default_factory=StagingOptions)
     time_limit_s: float = 600.0
     """Of one try."""
     max_attempts: int = 3
@@ -55,7 +60,7 @@ class PipelineOptions:
     """While a dependency is away, a worker keeps to its document: others would only fail as well."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Pipeline:
     """Everything that turning a stored original into searchable passages needs."""
 
@@ -64,6 +69,31 @@ class Pipeline:
     sources: SourceStore
     tools: StagingTools
     options: PipelineOptions = field(default_factory=PipelineOptions)
+
+    @cached_property
+    def save(self) -> Together[Document, Document | None]:
+        """The registry's, for several documents in one call."""
+        return Together(self.registry.save, most=RECORDS_PER_SAVE)
+
+    @cached_property
+    def stage(self) -> Together[IndexedPassage, None]:
+        """The index's."""
+
+        async def stage(passages: Sequence[IndexedPassage]) -> Sequence[None]:
+            await self.index.stage(passages)
+            return [None] * len(passages)
+
+        return Together(stage, most=PASSAGES_PER_STAGE)
+
+    @cached_property
+    def publish(self) -> Together[tuple[str, int], None]:
+        """The index's, of (document key, revision)."""
+
+        async def publish(revisions: Sequence[tuple[str, int]]) -> Sequence[None]:
+            await self.index.publish(revisions)
+            return [None] * len(revisions)
+
+        return Together(publish, most=REVISIONS_PER_PUBLISH)
 
     async def process(self, task: Task) -> None:
         """Do what the task's document needs now; a task that is out of date does nothing.
@@ -92,16 +122,16 @@ class Pipeline:
             await remove_marked([document], self.registry, self.index, self.sources)
         elif document.revision == task.revision and _is_free(document):
             if document.state is DocumentState.PROCESSING and document.attempts >= self.options.max_deaths:
-                await self.registry.save([document.failed(_given_up(document.attempts))])
+                await self.save([document.failed(_given_up(document.attempts))])
                 return None
-            [claimed] = await self.registry.save([document.claimed(self.options.lease)])
+            [claimed] = await self.save([document.claimed(self.options.lease)])
             if claimed is not None:
                 self._waited(document)
                 return await self._work(claimed)
         return None
 
     async def _work(self, document: Document) -> timedelta | None:
-        record = Record(document, self.registry, self.options.lease)
+        record = Record(document, self.save, self.options.lease)
         bound = structlog.contextvars.bound_contextvars(collection=document.collection, document_id=document.id)
         with bound, suppress(Superseded):
             beat = asyncio.create_task(record.keep_alive())
@@ -124,13 +154,11 @@ class Pipeline:
     async def _index(self, record: Record) -> None:
         document = record.document
         if not document.is_indexed or document.fingerprint != self.index.fingerprint:
-            passages = await stage_document(
-                document, self.sources, self.index, self.tools, self.options.staging, record.progress
-            )
+            passages = await stage_document(document, self.sources, self.stage, self.tools, record.progress)
             fingerprint = self.index.fingerprint
             await record.write(lambda current: current.indexed(passages, fingerprint, self.options.lease))
         with self.tools.metrics.stage("publish"):
-            await self.index.publish(document.key, document.revision)
+            await self.publish([(document.key, document.revision)])
         if not await self.index.in_charge():  # nobody would take these passages over any more
             raise ContractMismatch("another model is in charge now: its workers index the document")
         await record.write(lambda current: current.ready())

@@ -92,7 +92,7 @@ class Reconciler:
             # What waits in the registry waits in the broker too, but for what was tried and handed back, or was held
             # by a worker that died.
             due = [each for each in due if each.attempts or each.error]
-        await self.queue.enqueue([Task(each.collection, each.id, each.revision, each.bulk) for each in due])
+        await self.queue.enqueue([Task.of(each) for each in due])
         return len(due)
 
     async def _remove_left_overs(self) -> None:

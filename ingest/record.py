@@ -1,13 +1,15 @@
 """A worker's hold on the record of the document it works on."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
 from phoserve.documents import Document
 from phoserve.errors import Unavailable
-from phoserve.ports import DocumentRegistry
+
+Save = Callable[[Sequence[Document]], Awaitable[Sequence[Document | None]]]
+"""`DocumentRegistry.save`."""
 
 
 class Superseded(Exception):
@@ -17,9 +19,9 @@ class Superseded(Exception):
 class Record:
     """The document in the version this worker wrote last; every write checks that nobody else wrote since."""
 
-    def __init__(self, document: Document, registry: DocumentRegistry, lease: timedelta) -> None:
+    def __init__(self, document: Document, save: Save, lease: timedelta) -> None:
         self.document = document
-        self._registry = registry
+        self._save = save
         self._lease = lease
         self._share = 0.0
         self._lock = asyncio.Lock()
@@ -27,7 +29,7 @@ class Record:
     async def write(self, change: Callable[[Document], Document]) -> None:
         """Save `change` of the newest version. Raises Superseded."""
         async with self._lock:
-            [saved] = await self._registry.save([change(self.document)])
+            [saved] = await self._save([change(self.document)])
             if saved is None:
                 raise Superseded
             self.document = saved

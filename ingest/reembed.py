@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from ingest.staging import StagingOptions, StagingTools, stage_passages
+from ingest.staging import StagingTools, stage_passages
 from phoserve.documents import Document, DocumentState, Passage
 from phoserve.ports import CHARGE_KNOWN_FOR_S, DocumentRegistry, PassageIndex
 
@@ -94,8 +94,8 @@ class Reembedding:
         sources = await asyncio.gather(*(self._passages(document) for document in documents))
         found = [(document, each) for document, each in zip(documents, sources, strict=True) if each]
         passages = [passage for _, each in found for passage in each]
-        await stage_passages(passages, self.index, self.tools, StagingOptions(), _unheard)
-        await asyncio.gather(*(self.index.publish(each.key, each.live_revision) for each, _ in found))
+        await stage_passages(passages, self.index.stage, self.tools, _unheard)
+        await self.index.publish([(each.key, each.live_revision) for each, _ in found])
         await self._discard_outdated([document for document, _ in found])
         return len(found)
 
@@ -123,7 +123,7 @@ class Reembedding:
             if now is None or now.state is DocumentState.DELETING:
                 await self.index.discard_many([document.key])
             elif now.live_revision != document.live_revision:
-                await self.index.publish(document.key, now.live_revision)  # removes the older one, here alone
+                await self.index.publish([(document.key, now.live_revision)])  # removes the older one, here alone
 
     async def _discard_strangers(self, keys: Sequence[str]) -> None:
         """Remove what a run that was cut off copied of documents that are gone by now."""

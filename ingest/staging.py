@@ -1,78 +1,100 @@
-"""From a stored original to passages that lie ready in the index: parse, chunk, embed, stage."""
+"""From a stored original to passages that lie ready in the index: parse, chunk, embed, stage.
+
+Documents under way at the same time share calls: short ones are cut, embedded and written many together.
+"""
 
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.media import is_text
 from ingest.metrics import IngestMetrics
-from ingest.parsing import ParsedDocument, ParsingFailed, parse
+from ingest.parsing import ParsedDocument, ParsingFailed, parse, parse_text
 from phoserve.documents import Document, Passage
-from phoserve.ports import Embedder, IndexedPassage, PassageIndex, SourceStore
+from phoserve.ports import Embedder, IndexedPassage, SourceStore
 from phoserve.text import Chunk, Chunker, SparseVector, TextPipeline, passage_terms
+from phoserve.together import Together
 
 PASSAGE_TOKENS: Final = 256
 """Longest passage, with its context, also where the model takes more: a citation should point at something short."""
 CONTEXT_TOKENS: Final = 32
 """Of a passage's token budget, what title and headings may take."""
 EMBEDDING_TIMEOUT_S: Final = 120.0
+PASSAGES_PER_BATCH: Final = 64
+BATCHES_IN_FLIGHT: Final = 2
+"""Of one document: the encoder is kept busy while the index writes."""
+REQUESTS_IN_FLIGHT: Final = 4
+"""To the encoder, of all documents."""
+DOCUMENTS_PER_CUT: Final = 16
 
-Parser = Callable[..., Awaitable[ParsedDocument]]
+Stage = Callable[[Sequence[IndexedPassage]], Awaitable[object]]
+"""Stores passages where no search sees them yet."""
+Progress = Callable[[float], Awaitable[None]]
+"""Hears the share that is done, 0 to 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class StagingOptions:
-    """How a document is cut; two batches in flight keep the encoder busy while the index writes."""
-
-    passages_per_batch: int = 64
-    batches_in_flight: int = 2
-    overlap_sentences: int = 0
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StagingTools:
     """What turns bytes into vectors."""
 
     embedder: Embedder
     text: TextPipeline
-    parse: Parser = parse
     metrics: IngestMetrics = field(default_factory=IngestMetrics)
+
+    @cached_property
+    def cut(self) -> Together[str, list[Chunk]]:
+        """Texts into chunks, on a thread."""
+        budget = min(self.text.contract.max_tokens, PASSAGE_TOKENS) - CONTEXT_TOKENS
+        chunker = Chunker(self.text, max_tokens=budget)
+        return Together(
+            lambda texts: asyncio.to_thread(lambda: [chunker.chunk(text) for text in texts]), most=DOCUMENTS_PER_CUT
+        )
+
+    @cached_property
+    def spell(self) -> Together[Passage, tuple[str, SparseVector]]:
+        """Passages into what is embedded of each and what is matched, on a thread."""
+        return Together(
+            lambda passages: asyncio.to_thread(_texts_and_terms, passages, self.text), most=PASSAGES_PER_BATCH
+        )
+
+    @cached_property
+    def embed(self) -> Together[str, NDArray[np.float32]]:
+        """Texts into vectors, float32 of shape (dim,)."""
+
+        async def vectors(texts: Sequence[str]) -> Sequence[NDArray[np.float32]]:
+            return list((await self.embedder.embed(texts, timeout_s=EMBEDDING_TIMEOUT_S)).vectors)
+
+        return Together(vectors, most=PASSAGES_PER_BATCH, calls_at_once=REQUESTS_IN_FLIGHT)
 
 
 async def stage_document(
-    document: Document,
-    sources: SourceStore,
-    index: PassageIndex,
-    tools: StagingTools,
-    options: StagingOptions,
-    progress: Callable[[float], Awaitable[None]],
+    document: Document, sources: SourceStore, stage: Stage, tools: StagingTools, progress: Progress
 ) -> int:
-    """Stage every passage of the document's revision and return how many; `progress` hears the share that is done.
+    """Stage every passage of the document's revision and return how many.
 
     Raises ParsingFailed, and whatever the ports and `progress` raise.
     """
     parsed = await _parsed(document, sources, tools)
     title = document.title or parsed.title
     with tools.metrics.stage("chunk"):
-        chunks = await asyncio.to_thread(_chunker(tools.text, options).chunk, parsed.text)
+        [chunks] = await tools.cut([parsed.text])
     if not chunks:
         raise ParsingFailed("empty", "there is no text in the document")
     passages = [_passage(document, title, ordinal, chunk) for ordinal, chunk in enumerate(chunks)]
-    await stage_passages(passages, index, tools, options, progress)
+    await stage_passages(passages, stage, tools, progress)
     return len(passages)
 
 
-async def stage_passages(
-    passages: Sequence[Passage],
-    index: PassageIndex,
-    tools: StagingTools,
-    options: StagingOptions,
-    progress: Callable[[float], Awaitable[None]],
-) -> None:
+async def stage_passages(passages: Sequence[Passage], stage: Stage, tools: StagingTools, progress: Progress) -> None:
     """Embed and stage `passages`, batches of them side by side; the first error ends them all."""
-    gate = asyncio.Semaphore(options.batches_in_flight)
+    gate = asyncio.Semaphore(BATCHES_IN_FLIGHT)
     done = 0
 
     async def batch(part: Sequence[Passage]) -> None:
@@ -80,42 +102,48 @@ async def stage_passages(
         async with gate:
             ready = await indexed(part, tools)
             with tools.metrics.stage("stage"):
-                await index.stage(ready)
+                await stage(ready)
         done += len(part)
         if done < len(passages):  # who asked for all of them hears of the end by our returning
             await progress(done / len(passages))
 
     try:
         async with asyncio.TaskGroup() as group:
-            for start in range(0, len(passages), options.passages_per_batch):
-                group.create_task(batch(passages[start : start + options.passages_per_batch]))
+            for start in range(0, len(passages), PASSAGES_PER_BATCH):
+                group.create_task(batch(passages[start : start + PASSAGES_PER_BATCH]))
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
 
 
 async def _parsed(document: Document, sources: SourceStore, tools: StagingTools) -> ParsedDocument:
     original = document.original
+    if original.is_light:
+        with tools.metrics.stage("fetch"):
+            content = await sources.read(original.key)
+        if is_text(content):
+            with tools.metrics.stage("parse"):
+                return await asyncio.to_thread(parse_text, content, original.filename)
     with tempfile.TemporaryDirectory(prefix="phoserve-") as folder:
         path = Path(folder) / "original"
         with tools.metrics.stage("fetch"):
             await sources.fetch(original.key, path)
         with tools.metrics.stage("parse"):
-            return await tools.parse(path, media_type=original.media_type, filename=original.filename)
+            return await parse(path, media_type=original.media_type, filename=original.filename)
 
 
 async def indexed(passages: Sequence[Passage], tools: StagingTools) -> list[IndexedPassage]:
     """The passages with their vectors and terms."""
     with tools.metrics.stage("terms"):
-        texts, terms = await asyncio.to_thread(_texts_and_terms, passages, tools.text)
+        spelled = await tools.spell(passages)
     with tools.metrics.stage("embed"):
-        embeddings = await tools.embedder.embed(texts, timeout_s=EMBEDDING_TIMEOUT_S)
+        vectors = await tools.embed([text for text, _ in spelled])
     return [
-        IndexedPassage(passage, vector, sparse)
-        for passage, vector, sparse in zip(passages, embeddings.vectors, terms, strict=True)
+        IndexedPassage(passage, vector, terms)
+        for passage, (_, terms), vector in zip(passages, spelled, vectors, strict=True)
     ]
 
 
-def _texts_and_terms(passages: Sequence[Passage], text: TextPipeline) -> tuple[list[str], list[SparseVector]]:
+def _texts_and_terms(passages: Sequence[Passage], text: TextPipeline) -> list[tuple[str, SparseVector]]:
     """What is embedded and what is matched: the passage behind its title and headings.
 
     Where both do not fit the encoder, only the passage is embedded: it is never truncated.
@@ -128,17 +156,12 @@ def _texts_and_terms(passages: Sequence[Passage], text: TextPipeline) -> tuple[l
     for number, tokens in zip(behind, counts, strict=True):
         if tokens <= text.contract.max_tokens:
             embedded[number] = full[number]
-    return embedded, passage_terms(text, full)
+    return list(zip(embedded, passage_terms(text, full), strict=True))
 
 
 def _with_context(passage: Passage) -> str:
     context = [part for part in dict.fromkeys((passage.title, *passage.headings)) if part]
     return "\n".join((*context, passage.text))
-
-
-def _chunker(text: TextPipeline, options: StagingOptions) -> Chunker:
-    budget = min(text.contract.max_tokens, PASSAGE_TOKENS) - CONTEXT_TOKENS
-    return Chunker(text, max_tokens=budget, overlap_sentences=options.overlap_sentences)
 
 
 def _passage(document: Document, title: str, ordinal: int, chunk: Chunk) -> Passage:

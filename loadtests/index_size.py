@@ -40,7 +40,7 @@ async def measure(model: Path, texts: list[str], dim: int, count: int, folder: P
     index = EdgePassageIndex(folder, contract)
     while document := list(islice(made, DOCUMENT_PASSAGES)):
         await index.stage(document)
-        await index.publish(document[0].passage.document_key, 1)
+        await index.publish([(document[0].passage.document_key, 1)])
     await index.optimize()
     await index.close()
     found = {part: size / count for part, size in _by_part(folder).items()}

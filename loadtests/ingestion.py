@@ -35,7 +35,7 @@ from ingest.metrics import IngestMetrics
 from ingest.pipeline import Pipeline
 from ingest.staging import StagingTools
 from loadtests.serving import serving
-from phoserve.adapters.edge_index import EdgePassageIndex
+from phoserve.adapters.edge_process import EdgeProcessIndex
 from phoserve.adapters.edge_registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.contract import InputType
@@ -128,7 +128,7 @@ async def _in_process(documents: Sequence[str], embedder: Embedder, text: TextPi
     """As `phoserve up` does it: seconds, and what each stage took."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        registry, index = EdgeRegistry(folder), EdgePassageIndex(folder, text.contract)
+        registry, index = EdgeRegistry(folder), await EdgeProcessIndex(folder, text.contract).start()
         sources, workers, metrics = ObjectStoreSources(folder / "originals"), InlineWorkers(), IngestMetrics()
         await _submit(documents, registry, index, sources, workers)
         tools = StagingTools(embedder, text, metrics=metrics)

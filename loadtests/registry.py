@@ -78,7 +78,7 @@ async def _fill(registry: EdgeRegistry, index: EdgePassageIndex, sources: Object
     rng = np.random.default_rng(numbers.start)
     await index.stage([item for document in documents for item in _passages(document, rng)])
     for document in documents:
-        await index.publish(document.key, document.revision)
+        await index.publish([(document.key, document.revision)])
 
 
 def _stepped(document: Document, step: str | None) -> Document:

@@ -123,7 +123,7 @@ async def _fill(index: EdgePassageIndex, pipeline: TextPipeline, corpus: Corpus)
     made = _passages(pipeline, corpus)
     while part := list(islice(made, 1000)):
         await index.stage(part)
-        await index.publish(part[0].passage.document_key, 1)
+        await index.publish([(part[0].passage.document_key, 1)])
 
 
 def _passages(pipeline: TextPipeline, corpus: Corpus) -> Iterator[IndexedPassage]:

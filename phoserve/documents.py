@@ -17,6 +17,8 @@ from phoserve.errors import Conflict, InvalidInput
 MAX_NAME_CHARACTERS: Final = 64
 MAX_ID_CHARACTERS: Final = 256
 REMEMBERED_REQUESTS: Final = 8
+LIGHT_BYTES: Final = 64 * 1024
+LIGHT_TYPES: Final = frozenset({"text/plain", "text/markdown"})
 
 Metadata = dict[str, Any]
 
@@ -61,6 +63,11 @@ class Original(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     media_type: str
     filename: str | None = None
+
+    @property
+    def is_light(self) -> bool:
+        """Whether it is called plain text and is no longer than some dozens of passages."""
+        return self.size_bytes <= LIGHT_BYTES and self.media_type.split(";", 1)[0] in LIGHT_TYPES
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):

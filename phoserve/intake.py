@@ -202,7 +202,7 @@ class Intake:
         return {id_: document for id_, document in documents.items() if document not in leaving}
 
     async def _wake(self, documents: Iterable[Document]) -> None:
-        tasks = [Task(each.collection, each.id, each.revision, each.bulk) for each in documents]
+        tasks = [Task.of(each) for each in documents]
         if not tasks:
             return
         try:

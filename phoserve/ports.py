@@ -94,8 +94,8 @@ class PassageIndex(Protocol):
         """Store `passages` where no search sees them; those that are published already stay as they are."""
         ...
 
-    async def publish(self, document_key: str, revision: int) -> None:
-        """Let search see `revision` of the document instead of all older ones, which are deleted."""
+    async def publish(self, revisions: Sequence[tuple[str, int]]) -> None:
+        """Let search see each (document key, revision) instead of older ones of that document, which are deleted."""
         ...
 
     async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
@@ -295,6 +295,14 @@ class Task:
     document_id: str
     revision: int
     bulk: bool = False
+    light: bool = False
+    """It is small and plain text: many such may be worked on at once."""
+
+    @classmethod
+    def of(cls, document: Document) -> "Task":
+        """What there is to do about `document` as it is."""
+        light = document.original.is_light
+        return cls(document.collection, document.id, document.revision, document.bulk, light)
 
 
 class TaskQueue(Protocol):

@@ -60,13 +60,14 @@ class EdgePassageIndex:
             part = passages[start : start + POINTS_PER_WRITE]
             await self._shard.write(lambda shard, part=part: _insert(shard, part))  # type: ignore[misc]
 
-    async def publish(self, document_key: str, revision: int) -> None:
-        """Let search see `revision` of the document instead of all older ones, which are deleted."""
+    async def publish(self, revisions: Sequence[tuple[str, int]]) -> None:
+        """Let search see each (document key, revision) instead of older ones of that document, which are deleted."""
 
         def flip(shard: edge.EdgeShard) -> None:
-            this = edge.Filter(must=[equal("document_key", document_key), equal("revision", revision)])
-            shard.update(edge.UpdateOperation.set_payload_by_filter(this, {"visibility": LIVE}))
-            shard.update(edge.UpdateOperation.delete_points_by_filter(_revisions(document_key, revision - 1)))
+            for document_key, revision in revisions:
+                this = edge.Filter(must=[equal("document_key", document_key), equal("revision", revision)])
+                shard.update(edge.UpdateOperation.set_payload_by_filter(this, {"visibility": LIVE}))
+                shard.update(edge.UpdateOperation.delete_points_by_filter(_revisions(document_key, revision - 1)))
 
         await self._shard.write(flip)
 

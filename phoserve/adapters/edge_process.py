@@ -67,9 +67,9 @@ class EdgeProcessIndex:
         """See `PassageIndex`."""
         await self._call("stage", passages)
 
-    async def publish(self, document_key: str, revision: int) -> None:
+    async def publish(self, revisions: Sequence[tuple[str, int]]) -> None:
         """See `PassageIndex`."""
-        await self._call("publish", document_key, revision)
+        await self._call("publish", revisions)
 
     async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
         """See `PassageIndex`."""

@@ -57,15 +57,15 @@ class QdrantPassageIndex:
                 update_mode=models.UpdateMode.INSERT_ONLY,
             )
 
-    async def publish(self, document_key: str, revision: int) -> None:
-        """Let search see `revision` of the document instead of all older ones, which are deleted."""
-        this = models.Filter(must=[equal("document_key", document_key), equal("revision", revision)])
-        live = models.SetPayload(payload={"visibility": LIVE}, filter=this)
-        old = models.FilterSelector(filter=_revisions(document_key, revision - 1))
-        await self._collection.call(
-            "batch_update_points",
-            update_operations=[models.SetPayloadOperation(set_payload=live), models.DeleteOperation(delete=old)],
-        )
+    async def publish(self, revisions: Sequence[tuple[str, int]]) -> None:
+        """Let search see each (document key, revision) instead of older ones of that document, which are deleted."""
+        operations: list[models.SetPayloadOperation | models.DeleteOperation] = []
+        for document_key, revision in revisions:
+            this = models.Filter(must=[equal("document_key", document_key), equal("revision", revision)])
+            live = models.SetPayload(payload={"visibility": LIVE}, filter=this)
+            old = models.FilterSelector(filter=_revisions(document_key, revision - 1))
+            operations += [models.SetPayloadOperation(set_payload=live), models.DeleteOperation(delete=old)]
+        await self._collection.call("batch_update_points", update_operations=operations)
 
     async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
         """Delete the document's passages of all revisions up to and including `up_to`."""

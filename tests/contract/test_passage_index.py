@@ -64,8 +64,7 @@ def towards(ordinal: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
 
 async def published(index: PassageIndex, *passages: IndexedPassage) -> None:
     await index.stage(passages)
-    for key, revision in {(item.passage.document_key, item.passage.revision) for item in passages}:
-        await index.publish(key, revision)
+    await index.publish(sorted({(item.passage.document_key, item.passage.revision) for item in passages}))
 
 
 async def found(index: PassageIndex, where: Filter | None = None, *, collection: str = "kb") -> set[int]:
@@ -101,7 +100,7 @@ async def test_a_new_revision_replaces_the_old_one(index: PassageIndex) -> None:
     await published(index, passage(0), passage(1), passage(0, key=OTHER_KEY))
     await index.stage([passage(2, revision=2)])
     assert await found(index) == {0, 1}
-    await index.publish(KEY, 2)
+    await index.publish([(KEY, 2)])
     assert await found(index) == {0, 2}
     assert [each.revision for each in await index.passages("kb", KEY)] == [2]
 

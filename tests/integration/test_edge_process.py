@@ -44,7 +44,7 @@ async def index(tmp_path: Path) -> AsyncIterator[EdgeProcessIndex]:
 async def filled(index: EdgeProcessIndex) -> None:
     await index.stage([passage(0), passage(1)])
     assert await index.staged() == [(KEY, 1)]
-    await index.publish(KEY, 1)
+    await index.publish([(KEY, 1)])
 
 
 async def test_it_is_the_index_of_the_folder(index: EdgeProcessIndex, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ async def engine_rankings(
             for ordinal, (row, each) in enumerate(zip(corpus, terms, strict=True))
         ]
     )
-    await index.publish(KEY, 1)
+    await index.publish([(KEY, 1)])
     found = {}
     for query, asked in zip(queries, query_terms(text, queries), strict=True):
         found[query] = [hit.passage.document_id for hit in await index.matching("c", asked, limit=100)]

@@ -132,11 +132,12 @@ class MemoryIndex:
     async def stage(self, passages: Sequence[IndexedPassage]) -> None:
         self._staged |= {each.passage.id: each for each in passages}
 
-    async def publish(self, document_key: str, revision: int) -> None:
-        await self.discard_live(document_key, below=revision)
-        ready = {i: e for i, e in self._staged.items() if e.passage.document_key == document_key}
-        self._live |= {i: e for i, e in ready.items() if e.passage.revision == revision}
-        self._staged = {i: e for i, e in self._staged.items() if i not in ready}
+    async def publish(self, revisions: Sequence[tuple[str, int]]) -> None:
+        for document_key, revision in revisions:
+            await self.discard_live(document_key, below=revision)
+            ready = {i: e for i, e in self._staged.items() if e.passage.document_key == document_key}
+            self._live |= {i: e for i, e in ready.items() if e.passage.revision == revision}
+            self._staged = {i: e for i, e in self._staged.items() if i not in ready}
 
     async def discard_live(self, document_key: str, *, below: int) -> None:
         self._live = {

@@ -63,7 +63,7 @@ async def index_one(services: Services, collection: str, document_id: str) -> No
     await services.index.stage(
         [IndexedPassage(p, vector, term) for p, vector, term in zip(passages, vectors, terms, strict=True)]
     )
-    await services.index.publish(document.key, document.revision)
+    await services.index.publish([(document.key, document.revision)])
     [document] = _saved(
         await registry.save([document.indexed(len(passages), services.embedder.contract.fingerprint, lease)])
     )

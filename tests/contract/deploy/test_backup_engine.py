@@ -27,7 +27,7 @@ PASSAGES = 500
 
 async def fill(index: PassageIndex) -> None:
     await index.stage([_passage(number) for number in range(PASSAGES)])
-    await index.publish(DOCUMENT, 1)
+    await index.publish([(DOCUMENT, 1)])
 
 
 async def found(index: PassageIndex) -> list[tuple[int, int]]:
