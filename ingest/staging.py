@@ -53,15 +53,13 @@ class StagingTools:
         """Texts into chunks, on a thread."""
         budget = min(self.text.contract.max_tokens, PASSAGE_TOKENS) - CONTEXT_TOKENS
         chunker = Chunker(self.text, max_tokens=budget)
-        return Together(
-            lambda texts: asyncio.to_thread(lambda: [chunker.chunk(text) for text in texts]), most=DOCUMENTS_PER_CUT
-        )
+        return Together(lambda texts: asyncio.to_thread(chunker.chunk_all, texts), most=DOCUMENTS_PER_CUT)
 
     @cached_property
     def spell(self) -> Together[Passage, tuple[str, SparseVector]]:
         """Passages into what is embedded of each and what is matched, on a thread."""
         return Together(
-            lambda passages: asyncio.to_thread(_texts_and_terms, passages, self.text), most=PASSAGES_PER_BATCH
+            lambda passages: asyncio.to_thread(_texts_and_terms, self.text, passages), most=PASSAGES_PER_BATCH
         )
 
     @cached_property
@@ -143,7 +141,7 @@ async def indexed(passages: Sequence[Passage], tools: StagingTools) -> list[Inde
     ]
 
 
-def _texts_and_terms(passages: Sequence[Passage], text: TextPipeline) -> list[tuple[str, SparseVector]]:
+def _texts_and_terms(text: TextPipeline, passages: Sequence[Passage]) -> list[tuple[str, SparseVector]]:
     """What is embedded and what is matched: the passage behind its title and headings.
 
     Where both do not fit the encoder, only the passage is embedded: it is never truncated.

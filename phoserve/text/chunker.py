@@ -4,7 +4,8 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, groupby, islice, pairwise
+from operator import itemgetter
 from typing import Final
 
 from phoserve.errors import ConfigurationError
@@ -73,21 +74,29 @@ class Chunker:
 
         The same text gives the same chunks. Time is linear in the length.
         """
-        plans: list[list[_Unit]] = []
-        for section in _sections(self._units(text)):
-            plans.extend(self._pack(section))
-        return list(self._made(text, iter(plans)))
+        return self.chunk_all([text])[0]
 
-    def _made(self, text: str, plans: Iterator[list[_Unit]]) -> Iterator[Chunk]:
+    def chunk_all(self, texts: Sequence[str]) -> list[list[Chunk]]:
+        """Return the chunks of each text, the same as alone: of many short ones in half the time."""
+        plans: list[tuple[int, list[_Unit]]] = []
+        for number, units in groupby(self._units(texts), key=itemgetter(0)):
+            for section in _sections(unit for _, unit in units):
+                plans.extend((number, plan) for plan in self._pack(section))
+        chunks: list[list[Chunk]] = [[] for _ in texts]
+        for number, chunk in self._made(texts, iter(plans)):
+            chunks[number].append(chunk)
+        return chunks
+
+    def _made(self, texts: Sequence[str], plans: Iterator[tuple[int, list[_Unit]]]) -> Iterator[tuple[int, Chunk]]:
         while batch := list(islice(plans, _UNITS_AT_ONCE)):
-            texts = [text[plan[0].start : plan[-1].end] for plan in batch]
-            counts = self._pipeline.count_tokens(texts).tolist()
-            for plan, content, tokens in zip(batch, texts, counts, strict=True):
+            contents = [texts[number][plan[0].start : plan[-1].end] for number, plan in batch]
+            counts = self._pipeline.count_tokens(contents).tolist()
+            for (number, plan), content, tokens in zip(batch, contents, counts, strict=True):
                 if tokens <= self._budget:
-                    yield Chunk(content, plan[0].start, plan[-1].end, plan[-1].headings, tokens)
+                    yield number, Chunk(content, plan[0].start, plan[-1].end, plan[-1].headings, tokens)
                 else:
                     # At a chunk's edges words may be segmented otherwise than within the sentence: rarely it matters.
-                    yield from self._made(text, iter(self._halved(text, plan)))
+                    yield from self._made(texts, ((number, half) for half in self._halved(texts[number], plan)))
 
     def _halved(self, text: str, plan: list[_Unit]) -> list[list[_Unit]]:
         if len(plan) == 1:
@@ -95,16 +104,17 @@ class Chunker:
         middle = max(range(1, len(plan)), key=lambda k: (plan[k].before, -abs(2 * k - len(plan))))
         return [plan[:middle], plan[middle:]]
 
-    def _units(self, text: str) -> Iterator[_Unit]:
-        whole = self._sentences(text)
+    def _units(self, texts: Sequence[str]) -> Iterator[tuple[int, _Unit]]:
+        whole = ((number, unit) for number, text in enumerate(texts) for unit in self._sentences(text))
         while batch := list(islice(whole, _UNITS_AT_ONCE)):
-            counts = self._pipeline.count_tokens([text[unit.start : unit.end] for unit in batch]).tolist()
-            for unit, count in zip(batch, counts, strict=True):
+            counts = self._pipeline.count_tokens([texts[number][unit.start : unit.end] for number, unit in batch])
+            for (number, unit), count in zip(batch, counts.tolist(), strict=True):
                 tokens = count - (self._budget - self._room)
                 if tokens <= self._room:
-                    yield replace(unit, tokens=tokens)
+                    yield number, replace(unit, tokens=tokens)
                 else:
-                    yield from self._smaller(text, unit, run=self._room // 8)
+                    for part in self._smaller(texts[number], unit, run=self._room // 8):
+                        yield number, part
 
     def _sentences(self, text: str) -> Iterator[_Unit]:
         for block in blocks_of(text):

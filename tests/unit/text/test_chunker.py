@@ -58,3 +58,10 @@ def test_an_impossible_budget_is_refused(pipeline: TextPipeline, max_tokens: int
 @pytest.mark.parametrize("text", ["", " ", "\n\n\t"])
 def test_nothing_gives_no_chunks(pipeline: TextPipeline, text: str) -> None:
     assert Chunker(pipeline).chunk(text) == []
+
+
+def test_many_texts_give_the_chunks_of_each(pipeline: TextPipeline) -> None:
+    texts = ["# A\nhọc. " + "Học học học. " * 20, "", "học " + "x" * 100, "# A\nhọc."]
+    chunker = Chunker(pipeline, overlap_sentences=1)
+    assert chunker.chunk_all(texts) == [chunker.chunk(text) for text in texts]
+    assert [bool(chunks) for chunks in chunker.chunk_all(texts)] == [True, False, True, True]
