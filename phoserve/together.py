@@ -24,32 +24,40 @@ class Together(Generic[Item, Result]):
         self._most = most
         self._calls_at_once = calls_at_once
         self._waiting: list[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]] = []
-        self._running: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        self._running: set[asyncio.Task[None]] = set()  # the loop itself holds its tasks weakly
 
     async def __call__(self, items: Sequence[Item]) -> Sequence[Result]:
         """The results of `items`, in order. Raises what the call raises for them, whoever else was in it."""
         answer: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
         self._waiting.append((items, answer))
-        if len(self._running) < self._calls_at_once:
+        if self._under_way < self._calls_at_once:
+            self._under_way += 1
             task = asyncio.create_task(self._run())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
         return await answer
 
     async def _run(self) -> None:
-        while group := self._next_group():
-            try:
-                results = await self._call([item for items, _ in group for item in items])
-            except _DEPENDENCY_FAULTS as error:
+        try:
+            while group := self._next_group():
+                await self._ask(group)
+        finally:
+            self._under_way -= 1  # in the step that found nobody waiting: whoever comes next starts anew
+
+    async def _ask(self, group: "list[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]]") -> None:
+        try:
+            results = await self._call([item for items, _ in group for item in items])
+        except _DEPENDENCY_FAULTS as error:
+            _refuse(group, error)
+        except Exception as error:
+            if len(group) == 1:
                 _refuse(group, error)
-            except Exception as error:
-                if len(group) == 1:
-                    _refuse(group, error)
-                else:
-                    for each in group:
-                        await self._alone(*each)
             else:
-                _answer(group, results)
+                for each in group:
+                    await self._alone(*each)
+        else:
+            _answer(group, results)
 
     def _next_group(self) -> list[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]]:
         self._waiting = [each for each in self._waiting if not each[1].done()]  # whose caller has left

@@ -57,6 +57,12 @@ async def test_a_caller_alone_waits_for_nobody() -> None:
     assert doubling.calls == [[1]]
 
 
+async def test_a_caller_that_comes_again_at_once_is_answered() -> None:
+    together = Together(Doubling(), most=10)
+    async with asyncio.timeout(5):
+        assert [await asked_for(together, [number]) for number in range(3)] == [[0], [2], [4]]
+
+
 async def test_a_call_has_so_many_items_unless_one_caller_has_more() -> None:
     doubling = Doubling()
     heard = await asked(Together(doubling, most=2), doubling, [1], [2], [3], [4, 5, 6])
