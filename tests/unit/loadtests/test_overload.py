@@ -13,6 +13,8 @@ def measured(contender: str, requests_per_s: float, **figures: float) -> Measure
 def test_goodput_is_a_share_of_the_most_that_was_ever_answered() -> None:
     rounds = [
         measured(CLOSED, 40),
+        measured(CLOSED, 90),
+        measured(CLOSED, 30),
         measured(OPEN, 50, share_of_peak=1.0),
         measured(OPEN, 30, share_of_peak=2.0, refused_ms_p95=10),
         measured(OPEN, 45, share_of_peak=2.0),
