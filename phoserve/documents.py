@@ -17,7 +17,7 @@ from phoserve.errors import Conflict, InvalidInput
 MAX_NAME_CHARACTERS: Final = 64
 MAX_ID_CHARACTERS: Final = 256
 REMEMBERED_REQUESTS: Final = 8
-LIGHT_BYTES: Final = 64 * 1024
+LIGHT_BYTES: Final = 16 * 1024
 LIGHT_TYPES: Final = frozenset({"text/plain", "text/markdown"})
 
 Metadata = dict[str, Any]
@@ -66,7 +66,7 @@ class Original(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_light(self) -> bool:
-        """Whether it is called plain text and is no longer than some dozens of passages."""
+        """Whether it is called plain text and is no longer than a dozen or two of passages."""
         return self.size_bytes <= LIGHT_BYTES and self.media_type.split(";", 1)[0] in LIGHT_TYPES
 
 
