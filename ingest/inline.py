@@ -11,7 +11,7 @@ from ingest.pipeline import Pipeline
 from phoserve.errors import Unavailable
 from phoserve.ports import Task
 
-LIGHT_DOCUMENTS_AT_ONCE: Final = 32
+LIGHT_DOCUMENTS_AT_ONCE: Final = 16
 """They share calls, which is cheaper the more there are; all of one kind end about when the first ends."""
 HEAVY_DOCUMENTS_AT_ONCE: Final = 2
 """Each may be a thousand pages, held in memory, and a parser's process."""

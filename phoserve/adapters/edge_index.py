@@ -18,7 +18,7 @@ from phoserve.documents import Passage
 from phoserve.filters import Filter
 from phoserve.ports import CHARGE_KNOWN_FOR_S, IndexedPassage, ScoredPassage, Terms
 
-POINTS_PER_WRITE: Final = 64
+POINTS_PER_WRITE: Final = 16
 """The engine holds the interpreter's lock while it writes: short writes let searches in between."""
 _KEYWORD: Final = edge.PayloadSchemaType.Keyword
 _INDEXES: Final = {
