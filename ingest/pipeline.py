@@ -184,6 +184,7 @@ class Pipeline:
     async def _take_back(self, document: Document) -> None:
         """Remove what was staged, unless somebody else works on the same revision: it is theirs then."""
         with suppress(PhoserveError):  # if a store is away, `reconcile` does it
+            await self.stage([])  # a call under way writes on for whoever has left it: until it has ended
             known = await self.registry.find_keys([document.key])
             if is_left_over(known.get(document.key), document.revision, self.index.fingerprint):
                 await self.index.discard(document.key, up_to=document.revision, staged_only=True)
