@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,6 +15,8 @@ from phoserve.serving.cuts import Cut
 from phoserve.serving.encoders import Encoder, EncoderFailed, Ids, Vectors
 
 WINDOW_TEXTS = 2048
+CALLER_ASKED_EVERY_S = 0.05
+"""Whether the caller is still there: the question is a message to the server and back, so it is not asked at once."""
 
 COUNTERS = {
     "texts_total": "Texts embedded",
@@ -47,6 +49,8 @@ class Job:
     cancelled: Callable[[], bool] = lambda: False
     deadline_s: float = float("inf")
     arrived_s: float = 0.0
+    asked_s: float = 0.0
+    """When its caller was last known to be there."""
     fallback_only: bool = False
     vectors: Vectors | None = None
     served_by: NDArray[np.object_] = field(init=False)
@@ -63,6 +67,13 @@ class Job:
 
     def ids_of(self, row: int) -> Ids:
         return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+    def left(self, now: float) -> bool:
+        """Whether its caller has left, as far as has been asked."""
+        if now - self.asked_s < CALLER_ASKED_EVERY_S:
+            return False
+        self.asked_s = now
+        return self.cancelled()
 
 
 @dataclass(eq=False, slots=True)
@@ -135,7 +146,7 @@ class Scheduler:
         if self._jobs and self._waiting_tokens + tokens > self._max_waiting_tokens:
             job.finished(job, Overloaded(f"the queue is full: {self._waiting_tokens} tokens are waiting"))
             return
-        job.arrived_s = self._clock()
+        job.arrived_s = job.asked_s = self._clock()
         self._jobs.append(job)
         self._jobs.sort(key=lambda waiting: waiting.due_s)
         self._waiting_tokens += tokens
@@ -160,8 +171,7 @@ class Scheduler:
 
     def _jobs_for(self, station: Station) -> list[Job]:
         now = self._clock()
-        for job in [job for job in self._jobs if now >= job.deadline_s or job.cancelled()]:
-            self._finish(job, DeadlineExceeded("the time limit passed, or the caller left, before an encoder was free"))
+        self._give_up([job for job in self._jobs if now >= job.deadline_s])
         preferred = self._stations[0]
         if station is preferred:
             return [job for job in self._jobs if not (job.fallback_only and len(self._stations) > 1)]
@@ -170,6 +180,7 @@ class Scheduler:
         return [job for job in self._jobs if job.fallback_only or now - job.arrived_s >= self._saturated_after_s]
 
     def _send(self, station: Station, jobs: list[Job]) -> None:
+        """Send a batch of `jobs`, or give up those in it whose callers have left."""
         window: list[_Row] = []
         for job in jobs:
             window += [_Row(job, int(row)) for row in np.flatnonzero(job.waiting)]
@@ -177,6 +188,10 @@ class Scheduler:
                 break
         lengths = np.array([item.job.lengths[item.row] for item in window], np.int32)
         batch = [window[index] for index in station.cut.rows(lengths, max(1, station.free_lanes))]
+        now = self._clock()
+        if gone := {item.job for item in batch if item.job.left(now)}:
+            self._give_up(gone)
+            return  # the next batch may be another one altogether
         for item in batch:
             self._take(item)
         station.under_way.append(sum(int(item.job.lengths[item.row]) for item in batch))
@@ -185,6 +200,10 @@ class Scheduler:
         call = asyncio.get_running_loop().create_task(self._call(station, batch))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
+
+    def _give_up(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            self._finish(job, DeadlineExceeded("the time limit passed, or the caller left, before an encoder was free"))
 
     def _take(self, item: _Row) -> None:
         item.job.waiting[item.row] = False

@@ -1,6 +1,7 @@
 """The scheduler with encoders that answer, fail or wait as the test says."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from phoserve.errors import DeadlineExceeded, Overloaded, PhoserveError, Unavail
 from phoserve.serving.breaker import CircuitBreaker, State
 from phoserve.serving.cuts import PackedCut, PaddedCut
 from phoserve.serving.encoders import EncoderFailed, Ids, Vectors
-from phoserve.serving.scheduler import Job, Scheduler, Station
+from phoserve.serving.scheduler import CALLER_ASKED_EVERY_S, Job, Scheduler, Station
 from tests.support.polling import eventually
 
 
@@ -44,6 +45,7 @@ class Bench:
     stations: list[Station]
     max_waiting_tokens: int = 100_000
     saturated_after_s: float = 60.0
+    clock: Callable[[], float] = time.monotonic
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     ended: list[tuple[Job, PhoserveError | None]] = field(default_factory=list)
 
@@ -53,6 +55,7 @@ class Bench:
             self.count,
             max_waiting_tokens=self.max_waiting_tokens,
             saturated_after_s=self.saturated_after_s,
+            clock=lambda: self.clock(),
         )
 
     def count(self, name: str, amount: float, encoder: str) -> None:
@@ -258,11 +261,42 @@ async def test_nobody_computes_for_a_caller_who_left(encoder: FakeEncoder) -> No
     bench.submit(60)
     gone = bench.submit(61, cancelled=lambda: True)
     late = bench.submit(62, deadline_s=0.0)
+    bench.clock = lambda: time.monotonic() + CALLER_ASKED_EVERY_S
     encoder.gate.set()
     await bench.scheduler.drain()
     assert encoder.batches == [[60]]
     assert isinstance(bench.error_of(gone), DeadlineExceeded)
     assert isinstance(bench.error_of(late), DeadlineExceeded)
+
+
+async def test_whoever_waits_behind_a_caller_who_left_is_served(encoder: FakeEncoder) -> None:
+    encoder.gate.clear()
+    bench = Bench([station(encoder)])
+    bench.submit(60)
+    bench.submit(61, cancelled=lambda: True)
+    bench.submit(62)
+    bench.clock = lambda: time.monotonic() + CALLER_ASKED_EVERY_S
+    encoder.gate.set()
+    await bench.scheduler.drain()
+    assert encoder.batches == [[60], [62]]
+
+
+async def test_a_caller_is_not_asked_time_and_again_whether_it_is_there(encoder: FakeEncoder) -> None:
+    asked: list[int] = []
+
+    def cancelled() -> bool:
+        asked.append(1)
+        return False
+
+    encoder.gate.clear()
+    bench = Bench([station(encoder)])
+    for _ in range(20):
+        bench.submit(60, cancelled=cancelled)
+    later = time.monotonic() + CALLER_ASKED_EVERY_S
+    bench.clock = lambda: later
+    encoder.gate.set()
+    await bench.scheduler.drain()
+    assert 0 < len(asked) < 20, "once each at most, and not those that were sent at once"
 
 
 async def test_the_gauge_of_waiting_tokens_rises_with_the_queue_and_falls_to_zero(encoder: FakeEncoder) -> None:
