@@ -4,7 +4,6 @@ A syllable means little by itself, and a word may be segmented in one way in a q
 are as telling as words and always the same. No pair reaches across a mark. Figures: docs/adr/0011.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,40 +39,43 @@ def passage_terms(pipeline: TextPipeline, texts: Sequence[str]) -> list[SparseVe
 
 def query_terms(pipeline: TextPipeline, texts: Sequence[str]) -> list[SparseVector]:
     """Return the terms of each query, each weighing 1."""
-    return [_vector(dict.fromkeys(_terms(text), 1.0)) for text in pipeline.segment(texts)]
+    return [_query_vector(_terms(text)) for text in pipeline.segment(texts)]
 
 
 def _passage_vector(terms: list[int]) -> SparseVector:
     saturation = K1 * (1 - B + B * len(terms) / AVERAGE_TERMS)
-    return _vector({term: count * (K1 + 1) / (count + saturation) for term, count in Counter(terms).items()})
+    indices, counts = np.unique(np.array(terms, np.uint32), return_counts=True)
+    return SparseVector(indices, (counts * (K1 + 1) / (counts + saturation)).astype(np.float32))
 
 
-def _vector(weights: dict[int, float]) -> SparseVector:
-    indices = np.fromiter(weights, np.uint32, len(weights))
-    order = np.argsort(indices)
-    return SparseVector(indices[order], np.fromiter(weights.values(), np.float32, len(weights))[order])
+def _query_vector(terms: list[int]) -> SparseVector:
+    indices = np.unique(np.array(terms, np.uint32))
+    return SparseVector(indices, np.ones(len(indices), np.float32))
 
 
 def _terms(segmented: str) -> list[int]:
     terms: list[int] = []
     before: int | None = None  # the hash of the syllable before, of the same run
-    for word in segmented.split():
-        syllables = _syllables(word)
-        for syllable in syllables:
-            term = crc32(syllable)
-            terms.append(term)
-            if before is not None:
-                terms.append(crc32(_JOINED + syllable, before))  # as crc32 of both with "_" between
-            before = term
-        if not syllables:
-            before = None
-        elif len(syllables) > 2:
-            terms.append(crc32(_JOINED.join(syllables)))
+    for first, own, last in map(_word, segmented.split()):
+        if before is not None and first:
+            terms.append(crc32(first, before))
+        terms += own
+        before = last
     return terms
 
 
 @lru_cache(maxsize=1 << 17)
-def _syllables(word: str) -> tuple[bytes, ...]:
-    """The syllables of a segmented word as terms spell them; none of a mark."""
+def _word(word: str) -> tuple[bytes, tuple[int, ...], int | None]:
+    """What its first syllable adds to the hash of the one before, its own terms, and the hash of its last syllable.
+
+    Nothing at all of a mark.
+    """
     parts = modern_tones(word.lower()).split("_")
-    return tuple(part.encode() for part in parts if any(map(str.isalnum, part)))
+    syllables = [part.encode() for part in parts if any(map(str.isalnum, part))]
+    if not syllables:
+        return b"", (), None
+    hashes = [crc32(syllable) for syllable in syllables]
+    # crc32(b, crc32(a)) is crc32(a + b)
+    pairs = [crc32(_JOINED + after, before) for before, after in zip(hashes, syllables[1:], strict=False)]
+    whole = [crc32(_JOINED.join(syllables))] if len(syllables) > 2 else []
+    return _JOINED + syllables[0], (*hashes, *pairs, *whole), hashes[-1]
