@@ -15,6 +15,10 @@ Rows = NDArray[np.intp]
 CLASS_LIMITS = (64, 128)
 # Widths worth looking at lie this far apart; a batch is still no wider than its longest text.
 WIDTH_STEP = 8
+# Calls grow to this time: an urgent text may have to wait for one, and each costs half a millisecond around the graph.
+CALL_S = 0.01
+MOST_CALL_TOKENS = 8192
+SMOOTHING = 0.2
 
 
 class Cut(Protocol):
@@ -31,18 +35,39 @@ class Cut(Protocol):
         """Tokens computed only to fill up the batch of `lengths`."""
         ...
 
+    def took(self, tokens: int, seconds: float) -> None:
+        """Hear how long a call took that was cut so."""
+        ...
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class PackedCut:
-    """The most urgent texts of one length class, up to `batch_tokens`: the graph computes no padding."""
+    """The most urgent texts of one length class: the graph computes no padding.
+
+    `batch_tokens` at a time, or as many as the encoder computes in `CALL_S` if those are more: a small model's call is
+    over before a large one's has begun.
+    """
 
     batch_tokens: int
+    most_tokens: int = MOST_CALL_TOKENS
+    pace: float = 0.0
+    """Tokens a second of late, of calls that were not small."""
+
+    @property
+    def room(self) -> int:
+        """Tokens of the next call at most."""
+        return max(self.batch_tokens, min(self.most_tokens, int(self.pace * CALL_S)))
+
+    def took(self, tokens: int, seconds: float) -> None:
+        """See `Cut`."""
+        if 2 * tokens >= self.batch_tokens and seconds > 0:
+            self.pace += SMOOTHING * (tokens / seconds - self.pace)
 
     def rows(self, lengths: Ids, shares: int = 1) -> Rows:
         """See `Cut`."""
         classes = np.searchsorted(CLASS_LIMITS, lengths)
         mates = np.flatnonzero(classes == classes[0])
-        fitting = int(np.searchsorted(np.cumsum(lengths[mates]), self.batch_tokens, side="right"))
+        fitting = int(np.searchsorted(np.cumsum(lengths[mates]), self.room, side="right"))
         return mates[: max(1, min(fitting, math.ceil(len(mates) / shares)))]
 
     def padding(self, lengths: Ids) -> int:  # noqa: ARG002 - whatever the texts
@@ -83,6 +108,9 @@ class PaddedCut:
     def padding(self, lengths: Ids) -> int:
         """See `Cut`."""
         return int(lengths.max()) * len(lengths) - int(lengths.sum())
+
+    def took(self, tokens: int, seconds: float) -> None:
+        """See `Cut`: an engine's shapes are compiled for `batch_tokens`."""
 
     def _stops(self, ascending: NDArray[np.int64], first: int) -> list[int]:
         """Where runs may end that are worth looking at: at some widths, and at some numbers of longer texts."""

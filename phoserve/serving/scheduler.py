@@ -214,6 +214,7 @@ class Scheduler:
     async def _call(self, station: Station, batch: list[_Row]) -> None:
         ids = np.concatenate([item.job.ids_of(item.row) for item in batch])
         lengths = np.array([item.job.lengths[item.row] for item in batch], np.int32)
+        begun = self._clock()
         try:
             vectors = await station.encoder.encode(ids, lengths)
         except EncoderFailed as error:
@@ -221,6 +222,7 @@ class Scheduler:
             self._failed(station, batch, error)
         else:
             station.under_way.remove(int(lengths.sum()))
+            station.cut.took(int(lengths.sum()), self._clock() - begun)
             if station.breaker is not None:
                 station.breaker.succeeded()
             self.pump()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoserve.serving.cuts import CLASS_LIMITS, Cut, PackedCut, PaddedCut
+from phoserve.serving.cuts import CLASS_LIMITS, MOST_CALL_TOKENS, Cut, PackedCut, PaddedCut
 from phoserve.serving.encoders import Ids
 
 LENGTHS = st.lists(st.integers(2, 256), min_size=1, max_size=30)
@@ -64,6 +64,21 @@ def test_a_packed_batch_holds_one_class_up_to_its_budget(length: int) -> None:
     assert set(classes.tolist()) == {int(np.searchsorted(CLASS_LIMITS, length))}
     assert chosen.sum() <= 600
     assert len(chosen) > 1
+
+
+def test_a_fast_encoders_calls_grow_and_a_slow_ones_do_not() -> None:
+    lengths, cut = np.full(100, 100, np.int32), PackedCut(batch_tokens=1000)
+    for _ in range(30):
+        cut.took(1000, seconds=1.0)
+    assert len(cut.rows(lengths)) == 10
+    for _ in range(30):
+        cut.took(1000, seconds=0.002)
+    assert 45 <= len(cut.rows(lengths)) <= 50, "500,000 tokens a second, for 10 ms"
+    cut.took(10, seconds=10.0)
+    assert len(cut.rows(lengths)) >= 45, "a small call says nothing of the pace"
+    for _ in range(30):
+        cut.took(1000, seconds=1e-5)
+    assert int(lengths[cut.rows(lengths)].sum()) <= MOST_CALL_TOKENS
 
 
 @pytest.mark.parametrize("cut", [PackedCut(1000), PaddedCut(1000, call_tokens=10_000)])

@@ -80,7 +80,11 @@ class Bench:
 def station(
     encoder: FakeEncoder, *, breaker: bool = False, lanes: int = 1, behind: int = 0, batch_tokens: int = 100
 ) -> Station:
-    cut = PackedCut(batch_tokens) if encoder.layout == "packed" else PaddedCut(batch_tokens, call_tokens=10)
+    cut = (
+        PackedCut(batch_tokens, most_tokens=batch_tokens)
+        if encoder.layout == "packed"
+        else PaddedCut(batch_tokens, call_tokens=10)
+    )
     return Station(encoder, cut, lanes=lanes, behind=behind, breaker=CircuitBreaker() if breaker else None)
 
 
