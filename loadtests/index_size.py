@@ -37,7 +37,7 @@ async def measure(model: Path, texts: list[str], dim: int, count: int, folder: P
     contract = msgspec.structs.replace(load_contract(model), dim=dim)
     pipeline = TextPipeline.load(model)
     made = _passages(texts, pipeline, dim, count)
-    index = EdgePassageIndex(folder, contract)
+    index = EdgePassageIndex(folder, contract, graph=True)
     while document := list(islice(made, DOCUMENT_PASSAGES)):
         await index.stage(document)
         await index.publish([(document[0].passage.document_key, 1)])

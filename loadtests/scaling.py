@@ -103,7 +103,7 @@ async def measure(corpus: Corpus, *, bits: Literal[8, 32]) -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
         pipeline, before = TextPipeline.load(corpus.model), _memory()
         quantization = EIGHT_BITS if bits == 8 else None
-        index = EdgePassageIndex(Path(folder), pipeline.contract, quantization=quantization)
+        index = EdgePassageIndex(Path(folder), pipeline.contract, graph=True, quantization=quantization)
         filled = await _timed(_fill(index, pipeline, corpus))
         if bits == 32:
             note("dense, every vector", {"fill_s": filled, **await dense(index)})

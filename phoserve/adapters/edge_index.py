@@ -11,8 +11,27 @@ import numpy as np
 import qdrant_edge as edge
 from numpy.typing import NDArray
 
-from phoserve.adapters.edge_shard import EdgeShard, condition_of, equal, filterable, one_of, scroll_all
-from phoserve.adapters.points import BM25, DENSE, LIVE, STAGED, VectorSpace, newest, passage_of, passage_payload
+from phoserve.adapters.edge_shard import (
+    VACUUM_ONLY,
+    WITH_GRAPH,
+    EdgeShard,
+    condition_of,
+    equal,
+    filterable,
+    one_of,
+    scroll_all,
+)
+from phoserve.adapters.points import (
+    AS_STORED,
+    BM25,
+    DENSE,
+    LIVE,
+    STAGED,
+    VectorSpace,
+    newest,
+    passage_of,
+    passage_payload,
+)
 from phoserve.contract import ModelContract
 from phoserve.documents import Passage
 from phoserve.filters import Filter
@@ -37,20 +56,19 @@ class EdgePassageIndex:
         folder: Path,
         model: ModelContract | VectorSpace,
         *,
+        graph: bool = False,
         quantization: edge.ScalarQuantizationConfig | None = None,
     ) -> None:
         """Open or make the index of this model under `folder`; another model's lies beside it, untouched.
 
-        What `quantization` asks for is made of the vectors by `optimize`, beside them.
+        With `graph`, `optimize` builds one, and beside the vectors what `quantization` asks for.
         """
         self.fingerprint = model.fingerprint
         self._folder = folder
         self._charge = folder / "serving"
         self._in_charge = (False, -CHARGE_KNOWN_FOR_S)
-        dense = edge.EdgeVectorParams(model.dim, edge.Distance.Cosine, quantization_config=quantization)
-        config = edge.EdgeConfig(
-            vectors={DENSE: dense},
-            sparse_vectors={BM25: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        config = (
+            None if model.dim == AS_STORED else _config(model.dim, WITH_GRAPH if graph else VACUUM_ONLY, quantization)
         )
         self._shard = EdgeShard(shard_folder(folder, self.fingerprint), config, _INDEXES)
 
@@ -140,13 +158,13 @@ class EdgePassageIndex:
         """The index of another model in the same folder, if there is one."""
         if not shard_folder(self._folder, fingerprint).exists():
             return None
-        # What is there keeps its own dimension: this one is not looked at.
-        return await asyncio.to_thread(EdgePassageIndex, self._folder, VectorSpace(fingerprint, dim=1))
+        return await asyncio.to_thread(EdgePassageIndex, self._folder, VectorSpace(fingerprint, AS_STORED))
 
     async def optimize(self) -> None:
-        """Build the graph over what was added since; half a second to one per thousand passages of 384 dimensions.
+        """Give back the room of what was deleted, and build a graph where one is wanted.
 
-        The engine answers nothing all the while, and holds the interpreter's lock: so not while serving.
+        A graph takes half a second to one per thousand passages of 384 dimensions. The engine answers nothing all the
+        while, and holds the interpreter's lock: so not while serving.
         """
         await self._shard.write(lambda shard: shard.optimize())
 
@@ -174,6 +192,16 @@ class EdgePassageIndex:
 
     async def _delete(self, condition: edge.Filter) -> None:
         await self._shard.write(lambda shard: shard.update(edge.UpdateOperation.delete_points_by_filter(condition)))
+
+
+def _config(
+    dim: int, optimizers: edge.EdgeOptimizersConfig, quantization: edge.ScalarQuantizationConfig | None
+) -> edge.EdgeConfig:
+    return edge.EdgeConfig(
+        vectors={DENSE: edge.EdgeVectorParams(dim, edge.Distance.Cosine, quantization_config=quantization)},
+        sparse_vectors={BM25: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        optimizers=optimizers,
+    )
 
 
 def _insert(shard: edge.EdgeShard, passages: Sequence[IndexedPassage]) -> None:

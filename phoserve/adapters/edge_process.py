@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from phoserve.adapters.edge_index import shard_folder
 from phoserve.adapters.edge_server import CLOSE
 from phoserve.adapters.frames import next_value, packed
-from phoserve.adapters.points import VectorSpace
+from phoserve.adapters.points import AS_STORED, VectorSpace
 from phoserve.contract import ModelContract
 from phoserve.documents import Passage
 from phoserve.errors import Unavailable
@@ -131,8 +131,7 @@ class EdgeProcessIndex:
         """See `PassageIndex`."""
         if not shard_folder(self._folder, fingerprint).exists():
             return None
-        # What is there keeps its own dimension: this one is not looked at.
-        return await EdgeProcessIndex(self._folder, VectorSpace(fingerprint, dim=1)).start()
+        return await EdgeProcessIndex(self._folder, VectorSpace(fingerprint, AS_STORED)).start()
 
     async def close(self) -> None:
         """Flush, close, and end the process."""

@@ -10,7 +10,17 @@ import msgspec
 import qdrant_edge as edge
 
 from phoserve import documents
-from phoserve.adapters.edge_shard import EdgeShard, condition_of, equal, filterable, one_of, scroll_all
+from phoserve.adapters.edge_shard import (
+    TIMES,
+    VACUUM_ONLY,
+    EdgeShard,
+    Indexes,
+    condition_of,
+    equal,
+    filterable,
+    one_of,
+    scroll_all,
+)
 from phoserve.adapters.points import microseconds, point_id
 from phoserve.documents import Document, DocumentState
 from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput
@@ -18,20 +28,21 @@ from phoserve.filters import Filter
 from phoserve.ports import DocumentPage
 
 _KEYWORD: Final = edge.PayloadSchemaType.Keyword
-_INTEGER: Final = edge.PayloadSchemaType.Integer
-_INDEXES: Final = {
+_INDEXES: Final[Indexes] = {
     "kind": _KEYWORD,
     "collection": _KEYWORD,
     "key": _KEYWORD,
     "state": _KEYWORD,
     "bulk": _KEYWORD,
-    "sequence": _INTEGER,
-    "updated_us": _INTEGER,
-    "due_us": _INTEGER,
+    "sequence": TIMES,
+    "updated_us": TIMES,
+    "due_us": TIMES,
 }
 T = TypeVar("T")
 # The engine wants a vector in every shard, also where only payloads are kept.
-_CONFIG: Final = edge.EdgeConfig(vectors={"none": edge.EdgeVectorParams(size=1, distance=edge.Distance.Dot)})
+_CONFIG: Final = edge.EdgeConfig(
+    vectors={"none": edge.EdgeVectorParams(size=1, distance=edge.Distance.Dot)}, optimizers=VACUUM_ONLY
+)
 
 
 class EdgeRegistry:

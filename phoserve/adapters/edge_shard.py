@@ -7,20 +7,42 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import qdrant_edge as edge
+import structlog
 
 from phoserve.errors import ConfigurationError
 from phoserve.filters import All, AnyOf, Exists, Filter, Match, Not, Range, Scalar, quoted_path
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 SCROLL_LIMIT: Final = 1000
+WRITES_BETWEEN_UPKEEP: Final = 2_000
+_NEVER_KB: Final = 100_000_000
+VACUUM_ONLY: Final = edge.EdgeOptimizersConfig(
+    default_segment_number=1, max_segment_size=_NEVER_KB, indexing_threshold=_NEVER_KB
+)
+"""`optimize` rewrites what is a fifth deleted or more, a tenth of a second per thousand vectors; it builds no graph."""
+WITH_GRAPH: Final = edge.EdgeOptimizersConfig()
+"""`optimize` builds one, over what is larger than the engine's own bound."""
+TIMES: Final = edge.IntegerIndexParams(lookup=False, range=True)
+"""For integers that hardly any two points share: the index for equality keeps every value that there ever was."""
+Indexes = Mapping[str, edge.PayloadSchemaType | edge.IntegerIndexParams]
 
 
 class EdgeShard:
-    """Reads run side by side on threads, writes one at a time; every write is in the write-ahead log on return."""
+    """Reads run side by side on threads, writes one at a time; every write is in the write-ahead log on return.
 
-    def __init__(self, folder: Path, config: edge.EdgeConfig, indexes: Mapping[str, edge.PayloadSchemaType]) -> None:
-        """Open the shard in `folder`, or make it. Raises ConfigurationError if what lies there cannot be opened."""
+    The engine itself never shortens its log and never gives back the room of what was deleted: every so many writes
+    one of them does it, and takes longer.
+    """
+
+    def __init__(self, folder: Path, config: edge.EdgeConfig | None, indexes: Indexes, *, vacuums: bool = True) -> None:
+        """Open the shard in `folder`, or make it; with None for a config it has to be there and keeps what it has.
+
+        Raises ConfigurationError if what lies there cannot be opened.
+        """
         self._write_lock = threading.Lock()
+        self._writes = 0
+        self._vacuums = vacuums
         try:
             self._shard = _opened(folder, config, indexes)
         except Exception as error:  # the engine raises a bare Exception for everything
@@ -37,13 +59,31 @@ class EdgeShard:
 
         def alone() -> T:
             with self._write_lock:  # a lock of the thread's: a cancelled task must not let the next writer in early
-                return call(self._shard)
+                written = call(self._shard)
+                self._upkeep()
+                return written
 
         return await asyncio.to_thread(alone)
 
     async def close(self) -> None:
         """Flush and close; nothing may be called afterwards."""
-        await self.write(lambda shard: shard.close())
+
+        def alone() -> None:
+            with self._write_lock:
+                self._shard.close()
+
+        await asyncio.to_thread(alone)
+
+    def _upkeep(self) -> None:
+        self._writes += 1
+        if self._writes % WRITES_BETWEEN_UPKEEP:
+            return
+        try:
+            self._shard.flush()  # what is flushed, the log may forget
+            if self._vacuums:
+                self._shard.optimize()
+        except Exception:  # the disk may be full; what was written stays written
+            log.exception("engine_upkeep_failed")
 
 
 def scroll_all(shard: edge.EdgeShard, condition: edge.Filter, *, payload: Any = True) -> list[edge.Record]:
@@ -122,15 +162,18 @@ def _word(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _opened(folder: Path, config: edge.EdgeConfig, indexes: Mapping[str, edge.PayloadSchemaType]) -> edge.EdgeShard:
+def _opened(folder: Path, config: edge.EdgeConfig | None, indexes: Indexes) -> edge.EdgeShard:
     made = folder / "made"
-    if made.exists():
+    if config is None:
         return edge.EdgeShard.load(str(folder / "shard"))
-    folder.mkdir(parents=True, exist_ok=True)
-    # A first start that was cut short leaves a shard without its indexes: begin again.
-    _remove(folder / "shard")
-    shard = edge.EdgeShard.create(str(folder / "shard"), config)
-    for field, schema in indexes.items():
+    if made.exists():
+        shard = edge.EdgeShard.load(str(folder / "shard"), config)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A first start that was cut short leaves a shard without its indexes: begin again.
+        _remove(folder / "shard")
+        shard = edge.EdgeShard.create(str(folder / "shard"), config)
+    for field, schema in indexes.items():  # one that is there as it should be costs nothing
         shard.update(edge.UpdateOperation.create_field_index(field, schema))
     shard.flush()
     made.touch()

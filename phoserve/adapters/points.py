@@ -18,6 +18,10 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _IDS: Final = uuid.UUID("8c0b3f6e-5f5e-5b3f-9a57-1f1f6f0b7d11")
 
 
+AS_STORED: Final = 0
+"""The dimension of a model of which nothing but its index is known."""
+
+
 class VectorSpace(NamedTuple):
     """All that an index needs to know of a model."""
 

@@ -1,0 +1,98 @@
+"""What is written over and over takes no more room in the end than it did at first, and is found all the while."""
+
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from phoserve.adapters import edge_shard
+from phoserve.adapters.edge_index import EdgePassageIndex
+from phoserve.adapters.edge_registry import EdgeRegistry
+from phoserve.contract import ModelContract
+from phoserve.documents import Document, Original, Passage, new_document
+from phoserve.ports import IndexedPassage
+from phoserve.text.lexical import SparseVector
+
+CONTRACT = ModelContract(name="tiny", dim=4, tokenizer_sha256="a" * 64, weights_sha256="b" * 64)
+DOCUMENTS = 50
+REVISIONS = 100
+TEXT = "một đoạn dài " * 1_000
+WAL_BYTES = 72 * 2**20
+"""The engine lets go of its log by files of 32 MB, and keeps two."""
+TERMS = SparseVector(np.array([7], np.uint32), np.array([1.0], np.float32))
+VECTOR = np.array([1, 0, 0, 0], np.float32)
+
+
+def key_of(document: int) -> str:
+    return str(uuid.UUID(int=document))
+
+
+def passage(document: int, revision: int) -> IndexedPassage:
+    text = f"{document} {revision} {TEXT}"
+    found = Passage(
+        collection="kb", document_id=f"d{document}", document_key=key_of(document), revision=revision, ordinal=0,
+        title="", text=text, headings=(), start=0, end=len(text),
+    )  # fmt: skip
+    return IndexedPassage(found, VECTOR, TERMS)
+
+
+async def replace_all(index: EdgePassageIndex, revision: int) -> None:
+    items = [passage(document, revision) for document in range(DOCUMENTS)]
+    for item in items:
+        await index.stage([item])
+        await index.publish([(item.passage.document_key, revision)])
+
+
+def on_disk(folder: Path, part: str) -> int:
+    """Bytes that the files of one part of the shard take."""
+    return sum(file.stat().st_blocks * 512 for file in folder.glob(f"**/{part}/**/*") if file.is_file())
+
+
+async def test_replaced_passages_give_their_room_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge_shard, "WRITES_BETWEEN_UPKEEP", 1_000)
+    index = EdgePassageIndex(tmp_path, CONTRACT)
+    sizes = []
+    for revision in range(1, REVISIONS + 1):
+        await replace_all(index, revision)
+        sizes.append(on_disk(tmp_path, "segments"))
+        dense = await index.nearest("kb", VECTOR, limit=DOCUMENTS * 2)
+        lexical = await index.matching("kb", TERMS, limit=DOCUMENTS * 2)
+        for found in (dense, lexical):
+            assert sorted(hit.passage.document_key for hit in found) == [key_of(each) for each in range(DOCUMENTS)]
+            assert {hit.passage.revision for hit in found} == {revision}
+    assert max(sizes) < 2 * max(sizes[:20])
+    assert on_disk(tmp_path, "wal") < WAL_BYTES < DOCUMENTS * REVISIONS * len(TEXT.encode())
+    await index.close()
+    again = EdgePassageIndex(tmp_path, CONTRACT)
+    assert await again.published() == [(key_of(document), REVISIONS) for document in range(DOCUMENTS)]
+    await again.close()
+
+
+async def test_a_record_that_changes_for_ever_stays_as_small(tmp_path: Path) -> None:
+    registry = EdgeRegistry(tmp_path)
+    original = Original(key="kb/d", sha256="0" * 64, size_bytes=1, media_type="text/plain")
+    documents = [
+        new_document("kb", f"d{number}", original, key=key_of(number), title="", metadata={}) for number in range(64)
+    ]
+    for _ in range(50):
+        documents = await saved(registry, documents)
+    before = heap_bytes()
+    for _ in range(300):
+        documents = await saved(registry, documents)
+    assert heap_bytes() - before < 300 * 64 * 300
+    await registry.close()
+
+
+async def saved(registry: EdgeRegistry, documents: list[Document]) -> list[Document]:
+    """The records written again, each at a time of its own."""
+    later = [msgspec.structs.replace(each, updated_at=each.updated_at + timedelta(seconds=1)) for each in documents]
+    return [each for each in await registry.save(later) if each]
+
+
+def heap_bytes() -> int:
+    """This process's own pages, files not counted."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:")) * 1024
