@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from phoserve.documents import Passage
 from phoserve.errors import InvalidInput
 from phoserve.evaluation import Estimate, Ranking, evaluate, ndcg
 from phoserve.fusion import fuse
-from phoserve.retrieval import Hit, Query, Retriever, SearchMode
+from phoserve.retrieval import Candidate, Query, Retriever, SearchMode
 from phoserve.text import TextPipeline, query_terms
 from phoserve.timings import Timings
 
@@ -74,8 +74,8 @@ async def candidates_of(
     """Index the corpus, search for every query; also the model's own weights."""
     with tempfile.TemporaryDirectory(prefix="phoserve-eval-") as folder:
         async with _retriever(model, Path(folder), report) as (retriever, tools):
-            await _index(corpus, retriever, tools, report)
-            return await _search(queries, retriever, report), tools.text.contract.fusion
+            rows = await _index(corpus, retriever, tools, report)
+            return await _search(queries, rows, retriever, report), tools.text.contract.fusion
 
 
 def measured(
@@ -143,29 +143,37 @@ async def _retriever(model: Path, folder: Path, report: Reporter) -> AsyncIterat
             await embedder.close()
 
 
-async def _index(corpus: Sequence[CorpusRow], retriever: Retriever, tools: StagingTools, report: Reporter) -> None:
+async def _index(
+    corpus: Sequence[CorpusRow], retriever: Retriever, tools: StagingTools, report: Reporter
+) -> dict[str, str]:
+    """Which row each passage, by id, was made of."""
+    rows_of: dict[str, str] = {}
     key = uuid.UUID(int=0).hex
     with report.step("Indexing the corpus", total=len(corpus)) as bar:
         for first in range(0, len(corpus), BATCH):
             rows = corpus[first : first + BATCH]
             passages = [_passage(row, first + offset, key) for offset, row in enumerate(rows)]
             await retriever.index.stage(await indexed(passages, tools))
+            rows_of |= {passage.id: passage.document_id for passage in passages}
             bar.done(first + len(rows))
         await retriever.index.publish([(key, 1)])
+    return rows_of
 
 
-async def _search(queries: Sequence[str], retriever: Retriever, report: Reporter) -> Candidates:
+async def _search(
+    queries: Sequence[str], rows_of: Mapping[str, str], retriever: Retriever, report: Reporter
+) -> Candidates:
     found = Candidates({}, {})
     gate = asyncio.Semaphore(QUERIES_AT_ONCE)
     with report.step("Searching", total=len(queries)) as bar:
 
         async def search(query: str) -> None:
             async with gate:
-                hits = await retriever.candidates(
+                candidates = await retriever.candidates(
                     COLLECTION, Query(text=query), deadline=Deadline.after(TIMEOUT_S), timings=Timings()
                 )
-            found.dense[query] = _scores(hits, "dense_score")
-            found.lexical[query] = _scores(hits, "lexical_score")
+            found.dense[query] = _scores(candidates, rows_of, "dense_score")
+            found.lexical[query] = _scores(candidates, rows_of, "lexical_score")
             bar.done(len(found.dense))
 
         async with asyncio.TaskGroup() as group:
@@ -174,8 +182,8 @@ async def _search(queries: Sequence[str], retriever: Retriever, report: Reporter
     return found
 
 
-def _scores(hits: Sequence[Hit], part: str) -> dict[str, float]:
-    scored: list[tuple[str, Any]] = [(hit.passage.document_id, getattr(hit, part)) for hit in hits]
+def _scores(candidates: Sequence[Candidate], rows_of: Mapping[str, str], part: str) -> dict[str, float]:
+    scored: list[tuple[str, Any]] = [(rows_of[each.id], getattr(each, part)) for each in candidates]
     ranked = sorted((each for each in scored if each[1] is not None), key=lambda each: -each[1])
     return dict(ranked)
 

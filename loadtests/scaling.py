@@ -35,7 +35,7 @@ from cli.benchmark.texts import read_passages, read_queries
 from phoserve.adapters.edge_index import EdgePassageIndex
 from phoserve.contract import InputType
 from phoserve.documents import Passage
-from phoserve.ports import IndexedPassage, ScoredPassage
+from phoserve.ports import IndexedPassage, ScoredId
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
 from phoserve.text.lexical import SparseVector, passage_terms, query_terms
@@ -96,8 +96,10 @@ async def measure(corpus: Corpus, *, bits: Literal[8, 32]) -> list[Measurement]:
     async def dense(index: EdgePassageIndex) -> dict[str, float]:
         asked = corpus.queries
         hits, times = await _each(lambda q: index.nearest(COLLECTION, asked[q], limit=TOP_K), len(asked))
-        rows = zip(hits, corpus.nearest, strict=True)
-        same = [len({hit.passage.ordinal for hit in each} & set(row)) for each, row in rows]
+        same = []
+        for each, row in zip(hits, corpus.nearest, strict=True):
+            passages = await index.find(COLLECTION, [hit.id for hit in each])
+            same.append(len({passage.ordinal for passage in passages.values()} & set(row)))
         return {"recall_at_10": float(np.mean(same)) / TOP_K, **times}
 
     with tempfile.TemporaryDirectory() as folder:
@@ -147,8 +149,8 @@ def _passages(pipeline: TextPipeline, corpus: Corpus) -> Iterator[IndexedPassage
 
 
 async def _each(
-    search: Callable[[int], Awaitable[list[ScoredPassage]]], count: int
-) -> tuple[list[list[ScoredPassage]], dict[str, float]]:
+    search: Callable[[int], Awaitable[list[ScoredId]]], count: int
+) -> tuple[list[list[ScoredId]], dict[str, float]]:
     """Every answer, and the percentiles of their times."""
     found, times = [], []
     for query in range(count):

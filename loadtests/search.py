@@ -61,7 +61,7 @@ async def alone(url: str, path: str, queries: Sequence[str], mode: str) -> dict[
         ms = json.loads(reply.body)["timings_ms"]
         by_vector = ms.get("embed", 0.0) + ms.get("search_dense", 0.0)
         walls.append(wall)
-        overheads.append(wall - max(by_vector, ms.get("search_lexical", 0.0)))
+        overheads.append(wall - max(by_vector, ms.get("search_lexical", 0.0)) - ms.get("read", 0.0))
     connection.close()
     return {"queries": len(queries), **percentiles("wall_ms", walls), **percentiles("overhead_ms", overheads)}
 

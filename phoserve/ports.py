@@ -71,10 +71,10 @@ class IndexedPassage:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredPassage:
-    """A passage found by a search; scores of one search compare, those of different methods do not."""
+class ScoredId:
+    """The id of a passage found by a search; scores of one search compare, those of different methods do not."""
 
-    passage: Passage
+    id: str
     score: float
 
 
@@ -112,14 +112,18 @@ class PassageIndex(Protocol):
 
     async def nearest(
         self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
-    ) -> list[ScoredPassage]:
+    ) -> list[ScoredId]:
         """The published passages whose vectors are closest to `vector`, float32 of shape (dim,), best first."""
         ...
 
     async def matching(
         self, collection: str, terms: Terms, *, limit: int, where: Filter | None = None
-    ) -> list[ScoredPassage]:
+    ) -> list[ScoredId]:
         """The published passages with the highest BM25 score for `terms`, best first."""
+        ...
+
+    async def find(self, collection: str, passage_ids: Sequence[str]) -> Mapping[str, Passage]:
+        """Those of the passages that are published still, by id."""
         ...
 
     async def passages(self, collection: str, document_key: str) -> list[Passage]:

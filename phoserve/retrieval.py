@@ -1,6 +1,7 @@
 """Find the passages that best answer a query: by meaning, by words, or by both."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +18,7 @@ from phoserve.errors import InvalidInput, PhoserveError
 from phoserve.filters import Filter
 from phoserve.fusion import FUSION_DEPTH, fuse
 from phoserve.highlights import Span, highlights
-from phoserve.ports import Embedder, PassageIndex, Reranker, ScoredPassage, Terms
+from phoserve.ports import Embedder, PassageIndex, Reranker, ScoredId, Terms
 from phoserve.timings import Timings
 
 OVERFETCH: Final = 4
@@ -51,25 +52,41 @@ class Query:
 
     @property
     def depth(self) -> int:
-        """How many passages of each kind to ask the index for: the page, and one more that tells of the next."""
-        window = (self.offset + self.top_k) * (OVERFETCH if self.per_document else 1) + 1
-        many = self.mode is SearchMode.HYBRID or self.per_document is not None
-        least = FUSION_DEPTH if many else RERANK_DEPTH if self.rerank else 0
-        return max(window, least)
+        """How many candidates of each kind to ask the index for: spare ones cost little."""
+        return max(self.window, FUSION_DEPTH)
+
+    @property
+    def window(self) -> int:
+        """How many candidates the page is most likely made of, with one more that tells of the next."""
+        return (self.offset + self.top_k) * (OVERFETCH if self.per_document else 1) + 1
 
 
-class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """A passage found. The parts of its score are None where that kind of search did not find it."""
+class Scores(msgspec.Struct, frozen=True, kw_only=True):
+    """How well a passage answers. The parts are None where that kind of search did not find it."""
 
-    passage: Passage
     score: float
     dense_score: float | None = None
     """Cosine."""
     lexical_score: float | None = None
     """BM25."""
     rerank_score: float | None = None
+
+
+class Candidate(Scores, frozen=True, kw_only=True):
+    """A passage that may be shown: one in ten is, so it has not been read."""
+
+    id: str
+
+
+class Hit(Scores, frozen=True, kw_only=True):
+    """A passage found."""
+
+    passage: Passage
     highlights: tuple[Span, ...] = ()
     """Spans of the passage's text that hold the query's words."""
+
+
+Read = tuple[Candidate, Passage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +119,24 @@ class Retriever:
         candidates = await self.candidates(collection, query, deadline=deadline, timings=timings)
         if query.rerank and self.reranker:
             with timings.stage("rerank"):
-                candidates = await _reranked(query.text, candidates, self.reranker, deadline)
-        return _page(candidates, query)
+                candidates = await self._reranked(collection, query.text, candidates, self.reranker, deadline)
+        if query.min_score is not None:
+            candidates = [each for each in candidates if each.score >= query.min_score]
+        with timings.stage("read"):
+            shown = await self._shown(collection, candidates, query)
+        return _page(shown, query)
 
-    async def candidates(self, collection: str, query: Query, *, deadline: Deadline, timings: Timings) -> list[Hit]:
-        """All that may become a page, best first, without highlights."""
+    async def candidates(
+        self, collection: str, query: Query, *, deadline: Deadline, timings: Timings
+    ) -> list[Candidate]:
+        """All that may become a page, best first."""
         match query.mode:
             case SearchMode.DENSE:
                 dense = await self._dense(collection, query, deadline, timings)
-                return [Hit(passage=each.passage, score=each.score, dense_score=each.score) for each in dense]
+                return [Candidate(id=each.id, score=each.score, dense_score=each.score) for each in dense]
             case SearchMode.LEXICAL:
                 lexical = await self._lexical(collection, query, timings)
-                return [Hit(passage=each.passage, score=each.score, lexical_score=each.score) for each in lexical]
+                return [Candidate(id=each.id, score=each.score, lexical_score=each.score) for each in lexical]
             case SearchMode.HYBRID:
                 dense, lexical = await _together(
                     self._dense(collection, query, deadline, timings), self._lexical(collection, query, timings)
@@ -121,7 +144,7 @@ class Retriever:
                 with timings.stage("fuse"):
                     return _blended(dense, lexical, query.weights or self.embedder.contract.fusion)
 
-    async def _dense(self, collection: str, query: Query, deadline: Deadline, timings: Timings) -> list[ScoredPassage]:
+    async def _dense(self, collection: str, query: Query, deadline: Deadline, timings: Timings) -> list[ScoredId]:
         with timings.stage("embed"):
             embeddings = await self.embedder.embed(
                 [query.text], input_type=InputType.QUERY, timeout_s=deadline.left_s()
@@ -129,7 +152,7 @@ class Retriever:
         with timings.stage("search_dense"):
             return await self.index.nearest(collection, embeddings.vectors[0], limit=query.depth, where=query.where)
 
-    async def _lexical(self, collection: str, query: Query, timings: Timings) -> list[ScoredPassage]:
+    async def _lexical(self, collection: str, query: Query, timings: Timings) -> list[ScoredId]:
         with timings.stage("terms"):
             terms = self.terms_of(query.text)
         if not len(terms.indices):
@@ -137,79 +160,94 @@ class Retriever:
         with timings.stage("search_lexical"):
             return await self.index.matching(collection, terms, limit=query.depth, where=query.where)
 
+    async def _reranked(
+        self, collection: str, text: str, candidates: list[Candidate], reranker: Reranker, deadline: Deadline
+    ) -> list[Candidate]:
+        """The best `RERANK_DEPTH` by the reranker's score; the others follow as they were, below them."""
+        best, rest = await self._read(collection, candidates[:RERANK_DEPTH]), candidates[RERANK_DEPTH:]
+        if not best:
+            return rest
+        scores = await reranker.rerank(text, [passage.text for _, passage in best], timeout_s=deadline.left_s())
+        ranked = [
+            replace(candidate, score=score, rerank_score=score)
+            for (candidate, _), score in zip(best, map(float, scores), strict=True)
+        ]
+        ranked.sort(key=lambda candidate: -candidate.score)
+        return ranked + [replace(candidate, score=min(0.0, ranked[-1].score)) for candidate in rest]
 
-def _blended(dense: Sequence[ScoredPassage], lexical: Sequence[ScoredPassage], weights: Fusion) -> list[Hit]:
+    async def _shown(self, collection: str, candidates: Sequence[Candidate], query: Query) -> list[Read]:
+        """Enough for the page and one more. What has gone since it was found makes room for the next."""
+        shown: list[Read] = []
+        for start in range(0, len(candidates), query.window):
+            shown += await self._read(collection, candidates[start : start + query.window])
+            shown = _thinned(_newest(shown), query.per_document)
+            if len(shown) > query.offset + query.top_k:
+                break
+        return shown
+
+    async def _read(self, collection: str, candidates: Sequence[Candidate]) -> list[Read]:
+        """The candidates that are there still, in order, with their passages."""
+        passages = await self.index.find(collection, [each.id for each in candidates]) if candidates else {}
+        return [(each, passages[each.id]) for each in candidates if each.id in passages]
+
+
+def _blended(dense: Sequence[ScoredId], lexical: Sequence[ScoredId], weights: Fusion) -> list[Candidate]:
     """Both lists as one. Past the depth that the weights were chosen for, passages follow with score 0, in turns."""
-    by_dense = {_key(each.passage): each for each in dense}
-    by_lexical = {_key(each.passage): each for each in lexical}
-    blended = dict(
-        fuse(
-            {key: each.score for key, each in islice(by_dense.items(), FUSION_DEPTH)},
-            {key: each.score for key, each in islice(by_lexical.items(), FUSION_DEPTH)},
-            weights,
-        )
-    )
+    by_dense = {each.id: each.score for each in dense}
+    by_lexical = {each.id: each.score for each in lexical}
+    best_dense, best_lexical = (dict(islice(each.items(), FUSION_DEPTH)) for each in (by_dense, by_lexical))
+    blended = dict(fuse(best_dense, best_lexical, weights))
     for pair in zip_longest(list(by_lexical)[FUSION_DEPTH:], list(by_dense)[FUSION_DEPTH:]):
-        for key in pair:
-            if key is not None:
-                blended.setdefault(key, 0.0)
+        for id_ in pair:
+            if id_ is not None:
+                blended.setdefault(id_, 0.0)
     return [
-        Hit(
-            passage=(by_lexical.get(key) or by_dense[key]).passage,
-            score=score,
-            dense_score=by_dense[key].score if key in by_dense else None,
-            lexical_score=by_lexical[key].score if key in by_lexical else None,
-        )
-        for key, score in blended.items()
+        Candidate(id=id_, score=score, dense_score=by_dense.get(id_), lexical_score=by_lexical.get(id_))
+        for id_, score in blended.items()
     ]
 
 
-def _key(passage: Passage) -> tuple[str, int, int]:
-    """What a passage's id is computed from, which takes longer."""
-    return passage.document_key, passage.revision, passage.ordinal
+def _newest(read: Sequence[Read]) -> list[Read]:
+    """Without older revisions: a search may fall between the two writes that publish a revision."""
+    latest: dict[str, int] = {}
+    for _, passage in read:
+        latest[passage.document_key] = max(latest.get(passage.document_key, 0), passage.revision)
+    return [each for each in read if each[1].revision == latest[each[1].document_key]]
 
 
-async def _reranked(text: str, candidates: list[Hit], reranker: Reranker, deadline: Deadline) -> list[Hit]:
-    """The best `RERANK_DEPTH` by the reranker's score; the others follow as they were, below them."""
-    best, rest = candidates[:RERANK_DEPTH], candidates[RERANK_DEPTH:]
-    if not best:
-        return []
-    scores = await reranker.rerank(text, [hit.passage.text for hit in best], timeout_s=deadline.left_s())
-    ranked = [
-        replace(hit, score=score, rerank_score=score) for hit, score in zip(best, map(float, scores), strict=True)
-    ]
-    ranked.sort(key=lambda hit: -hit.score)
-    return ranked + [replace(hit, score=min(0.0, ranked[-1].score)) for hit in rest]
-
-
-def _page(candidates: list[Hit], query: Query) -> Found:
-    if query.min_score is not None:
-        candidates = [hit for hit in candidates if hit.score >= query.min_score]
-    if query.per_document is not None:
-        candidates = _thinned(candidates, query.per_document)
-    end = query.offset + query.top_k
-    hits = [
-        replace(hit, highlights=tuple(highlights(query.text, hit.passage.text)))
-        for hit in candidates[query.offset : end]
-    ]
-    return Found(hits, more=len(candidates) > end)
-
-
-def _thinned(candidates: Sequence[Hit], per_document: int) -> list[Hit]:
+def _thinned(read: list[Read], per_document: int | None) -> list[Read]:
     """One long document can own every near passage: keep the best few of each."""
-    kept: dict[str, int] = {}
-    thinned: list[Hit] = []
-    for hit in candidates:
-        document_id = hit.passage.document_id
-        if kept.setdefault(document_id, 0) < per_document:
-            kept[document_id] += 1
-            thinned.append(hit)
+    if per_document is None:
+        return read
+    kept: Counter[str] = Counter()
+    thinned: list[Read] = []
+    for candidate, passage in read:
+        kept[passage.document_id] += 1
+        if kept[passage.document_id] <= per_document:
+            thinned.append((candidate, passage))
     return thinned
 
 
+def _page(shown: Sequence[Read], query: Query) -> Found:
+    end = query.offset + query.top_k
+    hits = [_hit(candidate, passage, query.text) for candidate, passage in shown[query.offset : end]]
+    return Found(hits, more=len(shown) > end)
+
+
+def _hit(candidate: Candidate, passage: Passage, query: str) -> Hit:
+    return Hit(
+        passage=passage,
+        score=candidate.score,
+        dense_score=candidate.dense_score,
+        lexical_score=candidate.lexical_score,
+        rerank_score=candidate.rerank_score,
+        highlights=tuple(highlights(query, passage.text)),
+    )
+
+
 async def _together(
-    first: Coroutine[Any, Any, list[ScoredPassage]], second: Coroutine[Any, Any, list[ScoredPassage]]
-) -> tuple[list[ScoredPassage], list[ScoredPassage]]:
+    first: Coroutine[Any, Any, list[ScoredId]], second: Coroutine[Any, Any, list[ScoredId]]
+) -> tuple[list[ScoredId], list[ScoredId]]:
     """Both results; where one fails the other is cancelled and the first failure raised."""
     try:
         async with asyncio.TaskGroup() as group:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,16 +26,17 @@ from phoserve.adapters.points import (
     BM25,
     DENSE,
     LIVE,
+    SHOWN,
     STAGED,
     VectorSpace,
-    newest,
     passage_of,
     passage_payload,
+    published_passages,
 )
 from phoserve.contract import ModelContract
 from phoserve.documents import Passage
 from phoserve.filters import Filter
-from phoserve.ports import CHARGE_KNOWN_FOR_S, IndexedPassage, ScoredPassage, Terms
+from phoserve.ports import CHARGE_KNOWN_FOR_S, IndexedPassage, ScoredId, Terms
 
 POINTS_PER_WRITE: Final = 16
 """The engine holds the interpreter's lock while it writes: short writes let searches in between."""
@@ -104,19 +105,25 @@ class EdgePassageIndex:
 
     async def nearest(
         self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
-    ) -> list[ScoredPassage]:
+    ) -> list[ScoredId]:
         """The published passages whose vectors are closest to `vector`, float32 of shape (dim,), best first."""
         return await self._search(edge.Query.Nearest(vector.tolist(), using=DENSE), collection, limit, where)
 
     async def matching(
         self, collection: str, terms: Terms, *, limit: int, where: Filter | None = None
-    ) -> list[ScoredPassage]:
+    ) -> list[ScoredId]:
         """The published passages with the highest BM25 score for `terms`, best first."""
         if not len(terms.indices):
             return []
         # How rare a term is depends on this collection alone: other tenants neither help nor show through.
         corpus = edge.SearchParams(idf=edge.IdfParams(corpus=_live(collection)))
         return await self._search(edge.Query.Nearest(_sparse(terms), using=BM25), collection, limit, where, corpus)
+
+    async def find(self, collection: str, passage_ids: Sequence[str]) -> Mapping[str, Passage]:
+        """Those of the passages that are published still, by id."""
+        ids: list[Any] = list(passage_ids)
+        records = await self._shard.read(lambda shard: shard.retrieve(ids, SHOWN, False))
+        return published_passages(collection, records)
 
     async def passages(self, collection: str, document_key: str) -> list[Passage]:
         """The document's published passages, in order."""
@@ -182,13 +189,13 @@ class EdgePassageIndex:
 
     async def _search(
         self, query: Any, collection: str, limit: int, where: Filter | None, params: edge.SearchParams | None = None
-    ) -> list[ScoredPassage]:
+    ) -> list[ScoredId]:
         extra = [condition_of(where)] if where is not None else []
         request = edge.QueryRequest(
-            limit=limit, query=query, filter=_live(collection, *extra), with_payload=["passage"], params=params
+            limit=limit, query=query, filter=_live(collection, *extra), with_payload=False, params=params
         )
         points = await self._shard.read(lambda shard: shard.query(request))
-        return newest([ScoredPassage(passage_of(point.payload), point.score) for point in points])
+        return [ScoredId(str(point.id), point.score) for point in points]
 
     async def _delete(self, condition: edge.Filter) -> None:
         await self._shard.write(lambda shard: shard.update(edge.UpdateOperation.delete_points_by_filter(condition)))

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -24,7 +24,7 @@ from phoserve.contract import ModelContract
 from phoserve.documents import Passage
 from phoserve.errors import Unavailable
 from phoserve.filters import Filter
-from phoserve.ports import IndexedPassage, PassageIndex, ScoredPassage, Terms
+from phoserve.ports import IndexedPassage, PassageIndex, ScoredId, Terms
 
 CLOSE_TIMEOUT_S: Final = 30.0
 
@@ -85,15 +85,19 @@ class EdgeProcessIndex:
 
     async def nearest(
         self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
-    ) -> list[ScoredPassage]:
+    ) -> list[ScoredId]:
         """See `PassageIndex`."""
         return _scored(await self._call("nearest", collection, vector, limit=limit, where=where))
 
     async def matching(
         self, collection: str, terms: Terms, *, limit: int, where: Filter | None = None
-    ) -> list[ScoredPassage]:
+    ) -> list[ScoredId]:
         """See `PassageIndex`."""
         return _scored(await self._call("matching", collection, terms, limit=limit, where=where))
+
+    async def find(self, collection: str, passage_ids: Sequence[str]) -> Mapping[str, Passage]:
+        """See `PassageIndex`."""
+        return msgspec.msgpack.decode(await self._call("find", collection, passage_ids), type=dict[str, Passage])
 
     async def passages(self, collection: str, document_key: str) -> list[Passage]:
         """See `PassageIndex`."""
@@ -182,5 +186,5 @@ class EdgeProcessIndex:
             process.kill()
 
 
-def _scored(found: bytes) -> list[ScoredPassage]:
-    return msgspec.msgpack.decode(found, type=list[ScoredPassage])
+def _scored(found: bytes) -> list[ScoredId]:
+    return msgspec.msgpack.decode(found, type=list[ScoredId])

@@ -20,7 +20,7 @@ from phoserve.adapters.points import VectorSpace
 from phoserve.errors import PhoserveError
 
 CLOSE: Final = "close"
-SEARCHES: Final = ("nearest", "matching")
+SEARCHES: Final = ("nearest", "matching", "find")
 
 
 async def serve(folder: Path, space: VectorSpace, calls: int, results: int) -> None:
@@ -44,7 +44,7 @@ async def serve(folder: Path, space: VectorSpace, calls: int, results: int) -> N
         reply: tuple[int, Any, Exception | None]
         try:
             result = await getattr(index, method)(*arguments, **named)
-            # A hundred passages are packed in a tenth of the time that pickle takes.
+            # A hundred candidates are packed in a tenth of the time that pickle takes.
             reply = (number, msgspec.msgpack.encode(result) if method in SEARCHES else result, None)
         except Exception as error:  # the caller is to hear of any
             reply = (number, None, _portable(error))

@@ -1,19 +1,20 @@
 """What both engines' points have in common."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from phoserve.documents import Passage
-from phoserve.ports import ScoredPassage
 
 DENSE: Final = "dense"
 BM25: Final = "bm25"
 STAGED: Final = "staged"
 LIVE: Final = "live"
+SHOWN: Final = ["passage", "visibility"]
+"""The fields that tell whether a passage is shown, and what of it."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _IDS: Final = uuid.UUID("8c0b3f6e-5f5e-5b3f-9a57-1f1f6f0b7d11")
 
@@ -57,10 +58,7 @@ def passage_of(payload: Any) -> Passage:
     return msgspec.json.decode(payload["passage"], type=Passage)
 
 
-def newest(hits: Sequence[ScoredPassage]) -> list[ScoredPassage]:
-    """`hits` without older revisions: a search may fall between the two writes that publish a revision."""
-    latest: dict[str, int] = {}
-    for hit in hits:
-        key = hit.passage.document_key
-        latest[key] = max(latest.get(key, 0), hit.passage.revision)
-    return [hit for hit in hits if hit.passage.revision == latest[hit.passage.document_key]]
+def published_passages(collection: str, records: Iterable[Any]) -> dict[str, Passage]:
+    """By id, the passages of those records, read with `SHOWN`, that searches of the collection may show."""
+    live = {str(each.id): passage_of(each.payload) for each in records if each.payload["visibility"] == LIVE}
+    return {id_: passage for id_, passage in live.items() if passage.collection == collection}

@@ -8,7 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from qdrant_client import AsyncQdrantClient, models
 
-from phoserve.adapters.points import BM25, DENSE, LIVE, STAGED, VectorSpace, newest, passage_of, passage_payload
+from phoserve.adapters.points import (
+    BM25,
+    DENSE,
+    LIVE,
+    SHOWN,
+    STAGED,
+    VectorSpace,
+    passage_of,
+    passage_payload,
+    published_passages,
+)
 from phoserve.adapters.qdrant_server import (
     Layout,
     QdrantCollection,
@@ -22,7 +32,7 @@ from phoserve.adapters.qdrant_server import (
 from phoserve.contract import ModelContract
 from phoserve.documents import Passage
 from phoserve.filters import Filter
-from phoserve.ports import CHARGE_KNOWN_FOR_S, IndexedPassage, ScoredPassage, Terms
+from phoserve.ports import CHARGE_KNOWN_FOR_S, IndexedPassage, ScoredId, Terms
 
 ALIAS: Final = "passages"
 """Names the collection of the model that serves: what backups, dashboards and people look at."""
@@ -84,19 +94,24 @@ class QdrantPassageIndex:
 
     async def nearest(
         self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
-    ) -> list[ScoredPassage]:
+    ) -> list[ScoredId]:
         """The published passages whose vectors are closest to `vector`, float32 of shape (dim,), best first."""
         return await self._search(collection, limit, where, query=vector.tolist(), using=DENSE)
 
     async def matching(
         self, collection: str, terms: Terms, *, limit: int, where: Filter | None = None
-    ) -> list[ScoredPassage]:
+    ) -> list[ScoredId]:
         """The published passages with the highest BM25 score for `terms`, best first."""
         if not len(terms.indices):
             return []
         # How rare a term is depends on this collection alone: other tenants neither help nor show through.
         corpus = models.SearchParams(idf=models.IdfCorpusParams(corpus=_live(collection)))
         return await self._search(collection, limit, where, query=_sparse(terms), using=BM25, search_params=corpus)
+
+    async def find(self, collection: str, passage_ids: Sequence[str]) -> Mapping[str, Passage]:
+        """Those of the passages that are published still, by id."""
+        records = await self._collection.call("retrieve", ids=list(passage_ids), with_payload=list(SHOWN))
+        return published_passages(collection, records)
 
     async def passages(self, collection: str, document_key: str) -> list[Passage]:
         """The document's published passages, in order."""
@@ -152,12 +167,12 @@ class QdrantPassageIndex:
     async def close(self) -> None:
         """The client is closed by whoever made it."""
 
-    async def _search(self, collection: str, limit: int, where: Filter | None, **arguments: Any) -> list[ScoredPassage]:
+    async def _search(self, collection: str, limit: int, where: Filter | None, **arguments: Any) -> list[ScoredId]:
         condition = _live(collection, *([condition_of(where)] if where is not None else []))
         answer = await self._collection.call(
-            "query_points", query_filter=condition, limit=limit, with_payload=["passage"], **arguments
+            "query_points", query_filter=condition, limit=limit, with_payload=False, **arguments
         )
-        return newest([ScoredPassage(passage_of(point.payload), point.score) for point in answer.points])
+        return [ScoredId(str(point.id), point.score) for point in answer.points]
 
     async def _listed(self, visibility: str) -> list[tuple[str, int]]:
         condition = models.Filter(must=[equal("visibility", visibility)])

@@ -1,6 +1,6 @@
 """What every PassageIndex promises."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from phoserve.contract import ModelContract
 from phoserve.documents import Passage
 from phoserve.errors import InvalidInput
 from phoserve.filters import All, AnyOf, Exists, Filter, Match, Not, Range
-from phoserve.ports import IndexedPassage, PassageIndex
+from phoserve.ports import IndexedPassage, PassageIndex, ScoredId
 from phoserve.text.lexical import SparseVector
 from tests.support.qdrant_server import qdrant_client
 
@@ -69,7 +69,13 @@ async def published(index: PassageIndex, *passages: IndexedPassage) -> None:
 
 async def found(index: PassageIndex, where: Filter | None = None, *, collection: str = "kb") -> set[int]:
     hits = await index.nearest(collection, towards(0), limit=100, where=where)
-    return {hit.passage.ordinal for hit in hits}
+    return {passage.ordinal for passage in await read(index, hits, collection=collection)}
+
+
+async def read(index: PassageIndex, hits: Sequence[ScoredId], *, collection: str = "kb") -> list[Passage]:
+    """What was found, in order; all of it is there."""
+    passages = await index.find(collection, [hit.id for hit in hits])
+    return [passages[hit.id] for hit in hits]
 
 
 async def test_staged_passages_are_not_found(index: PassageIndex) -> None:
@@ -84,11 +90,24 @@ async def test_published_passages_are_found_as_they_were_given(index: PassageInd
     items = [passage(0, year=2024), passage(1), passage(2)]
     await published(index, *items)
     nearest = await index.nearest("kb", towards(1), limit=2)
-    assert nearest[0].passage == items[1].passage
+    assert (await read(index, nearest))[0] == items[1].passage
     assert nearest[0].score > nearest[1].score
-    assert [hit.passage for hit in await index.matching("kb", terms(2), limit=5)] == [items[2].passage]
+    assert await read(index, await index.matching("kb", terms(2), limit=5)) == [items[2].passage]
     assert await index.staged() == []
     assert await index.count("kb") == 3
+
+
+async def test_what_is_not_published_is_not_read(index: PassageIndex) -> None:
+    here, staged, gone = passage(0), passage(0, revision=2), passage(0, key=OTHER_KEY)
+    elsewhere = passage(0, key="0" * 31 + "3", collection="other")
+    await published(index, here, gone, elsewhere)
+    await index.stage([staged])
+    await index.discard(OTHER_KEY, up_to=1)
+    ids = [each.passage.id for each in (staged, elsewhere, gone, here)]
+    assert await index.find("kb", ids) == {here.passage.id: here.passage}
+    await index.publish([(KEY, 2)])
+    assert await index.find("kb", ids) == {staged.passage.id: staged.passage}
+    assert await index.find("kb", []) == {}
 
 
 async def test_no_terms_match_nothing(index: PassageIndex) -> None:

@@ -50,7 +50,8 @@ async def filled(index: EdgeProcessIndex) -> None:
 async def test_it_is_the_index_of_the_folder(index: EdgeProcessIndex, tmp_path: Path) -> None:
     await filled(index)
     found = await index.nearest("kb", VECTOR, limit=5, where=Match("even", False))
-    assert [each.passage.text for each in found] == ["đoạn 1"]
+    assert [each.id for each in found] == [passage(1).passage.id]
+    assert [each.text for each in (await index.find("kb", [found[0].id])).values()] == ["đoạn 1"]
     assert len(await index.matching("kb", TERMS, limit=5)) == await index.count("kb") == 2
     assert [each.ordinal for each in await index.passages("kb", KEY)] == [0, 1]
     assert await index.published() == [(KEY, 1)]

@@ -64,7 +64,9 @@ async def engine_rankings(
     await index.publish([(KEY, 1)])
     found = {}
     for query, asked in zip(queries, query_terms(text, queries), strict=True):
-        found[query] = [hit.passage.document_id for hit in await index.matching("c", asked, limit=100)]
+        hits = await index.matching("c", asked, limit=100)
+        passages = await index.find("c", [hit.id for hit in hits])
+        found[query] = [passages[hit.id].document_id for hit in hits]
     await index.close()
     return found
 

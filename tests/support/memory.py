@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from phoserve.documents import Collection, Document, DocumentState, Passage
 from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput, NotFound, TooLarge
 from phoserve.filters import All, AnyOf, Exists, Filter, Match, Not, Range
-from phoserve.ports import DocumentPage, IndexedPassage, ScoredPassage, StoredSource, Task, Terms
+from phoserve.ports import DocumentPage, IndexedPassage, ScoredId, StoredSource, Task, Terms
 
 
 class MemoryRegistry:
@@ -159,16 +159,20 @@ class MemoryIndex:
 
     async def nearest(
         self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
-    ) -> list[ScoredPassage]:
-        found = [ScoredPassage(e.passage, float(e.vector @ vector)) for e in self._of(collection, where)]
+    ) -> list[ScoredId]:
+        found = [ScoredId(e.passage.id, float(e.vector @ vector)) for e in self._of(collection, where)]
         return sorted(found, key=lambda each: -each.score)[:limit]
 
     async def matching(
         self, collection: str, terms: Terms, *, limit: int, where: Filter | None = None
-    ) -> list[ScoredPassage]:
+    ) -> list[ScoredId]:
         wanted = set(terms.indices.tolist())
-        found = [ScoredPassage(each.passage, _overlap(each, wanted)) for each in self._of(collection, where)]
+        found = [ScoredId(each.passage.id, _overlap(each, wanted)) for each in self._of(collection, where)]
         return sorted((each for each in found if each.score > 0), key=lambda each: -each.score)[:limit]
+
+    async def find(self, collection: str, passage_ids: Sequence[str]) -> Mapping[str, Passage]:
+        there = {each.passage.id: each.passage for each in self._of(collection)}
+        return {id_: there[id_] for id_ in passage_ids if id_ in there}
 
     async def passages(self, collection: str, document_key: str) -> list[Passage]:
         found = [e.passage for e in self._of(collection) if e.passage.document_key == document_key]

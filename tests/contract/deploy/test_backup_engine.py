@@ -36,7 +36,8 @@ async def found(index: PassageIndex) -> list[tuple[int, int]]:
     for number in range(0, PASSAGES, 50):
         [near] = await index.nearest("kb", _vector(number), limit=1)
         [match] = await index.matching("kb", _terms(number), limit=1)
-        best.append((near.passage.ordinal, match.passage.ordinal))
+        passages = await index.find("kb", [near.id, match.id])
+        best.append((passages[near.id].ordinal, passages[match.id].ordinal))
     return best
 
 

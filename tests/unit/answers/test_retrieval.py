@@ -2,7 +2,7 @@
 
 import asyncio
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -14,7 +14,7 @@ from phoserve.deadline import Deadline
 from phoserve.documents import Passage
 from phoserve.errors import DeadlineExceeded, InvalidInput, Unavailable
 from phoserve.highlights import highlights
-from phoserve.ports import ScoredPassage
+from phoserve.ports import ScoredId
 from phoserve.query_cache import CachingEmbedder
 from phoserve.retrieval import Found, Query, Retriever, SearchMode
 from phoserve.text import SparseVector
@@ -23,39 +23,49 @@ from tests.support.embedders import WordHashEmbedder
 from tests.support.memory import MemoryIndex
 from tests.unit.answers.test_citations import passage
 
+Scored = tuple[Passage, float]
+
 
 @dataclass
 class ScriptedIndex(MemoryIndex):
     """An index that finds what it is told to."""
 
-    dense: Sequence[ScoredPassage] = ()
-    lexical: Sequence[ScoredPassage] = ()
+    dense: Sequence[Scored] = ()
+    lexical: Sequence[Scored] = ()
+    gone: Collection[int] = ()
+    """Ordinals of those that are deleted between the search and the reading."""
     failure: Exception | None = None
     limits: list[int] = field(default_factory=list)
+    read: list[int] = field(default_factory=list)
     was_cancelled: bool = False
 
     def __post_init__(self) -> None:
         super().__init__("f")
 
-    async def nearest(self, *_: object, limit: int, **__: object) -> list[ScoredPassage]:
+    async def nearest(self, *_: object, limit: int, **__: object) -> list[ScoredId]:
         self.limits.append(limit)
         if self.failure:
             raise self.failure
-        return list(self.dense[:limit])
+        return [ScoredId(passage.id, score) for passage, score in self.dense[:limit]]
 
-    async def matching(self, *_: object, limit: int, **__: object) -> list[ScoredPassage]:
+    async def matching(self, *_: object, limit: int, **__: object) -> list[ScoredId]:
         if self.failure:
             try:
                 await asyncio.sleep(10)
             except asyncio.CancelledError:
                 self.was_cancelled = True
                 raise
-        return list(self.lexical[:limit])
+        return [ScoredId(passage.id, score) for passage, score in self.lexical[:limit]]
+
+    async def find(self, _: str, passage_ids: Sequence[str]) -> dict[str, Passage]:
+        self.read.append(len(passage_ids))
+        there = {found.id: found for found, _ in (*self.dense, *self.lexical) if found.ordinal not in self.gone}
+        return {id_: there[id_] for id_ in passage_ids if id_ in there}
 
 
-def scored(ids: Sequence[int], *, per_document: int = 1) -> list[ScoredPassage]:
+def scored(ids: Sequence[int], *, per_document: int = 1) -> list[Scored]:
     """Passages with these ordinals, best first."""
-    return [ScoredPassage(numbered(id_, per_document), 1.0 - rank / 1000) for rank, id_ in enumerate(ids)]
+    return [(numbered(id_, per_document), 1.0 - rank / 1000) for rank, id_ in enumerate(ids)]
 
 
 def numbered(ordinal: int, per_document: int) -> Passage:
@@ -100,6 +110,31 @@ async def test_at_most_so_many_of_each_document() -> None:
     assert [hit.passage.document_id for hit in found.hits] == ["0", "1", "2"]
     assert found.more
     assert not (await search(index, mode=SearchMode.DENSE, per_document=1, top_k=4)).more
+
+
+async def test_only_what_is_shown_is_read() -> None:
+    index = ScriptedIndex(dense=scored(range(100)), lexical=scored(range(100)))
+    assert len((await search(index, top_k=10)).hits) == 10
+    assert index.read == [11]
+
+
+async def test_what_goes_while_it_is_searched_makes_room_for_the_next() -> None:
+    index = ScriptedIndex(dense=scored(range(30)), gone=(0, 2, 3))
+    found = await search(index, mode=SearchMode.DENSE, top_k=4, offset=1)
+    assert ordinals(found) == [4, 5, 6, 7]
+    assert found.more
+    index.gone = range(1, 30)
+    found = await search(index, mode=SearchMode.DENSE, top_k=4)
+    assert ordinals(found) == [0]
+    assert not found.more
+
+
+async def test_a_page_never_mixes_a_document_s_revisions() -> None:
+    old = scored(range(6))
+    new = [(msgspec.structs.replace(found, revision=found.revision + 1), score / 2) for found, score in old[:3]]
+    found = await search(ScriptedIndex(dense=[*old, *new]), mode=SearchMode.DENSE, top_k=9)
+    assert [hit.passage for hit in found.hits] == [passage for passage, _ in new]
+    assert not found.more
 
 
 async def test_one_side_failing_stops_the_other() -> None:
