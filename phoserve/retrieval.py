@@ -52,8 +52,9 @@ class Query:
 
     @property
     def depth(self) -> int:
-        """How many candidates of each kind to ask the index for: spare ones cost little."""
-        return max(self.window, FUSION_DEPTH)
+        """How many candidates of each kind to ask the index for; spare ones replace what goes before it is read."""
+        many = self.mode is SearchMode.HYBRID or self.per_document is not None
+        return max(self.window, FUSION_DEPTH if many else RERANK_DEPTH)
 
     @property
     def window(self) -> int:

@@ -122,7 +122,7 @@ class EdgePassageIndex:
     async def find(self, collection: str, passage_ids: Sequence[str]) -> Mapping[str, Passage]:
         """Those of the passages that are published still, by id."""
         ids: list[Any] = list(passage_ids)
-        records = await self._shard.read(lambda shard: shard.retrieve(ids, SHOWN, False))
+        records = self._shard.query(lambda shard: shard.retrieve(ids, SHOWN, False))
         return published_passages(collection, records)
 
     async def passages(self, collection: str, document_key: str) -> list[Passage]:
@@ -194,7 +194,7 @@ class EdgePassageIndex:
         request = edge.QueryRequest(
             limit=limit, query=query, filter=_live(collection, *extra), with_payload=False, params=params
         )
-        points = await self._shard.read(lambda shard: shard.query(request))
+        points = self._shard.query(lambda shard: shard.query(request))
         return [ScoredId(str(point.id), point.score) for point in points]
 
     async def _delete(self, condition: edge.Filter) -> None:
