@@ -61,8 +61,9 @@ async def test_replaced_passages_give_their_room_back(tmp_path: Path, monkeypatc
         dense = await index.nearest("kb", VECTOR, limit=DOCUMENTS * 2)
         lexical = await index.matching("kb", TERMS, limit=DOCUMENTS * 2)
         for found in (dense, lexical):
-            assert sorted(hit.passage.document_key for hit in found) == [key_of(each) for each in range(DOCUMENTS)]
-            assert {hit.passage.revision for hit in found} == {revision}
+            passages = [(await index.find("kb", [hit.id]))[hit.id] for hit in found]
+            assert sorted(each.document_key for each in passages) == [key_of(each) for each in range(DOCUMENTS)]
+            assert {each.revision for each in passages} == {revision}
     assert max(sizes) < 2 * max(sizes[:20])
     assert on_disk(tmp_path, "wal") < WAL_BYTES < DOCUMENTS * REVISIONS * len(TEXT.encode())
     await index.close()
