@@ -1,9 +1,9 @@
 """The whole pipeline against the encoder alone, on the same chunks, by turns in one run.
 
-    python -m loadtests.ingestion PARAGRAPHS.jsonl.xz [--paragraphs 10000] [--rounds 3] [--celery] [--model FOLDER]
+    python -m loadtests.ingestion PARAGRAPHS.jsonl.xz [--paragraphs 10000] [--rounds 3] [--celery N] [--model FOLDER]
 
 Documents of some paragraphs each lie in the store and wait; what is timed goes from the first worker's start to the
-last document's being ready. In this process over the embedded stores, or (`--celery`) by two workers over Redis and a
+last document's being ready. In this process over the embedded stores, or (`--celery N`) by N workers over Redis and a
 Qdrant server: the one at QDRANT_URL, else the tests' stand-in, which takes processor time of its own.
 """
 
@@ -49,7 +49,6 @@ from tests.support.deployed import Deployed, deployed
 from tests.support.memory import MemoryQueue
 
 MODEL: Final = Path(export.bundled.__path__[0])
-WORKERS: Final = 2
 TEXTS_PER_REQUEST: Final = 64
 REQUESTS_IN_FLIGHT: Final = 4
 DOCUMENTS_PER_SUBMIT: Final = 500
@@ -75,8 +74,8 @@ class Recording:
         pass
 
 
-async def compare(documents: Sequence[str], model: Path, *, rounds: int, celery: bool) -> None:
-    """Print both rates of every round, their medians and the stages' shares."""
+async def compare(documents: Sequence[str], model: Path, *, rounds: int, workers: int) -> None:
+    """Print both rates of every round, their medians and the stages' shares; with no `workers`, in this process."""
 
     def prepare(repository: Path) -> None:
         assemble_repository(model, repository, profile="local")
@@ -90,8 +89,8 @@ async def compare(documents: Sequence[str], model: Path, *, rounds: int, celery:
         texts = await _texts(documents, embedder, text)
         for _ in range(rounds):
             rates["encoder alone"].append(len(texts) / await _alone(embedder, texts))
-            if celery:
-                seconds, spent = await _by_workers(documents, model, server.ports.grpc_url, len(texts))
+            if workers:
+                seconds, spent = await _by_workers(documents, model, server.ports.grpc_url, len(texts), workers)
             else:
                 seconds, spent = await _in_process(documents, embedder, text)
             rates["pipeline"].append(len(texts) / seconds)
@@ -142,7 +141,9 @@ async def _in_process(documents: Sequence[str], embedder: Embedder, text: TextPi
         return seconds, metrics.stage_seconds()
 
 
-async def _by_workers(documents: Sequence[str], model: Path, triton_url: str, passages: int) -> tuple[float, Stages]:
+async def _by_workers(
+    documents: Sequence[str], model: Path, triton_url: str, passages: int, workers: int
+) -> tuple[float, Stages]:
     """As it is deployed: seconds, and what each stage took in all workers together."""
     with tempfile.TemporaryDirectory() as name, deployed(Path(name), triton_url) as platform:
         # What waits before the start is handed out below, not by a worker's reconciling.
@@ -151,7 +152,7 @@ async def _by_workers(documents: Sequence[str], model: Path, triton_url: str, pa
         async with connected(load_settings()) as stores:
             tasks = MemoryQueue()
             await _submit(documents, stores.registry, stores.index, stores.sources, tasks)
-            metrics = [await _worker(platform) for _ in range(WORKERS)]
+            metrics = [await _worker(platform) for _ in range(workers)]
             begun = time.perf_counter()
             await stores.queue.enqueue(tasks.tasks)
             await _until_ready(stores.registry, len(documents))
@@ -218,14 +219,14 @@ def main() -> None:
     parser.add_argument("--paragraphs", type=int, default=10_000)
     parser.add_argument("--per-document", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--celery", action="store_true")
+    parser.add_argument("--celery", type=int, default=0, metavar="WORKERS")
     parser.add_argument("--model", type=Path, default=MODEL)
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     documents = read_documents(
         arguments.paragraphs_file, paragraphs=arguments.paragraphs, per_document=arguments.per_document
     )
-    asyncio.run(compare(documents, arguments.model, rounds=arguments.rounds, celery=arguments.celery))
+    asyncio.run(compare(documents, arguments.model, rounds=arguments.rounds, workers=arguments.celery))
 
 
 if __name__ == "__main__":
