@@ -10,11 +10,12 @@ from celery.apps.worker import Worker
 from opentelemetry import propagate, trace
 
 from ingest.pipeline_loop import PipelineLoop
+from ingest.room import SHORT_PER_LONG
 from phoserve.adapters.celery_queue import INDEX_TASK, QUEUES
 from phoserve.errors import Unavailable
 from phoserve.ports import Task
 
-DOCUMENTS_AT_ONCE: Final = 4
+LONG_DOCUMENTS_AT_ONCE: Final = 4
 RETRIES: Final = 5
 FIRST_RETRY_S: Final = 2
 HEARTBEAT_S: Final = 5.0
@@ -27,11 +28,11 @@ def register(app: Celery, pipelines: PipelineLoop) -> None:
     """Make the indexing task known to `app`: a registry's outage is tried again with growing pauses."""
 
     @app.task(name=INDEX_TASK, bind=True, max_retries=RETRIES)  # type: ignore[untyped-decorator]
-    def index(self: Any, collection: str, document_id: str, revision: int, bulk: bool) -> None:
+    def index(self: Any, collection: str, document_id: str, revision: int, bulk: bool, light: bool = False) -> None:
         context = propagate.extract(self.request.headers or {})
         try:
             with _tracer.start_as_current_span("index document", context=context, kind=trace.SpanKind.CONSUMER):
-                pipelines.process(Task(collection, document_id, revision, bulk))
+                pipelines.process(Task(collection, document_id, revision, bulk, light))
         except Unavailable as error:
             raise self.retry(exc=error, countdown=FIRST_RETRY_S * 2**self.request.retries) from error
         except FutureTimeout:
@@ -39,12 +40,12 @@ def register(app: Celery, pipelines: PipelineLoop) -> None:
             log.warning("task_timed_out", collection=collection, document_id=document_id)
 
 
-def worker_of(app: Celery, *, queues: tuple[str, ...] = QUEUES, documents_at_once: int = DOCUMENTS_AT_ONCE) -> Worker:
+def worker_of(app: Celery, *, queues: tuple[str, ...] = QUEUES, long_documents: int = LONG_DOCUMENTS_AT_ONCE) -> Worker:
     """A worker of the queues, to be started with `start()`; it ends on SIGTERM after the tasks under way."""
     return Worker(
         app=app,
         pool="threads",
-        concurrency=documents_at_once,
+        concurrency=SHORT_PER_LONG * long_documents,
         queues=list(queues),
         without_gossip=True,
         without_mingle=True,

@@ -8,13 +8,11 @@ from typing import Final
 import structlog
 
 from ingest.pipeline import Pipeline
+from ingest.room import Room
 from phoserve.errors import Unavailable
 from phoserve.ports import Task
 
-LIGHT_DOCUMENTS_AT_ONCE: Final = 16
-"""They share calls, which is cheaper the more there are; all of one kind end about when the first ends."""
-HEAVY_DOCUMENTS_AT_ONCE: Final = 2
-"""Each may be a thousand pages, held in memory, and a parser's process."""
+LONG_DOCUMENTS_AT_ONCE: Final = 2
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +24,7 @@ class InlineWorkers:
         self._queue: asyncio.PriorityQueue[tuple[bool, int, Task]] = asyncio.PriorityQueue()
         self._order = itertools.count()
         self._waiting: set[Task] = set()
-        self._room = asyncio.Semaphore(LIGHT_DOCUMENTS_AT_ONCE)
+        self._room = Room(LONG_DOCUMENTS_AT_ONCE)
         self._working: set[asyncio.Task[None]] = set()
 
     async def enqueue(self, tasks: Sequence[Task]) -> None:
@@ -55,17 +53,15 @@ class InlineWorkers:
         while True:
             _, _, task = await self._queue.get()
             self._waiting.discard(task)
-            room = 1 if task.light else LIGHT_DOCUMENTS_AT_ONCE // HEAVY_DOCUMENTS_AT_ONCE
-            for _ in range(room):
-                await self._room.acquire()
-            self._begin(self._work(task, room, pipeline))
+            await self._room.enter(task)
+            self._begin(self._work(task, pipeline))
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         running = asyncio.create_task(work)
         self._working.add(running)
         running.add_done_callback(self._working.discard)
 
-    async def _work(self, task: Task, room: int, pipeline: Pipeline) -> None:
+    async def _work(self, task: Task, pipeline: Pipeline) -> None:
         try:
             await pipeline.process(task)
         except Unavailable as error:  # the registry: `reconcile` hands the document out again
@@ -73,5 +69,4 @@ class InlineWorkers:
         except Exception:
             log.exception("task_failed", document_id=task.document_id)
         finally:
-            for _ in range(room):
-                self._room.release()
+            self._room.leave(task)

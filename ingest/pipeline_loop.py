@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from ingest.pipeline import Pipeline
+from ingest.room import Room
 from phoserve.ports import Task
 
 TIME_LIMIT_S: Final = 600.0
@@ -23,8 +24,10 @@ PipelineFactory = Callable[[], AbstractAsyncContextManager[Pipeline]]
 class PipelineLoop:
     """Runs a pipeline, to be used from any thread."""
 
-    def __init__(self, factory: PipelineFactory) -> None:
+    def __init__(self, factory: PipelineFactory, *, long_documents: int) -> None:
+        """Of the pipeline that `factory` makes, for so many long documents at once (see `Room`)."""
         self._factory = factory
+        self._room = Room(long_documents)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="pipeline", daemon=True)
 
@@ -41,8 +44,15 @@ class PipelineLoop:
         self._loop.close()
 
     def process(self, task: Task) -> None:
-        """Process the task, waiting for its end. Raises Unavailable, or TimeoutError after `TIME_LIMIT_S`."""
-        self._wait(self._pipeline.process(task), TIME_LIMIT_S)
+        """Process the task once there is room, and wait for its end.
+
+        Raises Unavailable, or TimeoutError after `TIME_LIMIT_S` of work.
+        """
+        self._wait(self._room.enter(task), None)
+        try:
+            self._wait(self._pipeline.process(task), TIME_LIMIT_S)
+        finally:
+            self._loop.call_soon_threadsafe(self._room.leave, task)
 
     def soon(self, action: Callable[[], object]) -> None:
         """Let the loop call `action`: it happens only if the loop is alive."""

@@ -24,7 +24,7 @@ from phoserve.settings import Settings, load_settings
 SERVICE: Final = "phoserve-worker"
 
 
-def run(queues: tuple[str, ...] = QUEUES, *, documents_at_once: int) -> int:
+def run(queues: tuple[str, ...] = QUEUES, *, long_documents: int) -> int:
     """Work until SIGTERM and return the exit status. Raises ConfigurationError."""
     if wrong := set(queues) - set(QUEUES):
         raise ConfigurationError(f"there is no queue {', '.join(sorted(wrong))}; there are {', '.join(QUEUES)}")
@@ -33,11 +33,11 @@ def run(queues: tuple[str, ...] = QUEUES, *, documents_at_once: int) -> int:
     with ExitStack() as stack:
         stack.enter_context(exported_traces(SERVICE, settings.tracing.otlp_endpoint))
         stack.enter_context(_metrics_port(settings.worker.metrics_port, metrics))
-        loop = stack.enter_context(PipelineLoop(lambda: pipeline(settings, metrics)))
+        loop = stack.enter_context(PipelineLoop(lambda: pipeline(settings, metrics), long_documents=long_documents))
         register(app, loop)
         if settings.worker.heartbeat_file is not None:
             beat(app, loop, settings.worker.heartbeat_file)
-        worker = worker_of(app, queues=queues, documents_at_once=documents_at_once)
+        worker = worker_of(app, queues=queues, long_documents=long_documents)
         worker.start()
         return int(worker.exitcode or 0)
 

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport.redis import Channel, Transport
 from opentelemetry import propagate
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -18,6 +20,25 @@ INTERACTIVE_QUEUE: Final = "interactive"
 BULK_QUEUE: Final = "bulk"
 QUEUES: Final = (INTERACTIVE_QUEUE, BULK_QUEUE)
 CONNECT_TIMEOUT_S: Final = 2.0
+
+
+class SteadyChannel(Channel):  # type: ignore[misc]  # kombu has no types
+    """Closes with its connection lost, too; kombu 5.7 tries to put tasks back, and the worker dies."""
+
+    def close(self) -> None:
+        if self.connection is not None and self.connection.client is None:
+            self.do_restore = False  # Redis hands them out again, or `reconcile` does
+        super().close()
+
+
+class SteadyTransport(Transport):  # type: ignore[misc]
+    """Kombu's for Redis, of such channels."""
+
+    Channel = SteadyChannel
+
+
+# A connection that is made again takes its transport from the URL, whatever it had before.
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:{SteadyTransport.__name__}"))
 
 
 def broker_app(url: str, *, visibility_timeout_s: int = 900) -> Celery:
@@ -93,7 +114,7 @@ class CeleryQueue:
                 for task in tasks:
                     self._app.send_task(
                         INDEX_TASK,
-                        args=[task.collection, task.document_id, task.revision, task.bulk],
+                        args=[task.collection, task.document_id, task.revision, task.bulk, task.light],
                         queue=_queue(task.bulk),
                         headers=headers,
                         producer=producer,

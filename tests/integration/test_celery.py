@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import pytest
 
-from phoserve.adapters.celery_queue import CeleryQueue
+from phoserve.adapters.celery_queue import INDEX_TASK, INTERACTIVE_QUEUE, CeleryQueue, broker_app
 from phoserve.adapters.edge_index import EdgePassageIndex
 from phoserve.adapters.edge_registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
@@ -156,6 +156,20 @@ async def test_a_broker_that_restarts_empty_costs_one_interval(tmp_path: Path, b
         broker.start()
         worker.reported(ready=DOCUMENTS)
     await checked(tmp_path, broker.url)
+
+
+def test_a_channel_that_has_lost_its_connection_is_closed_with_a_task_unacknowledged(broker: RedisServer) -> None:
+    app = broker_app(broker.url)
+    connection = app.connection_for_read()
+    waiting = connection.SimpleQueue(INTERACTIVE_QUEUE)
+    app.send_task(INDEX_TASK, args=["kb", "d", 1, False, True], queue=INTERACTIVE_QUEUE)
+    waiting.get(timeout=5)
+    channel = connection.default_channel
+    broker.stop()
+    connection.transport.client = None  # as a worker's connection is left when its closing breaks off
+    channel.close()
+    assert channel.closed
+    broker.start()
 
 
 async def test_a_task_delivered_three_times_is_done_once(tmp_path: Path, broker: RedisServer) -> None:

@@ -66,9 +66,9 @@ def main() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # standard output is for the counts
     folder, url = Path(sys.argv[1]), sys.argv[2]
     app = broker_app(url)
-    with PipelineLoop(lambda: pipeline(folder, url)) as pipelines:
+    with PipelineLoop(lambda: pipeline(folder, url), long_documents=1) as pipelines:
         register(app, pipelines)
-        worker_of(app, documents_at_once=2).start()
+        worker_of(app, long_documents=1).start()
 
 
 if __name__ == "__main__":
