@@ -170,12 +170,13 @@ class EdgeProcessIndex:
                     answer.set_result(result)
                 else:
                     answer.set_exception(error)
+        self._end(process)
+        await process.wait()
+        # Last of all: what is asked until then would wait for ever, and from here on another process is started.
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(Unavailable("index", "the search engine stopped; it is started again"))
         self._waiting.clear()
-        self._end(process)
-        await process.wait()
 
     @staticmethod
     def _end(process: asyncio.subprocess.Process) -> None:

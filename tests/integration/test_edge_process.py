@@ -119,6 +119,16 @@ async def test_one_that_was_killed_starts_again_with_all_that_was_written(
         await eventually(back)
 
 
+async def test_a_call_in_the_moment_of_its_end_is_answered(index: EdgeProcessIndex, tmp_path: Path) -> None:
+    await filled(index)
+    for _ in range(3):
+        os.kill(engine_of(tmp_path), signal.SIGKILL)
+        async with asyncio.timeout(30):
+            with pytest.raises(Unavailable):
+                await index.count()
+            assert await index.count() == 2  # at once
+
+
 async def test_only_its_parent_stops_it(index: EdgeProcessIndex, tmp_path: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(engine_of(tmp_path), number)
