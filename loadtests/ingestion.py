@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,7 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
 import export.bundled
+from cli.benchmark.processor import processor_seconds
 from export.repository import assemble_repository
 from ingest.inline import InlineWorkers
 from ingest.metrics import IngestMetrics
@@ -54,6 +56,17 @@ REQUESTS_IN_FLIGHT: Final = 4
 DOCUMENTS_PER_SUBMIT: Final = 500
 POLL_S: Final = 0.1
 Stages = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All documents, from the first worker's start to the last one's being ready."""
+
+    seconds: float
+    stages: Stages
+    """Seconds by stage, of all documents together."""
+    processor: dict[str, float]
+    """Core-ms a document by part, this process being `server`."""
 
 
 class Recording:
@@ -82,7 +95,7 @@ async def compare(documents: Sequence[str], model: Path, *, rounds: int, workers
 
     text = TextPipeline.load(model)
     rates: dict[str, list[float]] = {"encoder alone": [], "pipeline": []}
-    stages: Counter[str] = Counter()
+    runs: list[Run] = []
     async with serving(model, prepare) as (server, embedder):
         texts = await _texts(documents[:20], embedder, text)  # warms up, and is not counted
         await _alone(embedder, texts)
@@ -90,17 +103,19 @@ async def compare(documents: Sequence[str], model: Path, *, rounds: int, workers
         for _ in range(rounds):
             rates["encoder alone"].append(len(texts) / await _alone(embedder, texts))
             if workers:
-                seconds, spent = await _by_workers(documents, model, server.ports.grpc_url, len(texts), workers)
+                runs.append(await _by_workers(documents, model, server.ports.grpc_url, len(texts), workers))
             else:
-                seconds, spent = await _in_process(documents, embedder, text)
-            rates["pipeline"].append(len(texts) / seconds)
-            stages.update(spent)
+                runs.append(await _in_process(documents, embedder, text))
+            rates["pipeline"].append(len(texts) / runs[-1].seconds)
             say({name: round(each[-1], 1) for name, each in rates.items()})
     alone, pipeline = (statistics.median(each) for each in rates.values())
     say({"documents": len(documents), "passages": len(texts), "encoder_per_s": round(alone, 1)})
     say({"pipeline_per_s": round(pipeline, 1), "of_the_encoder": round(pipeline / alone, 3)})
+    stages = sum((Counter(run.stages) for run in runs), Counter[str]())
     total = sum(stages.values())
     say({"stage_shares": {name: round(spent / total, 3) for name, spent in stages.most_common()}})
+    parts = {part: statistics.median(run.processor.get(part, 0.0) for run in runs) for part in runs[0].processor}
+    say({"core_ms_a_document": {part: round(spent, 2) for part, spent in parts.items() if spent >= 0.05}})
 
 
 async def _alone(embedder: Embedder, texts: Sequence[str]) -> float:
@@ -123,28 +138,26 @@ async def _texts(documents: Sequence[str], embedder: Embedder, text: TextPipelin
     return recording.texts
 
 
-async def _in_process(documents: Sequence[str], embedder: Embedder, text: TextPipeline) -> tuple[float, Stages]:
-    """As `phoserve up` does it: seconds, and what each stage took."""
+async def _in_process(documents: Sequence[str], embedder: Embedder, text: TextPipeline) -> Run:
+    """As `phoserve up` does it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         registry, index = EdgeRegistry(folder), await EdgeProcessIndex(folder, text.contract).start()
         sources, workers, metrics = ObjectStoreSources(folder / "originals"), InlineWorkers(), IngestMetrics()
         await _submit(documents, registry, index, sources, workers)
         tools = StagingTools(embedder, text, metrics=metrics)
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), processor_seconds(os.getpid())
         workers.start(Pipeline(registry=registry, index=index, sources=sources, tools=tools))
         await _until_ready(registry, len(documents))
-        seconds = time.perf_counter() - begun
+        seconds, processor = time.perf_counter() - begun, _spent_since(before, len(documents))
         await workers.stop()
         await registry.close()
         await index.close()
-        return seconds, metrics.stage_seconds()
+        return Run(seconds, metrics.stage_seconds(), processor)
 
 
-async def _by_workers(
-    documents: Sequence[str], model: Path, triton_url: str, passages: int, workers: int
-) -> tuple[float, Stages]:
-    """As it is deployed: seconds, and what each stage took in all workers together."""
+async def _by_workers(documents: Sequence[str], model: Path, triton_url: str, passages: int, workers: int) -> Run:
+    """As it is deployed."""
     with tempfile.TemporaryDirectory() as name, deployed(Path(name), triton_url) as platform:
         # What waits before the start is handed out below, not by a worker's reconciling.
         platform.settings |= {"PHOSERVE_WORKER__RECONCILE_EVERY_S": "3600", "PHOSERVE_MODEL__FOLDER": str(model)}
@@ -153,13 +166,19 @@ async def _by_workers(
             tasks = MemoryQueue()
             await _submit(documents, stores.registry, stores.index, stores.sources, tasks)
             metrics = [await _worker(platform) for _ in range(workers)]
-            begun = time.perf_counter()
+            begun, before = time.perf_counter(), processor_seconds(os.getpid())
             await stores.queue.enqueue(tasks.tasks)
             await _until_ready(stores.registry, len(documents))
-            seconds = time.perf_counter() - begun
+            seconds, processor = time.perf_counter() - begun, _spent_since(before, len(documents))
             if await stores.index.count() != passages:
                 raise SystemExit("the workers made other passages than this process")
-            return seconds, dict(sum((_stages(url) for url in metrics), Counter[str]()))
+            stages = sum((_stages(url) for url in metrics), Counter[str]())
+            return Run(seconds, dict(stages), processor)
+
+
+def _spent_since(before: dict[str, float], documents: int) -> dict[str, float]:
+    after = processor_seconds(os.getpid())
+    return {part: (seconds - before.get(part, 0.0)) * 1000 / documents for part, seconds in after.items()}
 
 
 async def _submit(

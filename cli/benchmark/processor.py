@@ -14,11 +14,12 @@ NOBODY: Final = f"{CORE_MS}nobody"
 """Cores that stood still, or were another program's."""
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _STUB: Final = "triton_python_backend_stub"
+_PROGRAMS: Final = ("tritonserver", "redis-server")
 _ENGINE: Final = "phoserve.adapters.edge_server"
 
 
 def processor_seconds(pid: int) -> dict[str, float]:
-    """Seconds so far of `pid` and its descendants, by part: a model of Triton's Python backend, Triton, or the rest."""
+    """Seconds so far of `pid` and its descendants, by part: a model in Python of Triton, a store ... or the rest."""
     spent: dict[str, float] = {}
     for each in family(pid):
         try:
@@ -47,4 +48,8 @@ def part_of(pid: int) -> str:
         return Path(command[1]).parts[-3]
     if _ENGINE in command:
         return "engine"
-    return "tritonserver" if program == "tritonserver" else "server"
+    if "worker" in command:
+        return "worker"
+    if any("qdrant" in word for word in command):
+        return "qdrant"
+    return program if program in _PROGRAMS else "server"
