@@ -7,6 +7,7 @@ passages would stop everything else for ten milliseconds, and building a graph f
 import asyncio
 import contextlib
 import itertools
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -52,6 +53,8 @@ class EdgeProcessIndex:
                     *(str(self._folder), self.fingerprint, str(self._dim)),
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
+                    # One heap: each of its threads would keep what a rewrite of the index took once.
+                    env=os.environ | {"MALLOC_ARENA_MAX": "1"},
                 )
                 opened = self._waiting[0] = asyncio.get_running_loop().create_future()
                 self._reading = asyncio.create_task(self._read(self._process))
