@@ -10,6 +10,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport.redis import Channel, Transport
 from opentelemetry import propagate
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from phoserve.errors import Unavailable
@@ -23,12 +24,12 @@ CONNECT_TIMEOUT_S: Final = 2.0
 
 
 class SteadyChannel(Channel):  # type: ignore[misc]  # kombu has no types
-    """Closes with its connection lost, too; kombu 5.7 tries to put tasks back, and the worker dies."""
+    """Says that its connection is lost, which a worker survives; kombu 5.7 fails on what is no longer there instead."""
 
-    def close(self) -> None:
-        if self.connection is not None and self.connection.client is None:
-            self.do_restore = False  # Redis hands them out again, or `reconcile` does
-        super().close()
+    def _connparams(self, *arguments: Any, **named: Any) -> Any:
+        if self.connection is None or self.connection.client is None:
+            raise RedisConnectionError("the connection to Redis is lost")
+        return super()._connparams(*arguments, **named)
 
 
 class SteadyTransport(Transport):  # type: ignore[misc]

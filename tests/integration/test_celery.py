@@ -158,17 +158,21 @@ async def test_a_broker_that_restarts_empty_costs_one_interval(tmp_path: Path, b
     await checked(tmp_path, broker.url)
 
 
-def test_a_channel_that_has_lost_its_connection_is_closed_with_a_task_unacknowledged(broker: RedisServer) -> None:
+def test_a_worker_survives_that_its_connection_is_lost_with_tasks_unacknowledged(broker: RedisServer) -> None:
     app = broker_app(broker.url)
     connection = app.connection_for_read()
     waiting = connection.SimpleQueue(INTERACTIVE_QUEUE)
     app.send_task(INDEX_TASK, args=["kb", "d", 1, False, True], queue=INTERACTIVE_QUEUE)
-    waiting.get(timeout=5)
+    message = waiting.get(timeout=5)
     channel = connection.default_channel
     broker.stop()
-    connection.transport.client = None  # as a worker's connection is left when its closing breaks off
-    channel.close()
+    lost = channel.connection
+    lost.client = None  # as a worker's connection is left when its closing breaks off
+    connection.maybe_close_channel(channel)
     assert channel.closed
+    channel.connection = None  # and afterwards
+    with pytest.raises(connection.connection_errors):  # which Celery logs
+        message.ack()
     broker.start()
 
 
