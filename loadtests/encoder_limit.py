@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import gzip
 import json
-import os
 import statistics
 import sys
 import time
@@ -22,7 +21,7 @@ import numpy as np
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from cli.triton_process import TritonProcess
+from cli.benchmark.memory import resident_bytes
 from export.parity import cosine, tokenised
 from export.repository import assemble_repository
 from loadtests.serving import serving
@@ -67,7 +66,8 @@ async def _compare(arguments: argparse.Namespace) -> None:
                     seconds, vectors = await served(embedder, texts, clients=clients, size=size)
                     rates[f"{name}, {clients} clients, {size} a request"].append(len(texts) / seconds)
                     check(vectors, expected)
-        memory = _resident_mb(server)
+        assert server.pid is not None  # noqa: S101 - it is running
+        memory = resident_bytes(server.pid) / 1e6
     _print(rates, memory)
 
 
@@ -115,14 +115,6 @@ def check(vectors: Vectors, expected: Vectors) -> None:
     worst = cosine(vectors, expected).min()
     if worst < 0.9999:
         raise SystemExit(f"the server's vectors differ from the graph's: worst cosine {worst:.6f}")
-
-
-def _resident_mb(server: TritonProcess) -> float:
-    """Of the server and its Python backends, which are one process group."""
-    assert server.pid is not None  # noqa: S101 - it is running
-    members = [path for path in Path("/proc").glob("[0-9]*") if os.getpgid(int(path.name)) == server.pid]
-    lines = [line for path in members for line in (path / "status").read_text().splitlines()]
-    return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1e3
 
 
 def _print(rates: dict[str, list[float]], memory: float) -> None:

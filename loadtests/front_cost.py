@@ -7,32 +7,32 @@ Served is the bundled encoder, whose own cost is next to nothing, in a closed lo
 
 import argparse
 import asyncio
-import os
 import statistics
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 import export.bundled
+from cli.benchmark.processor import processor_seconds
+from cli.triton_process import TritonProcess
 from export.repository import assemble_repository
 from loadtests.encoder_limit import read_texts, sample, served
 from loadtests.serving import serving
 from phoserve.adapters.triton import TritonEmbedder
 
 MODEL = Path(export.bundled.__path__[0])
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 async def measure(questions: Sequence[str], passages: Sequence[str], rounds: int) -> None:
     """Print a line for each way of asking: medians of the rounds."""
     ways = {"questions, one a request, 32 clients": (questions, 32, 1), "passages, 32 a request": (passages, 4, 32)}
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    async with serving(MODEL, _assemble) as (_, embedder):
+    async with serving(MODEL, _assemble) as (server, embedder):
         for _ in range(rounds + 1):
             for name, (texts, clients, size) in ways.items():
-                found[name].append(await _round(embedder, texts, clients, size))
+                found[name].append(await _round(server, embedder, texts, clients, size))
     for name, measured in found.items():
         rates, costs = zip(*measured[1:], strict=True)
         sys.stdout.write(
@@ -40,27 +40,22 @@ async def measure(questions: Sequence[str], passages: Sequence[str], rounds: int
         )
 
 
-async def _round(embedder: TritonEmbedder, texts: Sequence[str], clients: int, size: int) -> tuple[float, float]:
-    before = _children_cpu_s()
+async def _round(
+    server: TritonProcess, embedder: TritonEmbedder, texts: Sequence[str], clients: int, size: int
+) -> tuple[float, float]:
+    before = _core_s(server)
     seconds, _ = await served(embedder, texts, clients=clients, size=size)
-    return len(texts) / seconds, (_children_cpu_s() - before) / len(texts) * 1000
+    return len(texts) / seconds, (_core_s(server) - before) / len(texts) * 1000
 
 
 def _assemble(repository: Path) -> None:
     assemble_repository(MODEL, repository, profile="local")
 
 
-def _children_cpu_s() -> float:
-    """User and system time of the processes below this one: Triton and its Python backend."""
-    return sum(_descendants_ticks(os.getpid())) / TICKS_PER_S
-
-
-def _descendants_ticks(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-            yield int(fields[11]) + int(fields[12])
-            yield from _descendants_ticks(int(child))
+def _core_s(server: TritonProcess) -> float:
+    """Seconds of a core so far: Triton and its Python backend."""
+    assert server.pid is not None  # noqa: S101 - it is running
+    return sum(processor_seconds(server.pid).values())
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from phoserve.filters import Match
 from phoserve.ports import IndexedPassage
 from phoserve.text.lexical import SparseVector
 from tests.support.polling import eventually
+from tests.support.processes import command_lines
 
 CONTRACT = ModelContract(name="tiny", dim=4, tokenizer_sha256="a" * 64, weights_sha256="b" * 64)
 KEY, OTHER_KEY = "0" * 31 + "1", "0" * 31 + "2"
@@ -96,10 +97,9 @@ async def test_calls_go_side_by_side_and_may_be_given_up(index: EdgeProcessIndex
 
 def engine_of(folder: Path) -> int:
     """The process that has the index of the folder open."""
-    for process in Path("/proc").glob("[0-9]*"):
-        command = (process / "cmdline").read_bytes().split(b"\0")
-        if b"phoserve.adapters.edge_server" in command and str(folder).encode() in command:
-            return int(process.name)
+    for pid, command in command_lines():
+        if "phoserve.adapters.edge_server" in command and str(folder) in command:
+            return pid
     raise AssertionError("no engine runs")
 
 

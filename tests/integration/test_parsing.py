@@ -14,6 +14,7 @@ import pytest
 from ingest.parsing import ParsedDocument, ParsingFailed, parse
 from ingest.sandbox import ParserLimits
 from tests.support import hostile, old_office
+from tests.support.processes import own_children
 from tests.support.shared import shared
 
 OCTETS = "application/octet-stream"
@@ -23,11 +24,6 @@ async def parsed(folder: Path, content: bytes, filename: str, media_type: str = 
     path = folder / "original"
     path.write_bytes(content)
     return await parse(path, media_type=media_type, filename=filename)
-
-
-def children() -> set[str]:
-    """This process's children; other tests' servers may be among them."""
-    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
 
 
 def words(text: str) -> Counter[str]:
@@ -123,11 +119,11 @@ async def test_names_that_lead_out_of_the_folder_lead_nowhere(tmp_path: Path) ->
 async def test_a_document_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     limits = ParserLimits(time_s=0.05)
     (tmp_path / "original").write_bytes(hostile.docx(hostile.paragraph("Xin chào")))
-    before = children()
+    before = own_children()
     with pytest.raises(ParsingFailed, match="longer than") as failure:
         await parse(tmp_path / "original", media_type=OCTETS, filename="slow.docx", limits=limits)
     assert failure.value.code == "timeout"
-    assert children() <= before
+    assert own_children() <= before
 
 
 async def test_a_document_that_wants_too_much_memory_is_given_up(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from cli.triton_process import (
 )
 from phoserve.errors import ConfigurationError
 from tests.support.polling import eventually
+from tests.support.processes import command_lines
 
 ECHO_CONFIG = """
 backend: "python"
@@ -140,13 +141,10 @@ async def test_it_dies_with_a_killed_parent(options: TritonOptions) -> None:
 def processes_naming(options: TritonOptions) -> list[int]:
     """The processes whose command line names this test's folder or shared memory."""
     needles = (str(options.work), str(options.repository))
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                command = (entry / "cmdline").read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            if any(needle in command for needle in needles) and "-c" not in command.split("\0")[1:2]:
-                found.append(int(entry.name))
-    return found
+    return [
+        pid
+        for pid, command in command_lines()
+        if pid != os.getpid()
+        and command[1:2] != ["-c"]
+        and any(needle in word for needle in needles for word in command)
+    ]
