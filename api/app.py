@@ -29,6 +29,8 @@ from api.routes import (
 from api.services import Services
 from api.slashes import EncodedSlashes
 from api.telemetry import Telemetry
+from phoserve.grouping import GroupingEmbedder
+from phoserve.ports import Embedder
 from phoserve.query_cache import CachingEmbedder
 
 
@@ -37,7 +39,7 @@ def create_app(services: Services) -> Litestar:
 
     Whoever serves it calls `app.state.feeds.end()` when it is to stop: some streams have no end of their own.
     """
-    services = _with_query_cache(services)
+    services = replace(services, embedder=_embedder(services))
     metrics, gates, feeds = Metrics(), Gates.of(services.limits), Feeds()
     for gate in (gates.requests, gates.texts, gates.answers):
         metrics.watch_gate(gate)
@@ -96,8 +98,8 @@ def create_app(services: Services) -> Litestar:
     return app
 
 
-def _with_query_cache(services: Services) -> Services:
+def _embedder(services: Services) -> Embedder:
+    """The embedder as requests see it: single texts travel together, recent queries not at all."""
+    grouping = GroupingEmbedder(services.embedder)
     entries = services.limits.query_cache_entries
-    if not entries:
-        return services
-    return replace(services, embedder=CachingEmbedder(services.embedder, entries))
+    return CachingEmbedder(grouping, entries) if entries else grouping

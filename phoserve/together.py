@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
 from phoserve.errors import DeadlineExceeded, Overloaded, Unavailable
@@ -11,19 +12,31 @@ Result = TypeVar("Result")
 
 # Not the items' fault: each asked by itself would only hear the same again.
 _DEPENDENCY_FAULTS: Final = (Unavailable, Overloaded, DeadlineExceeded)
+_REGATHER_S: Final = 0.02
 
 
 class Together(Generic[Item, Result]):
     """Asks in one call for what several callers wait for; whoever comes while nothing is under way waits for nobody."""
 
     def __init__(
-        self, call: Callable[[list[Item]], Awaitable[Sequence[Result]]], *, most: int, calls_at_once: int = 1
+        self,
+        call: Callable[[list[Item]], Awaitable[Sequence[Result]]],
+        *,
+        most: int,
+        calls_at_once: int = 1,
+        regather: float = 0.0,
     ) -> None:
-        """Of `call`, which returns a result for each item, and is handed `most` at once unless one caller has more."""
+        """Of `call`, which returns a result for each item, and is handed `most` at once unless one caller has more.
+
+        Callers who were answered together tend to ask again together. So that the first of them does not go alone, the
+        next call waits `regather` times as long as the last one took, 20 ms at most, unless as many wait already.
+        """
         self._call = call
         self._most = most
         self._calls_at_once = calls_at_once
+        self._regather = regather
         self._waiting: list[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]] = []
+        self._came = asyncio.Event()
         self._under_way = 0
         self._running: set[asyncio.Task[None]] = set()  # the loop itself holds its tasks weakly
 
@@ -31,6 +44,7 @@ class Together(Generic[Item, Result]):
         """The results of `items`, in order. Raises what the call raises for them, whoever else was in it."""
         answer: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
         self._waiting.append((items, answer))
+        self._came.set()
         if self._under_way < self._calls_at_once:
             self._under_way += 1
             task = asyncio.create_task(self._run())
@@ -39,11 +53,23 @@ class Together(Generic[Item, Result]):
         return await answer
 
     async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
         try:
             while group := self._next_group():
+                begun = clock()
                 await self._ask(group)
+                if self._regather:
+                    await self._gathered(len(group), min(_REGATHER_S, self._regather * (clock() - begun)))
         finally:
             self._under_way -= 1  # in the step that found nobody waiting: whoever comes next starts anew
+
+    async def _gathered(self, callers: int, within_s: float) -> None:
+        """Until so many wait, or the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while len(self._waiting) < callers:
+                    self._came.clear()
+                    await self._came.wait()
 
     async def _ask(self, group: "list[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]]") -> None:
         try:

@@ -58,8 +58,11 @@ class TritonEmbedder:
         """
         if not texts:
             raise InvalidInput("there is no text to embed", field="input")
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        if len(texts) <= TEXTS_PER_REQUEST:
+            return await self._infer(texts, input_type, timeout_s)
         clock = asyncio.get_running_loop().time
-        deadline = clock() + (self._timeout_s if timeout_s is None else timeout_s)
+        deadline = clock() + timeout_s
         gate = asyncio.Semaphore(REQUESTS_IN_FLIGHT)
 
         async def part(start: int) -> Embeddings:
@@ -141,8 +144,6 @@ def translated(error: InferenceServerException, timeout_s: float) -> PhoserveErr
 
 
 def _joined(parts: list[Embeddings]) -> Embeddings:
-    if len(parts) == 1:
-        return parts[0]
     return Embeddings(
         vectors=np.concatenate([part.vectors for part in parts]),
         tokens=np.concatenate([part.tokens for part in parts]),

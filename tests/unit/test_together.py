@@ -85,6 +85,29 @@ async def test_as_many_calls_at_once_as_are_allowed() -> None:
     assert doubling.calls == [[0], [1], [2, 3, 4]]
 
 
+@pytest.mark.parametrize(("regather", "second_round"), [(0.0, [[0], [1, 2]]), (0.5, [[0, 1, 2]])])
+async def test_those_who_were_answered_together_may_be_given_time_to_ask_again(
+    regather: float, second_round: list[list[int]]
+) -> None:
+    calls = []
+
+    async def slow(items: list[int]) -> list[int]:
+        calls.append(items)
+        await asyncio.sleep(0.05)
+        return items
+
+    together = Together(slow, most=10, regather=regather)
+
+    async def caller(number: int) -> None:
+        await together([number])
+        for _ in range(number):
+            await asyncio.sleep(0)
+        await together([number])
+
+    await asyncio.gather(*(caller(number) for number in range(3)))
+    assert calls == [[0, 1, 2], *second_round]
+
+
 async def test_one_callers_fault_is_only_his() -> None:
     doubling = Doubling()
     heard = await asked(Together(doubling, most=10), doubling, [1], [2], [13], [3])
