@@ -13,7 +13,7 @@ MAX_RETRY_AFTER_S: Final = 30.0
 
 
 @dataclass(slots=True)
-class Gate:
+class AdmissionGate:
     """Admits work up to `capacity` units at a time; all on one event loop."""
 
     name: str

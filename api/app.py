@@ -6,12 +6,13 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 
-from api.dependencies import Gates, always, providers
-from api.feeds import Feeds
+from api.dependencies import AdmissionGates, always, providers
+from api.encoded_slashes import PreserveEncodedSlashes
+from api.event_streams import EventStreams
 from api.metrics import Metrics, prometheus
 from api.openapi import CompletedJson
 from api.problems import answer_error
-from api.rates import KeysAtOnce
+from api.rates import ConcurrentRequests
 from api.routes import (
     answers,
     chat,
@@ -27,11 +28,10 @@ from api.routes import (
     tokenize,
 )
 from api.services import Services
-from api.slashes import EncodedSlashes
 from api.telemetry import Telemetry
-from phoserve.grouping import GroupingEmbedder
-from phoserve.ports import Embedder
-from phoserve.query_cache import CachingEmbedder
+from phoserve.embedding.caching import CachingEmbedder
+from phoserve.embedding.micro_batching import MicroBatchingEmbedder
+from phoserve.embedding.ports import Embedder
 
 
 def create_app(services: Services) -> Litestar:
@@ -40,7 +40,7 @@ def create_app(services: Services) -> Litestar:
     Whoever serves it calls `app.state.feeds.end()` when it is to stop: some streams have no end of their own.
     """
     services = replace(services, embedder=_embedder(services))
-    metrics, gates, feeds = Metrics(), Gates.of(services.limits), Feeds()
+    metrics, gates, feeds = Metrics(), AdmissionGates.of(services.limits), EventStreams()
     for gate in (gates.requests, gates.texts, gates.answers):
         metrics.watch_gate(gate)
     if isinstance(services.embedder, CachingEmbedder):
@@ -82,7 +82,7 @@ def create_app(services: Services) -> Litestar:
                 "services": services,
                 "gates": gates,
                 "feeds": feeds,
-                "keys_at_once": KeysAtOnce(services.limits.requests_at_once),
+                "concurrent_requests": ConcurrentRequests(services.limits.requests_at_once),
             }
         ),
         openapi_config=OpenAPIConfig(
@@ -94,12 +94,12 @@ def create_app(services: Services) -> Litestar:
         ),
         logging_config=None,
     )
-    app.asgi_handler = Telemetry(EncodedSlashes(app.asgi_handler), metrics)
+    app.asgi_handler = Telemetry(PreserveEncodedSlashes(app.asgi_handler), metrics)
     return app
 
 
 def _embedder(services: Services) -> Embedder:
     """The embedder as requests see it: single texts travel together, recent queries not at all."""
-    grouping = GroupingEmbedder(services.embedder)
+    grouping = MicroBatchingEmbedder(services.embedder)
     entries = services.limits.query_cache_entries
     return CachingEmbedder(grouping, entries) if entries else grouping

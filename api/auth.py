@@ -9,7 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from api.keys import KeyRing, Principal, Role
-from api.rates import KeysAtOnce
+from api.rates import ConcurrentRequests
 from api.services import Services
 from phoserve.errors import CollectionNotFound
 
@@ -24,7 +24,7 @@ def allow(role: Role) -> Guard:
     """
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        principal = authenticated(connection)
+        principal = authenticate(connection)
         await _counted(connection, principal)
         collection = connection.path_params.get("collection")
         if collection is not None and not principal.may_touch(collection):
@@ -35,7 +35,7 @@ def allow(role: Role) -> Guard:
     return guard
 
 
-def authenticated(connection: Connection) -> Principal:
+def authenticate(connection: Connection) -> Principal:
     """Whose request it is; remembered in the scope. Raises 401."""
     keys: KeyRing = connection.app.state.services.keys
     given = connection.headers.get("authorization", "")
@@ -57,7 +57,7 @@ async def _counted(connection: Connection, principal: Principal) -> None:
     """Count the request on its key's account. Raises Overloaded."""
     services: Services = connection.app.state.services
     await services.rates.take(principal.id)
-    at_once: KeysAtOnce = connection.app.state.keys_at_once
+    at_once: ConcurrentRequests = connection.app.state.concurrent_requests
     at_once.enter(principal.id)
     # The outermost layer calls it when the last byte is sent.
     connection.scope["leave"] = partial(at_once.leave, principal.id)  # type: ignore[typeddict-unknown-key]

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from api.keys import FixedKeys, KeyFile, KeyRing, OpenDoor, parse_keys
+from api.keys import AnonymousAccess, FixedKeys, KeyFile, KeyRing, parse_keys
 from api.rates import MemoryRates, NoLimit, RateLimiter, RedisRates
-from phoserve.adapters.llm import OpenAIChat
-from phoserve.adapters.triton_reranker import TritonReranker
+from phoserve.adapters.openai_chat import OpenAIChat
+from phoserve.adapters.triton.reranker import TritonReranker
+from phoserve.answers.ports import ChatModel
+from phoserve.answers.prompt import INSTRUCTIONS, NOT_FOUND, Prompt
 from phoserve.errors import ConfigurationError
-from phoserve.ports import ChatModel, Reranker
-from phoserve.prompting import INSTRUCTIONS, NOT_FOUND, Prompt
+from phoserve.search.ports import Reranker
 from phoserve.settings import KeySettings, LimitSettings, LlmSettings, Settings, TritonSettings
 
 
@@ -34,7 +35,7 @@ def key_ring(settings: KeySettings) -> KeyRing:
         return KeyFile(settings.file)
     if settings.inline:
         return FixedKeys(parse_keys(settings.inline.get_secret_value().encode(), "PHOSERVE_KEYS__INLINE"))
-    return OpenDoor()
+    return AnonymousAccess()
 
 
 def rate_limiter(limits: LimitSettings, redis_url: str | None) -> RateLimiter:

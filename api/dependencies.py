@@ -8,15 +8,15 @@ from litestar import Request
 from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 
-from api.admission import Gate
+from api.admission import AdmissionGate
 from api.keys import Principal
 from api.services import Services
-from phoserve.answering import Answerer
-from phoserve.deadline import Deadline
+from phoserve.answers.answering import Answerer
+from phoserve.concurrency.deadline import Deadline
+from phoserve.documents.intake import Intake
+from phoserve.documents.library import Library
 from phoserve.errors import InvalidInput
-from phoserve.intake import Intake
-from phoserve.library import Library
-from phoserve.retrieval import Retriever
+from phoserve.search.retrieval import Retriever
 from phoserve.settings import LimitSettings
 from phoserve.text import query_terms
 
@@ -24,25 +24,25 @@ TIMEOUT_HEADER: Final = "x-request-timeout"
 
 
 @dataclass(frozen=True, slots=True)
-class Gates:
+class AdmissionGates:
     """One gate for each thing that runs out."""
 
-    requests: Gate
-    texts: Gate
-    answers: Gate
+    requests: AdmissionGate
+    texts: AdmissionGate
+    answers: AdmissionGate
 
     @classmethod
-    def of(cls, limits: LimitSettings) -> "Gates":
-        """Gates of the sizes that the limits name."""
+    def of(cls, limits: LimitSettings) -> "AdmissionGates":
+        """AdmissionGates of the sizes that the limits name."""
         return cls(
-            requests=Gate("requests", limits.max_in_flight),
-            texts=Gate("texts", limits.max_texts_in_flight),
-            answers=Gate("answers", limits.max_answers_in_flight),
+            requests=AdmissionGate("requests", limits.max_in_flight),
+            texts=AdmissionGate("texts", limits.max_texts_in_flight),
+            answers=AdmissionGate("answers", limits.max_answers_in_flight),
         )
 
 
 ServicesDep = NamedDependency[SkipValidation[Services]]
-GatesDep = NamedDependency[SkipValidation[Gates]]
+GatesDep = NamedDependency[SkipValidation[AdmissionGates]]
 DeadlineDep = NamedDependency[SkipValidation[Deadline]]
 PrincipalDep = NamedDependency[SkipValidation[Principal]]
 LibraryDep = NamedDependency[SkipValidation[Library]]
@@ -52,7 +52,7 @@ AnswerDeadlineDep = NamedDependency[SkipValidation[Deadline]]
 RetrieverDep = NamedDependency[SkipValidation[Retriever]]
 
 
-def providers(services: Services, gates: Gates) -> dict[str, Provide]:
+def providers(services: Services, gates: AdmissionGates) -> dict[str, Provide]:
     """The providers of everything above."""
     stores = services.registry, services.index, services.sources, services.queue
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from api.composition import configured
 from api.services import Services
-from phoserve.deployed import connected
+from phoserve.composition import open_platform
 from phoserve.settings import Settings
 
 
@@ -13,7 +13,7 @@ from phoserve.settings import Settings
 async def deployed_services(settings: Settings) -> AsyncIterator[Services]:
     """Ready-made services, closed at the end. Raises ConfigurationError."""
     chosen = configured(settings, redis_url=settings.redis.url.get_secret_value())
-    async with connected(settings) as platform:
+    async with open_platform(settings) as platform:
         yield Services(
             embedder=platform.embedder,
             pipeline=platform.text,

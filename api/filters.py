@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from phoserve.documents.filters import All, AnyOf, Bound, Exists, Filter, Match, Not, Range, Scalar, field_names
 from phoserve.errors import InvalidInput
-from phoserve.filters import All, AnyOf, Bound, Exists, Filter, Match, Not, Range, Scalar, field_names
 
 MAX_CONDITIONS: Final = 64
 MAX_DEPTH: Final = 8

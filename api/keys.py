@@ -70,7 +70,7 @@ class KeyRing(Protocol):
         ...
 
 
-class OpenDoor:
+class AnonymousAccess:
     """No keys at all: whoever reaches the port may do everything, so only loopback may be listened on."""
 
     is_open = True

@@ -19,12 +19,12 @@ from prometheus_client import (
     generate_latest,
 )
 
-from api.admission import Gate
+from api.admission import AdmissionGate
 from api.dependencies import ServicesDep
 from api.services import Services
-from phoserve.documents import DocumentState
+from phoserve.documents.records import DocumentState
+from phoserve.embedding.caching import CachingEmbedder
 from phoserve.errors import PhoserveError
-from phoserve.query_cache import CachingEmbedder
 
 COUNT_EVERY_S: Final = 5.0
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -89,7 +89,7 @@ class Metrics:
             for name, bulk in (("interactive", False), ("bulk", True)):
                 self.waiting.labels(name).set(await services.queue.depth(bulk=bulk))
 
-    def watch_gate(self, gate: Gate) -> None:
+    def watch_gate(self, gate: AdmissionGate) -> None:
         """Report the gate's state whenever somebody asks."""
         self._in_use.labels(gate.name).set_function(lambda: gate.in_use)
         self._refused.labels(gate.name).set_function(lambda: gate.refused)

@@ -82,7 +82,7 @@ class RedisRates:
         await self._redis.aclose()
 
 
-class KeysAtOnce:
+class ConcurrentRequests:
     """Requests under way, by key."""
 
     def __init__(self, limit: int) -> None:

@@ -4,11 +4,14 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 
-from api.keys import KeyRing, OpenDoor
+from api.keys import AnonymousAccess, KeyRing
 from api.rates import NoLimit, RateLimiter
-from phoserve.intake import IntakeLimits
-from phoserve.ports import ChatModel, DocumentRegistry, Embedder, PassageIndex, Reranker, SourceStore, TaskQueue
-from phoserve.prompting import Prompt
+from phoserve.answers.ports import ChatModel
+from phoserve.answers.prompt import Prompt
+from phoserve.documents.intake import IntakeLimits
+from phoserve.documents.ports import DocumentRegistry, SourceStore, TaskQueue
+from phoserve.embedding.ports import Embedder
+from phoserve.search.ports import PassageIndex, Reranker
 from phoserve.settings import LimitSettings
 from phoserve.text import TextPipeline
 
@@ -29,7 +32,7 @@ class Services:
     min_evidence: float = 0.0
     """Best cosine plus best share of the question's words, below which no extractive answer is given."""
     reranker: Reranker | None = None
-    keys: KeyRing = field(default_factory=OpenDoor)
+    keys: KeyRing = field(default_factory=AnonymousAccess)
     rates: RateLimiter = field(default_factory=NoLimit)
     limits: LimitSettings = field(default_factory=LimitSettings)
     intake_limits: IntakeLimits = field(default_factory=IntakeLimits)

@@ -9,7 +9,7 @@ import msgspec
 from litestar.response import Stream
 
 from api.problems import problem_of
-from phoserve.deadline import Deadline
+from phoserve.concurrency.deadline import Deadline
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 KEEP_ALIVE_S: Final = 15.0
@@ -38,7 +38,7 @@ def stream(events: AsyncIterator[bytes]) -> Stream:
     return Stream(events, media_type="text/event-stream; charset=utf-8", headers=HEADERS)
 
 
-class Relay(Generic[T]):
+class BackgroundStream(Generic[T]):
     """Runs a generator in a task of its own, so that its timeouts and trace spans stay in one place.
 
     Iterating gives its items, or None after each `KEEP_ALIVE_S` without one, and raises what it raised. Leaving the

@@ -11,8 +11,8 @@ from litestar.datastructures import UploadFile
 
 from api.body import decode_json
 from api.schemas.documents import DocumentsRequest
+from phoserve.documents.intake import Draft
 from phoserve.errors import InvalidInput, TooLarge
-from phoserve.intake import Draft
 from phoserve.settings import LimitSettings
 
 FILES_FIELD: Final = "files"

@@ -15,17 +15,18 @@ import msgspec
 from cli.local import running_triton
 from cli.progress import Reporter
 from ingest.staging import StagingTools, indexed
-from phoserve.adapters.edge_index import EdgePassageIndex
-from phoserve.adapters.triton import TritonEmbedder
+from phoserve.adapters.edge.index import EdgePassageIndex
+from phoserve.adapters.triton.embedder import TritonEmbedder
+from phoserve.concurrency.deadline import Deadline
+from phoserve.concurrency.timings import Timings
 from phoserve.contract import Fusion
-from phoserve.deadline import Deadline
-from phoserve.documents import Passage
+from phoserve.documents.records import Passage
 from phoserve.errors import InvalidInput
-from phoserve.evaluation import Estimate, Ranking, evaluate, ndcg
-from phoserve.fusion import fuse
-from phoserve.retrieval import Candidate, Query, Retriever, SearchMode
+from phoserve.search.evaluation import Estimate, Ranking, evaluate, ndcg
+from phoserve.search.fusion import fuse
+from phoserve.search.ports import PassageIndex
+from phoserve.search.retrieval import Candidate, Query, Retriever, SearchMode
 from phoserve.text import TextPipeline, query_terms
-from phoserve.timings import Timings
 
 COLLECTION: Final = "evaluation"
 BATCH: Final = 512
@@ -73,8 +74,8 @@ async def candidates_of(
 ) -> tuple[Candidates, Fusion]:
     """Index the corpus, search for every query; also the model's own weights."""
     with tempfile.TemporaryDirectory(prefix="phoserve-eval-") as folder:
-        async with _retriever(model, Path(folder), report) as (retriever, tools):
-            rows = await _index(corpus, retriever, tools, report)
+        async with _retriever(model, Path(folder), report) as (retriever, index, tools):
+            rows = await _index(corpus, index, tools, report)
             return await _search(queries, rows, retriever, report), tools.text.contract.fusion
 
 
@@ -130,21 +131,23 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 @asynccontextmanager
-async def _retriever(model: Path, folder: Path, report: Reporter) -> AsyncIterator[tuple[Retriever, StagingTools]]:
+async def _retriever(
+    model: Path, folder: Path, report: Reporter
+) -> AsyncIterator[tuple[Retriever, PassageIndex, StagingTools]]:
     text = TextPipeline.load(model)
     async with running_triton(model, folder / "triton", report) as triton:
         embedder = TritonEmbedder(triton.ports.grpc_url, text.contract)
         index = EdgePassageIndex(folder / "index", text.contract)
         try:
             retriever = Retriever(embedder, index, lambda query: query_terms(text, [query])[0])
-            yield retriever, StagingTools(embedder, text)
+            yield retriever, index, StagingTools(embedder, text)
         finally:
             await index.close()
             await embedder.close()
 
 
 async def _index(
-    corpus: Sequence[CorpusRow], retriever: Retriever, tools: StagingTools, report: Reporter
+    corpus: Sequence[CorpusRow], index: PassageIndex, tools: StagingTools, report: Reporter
 ) -> dict[str, str]:
     """Which row each passage, by id, was made of."""
     rows_of: dict[str, str] = {}
@@ -153,10 +156,10 @@ async def _index(
         for first in range(0, len(corpus), BATCH):
             rows = corpus[first : first + BATCH]
             passages = [_passage(row, first + offset, key) for offset, row in enumerate(rows)]
-            await retriever.index.stage(await indexed(passages, tools))
+            await index.stage(await indexed(passages, tools))
             rows_of |= {passage.id: passage.document_id for passage in passages}
             bar.done(first + len(rows))
-        await retriever.index.publish([(key, 1)])
+        await index.publish([(key, 1)])
     return rows_of
 
 

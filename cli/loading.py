@@ -5,9 +5,9 @@ import asyncio
 from api.services import Services
 from cli.progress import Reporter
 from cli.samples import documents
-from phoserve.documents import DocumentState
-from phoserve.intake import Draft, Intake
-from phoserve.library import Library
+from phoserve.documents.intake import Draft, Intake
+from phoserve.documents.library import Library
+from phoserve.documents.records import DocumentState
 
 SAMPLES = "samples"
 POLL_S = 0.2

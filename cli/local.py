@@ -22,13 +22,13 @@ from ingest.inline import InlineWorkers
 from ingest.pipeline import Pipeline
 from ingest.reconcile import Reconciler
 from ingest.staging import StagingTools
-from phoserve.adapters.edge_process import EdgeProcessIndex
-from phoserve.adapters.edge_registry import EdgeRegistry
+from phoserve.adapters.edge.process import EdgeProcessIndex
+from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
-from phoserve.adapters.triton import TritonEmbedder
-from phoserve.adapters.triton_reranker import TritonReranker
-from phoserve.charge import check_serving
+from phoserve.adapters.triton.embedder import TritonEmbedder
+from phoserve.adapters.triton.reranker import TritonReranker
 from phoserve.contract import load_contract
+from phoserve.documents.active_model import check_active_model
 from phoserve.settings import Settings, load_settings
 from phoserve.text import TextPipeline
 
@@ -106,14 +106,14 @@ async def running_services(options: LocalOptions, triton_url: str, settings: Set
         stack.push_async_callback(embedder.close)
         index = await EdgeProcessIndex(options.state / "index", text.contract).start()
         stack.push_async_callback(index.close)
-        await check_serving(index)
+        await check_active_model(index)
         registry = await asyncio.to_thread(EdgeRegistry, options.state / "index")
         stack.push_async_callback(registry.close)
         sources = ObjectStoreSources(options.state / "originals")
         workers = InlineWorkers()
         tools = StagingTools(embedder, text)
         reconciler = Reconciler(registry, index, sources, workers)
-        await reconciler.run_once(nobody_works=True)
+        await reconciler.run_once(ignore_leases=True)
         workers.start(Pipeline(registry=registry, index=index, sources=sources, tools=tools))
         stack.push_async_callback(workers.stop)
         reconciling = asyncio.create_task(reconciler.run_forever())

@@ -17,7 +17,7 @@ RETRY_S: Final = 1.0
 FOR_NOW: Final = (429, 503)
 
 
-class Remote:
+class ApiClient:
     """The API at a URL; its problems come back as errors with their own sentence."""
 
     def __init__(self, url: str, key: str | None = None, *, patience_s: float = 0.0) -> None:

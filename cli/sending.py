@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TextIO, TypeVar
 
-from cli.remote import Remote
+from cli.remote import ApiClient
 from phoserve.errors import InvalidInput
 
 BATCH_DOCUMENTS: Final = 100
@@ -62,7 +62,7 @@ def lines_of(stream: TextIO) -> Iterator[dict[str, Any]]:
 class Sender:
     """Sends to one collection; remembers the ids that were taken in, and what was refused."""
 
-    remote: Remote
+    remote: ApiClient
     collection: str
     metadata: dict[str, Any] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)

@@ -13,11 +13,11 @@ from phoserve.contract import ModelContract, Task
 _OUTPUT: Final[dict[Task, str]] = {"embed": "vector | {dim} numbers, unit length", "rerank": "score | one logit"}
 _EXPLAINED: Final[dict[Task, str]] = {
     "embed": """Cosines of {texts} Vietnamese texts of all lengths to the vectors of the source model in float32;
-"company" is the least cosine between the vectors of one text alone, among texts of its length, and among texts of all
-lengths.""",
+"batch invariance" is the least cosine between the vectors of one text alone, in a batch of texts of its length, and in
+a batch of texts of all lengths.""",
     "rerank": """Agreement on {texts} pairs of texts of all lengths with the source model in float32: 1 less the
-difference of the two logits, in standard deviations of the source's logits; "company" is the least agreement between
-the logits of one pair alone, among pairs of its length, and among pairs of all lengths.""",
+difference of the two logits, in standard deviations of the source's logits; "batch invariance" is the least agreement
+between the logits of one pair alone, in a batch of pairs of its length, and in a batch of pairs of all lengths.""",
 }
 
 
@@ -54,13 +54,14 @@ Exported on {today} from `{source.name}`{revision}. The licence is that of the s
 def parity_table(table: Sequence[Parity]) -> str:
     """The rows as a Markdown table."""
     lines = [
-        "| precision | mean | worst | company | gate (mean / worst / company) | nDCG@10 lost | served |",
+        "| precision | mean | worst | batch invariance | gate (mean / worst / invariance) | nDCG@10 lost | served |",
         "|---|--:|--:|--:|---|--:|---|",
     ]
     for row in table:
         gate = row.gate
         lines.append(
-            f"| {row.precision} | {row.mean:.6f} | {row.worst:.6f} | {row.company:.6f} "
-            f"| {gate.mean} / {gate.worst} / {gate.company} | {row.ndcg_loss:.4f} | {'yes' if row.passed else 'no'} |"
+            f"| {row.precision} | {row.mean:.6f} | {row.worst:.6f} | {row.batch_invariance:.6f} "
+            f"| {gate.mean} / {gate.worst} / {gate.batch_invariance} "
+            f"| {row.ndcg_loss:.4f} | {'yes' if row.passed else 'no'} |"
         )
     return "\n".join(lines)

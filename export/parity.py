@@ -42,27 +42,27 @@ BATCH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """How closely a precision agrees, at least, with the reference, and with itself in different company, to be served.
+class ParityGate:
+    """The least agreement with the reference, and of a text across batches, that a precision needs to be served.
 
     For vectors that is the cosine; for a cross-encoder's logits see `closeness`.
     """
 
     mean: float
     worst: float
-    company: float = 0.9999
+    batch_invariance: float = 0.9999
 
 
 MOST_NDCG_LOSS: Final = 0.01
 GATES: Final = {
-    "fp32": Gate(mean=0.99999, worst=0.99999),
-    "fp16": Gate(mean=0.9995, worst=0.999),
-    "int8": Gate(mean=0.995, worst=0.98),
+    "fp32": ParityGate(mean=0.99999, worst=0.99999),
+    "fp16": ParityGate(mean=0.9995, worst=0.999),
+    "int8": ParityGate(mean=0.995, worst=0.98),
 }
 RERANK_GATES: Final = {
-    "fp32": Gate(mean=0.9999, worst=0.999, company=0.999),
-    "fp16": Gate(mean=0.99, worst=0.95, company=0.95),
-    "int8": Gate(mean=0.95, worst=0.8, company=0.99),
+    "fp32": ParityGate(mean=0.9999, worst=0.999, batch_invariance=0.999),
+    "fp16": ParityGate(mean=0.99, worst=0.95, batch_invariance=0.95),
+    "int8": ParityGate(mean=0.95, worst=0.8, batch_invariance=0.99),
 }
 
 
@@ -73,20 +73,20 @@ class Parity:
     precision: str
     mean: float
     worst: float
-    company: float
+    batch_invariance: float
     texts: int
     ndcg_loss: float = 0.0
     """How much nDCG@10 is lost against float32 on the labelled set, if there was one."""
     task: Task = "embed"
 
     @property
-    def gate(self) -> Gate:
+    def gate(self) -> ParityGate:
         return (GATES if self.task == "embed" else RERANK_GATES)[self.precision]
 
     @property
     def passed(self) -> bool:
         gate = self.gate
-        close = self.mean >= gate.mean and self.worst >= gate.worst and self.company >= gate.company
+        close = self.mean >= gate.mean and self.worst >= gate.worst and self.batch_invariance >= gate.batch_invariance
         return close and self.ndcg_loss <= MOST_NDCG_LOSS
 
 
@@ -128,8 +128,8 @@ def measure(precision: str, graph: Path, texts: Sequence[Ids], reference: Vector
     alone = np.concatenate([encoder.encode(texts[index], _lengths([texts[index]])) for index in some])
     agreement = cosine if task == "embed" else partial(closeness, unit=float(reference.std()))
     found = agreement(vectors, reference)
-    company = min(agreement(mixed, vectors).min(), agreement(alone, vectors[list(some)]).min())
-    return Parity(precision, float(found.mean()), float(found.min()), float(company), len(texts), task=task)
+    batch_invariance = min(agreement(mixed, vectors).min(), agreement(alone, vectors[list(some)]).min())
+    return Parity(precision, float(found.mean()), float(found.min()), float(batch_invariance), len(texts), task=task)
 
 
 def cosine(left: Vectors, right: Vectors) -> Vectors:

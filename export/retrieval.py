@@ -11,7 +11,7 @@ import numpy as np
 
 from export.parity import in_batches, tokenised
 from phoserve.errors import ConfigurationError
-from phoserve.evaluation import evaluate
+from phoserve.search.evaluation import evaluate
 from phoserve.serving.encoders import Vectors
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline

@@ -77,7 +77,7 @@ def _strings(blob: bytes, at: int) -> list[str]:
     return strings
 
 
-def installed_pyvi() -> Path:
+def find_pyvi() -> Path:
     """The folder of the installed pyvi, found without importing it."""
     spec = find_spec("pyvi")
     if spec is None or not spec.submodule_search_locations:
@@ -86,4 +86,4 @@ def installed_pyvi() -> Path:
 
 
 if __name__ == "__main__":
-    save_segmenter_model(read_pyvi(installed_pyvi()), MODEL_PATH)
+    save_segmenter_model(read_pyvi(find_pyvi()), MODEL_PATH)

@@ -27,7 +27,7 @@ Shape = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class ShapeProfile:
     """The shapes (texts, tokens) of one optimisation profile: one length, from a single text to a full batch."""
 
     least: Shape
@@ -35,14 +35,14 @@ class Profile:
     most: Shape
 
 
-def profiles(contract: ModelContract, batch_tokens: int = BATCH_TOKENS) -> list[Profile]:
+def profiles(contract: ModelContract, batch_tokens: int = BATCH_TOKENS) -> list[ShapeProfile]:
     """One profile a length bucket, shortest first; any width belongs to exactly one of them.
 
     A batch is as wide as its longest text: rounding short texts up to a bucket would compute a fifth for nothing.
     """
     shortest = [1, *(length + 1 for length in contract.length_buckets[:-1])]
     return [
-        Profile(
+        ShapeProfile(
             least=(1, least),
             usual=(max(1, batch_tokens // length // 2), length),
             most=(max(1, min(WINDOW_TEXTS, batch_tokens // least)), length),

@@ -3,6 +3,6 @@
 workers = InlineWorkers()
 pipeline = Pipeline(registry=registry, index=index, sources=sources, tools=StagingTools(embedder, text))
 reconciler = Reconciler(registry, index, sources, workers)
-await reconciler.run_once(nobody_works=True)  # what the last run left unfinished
+await reconciler.run_once(ignore_leases=True)  # what the last run left unfinished
 workers.start(pipeline)
 """

@@ -9,11 +9,11 @@ from celery import Celery, bootsteps
 from celery.apps.worker import Worker
 from opentelemetry import propagate, trace
 
+from ingest.document_slots import SHORT_PER_LONG
 from ingest.pipeline_loop import PipelineLoop
-from ingest.room import SHORT_PER_LONG
 from phoserve.adapters.celery_queue import INDEX_TASK, QUEUES
+from phoserve.documents.ports import IndexingTask
 from phoserve.errors import Unavailable
-from phoserve.ports import Task
 
 LONG_DOCUMENTS_AT_ONCE: Final = 4
 RETRIES: Final = 5
@@ -32,7 +32,7 @@ def register(app: Celery, pipelines: PipelineLoop) -> None:
         context = propagate.extract(self.request.headers or {})
         try:
             with _tracer.start_as_current_span("index document", context=context, kind=trace.SpanKind.CONSUMER):
-                pipelines.process(Task(collection, document_id, revision, bulk, light))
+                pipelines.process(IndexingTask(collection, document_id, revision, bulk, light))
         except Unavailable as error:
             raise self.retry(exc=error, countdown=FIRST_RETRY_S * 2**self.request.retries) from error
         except FutureTimeout:
@@ -40,7 +40,9 @@ def register(app: Celery, pipelines: PipelineLoop) -> None:
             log.warning("task_timed_out", collection=collection, document_id=document_id)
 
 
-def worker_of(app: Celery, *, queues: tuple[str, ...] = QUEUES, long_documents: int = LONG_DOCUMENTS_AT_ONCE) -> Worker:
+def make_worker(
+    app: Celery, *, queues: tuple[str, ...] = QUEUES, long_documents: int = LONG_DOCUMENTS_AT_ONCE
+) -> Worker:
     """A worker of the queues, to be started with `start()`; it ends on SIGTERM after the tasks under way."""
     return Worker(
         app=app,

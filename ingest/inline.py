@@ -7,10 +7,10 @@ from typing import Final
 
 import structlog
 
+from ingest.document_slots import DocumentSlots
 from ingest.pipeline import Pipeline
-from ingest.room import Room
+from phoserve.documents.ports import IndexingTask
 from phoserve.errors import Unavailable
-from phoserve.ports import Task
 
 LONG_DOCUMENTS_AT_ONCE: Final = 2
 
@@ -21,13 +21,13 @@ class InlineWorkers:
     """A `TaskQueue` that works its tasks off on this event loop; interactive work before bulk work."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.PriorityQueue[tuple[bool, int, Task]] = asyncio.PriorityQueue()
+        self._queue: asyncio.PriorityQueue[tuple[bool, int, IndexingTask]] = asyncio.PriorityQueue()
         self._order = itertools.count()
-        self._waiting: set[Task] = set()
-        self._room = Room(LONG_DOCUMENTS_AT_ONCE)
+        self._waiting: set[IndexingTask] = set()
+        self._room = DocumentSlots(LONG_DOCUMENTS_AT_ONCE)
         self._working: set[asyncio.Task[None]] = set()
 
-    async def enqueue(self, tasks: Sequence[Task]) -> None:
+    async def enqueue(self, tasks: Sequence[IndexingTask]) -> None:
         """Hand `tasks` to the workers; one that waits already is not queued twice."""
         for task in tasks:
             if task not in self._waiting:
@@ -61,7 +61,7 @@ class InlineWorkers:
         self._working.add(running)
         running.add_done_callback(self._working.discard)
 
-    async def _work(self, task: Task, pipeline: Pipeline) -> None:
+    async def _work(self, task: IndexingTask, pipeline: Pipeline) -> None:
         try:
             await pipeline.process(task)
         except Unavailable as error:  # the registry: `reconcile` hands the document out again

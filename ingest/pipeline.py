@@ -15,11 +15,14 @@ from typing import Final
 
 import structlog
 
-from ingest.leftovers import is_left_over
-from ingest.parsing import ParsingFailed
-from ingest.record import Record, Superseded
+from ingest.claim import Claim, ClaimLost
+from ingest.orphans import is_orphaned
+from ingest.parsing.parse import ParsingFailed
 from ingest.staging import StagingTools, stage_document
-from phoserve.documents import Document, DocumentFailure, DocumentState
+from phoserve.concurrency.batcher import Batcher
+from phoserve.documents.ports import ActivePassageStore, DocumentRegistry, IndexedPassage, IndexingTask, SourceStore
+from phoserve.documents.records import Document, DocumentFailure, DocumentState
+from phoserve.documents.removal import purge_collection, remove_marked
 from phoserve.errors import (
     ContractMismatch,
     DeadlineExceeded,
@@ -30,9 +33,6 @@ from phoserve.errors import (
     PhoserveError,
     Unavailable,
 )
-from phoserve.ports import DocumentRegistry, IndexedPassage, PassageIndex, SourceStore, Task
-from phoserve.removal import purge_collection, remove_marked
-from phoserve.together import Together
 
 RECORDS_PER_SAVE: Final = 64
 PASSAGES_PER_STAGE: Final = 128
@@ -65,37 +65,37 @@ class Pipeline:
     """Everything that turning a stored original into searchable passages needs."""
 
     registry: DocumentRegistry
-    index: PassageIndex
+    index: ActivePassageStore
     sources: SourceStore
     tools: StagingTools
     options: PipelineOptions = field(default_factory=PipelineOptions)
 
     @cached_property
-    def save(self) -> Together[Document, Document | None]:
+    def save(self) -> Batcher[Document, Document | None]:
         """The registry's, for several documents in one call."""
-        return Together(self.registry.save, most=RECORDS_PER_SAVE)
+        return Batcher(self.registry.save, max_items=RECORDS_PER_SAVE)
 
     @cached_property
-    def stage(self) -> Together[IndexedPassage, None]:
+    def stage(self) -> Batcher[IndexedPassage, None]:
         """The index's."""
 
         async def stage(passages: Sequence[IndexedPassage]) -> Sequence[None]:
             await self.index.stage(passages)
             return [None] * len(passages)
 
-        return Together(stage, most=PASSAGES_PER_STAGE)
+        return Batcher(stage, max_items=PASSAGES_PER_STAGE)
 
     @cached_property
-    def publish(self) -> Together[tuple[str, int], None]:
+    def publish(self) -> Batcher[tuple[str, int], None]:
         """The index's, of (document key, revision)."""
 
         async def publish(revisions: Sequence[tuple[str, int]]) -> Sequence[None]:
             await self.index.publish(revisions)
             return [None] * len(revisions)
 
-        return Together(publish, most=REVISIONS_PER_PUBLISH)
+        return Batcher(publish, max_items=REVISIONS_PER_PUBLISH)
 
-    async def process(self, task: Task) -> None:
+    async def process(self, task: IndexingTask) -> None:
         """Do what the task's document needs now; a task that is out of date does nothing.
 
         Faults of the document end in its record. Raises Unavailable only if the registry itself does not answer.
@@ -103,7 +103,7 @@ class Pipeline:
         if not task.document_id:
             await purge_collection(task.collection, self.registry, self.index, self.sources)
             return
-        if not await self.index.in_charge():
+        if not await self.index.is_active():
             log.warning("task_left_to_another_model", document_id=task.document_id, fingerprint=self.index.fingerprint)
             return
         for _ in range(self.options.tries_in_a_row):
@@ -112,7 +112,7 @@ class Pipeline:
                 return
             await asyncio.sleep(pause.total_seconds())
 
-    async def _once(self, task: Task) -> timedelta | None:
+    async def _once(self, task: IndexingTask) -> timedelta | None:
         """One try; after how long another one is worth it, if it is."""
         try:
             document = await self.registry.get(task.collection, task.document_id)
@@ -124,46 +124,46 @@ class Pipeline:
             if document.state is DocumentState.PROCESSING and document.attempts >= self.options.max_deaths:
                 await self.save([document.failed(_given_up(document.attempts))])
                 return None
-            [claimed] = await self.save([document.claimed(self.options.lease)])
+            [claimed] = await self.save([document.claim(self.options.lease)])
             if claimed is not None:
                 self._waited(document)
                 return await self._work(claimed)
         return None
 
     async def _work(self, document: Document) -> timedelta | None:
-        record = Record(document, self.save, self.options.lease)
+        claim = Claim(document, self.save, self.options.lease)
         bound = structlog.contextvars.bound_contextvars(collection=document.collection, document_id=document.id)
-        with bound, suppress(Superseded):
-            beat = asyncio.create_task(record.keep_alive())
+        with bound, suppress(ClaimLost):
+            beat = asyncio.create_task(claim.keep_alive())
             try:
                 async with asyncio.timeout(self.options.time_limit_s):
-                    await self._index(record)
-            except Superseded:
+                    await self._index(claim)
+            except ClaimLost:
                 await self._take_back(document)
             except asyncio.CancelledError:
-                with suppress(PhoserveError, Superseded):  # else the lease runs out
-                    await record.write(lambda current: current.released(_STOPPED, retry_in=timedelta(), counted=False))
+                with suppress(PhoserveError, ClaimLost):  # else the lease runs out
+                    await claim.write(lambda current: current.release(_STOPPED, retry_in=timedelta(), counted=False))
                 raise
             except Exception as error:
-                await record.write(partial(self._after, error=error))
-                return self._noted(record.document, error)
+                await claim.write(partial(self._after, error=error))
+                return self._noted(claim.document, error)
             finally:
                 beat.cancel()
         return None
 
-    async def _index(self, record: Record) -> None:
-        document = record.document
+    async def _index(self, claim: Claim) -> None:
+        document = claim.document
         if not document.is_indexed or document.fingerprint != self.index.fingerprint:
-            passages = await stage_document(document, self.sources, self.stage, self.tools, record.progress)
+            passages = await stage_document(document, self.sources, self.stage, self.tools, claim.progress)
             fingerprint = self.index.fingerprint
-            await record.write(lambda current: current.indexed(passages, fingerprint, self.options.lease))
+            await claim.write(lambda current: current.indexed(passages, fingerprint, self.options.lease))
         with self.tools.metrics.stage("publish"):
             await self.publish([(document.key, document.revision)])
-        if not await self.index.in_charge():  # nobody would take these passages over any more
+        if not await self.index.is_active():  # nobody would take these passages over any more
             raise ContractMismatch("another model is in charge now: its workers index the document")
-        await record.write(lambda current: current.ready())
-        self.tools.metrics.ended("ready", passages=record.document.passages)
-        log.info("document_ready", revision=document.revision, passages=record.document.passages)
+        await claim.write(lambda current: current.ready())
+        self.tools.metrics.ended("ready", passages=claim.document.passages)
+        log.info("document_ready", revision=document.revision, passages=claim.document.passages)
 
     def _waited(self, document: Document) -> None:
         """Count how long a document that nobody has tried yet was queued."""
@@ -186,7 +186,7 @@ class Pipeline:
         with suppress(PhoserveError):  # if a store is away, `reconcile` does it
             await self.stage([])  # a call under way writes on for whoever has left it: until it has ended
             known = await self.registry.find_keys([document.key])
-            if is_left_over(known.get(document.key), document.revision, self.index.fingerprint):
+            if is_orphaned(known.get(document.key), document.revision, self.index.fingerprint):
                 await self.index.discard(document.key, up_to=document.revision, staged_only=True)
 
     def _after(self, document: Document, error: Exception) -> Document:
@@ -194,10 +194,10 @@ class Pipeline:
         if isinstance(error, _DEPENDENCY_FAULTS):
             failure = DocumentFailure(code="dependency", message=str(error), retryable=True)
             pause = timedelta(seconds=getattr(error, "retry_after_s", self.options.retry_in.total_seconds()))
-            return document.released(failure, retry_in=pause, counted=False)
+            return document.release(failure, retry_in=pause, counted=False)
         if isinstance(error, ContractMismatch):
             failure = DocumentFailure(code="model_changed", message=str(error), retryable=True)
-            return document.released(failure, retry_in=timedelta(), counted=False)
+            return document.release(failure, retry_in=timedelta(), counted=False)
         if isinstance(error, TimeoutError):
             message = f"indexing took longer than {self.options.time_limit_s:g} s; split the document"
             return self._tried(document, DocumentFailure(code="timeout", message=message))
@@ -212,7 +212,7 @@ class Pipeline:
     def _tried(self, document: Document, failure: DocumentFailure) -> Document:
         if document.attempts >= self.options.max_attempts:
             return document.failed(failure)
-        return document.released(failure, retry_in=self.options.retry_in * 2**document.attempts, counted=True)
+        return document.release(failure, retry_in=self.options.retry_in * 2**document.attempts, counted=True)
 
 
 def _is_free(document: Document) -> bool:

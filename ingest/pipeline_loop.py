@@ -11,9 +11,9 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
+from ingest.document_slots import DocumentSlots
 from ingest.pipeline import Pipeline
-from ingest.room import Room
-from phoserve.ports import Task
+from phoserve.documents.ports import IndexingTask
 
 TIME_LIMIT_S: Final = 600.0
 """Of one task; below the broker's visibility timeout, so that a task is never handed out while it runs."""
@@ -25,9 +25,9 @@ class PipelineLoop:
     """Runs a pipeline, to be used from any thread."""
 
     def __init__(self, factory: PipelineFactory, *, long_documents: int) -> None:
-        """Of the pipeline that `factory` makes, for so many long documents at once (see `Room`)."""
+        """Of the pipeline that `factory` makes, for so many long documents at once (see `DocumentSlots`)."""
         self._factory = factory
-        self._room = Room(long_documents)
+        self._room = DocumentSlots(long_documents)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="pipeline", daemon=True)
 
@@ -43,7 +43,7 @@ class PipelineLoop:
         self._thread.join()
         self._loop.close()
 
-    def process(self, task: Task) -> None:
+    def process(self, task: IndexingTask) -> None:
         """Process the task once there is room, and wait for its end.
 
         Raises Unavailable, or TimeoutError after `TIME_LIMIT_S` of work.

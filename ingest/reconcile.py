@@ -8,11 +8,11 @@ from typing import Final, Protocol
 
 import structlog
 
-from ingest.leftovers import is_left_over
-from phoserve.documents import DocumentState
+from ingest.orphans import is_orphaned
+from phoserve.documents.ports import ActivePassageStore, DocumentRegistry, IndexingTask, SourceStore, TaskQueue
+from phoserve.documents.records import DocumentState
+from phoserve.documents.removal import purge_collection, remove_marked, sweep_originals
 from phoserve.errors import PhoserveError
-from phoserve.ports import DocumentRegistry, PassageIndex, SourceStore, Task, TaskQueue
-from phoserve.removal import purge_collection, remove_marked, sweep_originals
 
 INTERVAL_S: Final = 5.0
 LOOKS_PER_INTERVAL: Final = 5
@@ -24,11 +24,11 @@ FAR_AHEAD: Final = timedelta(days=36500)
 log = structlog.get_logger(__name__)
 
 
-class Turn(Protocol):
+class ReconcileLease(Protocol):
     """Decides which of several processes does what only one need do."""
 
-    async def take(self, for_s: float) -> bool:
-        """Take the turn of the next `for_s` seconds; False if somebody else has it."""
+    async def acquire(self, for_s: float) -> bool:
+        """Acquire the lease for `for_s` seconds; False if another process holds it."""
         ...
 
 
@@ -37,33 +37,33 @@ class Reconciler:
     """Compares the registry, the one truth, with everything that should follow from it."""
 
     registry: DocumentRegistry
-    index: PassageIndex
+    index: ActivePassageStore
     sources: SourceStore
     queue: TaskQueue
 
-    async def run_once(self, *, nobody_works: bool = False) -> int:
+    async def run_once(self, *, ignore_leases: bool = False) -> int:
         """Queue whatever is due, finish deletions, remove left-overs; returns how many documents were queued.
 
-        `nobody_works` says that no worker is alive, so leases need not be waited for.
+        `ignore_leases` says that no worker is alive, so leases need not be waited for.
         """
-        horizon = datetime.now(UTC) + (FAR_AHEAD if nobody_works else timedelta())
+        horizon = datetime.now(UTC) + (FAR_AHEAD if ignore_leases else timedelta())
         for collection in await self.registry.collections():
             if collection.deleting:
                 await purge_collection(collection.name, self.registry, self.index, self.sources)
         leaving = await self.registry.due(horizon, states=[DocumentState.DELETING], limit=DOCUMENTS_AT_ONCE)
         await remove_marked(leaving, self.registry, self.index, self.sources)
-        await self._remove_left_overs()
-        return await self._queue_due(horizon, nobody_works=nobody_works)
+        await self._remove_orphans()
+        return await self._queue_due(horizon, ignore_leases=ignore_leases)
 
-    async def run_forever(self, *, every_s: float = INTERVAL_S, turn: Turn | None = None) -> None:
+    async def run_forever(self, *, every_s: float = INTERVAL_S, lease: ReconcileLease | None = None) -> None:
         """Reconcile every `every_s` seconds until cancelled, where several do so in turn; an outage is waited out."""
         swept_at = time.monotonic()
         # Whoever had the last turn may be dead: the others must not sleep through the next one.
-        nap_s = every_s if turn is None else every_s / LOOKS_PER_INTERVAL
+        nap_s = every_s if lease is None else every_s / LOOKS_PER_INTERVAL
         while True:
             await asyncio.sleep(nap_s)
             try:
-                if turn is None or await turn.take(every_s):
+                if lease is None or await lease.acquire(every_s):
                     await self.run_once()
                     if time.monotonic() - swept_at >= SWEEP_INTERVAL_S:
                         swept_at = time.monotonic()
@@ -78,29 +78,29 @@ class Reconciler:
         if swept:
             log.info("originals_swept", originals=swept)
 
-    async def _queue_due(self, horizon: datetime, *, nobody_works: bool) -> int:
-        return sum([await self._queue_due_of(bulk, horizon, nobody_works) for bulk in (False, True)])
+    async def _queue_due(self, horizon: datetime, *, ignore_leases: bool) -> int:
+        return sum([await self._queue_due_of(bulk, horizon, ignore_leases) for bulk in (False, True)])
 
-    async def _queue_due_of(self, bulk: bool, horizon: datetime, nobody_works: bool) -> int:
+    async def _queue_due_of(self, bulk: bool, horizon: datetime, ignore_leases: bool) -> int:
         states = [DocumentState.QUEUED, DocumentState.PROCESSING]
         due = await self.registry.due(horizon, states=states, limit=DOCUMENTS_AT_ONCE, bulk=bulk)
-        if nobody_works:
+        if ignore_leases:
             held = [each for each in due if each.state is DocumentState.PROCESSING]
-            freed = await self.registry.save([each.progressed(each.progress, timedelta()) for each in held])
+            freed = await self.registry.save([each.update_progress(each.progress, timedelta()) for each in held])
             due = [each for each in due if each.state is DocumentState.QUEUED] + [each for each in freed if each]
         elif due and await self.queue.depth(bulk=bulk) >= len(due):
             # What waits in the registry waits in the broker too, but for what was tried and handed back, or was held
             # by a worker that died.
             due = [each for each in due if each.attempts or each.error]
-        await self.queue.enqueue([Task.of(each) for each in due])
+        await self.queue.enqueue([IndexingTask.of(each) for each in due])
         return len(due)
 
-    async def _remove_left_overs(self) -> None:
+    async def _remove_orphans(self) -> None:
         """Staged passages whose document is gone, at rest, or at a newer revision."""
         staged = await self.index.staged()
         if not staged:
             return
         known = await self.registry.find_keys([key for key, _ in staged])
         for key, revision in staged:
-            if is_left_over(known.get(key), revision, self.index.fingerprint):
+            if is_orphaned(known.get(key), revision, self.index.fingerprint):
                 await self.index.discard(key, up_to=revision, staged_only=True)

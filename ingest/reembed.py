@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ingest.staging import StagingTools, stage_passages
-from phoserve.documents import Document, DocumentState, Passage
-from phoserve.ports import CHARGE_KNOWN_FOR_S, DocumentRegistry, PassageIndex
+from phoserve.documents.ports import ACTIVE_MODEL_TTL_S, ActivePassageStore, DocumentRegistry
+from phoserve.documents.records import Document, DocumentState, Passage
 
 DOCUMENTS_AT_ONCE: Final = 50
 KEYS_PER_CALL: Final = 1000
@@ -36,9 +36,9 @@ class Reembedding:
     """Fills `index`, the new model's; `tools` embed with the new model."""
 
     registry: DocumentRegistry
-    index: PassageIndex
+    index: ActivePassageStore
     tools: StagingTools
-    _others: dict[str, PassageIndex | None] = field(default_factory=dict)
+    _others: dict[str, ActivePassageStore | None] = field(default_factory=dict)
 
     async def total(self) -> int:
         """How many documents there are to look at."""
@@ -56,8 +56,8 @@ class Reembedding:
 
     async def switch(self) -> Switched:
         """Put the new model in charge and copy what changed since the last look."""
-        await self.index.serve()
-        await asyncio.sleep(2 * CHARGE_KNOWN_FOR_S)  # from here on every worker knows
+        await self.index.activate()
+        await asyncio.sleep(2 * ACTIVE_MODEL_TTL_S)  # from here on every worker knows
         copied = await self._pass(lambda _: None)
         await self._old_workers_done()
         copied += await self._pass(lambda _: None)
@@ -90,7 +90,7 @@ class Reembedding:
         """Make the passages of these documents with the new model; returns of how many that was possible."""
         for fingerprint in {document.fingerprint for document in documents}:
             if fingerprint not in self._others:
-                self._others[fingerprint] = await self.index.beside(fingerprint)
+                self._others[fingerprint] = await self.index.sibling(fingerprint)
         sources = await asyncio.gather(*(self._passages(document) for document in documents))
         found = [(document, each) for document, each in zip(documents, sources, strict=True) if each]
         passages = [passage for _, each in found for passage in each]
@@ -156,8 +156,8 @@ class Reembedding:
             old = [each for each in page if each.live_revision and each.fingerprint != self.index.fingerprint]
             taken = [each for each in old if there.get(each.key) == each.live_revision]
             rest = [each for each in old if each not in taken]
-            await self.registry.save([each.reembedded(self.index.fingerprint) for each in taken])
-            queued += sum(saved is not None for saved in await self.registry.save([e.reindexed() for e in rest]))
+            await self.registry.save([each.mark_reembedded(self.index.fingerprint) for each in taken])
+            queued += sum(saved is not None for saved in await self.registry.save([e.reindex() for e in rest]))
         return queued
 
     async def _pages(self, states: Sequence[DocumentState] = ()) -> AsyncIterator[list[Document]]:

@@ -14,13 +14,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.media import is_text
 from ingest.metrics import IngestMetrics
-from ingest.parsing import ParsedDocument, ParsingFailed, parse, parse_text
-from phoserve.documents import Document, Passage
-from phoserve.ports import Embedder, IndexedPassage, SourceStore
+from ingest.parsing.media import is_text
+from ingest.parsing.parse import ParsedDocument, ParsingFailed, parse, parse_text
+from phoserve.concurrency.batcher import Batcher
+from phoserve.documents.ports import IndexedPassage, SourceStore
+from phoserve.documents.records import Document, Passage
+from phoserve.embedding.ports import Embedder
 from phoserve.text import Chunk, Chunker, SparseVector, TextPipeline, passage_terms
-from phoserve.together import Together
 
 PASSAGE_TOKENS: Final = 256
 """Longest passage, with its context, also where the model takes more: a citation should point at something short."""
@@ -34,9 +35,9 @@ REQUESTS_IN_FLIGHT: Final = 4
 """To the encoder, of all documents."""
 DOCUMENTS_PER_CUT: Final = 16
 
-Stage = Callable[[Sequence[IndexedPassage]], Awaitable[object]]
+StagePassages = Callable[[Sequence[IndexedPassage]], Awaitable[object]]
 """Stores passages where no search sees them yet."""
-Progress = Callable[[float], Awaitable[None]]
+ReportProgress = Callable[[float], Awaitable[None]]
 """Hears the share that is done, 0 to 1."""
 
 
@@ -49,33 +50,33 @@ class StagingTools:
     metrics: IngestMetrics = field(default_factory=IngestMetrics)
 
     @cached_property
-    def cut(self) -> Together[str, list[Chunk]]:
+    def cut(self) -> Batcher[str, list[Chunk]]:
         """Texts into chunks, on a thread."""
         budget = min(self.text.contract.max_tokens, PASSAGE_TOKENS) - CONTEXT_TOKENS
         chunker = Chunker(self.text, max_tokens=budget)
-        return Together(lambda texts: asyncio.to_thread(chunker.chunk_all, texts), most=DOCUMENTS_PER_CUT)
+        return Batcher(lambda texts: asyncio.to_thread(chunker.chunk_all, texts), max_items=DOCUMENTS_PER_CUT)
 
     @cached_property
-    def spell(self) -> Together[Passage, tuple[str, SparseVector]]:
+    def spell(self) -> Batcher[Passage, tuple[str, SparseVector]]:
         """Passages into what is embedded of each and what is matched, on a thread."""
-        return Together(
-            lambda passages: asyncio.to_thread(_texts_and_terms, self.text, passages), most=PASSAGES_PER_BATCH
+        return Batcher(
+            lambda passages: asyncio.to_thread(_texts_and_terms, self.text, passages), max_items=PASSAGES_PER_BATCH
         )
 
     @cached_property
-    def embed(self) -> Together[str, NDArray[np.float32]]:
+    def embed(self) -> Batcher[str, NDArray[np.float32]]:
         """Texts into vectors, float32 of shape (dim,)."""
 
         async def vectors(texts: Sequence[str]) -> Sequence[NDArray[np.float32]]:
             return list((await self.embedder.embed(texts, timeout_s=EMBEDDING_TIMEOUT_S)).vectors)
 
-        return Together(vectors, most=PASSAGES_PER_BATCH, calls_at_once=REQUESTS_IN_FLIGHT)
+        return Batcher(vectors, max_items=PASSAGES_PER_BATCH, max_concurrency=REQUESTS_IN_FLIGHT)
 
 
 async def stage_document(
-    document: Document, sources: SourceStore, stage: Stage, tools: StagingTools, progress: Progress
+    document: Document, sources: SourceStore, stage: StagePassages, tools: StagingTools, progress: ReportProgress
 ) -> int:
-    """Stage every passage of the document's revision and return how many.
+    """StagePassages every passage of the document's revision and return how many.
 
     Raises ParsingFailed, and whatever the ports and `progress` raise.
     """
@@ -90,7 +91,9 @@ async def stage_document(
     return len(passages)
 
 
-async def stage_passages(passages: Sequence[Passage], stage: Stage, tools: StagingTools, progress: Progress) -> None:
+async def stage_passages(
+    passages: Sequence[Passage], stage: StagePassages, tools: StagingTools, progress: ReportProgress
+) -> None:
     """Embed and stage `passages`, batches of them side by side; the first error ends them all."""
     gate = asyncio.Semaphore(BATCHES_IN_FLIGHT)
     done = 0
@@ -115,7 +118,7 @@ async def stage_passages(passages: Sequence[Passage], stage: Stage, tools: Stagi
 
 async def _parsed(document: Document, sources: SourceStore, tools: StagingTools) -> ParsedDocument:
     original = document.original
-    if original.is_light:
+    if original.is_small:
         with tools.metrics.stage("fetch"):
             content = await sources.read(original.key)
         if is_text(content):

@@ -8,16 +8,16 @@ from typing import Final
 
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, start_http_server
 
-from ingest.celery_tasks import beat, register, worker_of
+from ingest.celery_tasks import beat, make_worker, register
 from ingest.metrics import IngestMetrics
 from ingest.pipeline import Pipeline, PipelineOptions
 from ingest.pipeline_loop import PipelineLoop
 from ingest.reconcile import Reconciler
 from ingest.staging import StagingTools
 from phoserve.adapters.celery_queue import QUEUES, broker_app
-from phoserve.adapters.redis_turn import RedisTurn
-from phoserve.adapters.tracing import exported_traces
-from phoserve.deployed import connected
+from phoserve.adapters.redis_lease import RedisLease
+from phoserve.adapters.tracing import export_traces
+from phoserve.composition import open_platform
 from phoserve.errors import ConfigurationError
 from phoserve.settings import Settings, load_settings
 
@@ -31,13 +31,13 @@ def run(queues: tuple[str, ...] = QUEUES, *, long_documents: int) -> int:
     settings, metrics = load_settings(), IngestMetrics()
     app = broker_app(settings.redis.url.get_secret_value())
     with ExitStack() as stack:
-        stack.enter_context(exported_traces(SERVICE, settings.tracing.otlp_endpoint))
+        stack.enter_context(export_traces(SERVICE, settings.tracing.otlp_endpoint))
         stack.enter_context(_metrics_port(settings.worker.metrics_port, metrics))
         loop = stack.enter_context(PipelineLoop(lambda: pipeline(settings, metrics), long_documents=long_documents))
         register(app, loop)
         if settings.worker.heartbeat_file is not None:
             beat(app, loop, settings.worker.heartbeat_file)
-        worker = worker_of(app, queues=queues, long_documents=long_documents)
+        worker = make_worker(app, queues=queues, long_documents=long_documents)
         worker.start()
         return int(worker.exitcode or 0)
 
@@ -45,12 +45,12 @@ def run(queues: tuple[str, ...] = QUEUES, *, long_documents: int) -> int:
 @asynccontextmanager
 async def pipeline(settings: Settings, metrics: IngestMetrics) -> AsyncIterator[Pipeline]:
     """The pipeline over the platform's stores; all workers together reconcile once an interval."""
-    async with connected(settings) as platform, AsyncExitStack() as stack:
+    async with open_platform(settings) as platform, AsyncExitStack() as stack:
         reconciler = Reconciler(platform.registry, platform.index, platform.sources, platform.queue)
-        turn = RedisTurn(settings.redis.url.get_secret_value(), "reconcile")
-        stack.push_async_callback(turn.close)
+        lease = RedisLease(settings.redis.url.get_secret_value(), "reconcile")
+        stack.push_async_callback(lease.close)
         every_s = settings.worker.reconcile_every_s
-        reconciling = asyncio.create_task(reconciler.run_forever(every_s=every_s, turn=turn))
+        reconciling = asyncio.create_task(reconciler.run_forever(every_s=every_s, lease=lease))
         stack.callback(reconciling.cancel)
         yield Pipeline(
             registry=platform.registry,

@@ -1,6 +1,7 @@
 """Throughput through Triton against the limit: the same graph in bare ONNX Runtime, length-sorted, best batch size.
 
-    python -m loadtests.encoder_limit MODEL --questions Q.jsonl.gz --passages P.jsonl.gz [--precision int8] [--lanes 1]
+    python -m loadtests.encoder_limit MODEL --questions Q.jsonl.gz --passages P.jsonl.gz \
+        [--precision int8] [--max-concurrent-calls 1]
 
 Limit and server run by turns on the same texts with the same number of threads, the limit once a batch size. The
 medians of the rounds are compared, the server's with that of the limit's best batch size.
@@ -21,11 +22,11 @@ import numpy as np
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from cli.benchmark.memory import resident_bytes
 from export.parity import cosine, tokenised
 from export.repository import assemble_repository
+from loadtests.benchmark.memory import resident_bytes
 from loadtests.serving import serving
-from phoserve.adapters.triton import TritonEmbedder
+from phoserve.adapters.triton.embedder import TritonEmbedder
 from phoserve.serving.encoders import Ids, Vectors
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
@@ -48,7 +49,7 @@ async def _compare(arguments: argparse.Namespace) -> None:
 
     def prepare(repository: Path) -> None:
         assemble_repository(arguments.model, repository, profile="local", cpu_precision=arguments.precision)
-        set_lanes(repository, arguments.lanes)
+        set_concurrency(repository, arguments.max_concurrent_calls)
 
     async with serving(arguments.model, prepare) as (server, embedder):
         bare(encoder, tokenised(pipeline, questions[:8]), 8)
@@ -71,12 +72,12 @@ async def _compare(arguments: argparse.Namespace) -> None:
     _print(rates, memory)
 
 
-def set_lanes(repository: Path, lanes: int) -> None:
+def set_concurrency(repository: Path, max_concurrent_calls: int) -> None:
     """Let the encoders of `repository` compute so many calls side by side; 0: one a core."""
     for file in repository.glob("*/configs/local.pbtxt"):
         config = text_format.Parse(file.read_text(), model_config_pb2.ModelConfig())
-        if "lanes" in config.parameters:
-            config.parameters["lanes"].string_value = str(lanes)
+        if "max_concurrent_calls" in config.parameters:
+            config.parameters["max_concurrent_calls"].string_value = str(max_concurrent_calls)
             file.write_text(text_format.MessageToString(config))
 
 
@@ -146,7 +147,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--questions", type=Path, required=True)
     parser.add_argument("--passages", type=Path, required=True)
     parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--lanes", type=int, default=0, help="calls side by side; one a core by default")
+    parser.add_argument("--max-concurrent-calls", type=int, default=0, help="calls side by side; one a core by default")
     parser.add_argument("--count", type=int, default=160, help="questions a round")
     parser.add_argument("--passage-count", type=int, default=64, help="passages a round")
     parser.add_argument(

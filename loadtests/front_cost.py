@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 import export.bundled
-from cli.benchmark.processor import processor_seconds
 from cli.triton_process import TritonProcess
 from export.repository import assemble_repository
+from loadtests.benchmark.processor import processor_seconds
 from loadtests.encoder_limit import read_texts, sample, served
 from loadtests.serving import serving
-from phoserve.adapters.triton import TritonEmbedder
+from phoserve.adapters.triton.embedder import TritonEmbedder
 
 MODEL = Path(export.bundled.__path__[0])
 

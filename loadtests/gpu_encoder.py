@@ -29,7 +29,7 @@ from onnx import TensorProto, helper
 from export.repository import assemble_repository, read_config
 from loadtests.padding import use_python_backend
 from loadtests.serving import serving
-from phoserve.adapters.triton import TritonEmbedder
+from phoserve.adapters.triton.embedder import TritonEmbedder
 from phoserve.contract import CPU_ENCODER, GPU_ENCODER, PUBLIC_MODEL, load_contract
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
@@ -86,7 +86,7 @@ def flops_per_token(model: Path, length: int) -> float:
     sizes = {item.name: int(np.prod(item.dims)) for item in graph.initializer}
     weights = sum(sizes.get(node.input[1], 0) for node in graph.node if node.op_type == "MatMul")
     layers = sum(node.op_type == "Softmax" for node in graph.node)
-    return 2.0 * weights + 4.0 * layers * load_contract(model).dim * length
+    return float(2.0 * weights + 4.0 * layers * load_contract(model).dim * length)
 
 
 def call_tokens(model: Path, provider: str) -> float:

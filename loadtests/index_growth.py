@@ -18,11 +18,11 @@ from typing import Final
 
 import numpy as np
 
-from cli.benchmark.memory import family, proportional_bytes
-from phoserve.adapters.edge_process import EdgeProcessIndex
+from loadtests.benchmark.memory import family, proportional_bytes
+from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.adapters.points import VectorSpace
-from phoserve.documents import Passage
-from phoserve.ports import IndexedPassage
+from phoserve.documents.ports import IndexedPassage
+from phoserve.documents.records import Passage
 from phoserve.text.lexical import SparseVector
 
 DIM: Final = 384

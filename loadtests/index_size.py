@@ -21,10 +21,10 @@ import msgspec
 import numpy as np
 
 from cli.evaluation import CorpusRow, read_rows
-from phoserve.adapters.edge_index import EdgePassageIndex
+from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.contract import load_contract
-from phoserve.documents import Passage
-from phoserve.ports import IndexedPassage
+from phoserve.documents.ports import IndexedPassage
+from phoserve.documents.records import Passage
 from phoserve.text import TextPipeline
 from phoserve.text.lexical import passage_terms
 

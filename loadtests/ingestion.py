@@ -30,21 +30,23 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
 import export.bundled
-from cli.benchmark.processor import processor_seconds
 from export.repository import assemble_repository
 from ingest.inline import InlineWorkers
 from ingest.metrics import IngestMetrics
 from ingest.pipeline import Pipeline
 from ingest.staging import StagingTools
+from loadtests.benchmark.processor import processor_seconds
 from loadtests.serving import serving
-from phoserve.adapters.edge_process import EdgeProcessIndex
-from phoserve.adapters.edge_registry import EdgeRegistry
+from phoserve.adapters.edge.process import EdgeProcessIndex
+from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
+from phoserve.composition import open_platform
 from phoserve.contract import InputType
-from phoserve.deployed import connected
-from phoserve.documents import DocumentState, new_collection
-from phoserve.intake import Draft, Intake
-from phoserve.ports import DocumentRegistry, Embedder, Embeddings, PassageIndex, SourceStore, TaskQueue
+from phoserve.documents.intake import Draft, Intake
+from phoserve.documents.ports import DocumentRegistry, SourceStore, TaskQueue
+from phoserve.documents.records import DocumentState, new_collection
+from phoserve.embedding.ports import Embedder, Embeddings
+from phoserve.search.ports import PassageIndex
 from phoserve.settings import load_settings
 from phoserve.text import TextPipeline
 from tests.support.deployed import Deployed, deployed
@@ -162,7 +164,7 @@ async def _by_workers(documents: Sequence[str], model: Path, triton_url: str, pa
         # What waits before the start is handed out below, not by a worker's reconciling.
         platform.settings |= {"PHOSERVE_WORKER__RECONCILE_EVERY_S": "3600", "PHOSERVE_MODEL__FOLDER": str(model)}
         os.environ.update(platform.environment)
-        async with connected(load_settings()) as stores:
+        async with open_platform(load_settings()) as stores:
             tasks = MemoryQueue()
             await _submit(documents, stores.registry, stores.index, stores.sources, tasks)
             metrics = [await _worker(platform) for _ in range(workers)]

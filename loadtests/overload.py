@@ -20,10 +20,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from cli.benchmark.load import Request, closed_loop, open_loop
-from cli.benchmark.report import write_results
-from cli.benchmark.results import Measurement, Results
 from cli.evaluation import QueryRow, read_rows
+from loadtests.benchmark.load import Request, closed_loop, open_loop
+from loadtests.benchmark.report import write_results
+from loadtests.benchmark.results import Measurement, Results
 
 SUITE: Final = "overload"
 CLIENTS: Final = 32

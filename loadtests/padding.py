@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ from onnxruntime.transformers.optimizer import optimize_model
 
 from cli.triton_process import TritonProcess
 from export.parity import tokenised
-from export.repository import TEMPLATES, assemble_repository, read_config
+from export.repository import TEMPLATES, Profile, assemble_repository, read_config
 from loadtests.encoder_limit import read_texts, sample, served
 from loadtests.serving import serving
-from phoserve.adapters.triton import TritonEmbedder
+from phoserve.adapters.triton.embedder import TritonEmbedder
 from phoserve.contract import CONTRACT_FILE, CPU_ENCODER, GPU_ENCODER, MERGES_FILE, PUBLIC_MODEL, VOCAB_FILE
-from phoserve.serving.cuts import PaddedCut, Rows
+from phoserve.serving.batch_policy import PaddedBatchPolicy, Rows
 from phoserve.serving.encoders import Ids
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
@@ -102,7 +103,7 @@ def _slices(order: Rows) -> list[Rows]:
 
 
 def _cut(lengths: Ids) -> Iterator[Rows]:
-    cut, waiting = PaddedCut(BATCH_TOKENS, CALL_TOKENS), np.arange(len(lengths))
+    cut, waiting = PaddedBatchPolicy(BATCH_TOKENS, CALL_TOKENS), np.arange(len(lengths))
     while len(waiting):
         rows = cut.rows(lengths[waiting])
         yield waiting[rows]
@@ -122,8 +123,8 @@ async def _through_triton(arguments: argparse.Namespace, kinds: dict[str, list[s
     async with contextlib.AsyncExitStack() as stack:
         servers = {}
         for name, prepare in ways.items():
-            profile = "local" if name != "padded, cut by cost" else "gpu"
-            started = serving(model, lambda target, make=prepare: make(model, padded, target), profile=profile)
+            profile: Profile = "local" if name != "padded, cut by cost" else "gpu"
+            started = serving(model, partial(prepare, model, padded), profile=profile)
             servers[name] = await stack.enter_async_context(started)
             await served(servers[name][1], kinds["questions"][:8], clients=1, size=1)
         for _ in range(arguments.rounds):

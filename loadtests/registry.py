@@ -19,14 +19,14 @@ from typing import Any, Final
 import numpy as np
 
 from ingest.inline import InlineWorkers
-from phoserve.adapters.edge_index import EdgePassageIndex
-from phoserve.adapters.edge_registry import EdgeRegistry
+from phoserve.adapters.edge.index import EdgePassageIndex
+from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.contract import ModelContract
-from phoserve.documents import Document, DocumentState, Original, Passage, new_document
-from phoserve.filters import Match
-from phoserve.library import PAGE_LIMIT, Library
-from phoserve.ports import IndexedPassage
+from phoserve.documents.filters import Match
+from phoserve.documents.library import PAGE_LIMIT, Library
+from phoserve.documents.ports import IndexedPassage
+from phoserve.documents.records import Document, DocumentState, Original, Passage, new_document
 from phoserve.text.lexical import SparseVector
 
 CONTRACT: Final = ModelContract(name="load", dim=256, tokenizer_sha256="a" * 64, weights_sha256="b" * 64)
@@ -83,7 +83,7 @@ async def _fill(registry: EdgeRegistry, index: EdgePassageIndex, sources: Object
 
 def _stepped(document: Document, step: str | None) -> Document:
     if step == "claimed":
-        return document.claimed(LEASE)
+        return document.claim(LEASE)
     return document.indexed(PASSAGES, CONTRACT.fingerprint, LEASE).ready() if step else document
 
 

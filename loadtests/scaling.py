@@ -27,15 +27,16 @@ import numpy as np
 import qdrant_edge as edge
 from numpy.typing import NDArray
 
-from cli.benchmark.load import percentiles
-from cli.benchmark.memory import resident_bytes
-from cli.benchmark.report import write_results
-from cli.benchmark.results import Measurement, Results
-from cli.benchmark.texts import read_passages, read_queries
-from phoserve.adapters.edge_index import EdgePassageIndex
+from loadtests.benchmark.load import percentiles
+from loadtests.benchmark.memory import resident_bytes
+from loadtests.benchmark.report import write_results
+from loadtests.benchmark.results import Measurement, Results
+from loadtests.benchmark.texts import read_passages, read_queries
+from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.contract import InputType
-from phoserve.documents import Passage
-from phoserve.ports import IndexedPassage, ScoredId
+from phoserve.documents.ports import IndexedPassage
+from phoserve.documents.records import Passage
+from phoserve.search.ports import ScoredId
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
 from phoserve.text.lexical import SparseVector, passage_terms, query_terms

@@ -18,9 +18,9 @@ from typing import Any
 import httpx
 import numpy as np
 
-from cli.benchmark.http import Connection
-from cli.benchmark.texts import read_queries
 from cli.evaluation import CorpusRow, read_rows
+from loadtests.benchmark.http import Connection
+from loadtests.benchmark.texts import read_queries
 
 DOCUMENTS_PER_REQUEST = 500
 CLIENTS = (1, 8, 32)

@@ -18,9 +18,9 @@ import msgspec
 from cli.commands.eval import BUNDLED_MODEL
 from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measured, read_rows
 from cli.progress import ConsoleReporter
-from phoserve.evaluation import Estimate, Ranking, evaluate
-from phoserve.fusion import FUSION_DEPTH
-from phoserve.retrieval import SearchMode
+from phoserve.search.evaluation import Estimate, Ranking, evaluate
+from phoserve.search.fusion import FUSION_DEPTH
+from phoserve.search.retrieval import SearchMode
 from phoserve.text import TextPipeline
 from phoserve.text.lexical import AVERAGE_TERMS, K1, B, _terms
 

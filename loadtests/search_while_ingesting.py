@@ -14,8 +14,8 @@ from pathlib import Path
 
 import httpx
 
-from cli.benchmark.texts import read_queries
 from cli.evaluation import CorpusRow, read_rows
+from loadtests.benchmark.texts import read_queries
 from loadtests.search import alone, fill, say
 
 QUERIES = 200

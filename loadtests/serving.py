@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cli.triton_process import TritonInstallation, TritonOptions, TritonPorts, TritonProcess
 from export.repository import Profile
-from phoserve.adapters.triton import TritonEmbedder
+from phoserve.adapters.triton.embedder import TritonEmbedder
 from phoserve.contract import load_contract
 
 

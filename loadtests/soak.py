@@ -21,10 +21,10 @@ from typing import Final
 import httpx
 import numpy as np
 
-from cli.benchmark.load import Outcome, Request, closed_loop
-from cli.benchmark.memory import family, proportional_bytes
-from cli.benchmark.processor import part_of
 from cli.evaluation import QueryRow, read_rows
+from loadtests.benchmark.load import Outcome, Request, closed_loop
+from loadtests.benchmark.memory import family, proportional_bytes
+from loadtests.benchmark.processor import part_of
 
 CLIENTS: Final = 4
 READINGS: Final = 120

@@ -74,7 +74,7 @@ def measure(name: str, texts: Sequence[str], pipeline: TextPipeline, rounds: int
 
 
 def chunk(pipeline: TextPipeline, megabytes: float) -> dict[str, Any]:
-    """Cut one document of that many million bytes, made of news and encyclopaedia articles."""
+    """BatchPolicy one document of that many million bytes, made of news and encyclopaedia articles."""
     articles, size = [], 0
     for text in training_texts():
         articles.append(text)

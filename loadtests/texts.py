@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli import samples
-from cli.benchmark.texts import read_passages, read_queries
+from loadtests.benchmark.texts import read_passages, read_queries
 
 BATCH_SIZES = (8, 16, 32)
 

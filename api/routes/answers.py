@@ -21,13 +21,13 @@ from api.schemas.answers import (
     usage_view,
 )
 from api.schemas.search import SearchRequest, hit_view
-from api.sse import KEEP_ALIVE, Relay, error_event, event, stream
-from phoserve.answering import Answerer, Cited, Delta, Done, Event, Retrieved
-from phoserve.citations import Citation
-from phoserve.deadline import Deadline
+from api.sse import KEEP_ALIVE, BackgroundStream, error_event, event, stream
+from phoserve.answers.answering import Answerer, Cited, Delta, Done, Event, Retrieved
+from phoserve.answers.citations import Citation
+from phoserve.answers.ports import ChatMessage
+from phoserve.concurrency.deadline import Deadline
 from phoserve.errors import PhoserveError
-from phoserve.ports import ChatMessage
-from phoserve.retrieval import Hit, Query
+from phoserve.search.retrieval import Hit, Query
 
 
 @post(
@@ -67,7 +67,7 @@ async def answer(
     )
     await answer_deadline.keep(library.collection(collection))
     events = answer_events(answerer, gates, collection, query, answer_deadline, metrics)
-    relay = Relay(events, answer_deadline)
+    relay = BackgroundStream(events, answer_deadline)
     if data.stream:
         return stream(_as_sse(await relay.first(), relay))
     return Response(_whole([each async for each in relay if each is not None]))
@@ -98,7 +98,7 @@ def _count(done: Done, metrics: Metrics) -> None:
         metrics.tokens.labels("llm_completion").inc(done.usage.completion)
 
 
-async def _as_sse(first: Event, rest: Relay[Event]) -> AsyncGenerator[bytes]:
+async def _as_sse(first: Event, rest: BackgroundStream[Event]) -> AsyncGenerator[bytes]:
     yield _event_bytes(first)
     try:
         async for each in rest:

@@ -16,7 +16,7 @@ from api.dependencies import AnswerDeadlineDep, AnswererDep, GatesDep, LibraryDe
 from api.metrics import MetricsDep
 from api.problems import openai_error, problem_of
 from api.routes.answers import answer_events, folded
-from api.routes.search import checked_question
+from api.routes.search import validate_question
 from api.schemas.answers import CitationView, Usage, citation_view, usage_view
 from api.schemas.chat import (
     MODEL_PREFIX,
@@ -28,11 +28,11 @@ from api.schemas.chat import (
     ChunkChoice,
     ReplyMessage,
 )
-from api.sse import KEEP_ALIVE, Relay, stream
-from phoserve.answering import Cited, Delta, Done, Event
+from api.sse import KEEP_ALIVE, BackgroundStream, stream
+from phoserve.answers.answering import Cited, Delta, Done, Event
+from phoserve.answers.ports import ChatMessage
 from phoserve.errors import CollectionNotFound, InvalidInput, NotFound, PhoserveError
-from phoserve.ports import ChatMessage
-from phoserve.retrieval import Query
+from phoserve.search.retrieval import Query
 
 DONE: Final = b"data: [DONE]\n\n"
 NO_USAGE: Final = Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
@@ -58,9 +58,11 @@ async def complete(
     except CollectionNotFound:
         raise NotFound(f"the model {data.model!r} does not exist; GET /v1/models lists those that do") from None
     question, history = _conversation(data.messages)
-    checked_question(question, services.limits, field="messages")
+    validate_question(question, services.limits, field="messages")
     query = Query(text=question, top_k=data.top_k)
-    relay = Relay(answer_events(answerer, gates, collection, query, answer_deadline, metrics, history), answer_deadline)
+    relay = BackgroundStream(
+        answer_events(answerer, gates, collection, query, answer_deadline, metrics, history), answer_deadline
+    )
     reply = _Reply(data.model)
     if data.stream:
         await relay.first()
@@ -93,7 +95,7 @@ class _Reply:
         return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
 
 
-async def _chunks(events: Relay[Event], reply: _Reply, *, include_usage: bool) -> AsyncGenerator[bytes]:
+async def _chunks(events: BackgroundStream[Event], reply: _Reply, *, include_usage: bool) -> AsyncGenerator[bytes]:
     citations: list[CitationView] = []
     yield reply.chunk(ChunkChoice(delta={"role": "assistant", "content": ""}))
     try:

@@ -9,8 +9,8 @@ from api.body import StrictJson
 from api.dependencies import IntakeDep, LibraryDep, PrincipalDep
 from api.filters import parse_filter
 from api.schemas.documents import Deleted, DeleteRequest, Reindexed, ReindexRequest
+from phoserve.documents.library import PAGE_LIMIT
 from phoserve.errors import InvalidInput
-from phoserve.library import PAGE_LIMIT
 
 
 @post(

@@ -11,8 +11,8 @@ from api.body import StrictJson
 from api.dependencies import LibraryDep, PrincipalDep, ServicesDep
 from api.schemas.documents import CollectionList, CollectionRequest, CollectionView, collection_view
 from api.services import Services
-from phoserve.documents import Collection
-from phoserve.library import Library
+from phoserve.documents.library import Library
+from phoserve.documents.records import Collection
 
 
 @put("/v1/collections/{collection:str}", dto=StrictJson, return_dto=None, guards=[writers], tags=["collections"])

@@ -8,6 +8,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from api.audit import audited
 from api.auth import readers, writers
 from api.dependencies import IntakeDep, LibraryDep, PrincipalDep, ServicesDep
+from api.encoded_slashes import restore_slashes
 from api.schemas.documents import (
     AcceptedDocument,
     AcceptedDocuments,
@@ -18,11 +19,10 @@ from api.schemas.documents import (
     url_of,
     view_of,
 )
-from api.slashes import with_slashes
 from api.uploads import drafts_of
-from phoserve.documents import Document, DocumentState
+from phoserve.documents.library import PAGE_LIMIT
+from phoserve.documents.records import Document, DocumentState
 from phoserve.errors import InvalidInput
-from phoserve.library import PAGE_LIMIT
 
 MAX_KEY_CHARACTERS = 200
 
@@ -82,20 +82,20 @@ async def list_documents(
 @get("/v1/collections/{collection:str}/documents/{document_id:str}", guards=[readers], tags=["documents"])
 async def get_document(collection: FromPath[str], document_id: FromPath[str], library: LibraryDep) -> DocumentView:
     """How far a document is, or why it failed."""
-    return view_of(await library.document(collection, with_slashes(document_id)))
+    return view_of(await library.document(collection, restore_slashes(document_id)))
 
 
 @get("/v1/collections/{collection:str}/documents/{document_id:str}/passages", guards=[readers], tags=["documents"])
 async def get_passages(collection: FromPath[str], document_id: FromPath[str], library: LibraryDep) -> PassageList:
     """What search can find of a document."""
-    passages = await library.passages(collection, with_slashes(document_id))
+    passages = await library.passages(collection, restore_slashes(document_id))
     return PassageList(passages=[passage_view(each) for each in passages])
 
 
 @get("/v1/collections/{collection:str}/documents/{document_id:str}/original", guards=[readers], tags=["documents"])
 async def get_original(collection: FromPath[str], document_id: FromPath[str], library: LibraryDep) -> Response[bytes]:
     """The document as it was handed in; always as a download, because it may be anybody's HTML."""
-    content = await library.original(collection, with_slashes(document_id))
+    content = await library.original(collection, restore_slashes(document_id))
     return Response(
         content,
         media_type="application/octet-stream",
@@ -109,7 +109,7 @@ async def delete_document(
 ) -> None:
     """Delete a document: out of search at once, then its original and its record."""
     with audited("delete_document", principal, collection=collection, document=document_id):
-        await library.delete(collection, with_slashes(document_id))
+        await library.delete(collection, restore_slashes(document_id))
 
 
 @post(
@@ -128,7 +128,7 @@ async def reindex_document(
     """Index a document's stored original again, such as after a failure."""
     await library.collection(collection)
     with audited("reindex_document", principal, collection=collection, document=document_id):
-        return _accepted(await intake.reindex(collection, with_slashes(document_id)))
+        return _accepted(await intake.reindex(collection, restore_slashes(document_id)))
 
 
 def _accepted(document: Document) -> AcceptedDocument:

@@ -22,9 +22,9 @@ from api.schemas.openai import (
 )
 from api.services import Services
 from phoserve.contract import ModelContract
+from phoserve.documents.library import Library
+from phoserve.embedding.ports import Embeddings
 from phoserve.errors import InvalidInput, NotFound, TooLarge
-from phoserve.library import Library
-from phoserve.ports import Embeddings
 
 
 @post(
@@ -39,7 +39,7 @@ async def create_embeddings(
 ) -> EmbeddingsResponse:
     """Embed one text or a list of texts."""
     contract = services.embedder.contract
-    texts = checked_texts(data.input, limit=services.limits.max_texts)
+    texts = validate_texts(data.input, limit=services.limits.max_texts)
     _check_dimensions(data.dimensions, contract)
     with gates.requests.hold(), gates.texts.hold(len(texts)):
         embeddings = await deadline.keep(
@@ -74,7 +74,7 @@ async def get_model(
     raise NotFound(f"the model {wanted!r} is not served here; GET /v1/models lists those that are")
 
 
-def checked_texts(given: str | Sequence[str | int | list[int]], *, limit: int) -> list[str]:
+def validate_texts(given: str | Sequence[str | int | list[int]], *, limit: int) -> list[str]:
     """The texts to embed or tokenize. Raises InvalidInput or TooLarge with the position of the offending one."""
     inputs = [given] if isinstance(given, str) else given
     if not inputs:

@@ -8,15 +8,15 @@ from litestar.response import Stream
 
 from api.auth import readers
 from api.dependencies import LibraryDep
-from api.feeds import Feeds, FeedsDep
+from api.event_streams import EventStreams, EventStreamsDep
 from api.schemas.documents import view_of
-from api.sse import KEEP_ALIVE, Relay, event, stream
+from api.sse import KEEP_ALIVE, BackgroundStream, event, stream
+from phoserve.documents.library import Library
 from phoserve.errors import CollectionNotFound
-from phoserve.library import Library
 
 
 @get("/v1/collections/{collection:str}/events", guards=[readers], tags=["documents"])
-async def collection_events(collection: FromPath[str], library: LibraryDep, feeds: FeedsDep) -> Stream:
+async def collection_events(collection: FromPath[str], library: LibraryDep, feeds: EventStreamsDep) -> Stream:
     """Server-sent events `document` (a document's record, whenever it changes) and `end` (the collection is gone).
 
     The stream also ends, without a word, when this server is about to stop: follow it again.
@@ -25,8 +25,8 @@ async def collection_events(collection: FromPath[str], library: LibraryDep, feed
     return stream(_changes(collection, library, feeds))
 
 
-async def _changes(collection: str, library: Library, feeds: Feeds) -> AsyncGenerator[bytes]:
-    relay = Relay(library.watch(collection))
+async def _changes(collection: str, library: Library, feeds: EventStreams) -> AsyncGenerator[bytes]:
+    relay = BackgroundStream(library.watch(collection))
     with feeds.following(relay):
         try:
             async for document in relay:

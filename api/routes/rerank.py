@@ -8,7 +8,7 @@ from litestar.params import JSONBody
 from api.auth import admitted, readers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, GatesDep, ServicesDep
-from api.routes.search import checked_question
+from api.routes.search import validate_question
 from api.schemas.rerank import RerankDocument, RerankRequest, RerankResponse, RerankResult
 from phoserve.errors import InvalidInput, NotFound, TooLarge
 
@@ -21,7 +21,7 @@ async def rerank(
     reranker, limits = services.reranker, services.limits
     if reranker is None:
         raise NotFound("this server has no reranker")
-    checked_question(data.query, limits, field="query")
+    validate_question(data.query, limits, field="query")
     if len(data.documents) > limits.max_rerank_documents:
         raise TooLarge(f"at most {limits.max_rerank_documents} documents go into one request", field="documents")
     texts = [each if isinstance(each, str) else each.text for each in data.documents]

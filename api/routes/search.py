@@ -9,11 +9,11 @@ from api.dependencies import DeadlineDep, GatesDep, LibraryDep, RetrieverDep, Se
 from api.filters import parse_filter
 from api.metrics import MetricsDep
 from api.schemas.search import SearchRequest, SearchResponse, hit_view
+from phoserve.concurrency.timings import Timings
 from phoserve.contract import Fusion
 from phoserve.errors import InvalidInput, TooLarge
-from phoserve.retrieval import Query
+from phoserve.search.retrieval import Query
 from phoserve.settings import LimitSettings
-from phoserve.timings import Timings
 
 
 @post(
@@ -52,7 +52,7 @@ async def search(
 
 def query_of(data: SearchRequest, limits: LimitSettings, *, field: str = "query") -> Query:
     """The query within the server's limits. Raises InvalidInput or TooLarge."""
-    checked_question(data.query, limits, field=field)
+    validate_question(data.query, limits, field=field)
     if data.top_k > limits.max_top_k:
         raise InvalidInput(f"is at most {limits.max_top_k}; page with `offset`", field="top_k")
     if data.offset + data.top_k > limits.max_candidates:
@@ -72,7 +72,7 @@ def query_of(data: SearchRequest, limits: LimitSettings, *, field: str = "query"
     )
 
 
-def checked_question(text: str, limits: LimitSettings, *, field: str) -> str:
+def validate_question(text: str, limits: LimitSettings, *, field: str) -> str:
     """`text` if it is neither blank nor too long. Raises InvalidInput or TooLarge."""
     if not text.strip():
         raise InvalidInput("is blank", field=field)

@@ -8,7 +8,7 @@ from litestar.params import JSONBody
 from api.auth import admitted, readers
 from api.body import StrictJson
 from api.dependencies import GatesDep, ServicesDep
-from api.routes.embeddings import checked_texts
+from api.routes.embeddings import validate_texts
 from api.schemas.openai import TokenizedText, TokenizeRequest, TokenizeResponse
 from phoserve.contract import InputType
 from phoserve.text import TextPipeline
@@ -17,7 +17,7 @@ from phoserve.text import TextPipeline
 @post("/v1/tokenize", dto=StrictJson, return_dto=None, status_code=200, guards=[readers, admitted], tags=["embeddings"])
 async def tokenize(data: JSONBody[TokenizeRequest], services: ServicesDep, gates: GatesDep) -> TokenizeResponse:
     """Segment and tokenize texts without embedding them."""
-    texts = checked_texts(data.input, limit=services.limits.max_texts)
+    texts = validate_texts(data.input, limit=services.limits.max_texts)
     with gates.requests.hold():
         rows = await asyncio.to_thread(_tokenized, services.pipeline, texts, data.input_type)
     return TokenizeResponse(model=services.embedder.contract.name, data=rows)

@@ -5,9 +5,9 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from api.schemas.search import FilterField, Positive, SearchHit, Weights
-from phoserve.citations import Citation
-from phoserve.ports import TokenCounts
-from phoserve.retrieval import SearchMode
+from phoserve.answers.citations import Citation
+from phoserve.answers.ports import TokenCounts
+from phoserve.search.retrieval import SearchMode
 
 
 class AnswerRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from msgspec import Meta, Struct
 
-from phoserve.documents import Collection, Document, DocumentFailure, DocumentState, Passage
+from phoserve.documents.records import Collection, Document, DocumentFailure, DocumentState, Passage
 
 MetadataField = Annotated[
     dict[str, Any], Meta(description="Any JSON object; search filters on it. Dates as RFC 3339 strings.")

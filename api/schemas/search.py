@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from phoserve.retrieval import Hit, SearchMode
+from phoserve.search.retrieval import Hit, SearchMode
 
 FilterField = Annotated[
     dict[str, Any] | None,

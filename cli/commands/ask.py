@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 import typer
 
-from cli.commands.search import AsJson, InCollection, Key, Url, Where, parsed_filter
+from cli.commands.search import AsJson, InCollection, Key, Url, Where, parse_filter_option
 from cli.loading import SAMPLES
 from cli.main import app
-from cli.remote import DEFAULT_URL, Remote
+from cli.remote import DEFAULT_URL, ApiClient
 from phoserve.errors import Unavailable
 
 
@@ -24,9 +24,9 @@ def ask(
     json: AsJson = False,
 ) -> None:
     """Print the answer to a question, with the passages it rests on."""
-    body: dict[str, Any] = {"question": question, "top_k": top_k, "filter": parsed_filter(where)}
+    body: dict[str, Any] = {"question": question, "top_k": top_k, "filter": parse_filter_option(where)}
     path = f"/v1/collections/{quote(collection, safe='')}/answers"
-    remote = Remote(url, key)
+    remote = ApiClient(url, key)
     if json:
         typer.echo(json_module.dumps(remote.post(path, body), ensure_ascii=False))
         return

@@ -1,108 +1,22 @@
-"""`phoserve bench`: how fast the platform is on this machine, beside peers and the limit."""
+"""`phoserve bench`: benchmarks of the platform; they live in `loadtests/`, outside the installed product."""
 
-import tempfile
-from pathlib import Path
-from typing import Annotated
+import runpy
+import sys
+from importlib.util import find_spec
+from typing import Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from cli.benchmark import embedding
-from cli.benchmark.contenders import PLATFORM
-from cli.benchmark.processor import CORE_MS
-from cli.benchmark.report import write_results
-from cli.benchmark.results import Results, compared
-from cli.benchmark.texts import Texts
-from cli.benchmark.workloads import Kind
-from cli.commands.up import BUNDLED_MODEL
 from cli.main import app
-from cli.progress import ConsoleReporter
-from phoserve.contract import load_contract
-from phoserve.errors import InvalidInput
-from phoserve.serving.encoders import cores
+from phoserve.errors import ConfigurationError
 
-JsonLines = Annotated[Path | None, typer.Option(help="JSON lines, .gz or not; made of the samples by default.")]
+BENCHMARK: Final = "loadtests.benchmark"
 
 
-@app.command()
-def bench(
-    model: Annotated[Path, typer.Option(help="Model folder.")] = BUNDLED_MODEL,
-    out: Annotated[Path, typer.Option(help="Folder for results, plots and report.")] = Path("bench-results"),
-    precision: Annotated[list[str] | None, typer.Option(help="Of the model's; all it has by default.")] = None,
-    clients: Annotated[list[int] | None, typer.Option(help="Clients at once.")] = None,
-    workload: Annotated[list[Kind] | None, typer.Option(help="All of them by default.")] = None,
-    rounds: Annotated[int, typer.Option(help="Rounds, by turns over everything measured.", min=1)] = 3,
-    seconds: Annotated[float, typer.Option(help="Of each run.")] = 8.0,
-    queries: JsonLines = None,
-    passages: JsonLines = None,
-    peers: Annotated[Path | None, typer.Option(help="Python of the peers' environment (docs/benchmarks.md).")] = None,
-    source: Annotated[Path | None, typer.Option(help="Hugging Face folder of the model, for the peers.")] = None,
-    compare: Annotated[
-        tuple[Path, Path] | None, typer.Option(help="Only print what changed between two results.")
-    ] = None,
-) -> None:
-    """Measure embedding through the REST API by clients and length of text: the median of rounds that take turns."""
-    if compare:
-        print_changes(Results.read(compare[0]), Results.read(compare[1]))
-        return
-    if peers and not source:
-        raise InvalidInput("--peers need --source, the folder the model was exported from")
-    report = ConsoleReporter()
-    texts = Texts.load(queries, passages)
-    plan = embedding.EmbeddingPlan(
-        model=model,
-        precisions=precision or [each for each in load_contract(model).precisions if each in ("fp32", "int8")],
-        kinds=workload or list(Kind),
-        clients=clients or [1, 8, 32],
-        rounds=rounds,
-        seconds=seconds,
-        peers=embedding.Peers(peers, source) if peers and source else None,
-    )
-    settings = {"model": load_contract(model).name, "texts": texts.source, "rounds": rounds, "seconds": seconds}
-    results = Results(settings | {"threads": cores(), "precisions": plan.precisions, "query_cache": "off"})
-    with tempfile.TemporaryDirectory(prefix="phoserve-bench-") as work:
-        embedding.measure(plan, texts, Path(work), results, report)
-    print_rates(results)
-    print_ratios(results)
-    print_profile(results)
-    report.tell("written", f"{', '.join(write_results(results, out))} are in {out}")
-
-
-def print_rates(results: Results) -> None:
-    """The medians of rates and times."""
-    table = Table("workload", "contender", "clients", "texts/s", "p50 ms", "p95 ms", "p99 ms", "errors", "MB")
-    for (_, workload, contender, clients), figures in results.medians().items():
-        names = ("ms_p50", "ms_p95", "ms_p99", "errors", "resident_mb")
-        cells = [f"{figures[name]:.0f}" if name in figures else "" for name in names]
-        table.add_row(workload, contender, str(clients or ""), f"{figures['texts_per_s']:.2f}", *cells)
-    Console().print(table)
-
-
-def print_ratios(results: Results) -> None:
-    """How many times as fast as others the platform is."""
-    table = Table("workload", "contender", "clients", "times the texts/s of", title="Round by round")
-    for (_, workload, contender, clients), others in results.ratios().items():
-        if contender.startswith(PLATFORM):
-            named = ", ".join(f"{name} {ratio:.2f}" for name, ratio in others.items())
-            table.add_row(workload, contender, str(clients), named)
-    Console().print(table)
-
-
-def print_profile(results: Results) -> None:
-    """The medians of each part's processor time."""
-    table = Table("workload", "contender", "clients", "ms of a core a text", title="Where the processor's time goes")
-    for (_, workload, contender, clients), figures in results.medians().items():
-        spent = {name.removeprefix(CORE_MS): ms for name, ms in figures.items() if name.startswith(CORE_MS)}
-        parts = ", ".join(f"{part} {ms:.2f}" for part, ms in spent.items())
-        table.add_row(workload, contender, str(clients or ""), parts)
-    Console().print(table)
-
-
-def print_changes(before: Results, after: Results) -> None:
-    """Every figure that both results have, and its ratio."""
-    table = Table("what", "figure", "before", "after", "ratio")
-    for key, name, old, new in compared(before, after):
-        ratio = f"{new / old:.2f}" if old else ""
-        table.add_row(" · ".join(map(str, key[1:])), name, f"{old:.2f}", f"{new:.2f}", ratio)
-    Console().print(table)
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(context: typer.Context) -> None:
+    """Measure the throughput of this platform on this machine, with plots. Needs a checkout and the extra `loadtest`."""
+    if find_spec("loadtests") is None:
+        raise ConfigurationError("`phoserve bench` needs a checkout of the project: run it from there")
+    sys.argv = ["phoserve bench", *context.args]
+    runpy.run_module(BENCHMARK, run_name="__main__", alter_sys=False)

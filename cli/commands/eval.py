@@ -16,8 +16,8 @@ from cli.main import app
 from cli.progress import ConsoleReporter
 from phoserve.contract import Fusion
 from phoserve.errors import InvalidInput
-from phoserve.evaluation import Estimate
-from phoserve.retrieval import SearchMode
+from phoserve.search.evaluation import Estimate
+from phoserve.search.retrieval import SearchMode
 
 BUNDLED_MODEL = Path(export.bundled.__path__[0])
 ALL_MODES = ",".join(SearchMode)

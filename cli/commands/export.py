@@ -11,7 +11,7 @@ from cli.progress import ConsoleReporter, JsonReporter, Reporter
 from phoserve.errors import ConfigurationError, InvalidInput
 
 
-class Task(StrEnum):
+class ExportTask(StrEnum):
     """What a model is exported for."""
 
     EMBED = "embed"
@@ -25,7 +25,7 @@ DEFAULT_SOURCE = "VoVanPhuc/sup-SimCSE-VietNamese-phobert-base"
 def export(
     source: Annotated[str, typer.Argument(help="A folder, or a model id on the Hugging Face hub.")] = DEFAULT_SOURCE,
     target: Annotated[Path | None, typer.Option("--to", help="Folder to make [default: models/NAME].")] = None,
-    task: Annotated[Task, typer.Option(help="What the model is for.")] = Task.EMBED,
+    task: Annotated[ExportTask, typer.Option(help="What the model is for.")] = ExportTask.EMBED,
     revision: Annotated[str | None, typer.Option(help="A commit or tag on the hub.")] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="Also the graphs for the gpu and tensorrt profiles.")] = False,
     segment: Annotated[bool, typer.Option(help="Whether the model was trained on word-segmented text.")] = True,
@@ -35,7 +35,7 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Export a PhoBERT-shaped model: contract, graphs that pass their parity gates, model card."""
-    if task is Task.RERANK and labelled:
+    if task is ExportTask.RERANK and labelled:
         raise InvalidInput("--labelled compares embeddings; leave it out with --task rerank")
     report: Reporter = JsonReporter() if as_json else ConsoleReporter()
     _export(report, source, target, revision, gpu=gpu, task=task, segment=segment, labelled=labelled)
@@ -48,7 +48,7 @@ def _export(
     revision: str | None,
     *,
     gpu: bool,
-    task: Task,
+    task: ExportTask,
     segment: bool,
     labelled: tuple[Path, Path] | None,
 ) -> None:
@@ -74,5 +74,5 @@ def _export(
         say=lambda text: report.tell("step", text),
     )
     report.tell("table", parity_table(table))
-    option = "--model" if task is Task.EMBED else "--reranker"
+    option = "--model" if task is ExportTask.EMBED else "--reranker"
     report.tell("exported", f"{target} is ready: `phoserve up {option} {target}`", folder=str(target))

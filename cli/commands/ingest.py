@@ -10,9 +10,9 @@ import typer
 from cli.commands.search import Key, Url
 from cli.main import app
 from cli.progress import ConsoleReporter, JsonReporter, Reporter
-from cli.remote import DEFAULT_URL, Remote
+from cli.remote import DEFAULT_URL, ApiClient
 from cli.sending import Sender, files_in, lines_of
-from phoserve.documents import checked_collection_name
+from phoserve.documents.records import validate_collection_name
 from phoserve.errors import InvalidInput
 
 STDIN = "-"
@@ -36,8 +36,8 @@ def ingest(
     The exit status is 1 if a document was refused or failed.
     """
     report: Reporter = JsonReporter() if json else ConsoleReporter()
-    remote = Remote(url, key, patience_s=PATIENCE_S)
-    sender = Sender(remote, checked_collection_name(collection), _metadata(metadata))
+    remote = ApiClient(url, key, patience_s=PATIENCE_S)
+    sender = Sender(remote, validate_collection_name(collection), _metadata(metadata))
     remote.put(sender.url)
     _send(sender, paths, report)
     if wait and sender.sent:

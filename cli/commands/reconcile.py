@@ -8,13 +8,13 @@ import typer
 from cli.main import app
 from cli.progress import ConsoleReporter, JsonReporter, Reporter
 from ingest.reconcile import Reconciler
-from phoserve.deployed import connected
+from phoserve.composition import open_platform
 from phoserve.settings import Settings, load_settings
 
 
 @app.command()
 def reconcile(
-    nobody_works: Annotated[
+    ignore_leases: Annotated[
         bool, typer.Option("--nobody-works", help="All workers are stopped: do not wait for what they held.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Report in JSON lines on standard output.")] = False,
@@ -24,11 +24,11 @@ def reconcile(
     Workers do this every few seconds by themselves; where everything is comes from PHOSERVE_ variables.
     """
     report: Reporter = JsonReporter() if json else ConsoleReporter()
-    queued = asyncio.run(_reconcile(load_settings(), nobody_works=nobody_works))
+    queued = asyncio.run(_reconcile(load_settings(), ignore_leases=ignore_leases))
     report.tell("reconciled", f"{queued} documents queued", queued=queued)
 
 
-async def _reconcile(settings: Settings, *, nobody_works: bool) -> int:
-    async with connected(settings) as platform:
+async def _reconcile(settings: Settings, *, ignore_leases: bool) -> int:
+    async with open_platform(settings) as platform:
         reconciler = Reconciler(platform.registry, platform.index, platform.sources, platform.queue)
-        return await reconciler.run_once(nobody_works=nobody_works)
+        return await reconciler.run_once(ignore_leases=ignore_leases)

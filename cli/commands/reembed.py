@@ -12,7 +12,7 @@ from cli.main import app
 from cli.progress import ConsoleReporter, JsonReporter, Reporter
 from ingest.reembed import Reembedding
 from ingest.staging import StagingTools
-from phoserve.deployed import embedder_of, stores_of
+from phoserve.composition import open_embedder, open_stores
 from phoserve.settings import Settings, load_settings
 from phoserve.text import TextPipeline
 
@@ -43,7 +43,7 @@ def reembed(
 
 async def _reembed(where: AbstractAsyncContextManager[Reembedding], report: Reporter, *, switch: bool) -> None:
     async with where as job:
-        before = await job.index.serving()
+        before = await job.index.active_model()
         with report.step("Embedding again", total=await job.total()) as bar:
             copied = await job.copy(bar.done)
         if not switch:
@@ -63,9 +63,9 @@ async def _reembed(where: AbstractAsyncContextManager[Reembedding], report: Repo
 @asynccontextmanager
 async def _deployed(settings: Settings, model: Path) -> AsyncIterator[Reembedding]:
     text = await asyncio.to_thread(TextPipeline.load, model)
-    embedder = embedder_of(settings.triton, text.contract)
+    embedder = open_embedder(settings.triton, text.contract)
     try:
-        async with stores_of(settings.qdrant, text.contract) as (index, registry):
+        async with open_stores(settings.qdrant, text.contract) as (index, registry):
             yield Reembedding(registry, index, StagingTools(embedder, text))
     finally:
         await embedder.close()
@@ -76,9 +76,9 @@ async def _local(state: Path, model: Path, report: Reporter) -> AsyncIterator[Re
     # Not at the top: images of the deployed platform hold none of it.
     from cli.local import running_triton
     from cli.preflight import open_state
-    from phoserve.adapters.edge_index import EdgePassageIndex
-    from phoserve.adapters.edge_registry import EdgeRegistry
-    from phoserve.adapters.triton import TritonEmbedder
+    from phoserve.adapters.edge.index import EdgePassageIndex
+    from phoserve.adapters.edge.registry import EdgeRegistry
+    from phoserve.adapters.triton.embedder import TritonEmbedder
 
     with open_state(state):
         text = await asyncio.to_thread(TextPipeline.load, model)

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from cli.loading import SAMPLES
 from cli.main import app
-from cli.remote import DEFAULT_URL, Remote
+from cli.remote import DEFAULT_URL, ApiClient
 from phoserve.errors import InvalidInput
-from phoserve.retrieval import SearchMode
+from phoserve.search.retrieval import SearchMode
 
 Url = Annotated[str, typer.Option(help="Where phoserve runs.", envvar="PHOSERVE_URL")]
 Key = Annotated[str | None, typer.Option(help="API key.", envvar="PHOSERVE_KEY", show_default=False)]
@@ -33,8 +33,8 @@ def search(
     json: AsJson = False,
 ) -> None:
     """Print the passages that best answer a query."""
-    body = {"query": query, "mode": mode, "top_k": top_k, "filter": parsed_filter(where)}
-    answer = Remote(url, key).post(f"/v1/collections/{quote(collection, safe='')}/search", body)
+    body = {"query": query, "mode": mode, "top_k": top_k, "filter": parse_filter_option(where)}
+    answer = ApiClient(url, key).post(f"/v1/collections/{quote(collection, safe='')}/search", body)
     if json:
         typer.echo(json_module.dumps(answer, ensure_ascii=False))
         return
@@ -46,7 +46,7 @@ def search(
     console.print(Text(f"{len(answer['hits'])} passages, {answer['timings_ms']['total']:.0f} ms", "dim"))
 
 
-def parsed_filter(given: str | None) -> dict[str, Any] | None:
+def parse_filter_option(given: str | None) -> dict[str, Any] | None:
     """The filter from its JSON. Raises InvalidInput."""
     if given is None:
         return None

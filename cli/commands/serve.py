@@ -17,7 +17,7 @@ from cli.main import app
 from cli.preflight import listening_socket
 from cli.serving_loop import ApiServer, stop_signals
 from phoserve.adapters.logs import configure_logs
-from phoserve.adapters.tracing import exported_traces
+from phoserve.adapters.tracing import export_traces
 from phoserve.settings import Settings, load_settings
 
 SERVICE: Final = "phoserve-api"
@@ -37,7 +37,7 @@ def serve(
     configure_logs()
     settings = load_settings()
     check_bind(host, key_ring(settings.keys))
-    with closing(listening_socket(host, port)) as sock, exported_traces(SERVICE, settings.tracing.otlp_endpoint):
+    with closing(listening_socket(host, port)) as sock, export_traces(SERVICE, settings.tracing.otlp_endpoint):
         uvloop.run(_serve(settings, sock))
 
 

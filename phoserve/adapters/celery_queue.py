@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from phoserve.documents.ports import IndexingTask
 from phoserve.errors import Unavailable
-from phoserve.ports import Task
 
 INDEX_TASK: Final = "phoserve.index"
 INTERACTIVE_QUEUE: Final = "interactive"
@@ -83,7 +83,7 @@ class CeleryQueue:
             url, socket_connect_timeout=CONNECT_TIMEOUT_S, socket_timeout=CONNECT_TIMEOUT_S
         )
 
-    async def enqueue(self, tasks: Sequence[Task]) -> None:
+    async def enqueue(self, tasks: Sequence[IndexingTask]) -> None:
         """Send `tasks`. Raises Unavailable while the broker does not answer."""
         if tasks:
             await self.depth()  # a dead broker shows here at once; Celery's own connection would try for seconds
@@ -107,7 +107,7 @@ class CeleryQueue:
         length: Any = self._redis.llen(queue)
         return int(await length)
 
-    def _send(self, tasks: Sequence[Task]) -> None:
+    def _send(self, tasks: Sequence[IndexingTask]) -> None:
         headers: dict[str, str] = {}
         propagate.inject(headers)
         try:

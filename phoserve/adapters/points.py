@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from phoserve.documents import Passage
+from phoserve.documents.records import Passage
 
 DENSE: Final = "dense"
 BM25: Final = "bm25"
@@ -53,12 +53,12 @@ def passage_payload(passage: Passage, metadata: Any) -> dict[str, Any]:
     }
 
 
-def passage_of(payload: Any) -> Passage:
+def decode_passage(payload: Any) -> Passage:
     """The passage a payload was made from."""
     return msgspec.json.decode(payload["passage"], type=Passage)
 
 
 def published_passages(collection: str, records: Iterable[Any]) -> dict[str, Passage]:
     """By id, the passages of those records, read with `SHOWN`, that searches of the collection may show."""
-    live = {str(each.id): passage_of(each.payload) for each in records if each.payload["visibility"] == LIVE}
+    live = {str(each.id): decode_passage(each.payload) for each in records if each.payload["visibility"] == LIVE}
     return {id_: passage for id_, passage in live.items() if passage.collection == collection}

@@ -12,8 +12,8 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
+from phoserve.documents.ports import StoredSource
 from phoserve.errors import ConfigurationError, NotFound, TooLarge, Unavailable
-from phoserve.ports import StoredSource
 
 KEYS_PER_DELETE: Final = 1000
 PART_BYTES: Final = 8 * 1024 * 1024
@@ -42,7 +42,7 @@ class ObjectStoreSources:
                     await obstore.put_async(self._store, key, content)
                 else:
                     await self._put_stream(key, content, meter)
-        except _CallersError as error:
+        except _SourceStreamError as error:
             raise error.original from None
         return StoredSource(key, meter.sha256.hexdigest(), meter.size_bytes)
 
@@ -97,7 +97,7 @@ class _Meter:
         self.sha256.update(part)
 
 
-class _CallersError(Exception):
+class _SourceStreamError(Exception):
     """The stream handed in broke: the store is not to blame, even if it looks like a fault of a disk or a network."""
 
     def __init__(self, original: OSError) -> None:
@@ -111,7 +111,7 @@ async def _metered(content: AsyncIterable[bytes], meter: _Meter) -> AsyncIterato
             meter.add(part)
             yield part
     except OSError as error:
-        raise _CallersError(error) from error
+        raise _SourceStreamError(error) from error
 
 
 def _opened(location: str | Path) -> object:

@@ -1,8 +1,15 @@
 """What the public Triton model does: a stream of requests in, full micro-batches to the encoders, GPU before CPU."""
 
 from phoserve.serving.encoders import Encoder, EncoderFailed, ModelEncoder
-from phoserve.serving.front import Answer, FrontOptions, Request, TextEncoder, TextFront, status_of
-from phoserve.serving.pairs import PairFront, load_front
+from phoserve.serving.pairs import RerankingPublicModel, load_public_model
+from phoserve.serving.public_model import (
+    Answer,
+    EmbeddingPublicModel,
+    PublicModelOptions,
+    Request,
+    TextEncoder,
+    status_of,
+)
 from phoserve.serving.scheduler import COUNTERS, GAUGES, Count
 
 __all__ = [
@@ -10,14 +17,14 @@ __all__ = [
     "GAUGES",
     "Answer",
     "Count",
+    "EmbeddingPublicModel",
     "Encoder",
     "EncoderFailed",
-    "FrontOptions",
     "ModelEncoder",
-    "PairFront",
+    "PublicModelOptions",
     "Request",
+    "RerankingPublicModel",
     "TextEncoder",
-    "TextFront",
-    "load_front",
+    "load_public_model",
     "status_of",
 ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from phoserve.contract import EMBEDDING, INPUT_IDS, LENGTHS, Layout
 
 PAD_ID = 1
-MOST_LANES = 4
+MAX_CONCURRENT_CALLS = 4
 
 Ids = NDArray[np.int32]
 Vectors = NDArray[np.float32]
@@ -81,9 +81,9 @@ def padded(ids: Ids, lengths: Ids, width: int) -> Ids:
     return matrix
 
 
-def lanes_of(parameter: int) -> int:
+def resolve_concurrency(parameter: int) -> int:
     """How many calls go side by side: `parameter`, or for 0 one a core, at most 4."""
-    return parameter or min(MOST_LANES, cores())
+    return parameter or min(MAX_CONCURRENT_CALLS, cores())
 
 
 def cores() -> int:

@@ -50,23 +50,28 @@ class OnnxEncoder:
         return self.run({INPUT_IDS: padded(ids, lengths, int(np.max(lengths)))})
 
 
-class LaneEncoder:
-    """A graph for calls side by side: a text that is alone has every core, calls in `lanes` have an equal share each.
+class ConcurrentOnnxEncoder:
+    """A graph for concurrent calls: a lone text uses every core, concurrent calls get an equal share of them each.
 
-    Threads that share a call wait for each other at every layer, and for whatever else takes one of their cores;
-    calls that share nothing do not. It costs the weights a second time.
+    Threads that share a call synchronise at every layer, so one busy core delays all of them. Concurrent calls share
+    nothing. The price is a second copy of the weights.
     """
 
     def __init__(
-        self, graph: Path, *, lanes: int, threads: int = 0, providers: Sequence[str] = ("CPUExecutionProvider",)
+        self,
+        graph: Path,
+        *,
+        max_concurrent_calls: int,
+        threads: int = 0,
+        providers: Sequence[str] = ("CPUExecutionProvider",),
     ) -> None:
         """Load `graph`; `threads` are those of a text alone, 0 means one a core. Raises ConfigurationError."""
         self._alone = self._beside = OnnxEncoder(graph, threads=threads, providers=providers)
-        if lanes > 1 and threads != 1:
-            share = max(1, (threads or cores()) // lanes)
+        if max_concurrent_calls > 1 and threads != 1:
+            share = max(1, (threads or cores()) // max_concurrent_calls)
             self._beside = OnnxEncoder(graph, threads=share, providers=providers)
         self.output = self._alone.output
-        self._many = lanes > 1
+        self._many = max_concurrent_calls > 1
         self._running = 0
         self._lock = Lock()
 

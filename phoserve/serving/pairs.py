@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from phoserve.contract import LOGIT, PASSAGE, QUERY, SCORE
 from phoserve.errors import InvalidInput
 from phoserve.serving.encoders import Infer
-from phoserve.serving.front import Answer, Front, Request, Tensors, TextFront, decoded
+from phoserve.serving.public_model import Answer, EmbeddingPublicModel, PublicModel, Request, Tensors, decoded
 from phoserve.serving.scheduler import Count
 from phoserve.text import TextPipeline
 from phoserve.text.pairs import Pair, PairPipeline
 
 
-class PairFront(Front[Pair]):
+class RerankingPublicModel(PublicModel[Pair]):
     """The public model of a cross-encoder."""
 
     encoder_output = LOGIT
@@ -34,14 +34,14 @@ class PairFront(Front[Pair]):
         return {**answer.tensors(SCORE), SCORE: sigmoid(answer.vectors)}
 
 
-def load_front(folder: Path, infer: Infer, count: Count, parameters: Mapping[str, str]) -> Front[Any]:
+def load_public_model(folder: Path, infer: Infer, count: Count, parameters: Mapping[str, str]) -> PublicModel[Any]:
     """The front of the model whose contract and tokenizer lie in `folder`, whatever its task."""
     pipeline = TextPipeline.load(folder)
     gc.collect()
     gc.freeze()  # the vocabulary stays for good: looking through it would stop every call for 0.1 s
     if pipeline.contract.task == "rerank":
-        return PairFront.from_options(PairPipeline(pipeline), infer, count, parameters)
-    return TextFront.from_options(pipeline, infer, count, parameters)
+        return RerankingPublicModel.from_options(PairPipeline(pipeline), infer, count, parameters)
+    return EmbeddingPublicModel.from_options(pipeline, infer, count, parameters)
 
 
 def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:

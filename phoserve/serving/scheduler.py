@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from phoserve.concurrency.circuit_breaker import CircuitBreaker
 from phoserve.errors import DeadlineExceeded, Overloaded, PhoserveError, Unavailable
-from phoserve.serving.breaker import CircuitBreaker
-from phoserve.serving.cuts import Cut
+from phoserve.serving.batch_policy import BatchPolicy
 from phoserve.serving.encoders import Encoder, EncoderFailed, Ids, Vectors
 
 WINDOW_TEXTS = 2048
@@ -77,35 +77,35 @@ class Job:
 
 
 @dataclass(eq=False, slots=True)
-class Station:
-    """An encoder and what it may be given: `lanes` calls side by side of batches as `cut` makes them.
+class EncoderSlot:
+    """An encoder with its limits: `max_concurrent_calls` calls at a time, of batches that `policy` selects.
 
-    `behind` more wait at the encoder, so that none of its lanes does. `breaker` is None for the encoder of last resort.
+    `max_queued_calls` more may queue at the encoder so that it never idles. `breaker` is None for the last resort.
     """
 
     encoder: Encoder
-    cut: Cut
-    lanes: int = 1
-    behind: int = 1
+    policy: BatchPolicy
+    max_concurrent_calls: int = 1
+    max_queued_calls: int = 1
     breaker: CircuitBreaker | None = None
-    under_way: list[int] = field(default_factory=list)
+    in_flight: list[int] = field(default_factory=list)
     """Tokens of each call that has not come back, the latest last."""
 
     def takes(self, tokens: int) -> bool:
         """Whether a batch may be sent now, with so many `tokens` waiting.
 
-        One behind others is sent early only if it need not grow any more: many small calls cost more than few large.
+        A batch is queued early only when it is full: many small calls cost more than few large ones.
         """
         if self.breaker is not None and not self.breaker.allows():
             return False
-        if self.free_lanes > 0:
+        if self.free_calls > 0:
             return True
-        return len(self.under_way) < self.lanes + self.behind and tokens >= self.under_way[-1]
+        return len(self.in_flight) < self.max_concurrent_calls + self.max_queued_calls and tokens >= self.in_flight[-1]
 
     @property
-    def free_lanes(self) -> int:
+    def free_calls(self) -> int:
         """How many calls could be computed at once beside those under way."""
-        return max(0, self.lanes - len(self.under_way))
+        return max(0, self.max_concurrent_calls - len(self.in_flight))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +115,22 @@ class _Row:
 
 
 class Scheduler:
-    """Feeds the stations, the preferred one first; runs inside one event loop.
+    """EventStreams the slots, the preferred one first; runs inside one event loop.
 
-    The last station is the fallback: it takes what the one before failed on, everything while that one's breaker is
+    The last slot is the fallback: it takes what the one before failed on, everything while that one's breaker is
     open, and whatever has waited longer than `saturated_after_s`.
     """
 
     def __init__(
         self,
-        stations: Sequence[Station],
+        slots: Sequence[EncoderSlot],
         count: Count,
         *,
         max_waiting_tokens: int,
         saturated_after_s: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._stations = list(stations)
+        self._slots = list(slots)
         self._add = count
         self._max_waiting_tokens = max_waiting_tokens
         self._saturated_after_s = saturated_after_s
@@ -151,15 +151,15 @@ class Scheduler:
         self._jobs.sort(key=lambda waiting: waiting.due_s)
         self._waiting_tokens += tokens
         self._wake_in(job.deadline_s - job.arrived_s)
-        if len(self._stations) > 1:
+        if len(self._slots) > 1:
             self._wake_in(self._saturated_after_s)
         self.pump()
 
     def pump(self) -> None:
-        """Give every station with room its next batch."""
-        for station in self._stations:
-            while station.takes(self._waiting_tokens) and (jobs := self._jobs_for(station)):
-                self._send(station, jobs)
+        """Give every slot with room its next batch."""
+        for slot in self._slots:
+            while slot.takes(self._waiting_tokens) and (jobs := self._jobs_for(slot)):
+                self._send(slot, jobs)
         if self._waiting_tokens != self._reported_tokens:
             self._add("waiting_tokens", self._waiting_tokens - self._reported_tokens, ANY_ENCODER)
             self._reported_tokens = self._waiting_tokens
@@ -169,17 +169,17 @@ class Scheduler:
         while self._calls:
             await asyncio.wait(self._calls)
 
-    def _jobs_for(self, station: Station) -> list[Job]:
+    def _jobs_for(self, slot: EncoderSlot) -> list[Job]:
         now = self._clock()
         self._give_up([job for job in self._jobs if now >= job.deadline_s])
-        preferred = self._stations[0]
-        if station is preferred:
-            return [job for job in self._jobs if not (job.fallback_only and len(self._stations) > 1)]
+        preferred = self._slots[0]
+        if slot is preferred:
+            return [job for job in self._jobs if not (job.fallback_only and len(self._slots) > 1)]
         if preferred.breaker is not None and not preferred.breaker.allows():
             return list(self._jobs)
         return [job for job in self._jobs if job.fallback_only or now - job.arrived_s >= self._saturated_after_s]
 
-    def _send(self, station: Station, jobs: list[Job]) -> None:
+    def _send(self, slot: EncoderSlot, jobs: list[Job]) -> None:
         """Send a batch of `jobs`, or give up those in it whose callers have left."""
         window: list[_Row] = []
         for job in jobs:
@@ -187,17 +187,17 @@ class Scheduler:
             if len(window) >= WINDOW_TEXTS:
                 break
         lengths = np.array([item.job.lengths[item.row] for item in window], np.int32)
-        batch = [window[index] for index in station.cut.rows(lengths, max(1, station.free_lanes))]
+        batch = [window[index] for index in slot.policy.rows(lengths, max(1, slot.free_calls))]
         now = self._clock()
         if gone := {item.job for item in batch if item.job.left(now)}:
             self._give_up(gone)
             return  # the next batch may be another one altogether
         for item in batch:
             self._take(item)
-        station.under_way.append(sum(int(item.job.lengths[item.row]) for item in batch))
-        if station.breaker is not None:
-            station.breaker.begin()
-        call = asyncio.get_running_loop().create_task(self._call(station, batch))
+        slot.in_flight.append(sum(int(item.job.lengths[item.row]) for item in batch))
+        if slot.breaker is not None:
+            slot.breaker.begin()
+        call = asyncio.get_running_loop().create_task(self._call(slot, batch))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
 
@@ -211,44 +211,44 @@ class Scheduler:
         if not item.job.waiting.any():
             self._jobs.remove(item.job)
 
-    async def _call(self, station: Station, batch: list[_Row]) -> None:
+    async def _call(self, slot: EncoderSlot, batch: list[_Row]) -> None:
         ids = np.concatenate([item.job.ids_of(item.row) for item in batch])
         lengths = np.array([item.job.lengths[item.row] for item in batch], np.int32)
         begun = self._clock()
         try:
-            vectors = await station.encoder.encode(ids, lengths)
+            vectors = await slot.encoder.encode(ids, lengths)
         except EncoderFailed as error:
-            station.under_way.remove(int(lengths.sum()))
-            self._failed(station, batch, error)
+            slot.in_flight.remove(int(lengths.sum()))
+            self._failed(slot, batch, error)
         else:
-            station.under_way.remove(int(lengths.sum()))
-            station.cut.took(int(lengths.sum()), self._clock() - begun)
-            if station.breaker is not None:
-                station.breaker.succeeded()
+            slot.in_flight.remove(int(lengths.sum()))
+            slot.policy.took(int(lengths.sum()), self._clock() - begun)
+            if slot.breaker is not None:
+                slot.breaker.succeeded()
             self.pump()
             await asyncio.sleep(0)  # the next batch is on its way before this one is answered
-            self._succeeded(station, batch, vectors)
-            self._count(station, lengths)
+            self._succeeded(slot, batch, vectors)
+            self._count(slot, lengths)
         self.pump()
 
-    def _succeeded(self, station: Station, batch: list[_Row], vectors: Vectors) -> None:
+    def _succeeded(self, slot: EncoderSlot, batch: list[_Row], vectors: Vectors) -> None:
         for item, vector in zip(batch, vectors, strict=True):
             job = item.job
             if job.vectors is None:
                 job.vectors = np.empty((len(job.lengths), len(vector)), np.float32)
             job.vectors[item.row] = vector
-            job.served_by[item.row] = station.encoder.name
+            job.served_by[item.row] = slot.encoder.name
             job.missing -= 1
             if job.missing == 0:
                 job.finished(job, None)
 
-    def _failed(self, station: Station, batch: list[_Row], error: EncoderFailed) -> None:
-        name = station.encoder.name
+    def _failed(self, slot: EncoderSlot, batch: list[_Row], error: EncoderFailed) -> None:
+        name = slot.encoder.name
         self._add("encoder_failures_total", 1, name)
-        if station.breaker is not None:
-            station.breaker.failed()
-            self._wake_in(station.breaker.pause_s)
-        if station is self._stations[-1]:
+        if slot.breaker is not None:
+            slot.breaker.failed()
+            self._wake_in(slot.breaker.pause_s)
+        if slot is self._slots[-1]:
             for job in {item.job for item in batch if item.job.missing > 0}:
                 self._finish(job, Unavailable(name, f"no encoder answers; the last one said: {error}"))
             return
@@ -274,11 +274,11 @@ class Scheduler:
         job.missing = 0
         job.finished(job, error)
 
-    def _count(self, station: Station, lengths: Ids) -> None:
-        name, tokens = station.encoder.name, int(lengths.sum())
+    def _count(self, slot: EncoderSlot, lengths: Ids) -> None:
+        name, tokens = slot.encoder.name, int(lengths.sum())
         self._add("texts_total", len(lengths), name)
         self._add("tokens_total", tokens, name)
-        self._add("padding_tokens_total", station.cut.padding(lengths), name)
+        self._add("padding_tokens_total", slot.policy.padding(lengths), name)
 
     def _wake_in(self, delay_s: float) -> None:
         if delay_s < float("inf"):

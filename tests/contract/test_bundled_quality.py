@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import export.bundled
-from export.training.labelled import load_set
-from export.training.quality import Corpus, Encoder, find, measure
 from phoserve.contract import MERGES_FILE, VOCAB_FILE, load_contract, sha256_of
+from training.labelled import load_set
+from training.quality import Corpus, Encoder, find, measure
 
 BUNDLED = Path(export.bundled.__path__[0])
 EVALUATION = Path(__file__).parents[3] / "shared" / "data" / "eval"

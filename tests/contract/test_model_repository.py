@@ -44,7 +44,7 @@ from phoserve.contract import (
     save_contract,
 )
 from phoserve.errors import ConfigurationError
-from phoserve.serving import FrontOptions
+from phoserve.serving import PublicModelOptions
 
 PROFILES = get_args(Profile)
 CONFIGS = sorted(TEMPLATES.rglob("*.pbtxt"))
@@ -122,9 +122,9 @@ def test_instances_are_counted_and_placed(path: Path) -> None:
 @pytest.mark.parametrize("public", FRONTS)
 def test_every_profile_configures_every_model_it_needs(public: str, profile: Profile) -> None:
     front = read_config(TEMPLATES / public / "configs" / f"{profile}.pbtxt")
-    options = FrontOptions.from_parameters({key: value.string_value for key, value in front.parameters.items()})
+    options = PublicModelOptions.from_parameters({key: value.string_value for key, value in front.parameters.items()})
     assert tuple(options.encoders.split(",")) == FRONTS[public][profile]
-    assert set(front.parameters) <= set(FrontOptions.__slots__)
+    assert set(front.parameters) <= set(PublicModelOptions.__slots__)
     for name in FRONTS[public][profile]:
         config = read_config(TEMPLATES / name / "configs" / f"{profile}.pbtxt")
         assert config.backend == "python" or profile != "local"

@@ -9,14 +9,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from phoserve.adapters.edge_index import EdgePassageIndex
-from phoserve.adapters.qdrant_index import QdrantPassageIndex
-from phoserve.adapters.qdrant_server import QdrantOptions
+from phoserve.adapters.edge.index import EdgePassageIndex
+from phoserve.adapters.qdrant.index import QdrantPassageIndex
+from phoserve.adapters.qdrant.server import QdrantOptions
 from phoserve.contract import ModelContract
-from phoserve.documents import Passage
+from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Range
+from phoserve.documents.ports import IndexedPassage
+from phoserve.documents.records import Passage
 from phoserve.errors import InvalidInput
-from phoserve.filters import All, AnyOf, Exists, Filter, Match, Not, Range
-from phoserve.ports import IndexedPassage, PassageIndex, ScoredId
+from phoserve.search.ports import PassageIndex, ScoredId
 from phoserve.text.lexical import SparseVector
 from tests.support.qdrant_server import qdrant_client
 
@@ -228,18 +229,18 @@ async def test_it_lists_what_is_published(index: PassageIndex) -> None:
 
 
 async def test_one_model_is_in_charge(index: PassageIndex) -> None:
-    assert await index.serving() is None
-    assert await index.in_charge()
-    await index.serve()
-    assert await index.serving() == index.fingerprint
-    assert await index.in_charge()
+    assert await index.active_model() is None
+    assert await index.is_active()
+    await index.activate()
+    assert await index.active_model() == index.fingerprint
+    assert await index.is_active()
 
 
 async def test_another_model_s_passages_lie_beside(
     index: PassageIndex, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     newer = msgspec.structs.replace(CONTRACT, dim=8)
-    assert await index.beside(newer.fingerprint) is None
+    assert await index.sibling(newer.fingerprint) is None
     await published(index, passage(0), passage(1))
     async with AsyncExitStack() as stack:
         if isinstance(index, EdgePassageIndex):
@@ -249,7 +250,7 @@ async def test_another_model_s_passages_lie_beside(
             url = request.getfixturevalue("qdrant_url")
             client = await stack.enter_async_context(qdrant_client(url, emptied=False))
             other = QdrantPassageIndex(client, newer, QdrantOptions())
-        old = await other.beside(CONTRACT.fingerprint)
+        old = await other.sibling(CONTRACT.fingerprint)
         assert old is not None
         assert (await old.count(), await other.count()) == (2, 0)
         assert [each.ordinal for each in await old.passages("kb", KEY)] == [0, 1]

@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from phoserve.adapters.edge_registry import EdgeRegistry
-from phoserve.adapters.qdrant_registry import QdrantRegistry
-from phoserve.adapters.qdrant_server import QdrantOptions
-from phoserve.documents import Document, DocumentState, Original, new_collection, new_document
+from phoserve.adapters.edge.registry import EdgeRegistry
+from phoserve.adapters.qdrant.registry import QdrantRegistry
+from phoserve.adapters.qdrant.server import QdrantOptions
+from phoserve.documents.filters import AnyOf, Match
+from phoserve.documents.ports import DocumentRegistry
+from phoserve.documents.records import Document, DocumentState, Original, new_collection, new_document
 from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput
-from phoserve.filters import AnyOf, Match
-from phoserve.ports import DocumentRegistry
 from tests.support.pages import all_pages
 from tests.support.qdrant_server import qdrant_client
 
@@ -73,8 +73,8 @@ async def test_a_document_is_found_as_it_was_saved(registry: DocumentRegistry) -
 
 async def test_only_one_of_two_changes_of_a_document_wins(registry: DocumentRegistry) -> None:
     [before] = await saved(registry, document("d1"))
-    [first] = await registry.save([before.claimed(LEASE)])
-    [second] = await registry.save([before.claimed(LEASE)])
+    [first] = await registry.save([before.claim(LEASE)])
+    [second] = await registry.save([before.claim(LEASE)])
     assert first is not None
     assert second is None
     assert await registry.save([document("d1")]) == [None], "a document that exists cannot be added"
@@ -88,7 +88,7 @@ async def test_one_id_twice_in_one_batch_is_taken_once(registry: DocumentRegistr
 
 async def test_a_record_that_changed_is_not_removed(registry: DocumentRegistry) -> None:
     [before] = await saved(registry, document("d1"))
-    [after] = await saved(registry, before.claimed(LEASE))
+    [after] = await saved(registry, before.claim(LEASE))
     await registry.remove([before])
     assert await registry.get("kb", "d1") == after
     await registry.remove([after])
@@ -106,7 +106,7 @@ async def test_pages_hold_every_document_once_newest_first(registry: DocumentReg
 
 async def test_pages_can_be_filtered(registry: DocumentRegistry) -> None:
     [a, _, _] = await saved(registry, document("a", draft=True, year=1), document("b", draft=False), document("c"))
-    await saved(registry, a.claimed(LEASE))
+    await saved(registry, a.claim(LEASE))
 
     async def ids(**conditions: object) -> set[str]:
         return {each.id for each in (await registry.page("kb", **conditions)).documents}  # type: ignore[arg-type]
@@ -119,7 +119,7 @@ async def test_pages_can_be_filtered(registry: DocumentRegistry) -> None:
 
 async def test_counts_by_state(registry: DocumentRegistry) -> None:
     [a, *_] = await saved(registry, document("a"), document("b"), document("c", "other"))
-    await saved(registry, a.claimed(LEASE))
+    await saved(registry, a.claim(LEASE))
     assert await registry.counts("kb") == {DocumentState.QUEUED: 1, DocumentState.PROCESSING: 1}
     assert await registry.counts() == {DocumentState.QUEUED: 2, DocumentState.PROCESSING: 1}
     assert await registry.counts("empty") == {}
@@ -127,7 +127,7 @@ async def test_counts_by_state(registry: DocumentRegistry) -> None:
 
 async def test_what_is_due_comes_longest_overdue_first(registry: DocumentRegistry) -> None:
     a, b, c = await saved(registry, document("a"), document("b"), document("c"))
-    await saved(registry, a.claimed(LEASE).indexed(1, "f", LEASE).ready(), b.claimed(timedelta(hours=1)))
+    await saved(registry, a.claim(LEASE).indexed(1, "f", LEASE).ready(), b.claim(timedelta(hours=1)))
     now = datetime.now(UTC)
     states = [DocumentState.QUEUED, DocumentState.PROCESSING]
     assert [each.id for each in await registry.due(now, states=states, limit=10)] == ["c"]
@@ -141,7 +141,7 @@ async def test_changes_come_in_order_of_time(registry: DocumentRegistry) -> None
     before = datetime.now(UTC)
     [a] = await saved(registry, document("a"))
     await saved(registry, document("b"))
-    await saved(registry, a.claimed(LEASE))
+    await saved(registry, a.claim(LEASE))
     assert [each.id for each in await registry.changed("kb", since=before)] == ["b", "a"]
 
 

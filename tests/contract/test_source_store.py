@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from phoserve.adapters.sources import ObjectStoreSources
+from phoserve.documents.ports import SourceStore
 from phoserve.errors import ConfigurationError, NotFound, TooLarge
-from phoserve.ports import SourceStore
 from tests.support.s3 import BUCKET, s3_server
 
 MIB = 1024 * 1024

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cli.benchmark.results import Results
+from loadtests.benchmark.results import Results
 
 
 def bench(*arguments: str) -> str:

@@ -15,13 +15,13 @@ from typing import Any, Self
 import pytest
 
 from phoserve.adapters.celery_queue import INDEX_TASK, INTERACTIVE_QUEUE, CeleryQueue, broker_app
-from phoserve.adapters.edge_index import EdgePassageIndex
-from phoserve.adapters.edge_registry import EdgeRegistry
+from phoserve.adapters.edge.index import EdgePassageIndex
+from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
-from phoserve.documents import Document, new_collection
+from phoserve.documents.intake import Draft, Intake
+from phoserve.documents.ports import IndexingTask
+from phoserve.documents.records import Document, new_collection
 from phoserve.errors import Unavailable
-from phoserve.intake import Draft, Intake
-from phoserve.ports import Task
 from phoserve.text import TextPipeline
 from tests.support.celery_worker import MODEL
 from tests.support.redis_server import RedisServer
@@ -179,7 +179,7 @@ def test_a_worker_survives_that_its_connection_is_lost_with_tasks_unacknowledged
 async def test_a_task_delivered_three_times_is_done_once(tmp_path: Path, broker: RedisServer) -> None:
     await submitted(tmp_path, broker.url)
     tasks = CeleryQueue(broker.url)
-    again = [Task("kb", f"d{number}", 1) for number in range(DOCUMENTS)]
+    again = [IndexingTask("kb", f"d{number}", 1) for number in range(DOCUMENTS)]
     await tasks.enqueue([task for task in again for _ in range(2)])
     assert await tasks.depth() == 3 * DOCUMENTS
     await tasks.close()
@@ -193,7 +193,7 @@ async def test_a_dead_broker_is_reported_at_once(tmp_path: Path, broker: RedisSe
     broker.stop()
     began = time.monotonic()
     with pytest.raises(Unavailable, match="task queue"):
-        await tasks.enqueue([Task("kb", "d", 1)])
+        await tasks.enqueue([IndexingTask("kb", "d", 1)])
     assert time.monotonic() - began < 2
     with pytest.raises(Unavailable, match="task queue"):
         await tasks.depth()

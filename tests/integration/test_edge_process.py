@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phoserve.adapters.edge_index import EdgePassageIndex, shard_folder
-from phoserve.adapters.edge_process import EdgeProcessIndex
+from phoserve.adapters.edge.index import EdgePassageIndex, shard_folder
+from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.contract import ModelContract
-from phoserve.documents import Passage
+from phoserve.documents.filters import Match
+from phoserve.documents.ports import IndexedPassage
+from phoserve.documents.records import Passage
 from phoserve.errors import ConfigurationError, InvalidInput, Unavailable
-from phoserve.filters import Match
-from phoserve.ports import IndexedPassage
 from phoserve.text.lexical import SparseVector
 from tests.support.polling import eventually
 from tests.support.processes import command_lines
@@ -56,9 +56,9 @@ async def test_it_is_the_index_of_the_folder(index: EdgeProcessIndex, tmp_path: 
     assert len(await index.matching("kb", TERMS, limit=5)) == await index.count("kb") == 2
     assert [each.ordinal for each in await index.passages("kb", KEY)] == [0, 1]
     assert await index.published() == [(KEY, 1)]
-    await index.serve()
-    assert (await index.in_charge(), await index.serving()) == (True, index.fingerprint)
-    assert await index.beside("c" * 16) is None
+    await index.activate()
+    assert (await index.is_active(), await index.active_model()) == (True, index.fingerprint)
+    assert await index.sibling("c" * 16) is None
     await index.stage([passage(0, OTHER_KEY)])
     await index.discard(OTHER_KEY, up_to=1, staged_only=True)
     assert await index.staged() == []
@@ -98,7 +98,7 @@ async def test_calls_go_side_by_side_and_may_be_given_up(index: EdgeProcessIndex
 def engine_of(folder: Path) -> int:
     """The process that has the index of the folder open."""
     for pid, command in command_lines():
-        if "phoserve.adapters.edge_server" in command and str(folder) in command:
+        if "phoserve.adapters.edge.server" in command and str(folder) in command:
             return pid
     raise AssertionError("no engine runs")
 

@@ -8,12 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from phoserve.adapters import edge_shard
-from phoserve.adapters.edge_index import EdgePassageIndex
-from phoserve.adapters.edge_registry import EdgeRegistry
+from phoserve.adapters.edge import shard as edge_shard
+from phoserve.adapters.edge.index import EdgePassageIndex
+from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.contract import ModelContract
-from phoserve.documents import Document, Original, Passage, new_document
-from phoserve.ports import IndexedPassage
+from phoserve.documents.ports import IndexedPassage
+from phoserve.documents.records import Document, Original, Passage, new_document
 from phoserve.text.lexical import SparseVector
 
 CONTRACT = ModelContract(name="tiny", dim=4, tokenizer_sha256="a" * 64, weights_sha256="b" * 64)

@@ -15,7 +15,7 @@ from export import model_folder
 from export.parity import parity_texts
 from export.repository import TEMPLATES, assemble_repository, read_config
 from export.sources import Source
-from phoserve.adapters.triton import TritonEmbedder
+from phoserve.adapters.triton.embedder import TritonEmbedder
 from phoserve.contract import CPU_ENCODER, GPU_ENCODER, load_contract
 from tests.support.checkpoint import write_checkpoint
 from tests.support.polling import eventually
@@ -48,7 +48,7 @@ class Mortal(TritonPythonModel):
 
     def execute(self, requests):
         if os.path.exists(os.path.join(os.path.dirname(__file__), "die")):
-            self.lanes.shutdown()  # nobody is in the memory shared with the server
+            self.pool.shutdown()  # nobody is in the memory shared with the server
             os.kill(os.getpid(), signal.SIGKILL)
         return super().execute(requests)
 

@@ -106,8 +106,8 @@ def test_retrieval_is_compared_where_there_is_a_labelled_set(checkpoint: Path, t
 
 
 def test_a_precision_that_finds_less_is_not_served() -> None:
-    assert Parity("int8", mean=0.999, worst=0.99, company=1.0, texts=1, ndcg_loss=0.01).passed
-    assert not Parity("int8", mean=0.999, worst=0.99, company=1.0, texts=1, ndcg_loss=0.011).passed
+    assert Parity("int8", mean=0.999, worst=0.99, batch_invariance=1.0, texts=1, ndcg_loss=0.01).passed
+    assert not Parity("int8", mean=0.999, worst=0.99, batch_invariance=1.0, texts=1, ndcg_loss=0.011).passed
 
 
 def test_a_labelled_set_of_another_shape_is_told(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ import pytest
 from ingest.pipeline import Pipeline, PipelineOptions
 from ingest.reconcile import Reconciler
 from ingest.staging import StagingTools
-from phoserve.adapters.edge_index import EdgePassageIndex
-from phoserve.adapters.edge_registry import EdgeRegistry
+from phoserve.adapters.edge.index import EdgePassageIndex
+from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
-from phoserve.documents import Document, DocumentState, new_collection
+from phoserve.documents.intake import Draft, Intake
+from phoserve.documents.library import Library
+from phoserve.documents.ports import IndexingTask
+from phoserve.documents.records import Document, DocumentState, new_collection
 from phoserve.errors import InvalidInput, Unavailable
-from phoserve.intake import Draft, Intake
-from phoserve.library import Library
-from phoserve.ports import Task
 from phoserve.text import TextPipeline
 from tests.support.embedders import InterruptedEmbedder
 from tests.support.memory import MemoryQueue
@@ -177,7 +177,7 @@ async def test_input_the_encoder_refuses_fails_for_good(bench: Bench) -> None:
 
 async def test_a_dead_worker_s_document_is_finished_by_the_next(bench: Bench) -> None:
     submitted = await bench.submit()
-    [held] = await bench.registry.save([submitted.claimed(timedelta(seconds=-1))])  # it died, its lease has run out
+    [held] = await bench.registry.save([submitted.claim(timedelta(seconds=-1))])  # it died, its lease has run out
     assert held is not None
     bench.queue.tasks.clear()
     assert await bench.reconciler.run_once() == 1
@@ -186,10 +186,10 @@ async def test_a_dead_worker_s_document_is_finished_by_the_next(bench: Bench) ->
 
 async def test_a_living_worker_s_document_is_left_alone(bench: Bench) -> None:
     submitted = await bench.submit()
-    await bench.registry.save([submitted.claimed(timedelta(minutes=1))])
+    await bench.registry.save([submitted.claim(timedelta(minutes=1))])
     bench.queue.tasks.clear()
     assert await bench.reconciler.run_once() == 0
-    await bench.pipeline.process(Task("kb", "d", 1))
+    await bench.pipeline.process(IndexingTask("kb", "d", 1))
     assert (await bench.registry.get("kb", "d")).state is DocumentState.PROCESSING
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from cli.evaluation import CorpusRow, QueryRow, labels_of, read_rows
-from phoserve.adapters.edge_index import EdgePassageIndex
-from phoserve.documents import Passage
-from phoserve.evaluation import evaluate
-from phoserve.ports import IndexedPassage
+from phoserve.adapters.edge.index import EdgePassageIndex
+from phoserve.documents.ports import IndexedPassage
+from phoserve.documents.records import Passage
+from phoserve.search.evaluation import evaluate
 from phoserve.text import TextPipeline, passage_terms, query_terms
 from phoserve.text.lexical import AVERAGE_TERMS, K1, B, _terms
 from tests.support.shared import shared

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.parsing import ParsedDocument, ParsingFailed, parse
-from ingest.sandbox import ParserLimits
+from ingest.parsing.parse import ParsedDocument, ParsingFailed, parse
+from ingest.parsing.sandbox import ParserLimits
 from tests.support import hostile, old_office
 from tests.support.processes import own_children
 from tests.support.shared import shared

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from qdrant_client import AsyncQdrantClient
 
-from phoserve.adapters.qdrant_index import QdrantPassageIndex
-from phoserve.adapters.qdrant_registry import QdrantRegistry
-from phoserve.adapters.qdrant_server import QdrantOptions, connect
+from phoserve.adapters.qdrant.index import QdrantPassageIndex
+from phoserve.adapters.qdrant.registry import QdrantRegistry
+from phoserve.adapters.qdrant.server import QdrantOptions, connect
 from phoserve.contract import ModelContract
-from phoserve.documents import Document, Original, new_collection, new_document
+from phoserve.documents.records import Document, Original, new_collection, new_document
 from phoserve.errors import Unavailable
 from tests.support.pages import all_pages
 from tests.support.qdrant_server import REAL_URL, QdrantServer, qdrant_client, qdrant_server
@@ -64,11 +64,11 @@ async def test_pages_take_documents_of_the_same_moment_in_turn(client: AsyncQdra
 
 async def test_the_alias_names_the_model_that_serves(client: AsyncQdrantClient) -> None:
     blue, green = (QdrantPassageIndex(client, contract(weights), QdrantOptions()) for weights in "bc")
-    assert await blue.serving() is None
-    await blue.serve()
-    assert await green.serving() == blue.fingerprint
-    await green.serve()
-    assert await blue.serving() == green.fingerprint
+    assert await blue.active_model() is None
+    await blue.activate()
+    assert await green.active_model() == blue.fingerprint
+    await green.activate()
+    assert await blue.active_model() == green.fingerprint
 
 
 @pytest.mark.skipif(REAL_URL is not None, reason="somebody else's server is not killed")

@@ -10,16 +10,16 @@ from ingest.pipeline import Pipeline
 from ingest.reconcile import Reconciler
 from ingest.reembed import Reembedding
 from ingest.staging import StagingTools
-from phoserve.adapters.qdrant_index import QdrantPassageIndex
-from phoserve.adapters.qdrant_registry import QdrantRegistry
-from phoserve.adapters.qdrant_server import QdrantOptions
+from phoserve.adapters.qdrant.index import QdrantPassageIndex
+from phoserve.adapters.qdrant.registry import QdrantRegistry
+from phoserve.adapters.qdrant.server import QdrantOptions
 from phoserve.adapters.sources import ObjectStoreSources
-from phoserve.charge import check_serving
-from phoserve.documents import DocumentState, new_collection
+from phoserve.documents.active_model import check_active_model
+from phoserve.documents.intake import Draft, Intake
+from phoserve.documents.library import Library
+from phoserve.documents.ports import IndexingTask
+from phoserve.documents.records import DocumentState, new_collection
 from phoserve.errors import ContractMismatch, InvalidInput
-from phoserve.intake import Draft, Intake
-from phoserve.library import Library
-from phoserve.ports import Task
 from phoserve.text import TextPipeline
 from tests.support.embedders import InterruptedEmbedder, fake_contract
 from tests.support.memory import MemoryQueue
@@ -79,7 +79,7 @@ async def client(qdrant_url: str) -> AsyncIterator[AsyncQdrantClient]:
 @pytest.fixture
 async def old(client: AsyncQdrantClient, tmp_path: Path) -> Side:
     side = Side(client, tmp_path, dim=64)
-    await check_serving(side.index)
+    await check_active_model(side.index)
     await side.registry.add_collection(new_collection("kb"))
     await side.add("d1", "nhân viên nghỉ phép")
     await side.add("d2", LONG)
@@ -97,14 +97,14 @@ def job_of(side: Side) -> Reembedding:
 
 async def test_the_new_model_finds_all_and_takes_over(old: Side, new: Side) -> None:
     with pytest.raises(ContractMismatch, match="phoserve reembed"):
-        await check_serving(new.index)
+        await check_active_model(new.index)
     seen: list[int] = []
     assert await job_of(new).copy(seen.append) == 2
     assert seen[-1] == await job_of(new).total() == 2
-    assert await old.index.serving() == old.index.fingerprint
+    assert await old.index.active_model() == old.index.fingerprint
     outcome = await job_of(new).switch()
     assert (outcome.copied, outcome.queued) == (0, 0)
-    await check_serving(new.index)
+    await check_active_model(new.index)
     assert await new.found() == await old.found()
     assert {each.fingerprint for each in (await new.registry.page("kb")).documents} == {new.index.fingerprint}
     await new.submit("d1", "nhân viên nghỉ phép")
@@ -156,7 +156,7 @@ async def test_what_the_old_worker_holds_at_the_switch_goes_to_the_new_one(old: 
     await old.add("d1", "bảo hiểm mới")
     document = await new.registry.get("kb", "d1")
     assert (document.state, document.error and document.error.code) == (DocumentState.QUEUED, "model_changed")
-    await old.pipeline.process(Task("kb", "d1", document.revision))  # too late: not its model's any more
+    await old.pipeline.process(IndexingTask("kb", "d1", document.revision))  # too late: not its model's any more
     assert (await new.registry.get("kb", "d1")).state is DocumentState.QUEUED
     await new.reconciler.run_once()
     await new.work()

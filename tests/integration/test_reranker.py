@@ -18,8 +18,8 @@ from export.model_folder import export_model
 from export.parity import SENTENCES, parity_texts
 from export.repository import assemble_repository
 from export.sources import find_source
-from phoserve.adapters.triton import TritonEmbedder, text_tensor
-from phoserve.adapters.triton_reranker import TritonReranker
+from phoserve.adapters.triton.embedder import TritonEmbedder, text_tensor
+from phoserve.adapters.triton.reranker import TritonReranker
 from phoserve.contract import PASSAGE, QUERY, RERANKER, load_contract
 from phoserve.errors import ConfigurationError, DeadlineExceeded, InvalidInput, Unavailable
 from phoserve.text import TextPipeline

@@ -12,7 +12,7 @@ import tritonclient.grpc as triton
 from cli.triton_process import ADMIN_HEADER, TritonProcess
 from export.repository import assemble_repository
 from export.rollout import Rollout
-from phoserve.adapters.triton import TritonEmbedder
+from phoserve.adapters.triton.embedder import TritonEmbedder
 from phoserve.contract import PUBLIC_MODEL, load_contract, save_contract
 from phoserve.errors import ConfigurationError
 from phoserve.serving.encoders import Vectors

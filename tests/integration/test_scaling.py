@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cli.benchmark.results import Results
-from cli.benchmark.texts import sample_passages, sample_queries
 from cli.commands.up import BUNDLED_MODEL
+from loadtests.benchmark.results import Results
+from loadtests.benchmark.texts import sample_passages, sample_queries
 
 
 def test_a_collection_is_searched_in_every_way(tmp_path: Path) -> None:

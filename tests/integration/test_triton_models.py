@@ -14,11 +14,11 @@ from tritonclient.utils import InferenceServerException
 
 from cli.triton_process import TritonProcess
 from export.repository import assemble_repository
-from phoserve.adapters.triton import TritonEmbedder
+from phoserve.adapters.triton.embedder import TritonEmbedder
 from phoserve.contract import CPU_ENCODER, PUBLIC_MODEL, TEXT, InputType, load_contract
 from phoserve.errors import DeadlineExceeded, InvalidInput, Unavailable
+from phoserve.serving.metrics_buffer import EVERY_S
 from phoserve.serving.onnx import OnnxEncoder
-from phoserve.serving.tally import EVERY_S
 from phoserve.text import TextPipeline
 from tests.support.model_folder import SYLLABLES, write_model_folder
 from tests.support.polling import eventually

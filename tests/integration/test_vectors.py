@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cli.local import running_triton
 from cli.progress import JsonReporter
-from phoserve.adapters.triton import TritonEmbedder
+from phoserve.adapters.triton.embedder import TritonEmbedder
 from phoserve.contract import load_contract
 from phoserve.errors import DeadlineExceeded, Unavailable
 from tests.support.model_folder import write_roberta_folder

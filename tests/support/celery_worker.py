@@ -14,14 +14,14 @@ from pathlib import Path
 import structlog
 
 import export.bundled
-from ingest.celery_tasks import register, worker_of
+from ingest.celery_tasks import make_worker, register
 from ingest.pipeline import Pipeline, PipelineOptions
 from ingest.pipeline_loop import PipelineLoop
 from ingest.reconcile import Reconciler
 from ingest.staging import StagingTools
 from phoserve.adapters.celery_queue import CeleryQueue, broker_app
-from phoserve.adapters.edge_index import EdgePassageIndex
-from phoserve.adapters.edge_registry import EdgeRegistry
+from phoserve.adapters.edge.index import EdgePassageIndex
+from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.text import TextPipeline
 from tests.support.embedders import WordHashEmbedder
@@ -68,7 +68,7 @@ def main() -> None:
     app = broker_app(url)
     with PipelineLoop(lambda: pipeline(folder, url), long_documents=1) as pipelines:
         register(app, pipelines)
-        worker_of(app, long_documents=1).start()
+        make_worker(app, long_documents=1).start()
 
 
 if __name__ == "__main__":

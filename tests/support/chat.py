@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
+from phoserve.answers.ports import ChatMessage, ChatPart, TokenCounts
 from phoserve.errors import PhoserveError
-from phoserve.ports import ChatMessage, ChatPart, TokenCounts
 
 
 class ScriptedChat:

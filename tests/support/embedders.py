@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from phoserve.contract import InputType, ModelContract
+from phoserve.embedding.ports import Embeddings
 from phoserve.errors import PhoserveError
-from phoserve.ports import Embeddings
 
 DIM = 64
 

@@ -11,9 +11,9 @@ from typing import Any
 from api.app import create_app
 from api.services import Services
 from cli.serving_loop import ApiServer
-from phoserve.adapters.edge_index import EdgePassageIndex
-from phoserve.adapters.edge_registry import EdgeRegistry
-from phoserve.ports import Task
+from phoserve.adapters.edge.index import EdgePassageIndex
+from phoserve.adapters.edge.registry import EdgeRegistry
+from phoserve.documents.ports import IndexingTask
 from tests.support.embedders import WordHashEmbedder
 from tests.support.services import index_one, memory_services
 
@@ -25,7 +25,7 @@ class IndexingQueue:
         self.services: Services | None = None
         self._running: set[asyncio.Task[None]] = set()
 
-    async def enqueue(self, tasks: Sequence[Task]) -> None:
+    async def enqueue(self, tasks: Sequence[IndexingTask]) -> None:
         assert self.services is not None
         for task in tasks:
             running = asyncio.create_task(index_one(self.services, task.collection, task.document_id))

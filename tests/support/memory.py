@@ -14,10 +14,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from phoserve.documents import Collection, Document, DocumentState, Passage
+from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Range
+from phoserve.documents.ports import DocumentPage, IndexedPassage, IndexingTask, StoredSource
+from phoserve.documents.records import Collection, Document, DocumentState, Passage
 from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput, NotFound, TooLarge
-from phoserve.filters import All, AnyOf, Exists, Filter, Match, Not, Range
-from phoserve.ports import DocumentPage, IndexedPassage, ScoredId, StoredSource, Task, Terms
+from phoserve.search.ports import ScoredId
+from phoserve.text import SparseVector
 
 
 class MemoryRegistry:
@@ -164,7 +166,7 @@ class MemoryIndex:
         return sorted(found, key=lambda each: -each.score)[:limit]
 
     async def matching(
-        self, collection: str, terms: Terms, *, limit: int, where: Filter | None = None
+        self, collection: str, terms: SparseVector, *, limit: int, where: Filter | None = None
     ) -> list[ScoredId]:
         wanted = set(terms.indices.tolist())
         found = [ScoredId(each.passage.id, _overlap(each, wanted)) for each in self._of(collection, where)]
@@ -184,16 +186,16 @@ class MemoryIndex:
     async def published(self) -> list[tuple[str, int]]:
         return sorted({(e.passage.document_key, e.passage.revision) for e in self._live.values()})
 
-    async def serving(self) -> str | None:
+    async def active_model(self) -> str | None:
         return self.fingerprint
 
-    async def in_charge(self) -> bool:
+    async def is_active(self) -> bool:
         return True
 
-    async def serve(self) -> None:
+    async def activate(self) -> None:
         pass
 
-    async def beside(self, fingerprint: str) -> "MemoryIndex | None":
+    async def sibling(self, fingerprint: str) -> "MemoryIndex | None":
         return None
 
     async def count(self, collection: str | None = None) -> int:
@@ -245,9 +247,9 @@ class MemoryQueue:
     """A `TaskQueue` that nobody empties."""
 
     def __init__(self) -> None:
-        self.tasks: list[Task] = []
+        self.tasks: list[IndexingTask] = []
 
-    async def enqueue(self, tasks: Sequence[Task]) -> None:
+    async def enqueue(self, tasks: Sequence[IndexingTask]) -> None:
         self.tasks += tasks
 
     async def depth(self, *, bulk: bool | None = None) -> int:

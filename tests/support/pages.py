@@ -1,7 +1,7 @@
 """Every page of a listing."""
 
-from phoserve.documents import Document
-from phoserve.ports import DocumentRegistry
+from phoserve.documents.ports import DocumentRegistry
+from phoserve.documents.records import Document
 
 
 async def all_pages(registry: DocumentRegistry, collection: str, *, limit: int) -> list[Document]:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import httpx
 
-from cli.benchmark.memory import family, resident_bytes
+from loadtests.benchmark.memory import family, resident_bytes
 
 START_TIMEOUT_S = 120.0
 

@@ -13,7 +13,7 @@ from typing import Final, Self
 import httpx
 from qdrant_client import AsyncQdrantClient
 
-from phoserve.adapters.qdrant_server import connect
+from phoserve.adapters.qdrant.server import connect
 from tests.support.waiting import wait_until
 
 REAL_URL: Final = os.environ.get("QDRANT_URL")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from api.services import Services
-from phoserve.documents import DocumentState, Passage
-from phoserve.ports import IndexedPassage
+from phoserve.documents.ports import IndexedPassage
+from phoserve.documents.records import DocumentState, Passage
 from phoserve.text import Chunker, TextPipeline, passage_terms
 from tests.support.embedders import WordHashEmbedder
 from tests.support.memory import MemoryIndex, MemoryQueue, MemoryRegistry, MemorySources
@@ -39,7 +39,7 @@ async def index_one(services: Services, collection: str, document_id: str) -> No
     """Do what a worker does, for one document."""
     registry, lease = services.registry, timedelta(seconds=30)
     document = await registry.get(collection, document_id)
-    [document] = _saved(await registry.save([document.claimed(lease)]))
+    [document] = _saved(await registry.save([document.claim(lease)]))
     text = (await services.sources.read(document.original.key)).decode(errors="replace")
     chunks = Chunker(services.pipeline).chunk(text)
     vectors = (await services.embedder.embed([chunk.text for chunk in chunks])).vectors

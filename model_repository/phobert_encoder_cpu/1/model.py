@@ -6,21 +6,24 @@ from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
 
-from phoserve.serving.encoders import lanes_of
-from phoserve.serving.onnx import LaneEncoder
+from phoserve.serving.encoders import resolve_concurrency
+from phoserve.serving.onnx import ConcurrentOnnxEncoder
 
 
 class TritonPythonModel:
     def initialize(self, args):
         options = {key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()}
         graph = Path(args["model_repository"]) / args["model_version"] / "model.onnx"
-        provider, lanes = options.get("provider", "CPUExecutionProvider"), lanes_of(int(options.get("lanes", "1")))
-        self.encoder = LaneEncoder(graph, lanes=lanes, threads=int(options["threads"]), providers=[provider])
-        self.lanes = ThreadPoolExecutor(lanes)
+        provider = options.get("provider", "CPUExecutionProvider")
+        concurrency = resolve_concurrency(int(options.get("max_concurrent_calls", "1")))
+        self.encoder = ConcurrentOnnxEncoder(
+            graph, max_concurrent_calls=concurrency, threads=int(options["threads"]), providers=[provider]
+        )
+        self.pool = ThreadPoolExecutor(concurrency)
 
     def execute(self, requests):
         for request in requests:
-            self.lanes.submit(self.answer, request)
+            self.pool.submit(self.answer, request)
 
     def answer(self, request):
         try:
@@ -31,4 +34,4 @@ class TritonPythonModel:
         request.get_response_sender().send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
     def finalize(self):
-        self.lanes.shutdown()
+        self.pool.shutdown()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
 
-from phoserve.serving import COUNTERS, GAUGES, EncoderFailed, load_front, status_of
+from phoserve.serving import COUNTERS, GAUGES, EncoderFailed, load_public_model, status_of
 
 
 class TritonPythonModel:
@@ -14,7 +14,7 @@ class TritonPythonModel:
         options = {key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()}
         folder = Path(args["model_repository"]) / args["model_version"]
         same_version = partial(infer, int(args["model_version"]))  # another one may be loaded beside this
-        self.front = load_front(folder, same_version, counters(), options)
+        self.front = load_public_model(folder, same_version, counters(), options)
 
     def execute(self, requests):
         self.front.accept([Call(request) for request in requests])  # each sends its answer later

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phoserve.adapters.edge_index import EdgePassageIndex
-from phoserve.adapters.qdrant_server import connect
+from phoserve.adapters.edge.index import EdgePassageIndex
+from phoserve.adapters.qdrant.server import connect
+from phoserve.composition import open_stores
 from phoserve.contract import ModelContract
-from phoserve.deployed import stores_of
-from phoserve.documents import Passage
-from phoserve.ports import IndexedPassage, PassageIndex
+from phoserve.documents.ports import IndexedPassage
+from phoserve.documents.records import Passage
+from phoserve.search.ports import PassageIndex
 from phoserve.settings import QdrantSettings
 from phoserve.text.lexical import SparseVector
 from tests.support.qdrant_server import REAL_URL, empty
@@ -76,7 +77,7 @@ async def test_a_server_finds_what_was_restored(tmp_path: Path) -> None:
     originals = tmp_path / "originals"
     originals.mkdir()
     empty(REAL_URL)
-    async with stores_of(QdrantSettings(url=REAL_URL), CONTRACT) as (index, _):
+    async with open_stores(QdrantSettings(url=REAL_URL), CONTRACT) as (index, _):
         await fill(index)
         client = connect(REAL_URL)
         aliases = (await client.get_aliases()).aliases

@@ -15,7 +15,7 @@ PROGRAMS = {
     "api": ("api", "cli.commands.serve"),
     "worker": ("ingest", "cli.commands.worker, cli.commands.reembed, cli.commands.reconcile"),
     "export": ("export", "cli.commands.export, export.model_folder, export.sources, export.retrieval"),
-    "triton": ("triton", "phoserve.serving.front, phoserve.serving, export.assemble"),
+    "triton": ("triton", "phoserve.serving.public_model, phoserve.serving, export.assemble"),
 }
 # Outside the lock, or ours (docs/adr/0003).
 BESIDE = {"torch", "phoserve", "pip", "setuptools"}

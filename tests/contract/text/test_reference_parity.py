@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.segmenter import installed_pyvi, read_pyvi
+from export.segmenter import find_pyvi, read_pyvi
 from phoserve.text import TextPipeline
 from phoserve.text.chain import Chain
 from phoserve.text.segmentation import Segmenter
@@ -105,4 +105,4 @@ def test_exact_crf_alone() -> None:
 
 
 def test_shipped_weights_are_those_of_pyvi() -> None:
-    assert load_segmenter_model() == read_pyvi(installed_pyvi())
+    assert load_segmenter_model() == read_pyvi(find_pyvi())

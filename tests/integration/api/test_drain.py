@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import httpx
 
-from phoserve.adapters.llm import OpenAIChat
+from phoserve.adapters.openai_chat import OpenAIChat
 from tests.integration.api.conftest import fill
 from tests.support.live import live_api, live_services
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from phoserve.adapters.llm import OpenAIChat
+from phoserve.adapters.openai_chat import OpenAIChat
 from phoserve.settings import LimitSettings
 from tests.integration.api.conftest import fill
 from tests.support.live import live_api, live_services

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoserve.citations import Citation, CitedText, closest_sentence, without_markers
-from phoserve.documents import Passage
-from phoserve.prompting import Prompt
+from phoserve.answers.citations import Citation, CitedText, closest_sentence, neutralise_markers
+from phoserve.answers.prompt import Prompt
+from phoserve.documents.records import Passage
 
 
 def passage(text: str, *, start: int = 100, title: str = "Sổ tay") -> Passage:
@@ -83,4 +83,4 @@ def test_documents_cannot_write_markers_or_leave_their_frame() -> None:
     assert prompt.count(f"</{frame}>") == 2
     assert "[2]" not in prompt
     assert "【2】" not in prompt
-    assert without_markers("[1, 3]") == "(1, 3)"
+    assert neutralise_markers("[1, 3]") == "(1, 3)"

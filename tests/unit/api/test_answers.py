@@ -11,8 +11,8 @@ from litestar.testing import TestClient
 
 from api.app import create_app
 from api.services import Services
+from phoserve.answers.prompt import NOT_FOUND
 from phoserve.errors import Overloaded, Unavailable
-from phoserve.prompting import NOT_FOUND
 from tests.support.chat import ScriptedChat
 from tests.support.services import index_queued, memory_services
 

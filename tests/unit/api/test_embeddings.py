@@ -10,7 +10,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from api.admission import Gate
+from api.admission import AdmissionGate
 from api.app import create_app
 from phoserve.errors import DeadlineExceeded, Overloaded, PhoserveError, Unavailable
 from phoserve.settings import LimitSettings
@@ -120,7 +120,7 @@ def test_a_slow_embedder_meets_the_deadline(tmp_path: Path) -> None:
 
 
 async def test_a_gate_refuses_what_does_not_fit_and_admits_again() -> None:
-    gate = Gate("texts", 10)
+    gate = AdmissionGate("texts", 10)
     with gate.hold(8):
         with pytest.raises(Overloaded, match="8 of 10 texts"), gate.hold(3):
             pytest.fail("admitted")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from api.keys import FixedKeys, KeyFile, OpenDoor, Role, check_bind, new_key, parse_keys
-from api.rates import KeysAtOnce, MemoryRates
+from api.keys import AnonymousAccess, FixedKeys, KeyFile, Role, check_bind, new_key, parse_keys
+from api.rates import ConcurrentRequests, MemoryRates
 from phoserve.errors import ConfigurationError, Overloaded
 
 
@@ -54,10 +54,10 @@ def test_a_file_that_holds_no_keys_is_refused(source: bytes) -> None:
 )
 def test_without_keys_only_loopback(host: str, is_fine: bool) -> None:
     if is_fine:
-        check_bind(host, OpenDoor())
+        check_bind(host, AnonymousAccess())
     else:
         with pytest.raises(ConfigurationError, match="PHOSERVE_KEYS__FILE"):
-            check_bind(host, OpenDoor())
+            check_bind(host, AnonymousAccess())
     check_bind(host, FixedKeys((new_key("a", Role.ADMIN)[1],)))
 
 
@@ -78,7 +78,7 @@ async def test_a_burst_then_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_so_many_at_once_and_no_more() -> None:
-    at_once = KeysAtOnce(1)
+    at_once = ConcurrentRequests(1)
     at_once.enter("a")
     with pytest.raises(Overloaded):
         at_once.enter("a")

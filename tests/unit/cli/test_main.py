@@ -12,7 +12,7 @@ EDGE = ("index", "process", "server")
 
 
 def test_a_command_without_its_packages_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("cli.commands.up", "cli.local", *(f"phoserve.adapters.edge_{part}" for part in EDGE)):
+    for name in ("cli.commands.up", "cli.local", *(f"phoserve.adapters.edge.{part}" for part in EDGE)):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "qdrant_edge", None)
     monkeypatch.setattr(main.app, "registered_commands", [])

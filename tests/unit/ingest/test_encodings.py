@@ -3,7 +3,7 @@ import unicodedata
 
 import pytest
 
-from ingest.encodings import _TCVN, _VISCII, decoded, repaired
+from ingest.parsing.encodings import _TCVN, _VISCII, decoded, repaired
 
 TEXT = (
     "Cộng hòa xã hội chủ nghĩa Việt Nam\nĐộc lập - Tự do - Hạnh phúc\n"

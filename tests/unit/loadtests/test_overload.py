@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.benchmark.results import Measurement
+from loadtests.benchmark.results import Measurement
 from loadtests.overload import CLOSED, OPEN, SUITE, summary
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from export.graph import Array
-from export.training.agreement import largest_batch_difference, precisions_agree
-from export.training.bundle import write_model
-from export.training.graph import write_static_graph
-from export.training.labelled import SETS
-from export.training.quality import Encoder
-from export.training.speed import speeds
-from export.training.tokenizer import learn, save
 from phoserve.contract import Fusion
+from training.agreement import largest_batch_difference, precisions_agree
+from training.bundle import write_model
+from training.graph import write_static_graph
+from training.labelled import SETS
+from training.quality import Encoder
+from training.speed import speeds
+from training.tokenizer import learn, save
 
 TEXTS = ["học_sinh đi học ở trường", "Hà_Nội có nhiều hồ đẹp", "giá cà_phê tăng mạnh", "trời mưa to ở Huế"]
 

@@ -10,15 +10,15 @@ import pytest
 import torch
 from transformers import RobertaConfig, RobertaModel
 
-from export.training.bags import PairBags
-from export.training.composition import composition
-from export.training.corpus import Tokens
-from export.training.distil import FolderTeacher
-from export.training.pairs import Pair
-from export.training.static import Schedule, train
-from export.training.tokenizer import learn, save
 from phoserve.errors import ConfigurationError
 from phoserve.text.bpe import WordPieces
+from training.bags import PairBags
+from training.composition import composition
+from training.corpus import Tokens
+from training.distil import FolderTeacher
+from training.pairs import Pair
+from training.static import Schedule, train
+from training.tokenizer import learn, save
 
 TEXTS = ["học_sinh đi học ở trường đại_học", "Hà_Nội có nhiều hồ đẹp", "giá cà_phê tăng mạnh", "trời mưa to ở Huế"] * 8
 

@@ -5,9 +5,9 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
-from export.training.bundle import with_special_rows
-from export.training.graph import quantise_rows, write_static_graph
 from phoserve.contract import EMBEDDING, INPUT_IDS, LENGTHS, Layout
+from training.bundle import with_special_rows
+from training.graph import quantise_rows, write_static_graph
 
 VOCABULARY, DIM = 50, 16
 TABLE = np.random.default_rng(0).normal(size=(VOCABULARY, DIM)).astype(np.float32)

@@ -1,4 +1,4 @@
-from export.training.leakage import RUN, SHORTEST, LeakageFilter
+from training.leakage import RUN, SHORTEST, LeakageFilter
 
 PASSAGE = "Thúy làm việc ở Hà Nội từ năm 2015 và thường đi công tác ở các tỉnh miền núi phía Bắc vào mùa hè"
 WORDS = PASSAGE.split()

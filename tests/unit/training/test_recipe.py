@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.training.bundle import ship
-from export.training.corpus import TokenisedDocument
-from export.training.labelled import load_held_out
-from export.training.pairs import PairRecipe, make_pairs
-from export.training.quality import Encoder
-from export.training.recipe import Recipe, Stage, make
-from export.training.static import Schedule
-from export.training.tables import Trial, choose_fusion
 from phoserve.contract import Fusion, load_contract
 from phoserve.errors import ConfigurationError
+from training.bundle import ship
+from training.corpus import TokenisedDocument
+from training.labelled import load_held_out
+from training.pairs import PairRecipe, make_pairs
+from training.quality import Encoder
+from training.recipe import Recipe, TrainingStage, make
+from training.static import Schedule
+from training.tables import Trial, choose_fusion
 
 THINGS = [
     "cà phê",
@@ -38,8 +38,8 @@ SMALL = Recipe(
     merges=300,
     dim=32,
     stages=(
-        Stage(Schedule(batch=32, run=4, warm_up=2)),
-        Stage(Schedule(batch=32, run=4, warm_up=2, topics=4), part=0.8),
+        TrainingStage(Schedule(batch=32, run=4, warm_up=2)),
+        TrainingStage(Schedule(batch=32, run=4, warm_up=2, topics=4), part=0.8),
     ),
 )
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from export.training.tokenizer import learn, save
 from phoserve.text.bpe import UNK, WordPieces
+from training.tokenizer import learn, save
 
 TEXTS = [
     "học_sinh đi học ở trường đại_học",

@@ -1,0 +1,119 @@
+"""Traffic over plain HTTP connections: closed loops of clients, and arrivals at a rate that waits for nobody."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from loadtests.benchmark.http import Connection
+
+RANKS: Final = (50, 95, 99)
+OK: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A POST of JSON; `texts` is what it counts for."""
+
+    path: str
+    body: bytes
+    texts: int = 1
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a run."""
+
+    wall_s: float = 0.0
+    texts: int = 0
+    """Of the requests answered 200."""
+    latencies_ms: dict[int, list[float]] = field(default_factory=dict)
+    """By status; 0 where there was no answer."""
+    late_ms: list[float] = field(default_factory=list)
+    """How long after it was due each request of an open loop was sent: what the generator itself added."""
+    bodies: list[bytes] = field(default_factory=list)
+    """The answers themselves, where they were asked for."""
+
+    def add(self, status: int, latency_ms: float, texts: int) -> None:
+        """Count an answer."""
+        self.latencies_ms.setdefault(status, []).append(latency_ms)
+        self.texts += texts if status == OK else 0
+
+    def figures(self) -> dict[str, float]:
+        """Rates in 1/s and latencies in ms: of what was answered 200, and of what was refused (429)."""
+        answered = self.latencies_ms.get(OK, [])
+        refused = self.latencies_ms.get(429, [])
+        total = sum(map(len, self.latencies_ms.values()))
+        return {
+            "texts_per_s": self.texts / self.wall_s,
+            "requests_per_s": len(answered) / self.wall_s,
+            "requests": total,
+            "refused": len(refused),
+            "errors": total - len(answered) - len(refused),
+            **percentiles("ms", answered),
+            **percentiles("refused_ms", refused),
+            **percentiles("late_ms", self.late_ms),
+        }
+
+
+async def closed_loop(
+    url: str, requests: Iterator[Request], *, clients: int, seconds: float, keep: bool = False
+) -> Outcome:
+    """`clients` at once, each asking again as soon as it is answered, for `seconds` or until `requests` end."""
+    outcome = Outcome()
+    begun = time.perf_counter()
+
+    async def client() -> None:
+        connection = await Connection.to(url)
+        for request in requests:
+            sent = time.perf_counter()
+            reply = await connection.post(request.path, request.body)
+            outcome.add(reply.status, (time.perf_counter() - sent) * 1000, request.texts)
+            if keep:
+                outcome.bodies.append(reply.body)
+            if time.perf_counter() - begun > seconds:
+                break
+        connection.close()
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    outcome.wall_s = time.perf_counter() - begun
+    return outcome
+
+
+async def open_loop(url: str, requests: Iterator[Request], *, rate_per_s: float, seconds: float) -> Outcome:
+    """Requests at even intervals whatever becomes of them; latency counts from when each was due.
+
+    A connection that is free takes the next one, another is opened if none is: a slow server cannot hide its queue.
+    """
+    outcome = Outcome()
+    idle: list[Connection] = []
+    begun = time.perf_counter()
+
+    async def ask(due: float, request: Request) -> None:
+        status = 0
+        try:
+            connection = idle.pop() if idle else await Connection.to(url)
+            outcome.late_ms.append((time.perf_counter() - due) * 1000)
+            status = (await connection.post(request.path, request.body)).status
+            idle.append(connection)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        outcome.add(status, (time.perf_counter() - due) * 1000, request.texts)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(int(rate_per_s * seconds)):
+            due = begun + number / rate_per_s
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            group.create_task(ask(due, next(requests)))
+    outcome.wall_s = time.perf_counter() - begun
+    for connection in idle:
+        connection.close()
+    return outcome
+
+
+def percentiles(name: str, values: list[float]) -> dict[str, float]:
+    """The median and the 95th and 99th percentiles; nothing where there are no values."""
+    return {f"{name}_p{rank}": float(np.percentile(values, rank)) for rank in RANKS} if values else {}

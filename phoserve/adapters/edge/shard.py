@@ -1,0 +1,191 @@
+"""One shard of Qdrant Edge, the engine that runs in this process, for use from an event loop."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import qdrant_edge as edge
+import structlog
+
+from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Range, Scalar, quoted_path
+from phoserve.errors import ConfigurationError
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+SCROLL_LIMIT: Final = 1000
+WRITES_BETWEEN_UPKEEP: Final = 2_000
+_NEVER_KB: Final = 100_000_000
+VACUUM_ONLY: Final = edge.EdgeOptimizersConfig(
+    default_segment_number=1, max_segment_size=_NEVER_KB, indexing_threshold=_NEVER_KB
+)
+"""`optimize` rewrites what is a fifth deleted or more, a tenth of a second per thousand vectors; it builds no graph."""
+WITH_GRAPH: Final = edge.EdgeOptimizersConfig()
+"""`optimize` builds one, over what is larger than the engine's own bound."""
+TIMES: Final = edge.IntegerIndexParams(lookup=False, range=True)
+"""For integers that hardly any two points share: the index for equality keeps every value that there ever was."""
+Indexes = Mapping[str, edge.PayloadSchemaType | edge.IntegerIndexParams]
+
+
+class EdgeShard:
+    """Reads run side by side on threads, writes one at a time; every write is in the write-ahead log on return.
+
+    The engine itself never shortens its log and never gives back the room of what was deleted: every so many writes
+    one of them does it, and takes longer.
+    """
+
+    def __init__(self, folder: Path, config: edge.EdgeConfig | None, indexes: Indexes, *, vacuums: bool = True) -> None:
+        """Open the shard in `folder`, or make it; with None for a config it has to be there and keeps what it has.
+
+        Raises ConfigurationError if what lies there cannot be opened.
+        """
+        self._write_lock = threading.Lock()
+        self._writes = 0
+        self._vacuums = vacuums
+        try:
+            self._shard = _opened(folder, config, indexes)
+        except Exception as error:  # the engine raises a bare Exception for everything
+            raise ConfigurationError(
+                f"the store in {folder} cannot be opened ({error}); restore this folder from a backup"
+            ) from error
+
+    def query(self, call: Callable[[edge.EdgeShard], T]) -> T:
+        """The result of a short `call`, made here: it holds the interpreter's lock, so a thread would add nothing."""
+        return call(self._shard)
+
+    async def read(self, call: Callable[[edge.EdgeShard], T]) -> T:
+        """The result of `call`, made on a thread."""
+        return await asyncio.to_thread(call, self._shard)
+
+    async def write(self, call: Callable[[edge.EdgeShard], T]) -> T:
+        """The result of `call`, made on a thread while nobody else writes."""
+
+        def alone() -> T:
+            with self._write_lock:  # a lock of the thread's: a cancelled task must not let the next writer in early
+                written = call(self._shard)
+                self._upkeep()
+                return written
+
+        return await asyncio.to_thread(alone)
+
+    async def close(self) -> None:
+        """Flush and close; nothing may be called afterwards."""
+
+        def alone() -> None:
+            with self._write_lock:
+                self._shard.close()
+
+        await asyncio.to_thread(alone)
+
+    def _upkeep(self) -> None:
+        self._writes += 1
+        if self._writes % WRITES_BETWEEN_UPKEEP:
+            return
+        try:
+            self._shard.flush()  # what is flushed, the log may forget
+            if self._vacuums:
+                self._shard.optimize()
+        except Exception:  # the disk may be full; what was written stays written
+            log.exception("engine_upkeep_failed")
+
+
+def scroll_all(shard: edge.EdgeShard, condition: edge.Filter, *, payload: Any = True) -> list[edge.Record]:
+    """Every record that matches, in no particular order."""
+    records: list[edge.Record] = []
+    offset = None
+    while True:
+        page, offset = shard.scroll(
+            edge.ScrollRequest(offset=offset, limit=SCROLL_LIMIT, filter=condition, with_payload=payload)
+        )
+        records += page
+        if offset is None:
+            return records
+
+
+def equal(field: str, value: str | int) -> edge.FieldCondition:
+    """The payload field equals `value`."""
+    return edge.FieldCondition(key=field, match=edge.MatchValue(value))
+
+
+def one_of(field: str, values: list[str]) -> edge.FieldCondition:
+    """The payload field equals one of `values`."""
+    return edge.FieldCondition(key=field, match=edge.MatchAny(values))
+
+
+def filterable(metadata: Any) -> Any:
+    """`metadata` as it is stored for filtering: the engine never matches booleans, so they become words."""
+    if isinstance(metadata, bool):
+        return _word(metadata)
+    if isinstance(metadata, dict):
+        return {key: filterable(value) for key, value in metadata.items()}
+    if isinstance(metadata, list):
+        return [filterable(value) for value in metadata]
+    return metadata
+
+
+def condition_of(where: Filter, prefix: str = "metadata") -> Any:
+    """The engine's condition for `where` over fields stored under `prefix`, made by `filterable`.
+
+    Raises InvalidInput for a field that no path can name.
+    """
+    match where:
+        case Match(field, value):
+            return _equals(quoted_path(prefix, field), value)
+        case AnyOf(values=()):
+            return edge.HasIdCondition(set())  # an empty `should` would match everything
+        case AnyOf(field, values):
+            return edge.Filter(should=[_equals(quoted_path(prefix, field), value) for value in values])
+        case Range(field):
+            return edge.FieldCondition(key=quoted_path(prefix, field), range=_range(where))
+        case Exists(field):
+            return edge.Filter(must_not=[edge.IsEmptyCondition(key=quoted_path(prefix, field))])
+        case Not(condition):
+            return edge.Filter(must_not=[condition_of(condition, prefix)])
+        case All(conditions):
+            return edge.Filter(must=[condition_of(condition, prefix) for condition in conditions])
+
+
+def _equals(key: str, value: Scalar) -> edge.FieldCondition:
+    if isinstance(value, bool):
+        value = _word(value)
+    if isinstance(value, str):
+        return edge.FieldCondition(key=key, match=edge.MatchValue(value))
+    # A match would tell 2024 from 2024.0, which JSON does not.
+    return edge.FieldCondition(key=key, range=edge.RangeFloat(gte=value, lte=value))
+
+
+def _range(where: Range) -> edge.RangeFloat | edge.RangeDateTime:
+    bounds: dict[str, Any] = {name: getattr(where, name) for name in ("gt", "gte", "lt", "lte")}
+    if any(isinstance(bound, str) for bound in bounds.values()):
+        return edge.RangeDateTime(**bounds)
+    return edge.RangeFloat(**bounds)
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _opened(folder: Path, config: edge.EdgeConfig | None, indexes: Indexes) -> edge.EdgeShard:
+    made = folder / "made"
+    if config is None:
+        return edge.EdgeShard.load(str(folder / "shard"))
+    if made.exists():
+        shard = edge.EdgeShard.load(str(folder / "shard"), config)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A first start that was cut short leaves a shard without its indexes: begin again.
+        _remove(folder / "shard")
+        shard = edge.EdgeShard.create(str(folder / "shard"), config)
+    for field, schema in indexes.items():  # one that is there as it should be costs nothing
+        shard.update(edge.UpdateOperation.create_field_index(field, schema))
+    shard.flush()
+    made.touch()
+    return shard
+
+
+def _remove(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    if folder.exists():
+        folder.rmdir()

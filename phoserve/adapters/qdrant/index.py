@@ -1,0 +1,250 @@
+"""The passage index on a Qdrant server: dense vectors and BM25 terms of one model, in one collection."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from qdrant_client import AsyncQdrantClient, models
+
+from phoserve.adapters.points import (
+    BM25,
+    DENSE,
+    LIVE,
+    SHOWN,
+    STAGED,
+    VectorSpace,
+    decode_passage,
+    passage_payload,
+    published_passages,
+)
+from phoserve.adapters.qdrant.server import (
+    CollectionSchema,
+    QdrantCollection,
+    QdrantOptions,
+    answered,
+    between,
+    condition_of,
+    equal,
+    one_of,
+)
+from phoserve.contract import ModelContract
+from phoserve.documents.filters import Filter
+from phoserve.documents.ports import ACTIVE_MODEL_TTL_S, IndexedPassage
+from phoserve.documents.records import Passage
+from phoserve.search.ports import ScoredId
+from phoserve.text import SparseVector
+
+ALIAS: Final = "passages"
+"""Names the collection of the model that serves: what backups, dashboards and people look at."""
+POINTS_PER_WRITE: Final = 256
+_KEYWORD: Final = models.PayloadSchemaType.KEYWORD
+_INDEXES: Final[Mapping[str, models.PayloadSchemaType | models.KeywordIndexParams]] = {
+    # The tenant's points lie together on disk and get a graph of their own.
+    "collection": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
+    "document_key": _KEYWORD,
+    "visibility": _KEYWORD,
+    "revision": models.PayloadSchemaType.INTEGER,
+}
+
+
+class QdrantPassageIndex:
+    """The `PassageIndex` that several processes share."""
+
+    def __init__(self, client: AsyncQdrantClient, model: ModelContract | VectorSpace, options: QdrantOptions) -> None:
+        """The index of this model; another model's is a collection of its own, to which only deletions go."""
+        self.fingerprint = model.fingerprint
+        self._client = client
+        self._options = options
+        self._collection = QdrantCollection(client, _name(self.fingerprint), _layout(model.dim, options), options)
+        self._is_active = (False, -ACTIVE_MODEL_TTL_S)
+
+    async def stage(self, passages: Sequence[IndexedPassage]) -> None:
+        """Store `passages` where no search sees them; those that are published already stay as they are."""
+        for start in range(0, len(passages), POINTS_PER_WRITE):
+            await self._collection.call(
+                "upsert",
+                points=_points(passages[start : start + POINTS_PER_WRITE]),
+                update_mode=models.UpdateMode.INSERT_ONLY,
+            )
+
+    async def publish(self, revisions: Sequence[tuple[str, int]]) -> None:
+        """Let search see each (document key, revision) instead of older ones of that document, which are deleted."""
+        operations: list[models.SetPayloadOperation | models.DeleteOperation] = []
+        for document_key, revision in revisions:
+            this = models.Filter(must=[equal("document_key", document_key), equal("revision", revision)])
+            live = models.SetPayload(payload={"visibility": LIVE}, filter=this)
+            old = models.FilterSelector(filter=_revisions(document_key, revision - 1))
+            operations += [models.SetPayloadOperation(set_payload=live), models.DeleteOperation(delete=old)]
+        await self._collection.call("batch_update_points", update_operations=operations)
+
+    async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
+        """Delete the document's passages of all revisions up to and including `up_to`."""
+        if staged_only:  # another model's may be on their way to be published
+            await self._delete(_revisions(document_key, up_to, equal("visibility", STAGED)))
+        else:
+            await self._delete_everywhere(_revisions(document_key, up_to))
+
+    async def discard_many(self, document_keys: Sequence[str]) -> None:
+        """Delete all passages of several documents."""
+        await self._delete_everywhere(models.Filter(must=[one_of("document_key", document_keys)]))
+
+    async def discard_collection(self, collection: str) -> None:
+        """Delete every passage of the collection."""
+        await self._delete_everywhere(models.Filter(must=[equal("collection", collection)]))
+
+    async def nearest(
+        self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
+    ) -> list[ScoredId]:
+        """The published passages whose vectors are closest to `vector`, float32 of shape (dim,), best first."""
+        return await self._search(collection, limit, where, query=vector.tolist(), using=DENSE)
+
+    async def matching(
+        self, collection: str, terms: SparseVector, *, limit: int, where: Filter | None = None
+    ) -> list[ScoredId]:
+        """The published passages with the highest BM25 score for `terms`, best first."""
+        if not len(terms.indices):
+            return []
+        # How rare a term is depends on this collection alone: other tenants neither help nor show through.
+        corpus = models.SearchParams(idf=models.IdfCorpusParams(corpus=_live(collection)))
+        return await self._search(collection, limit, where, query=_sparse(terms), using=BM25, search_params=corpus)
+
+    async def find(self, collection: str, passage_ids: Sequence[str]) -> Mapping[str, Passage]:
+        """Those of the passages that are published still, by id."""
+        records = await self._collection.call("retrieve", ids=list(passage_ids), with_payload=list(SHOWN))
+        return published_passages(collection, records)
+
+    async def passages(self, collection: str, document_key: str) -> list[Passage]:
+        """The document's published passages, in order."""
+        condition = _live(collection, equal("document_key", document_key))
+        records = await self._collection.scroll_all(condition, payload=["passage"])
+        return sorted((decode_passage(record.payload) for record in records), key=lambda passage: passage.ordinal)
+
+    async def staged(self) -> list[tuple[str, int]]:
+        """Document key and revision of whatever lies staged: being worked on, or left behind."""
+        return await self._listed(STAGED)
+
+    async def published(self) -> list[tuple[str, int]]:
+        """Document key and revision of whatever search can find."""
+        return await self._listed(LIVE)
+
+    async def count(self, collection: str | None = None) -> int:
+        """How many passages are published, in one collection or in all."""
+        answer = await self._collection.call("count", count_filter=_live(collection), exact=True)
+        return int(answer.count)
+
+    async def active_model(self) -> str | None:
+        """The fingerprint of the model whose collection the alias names, None before the first one."""
+        aliases = (await answered(self._client.get_aliases())).aliases
+        names = [each.collection_name for each in aliases if each.alias_name == ALIAS]
+        return names[0].partition("@")[2] if names else None
+
+    async def is_active(self) -> bool:
+        """Whether the alias names no other model's collection, as it was `ACTIVE_MODEL_TTL_S` ago at most."""
+        known, asked_at = self._is_active
+        if time.monotonic() - asked_at >= ACTIVE_MODEL_TTL_S:
+            asked_at = time.monotonic()
+            known = await self.active_model() in {None, self.fingerprint}
+            self._is_active = (known, asked_at)
+        return known
+
+    async def activate(self) -> None:
+        """Point the alias at this model's collection, in one step."""
+        await self.count()  # makes the collection if it is not there
+        operations: list[Any] = []
+        if await self.active_model() is not None:
+            operations.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=ALIAS)))
+        created = models.CreateAlias(collection_name=self._collection.name, alias_name=ALIAS)
+        operations.append(models.CreateAliasOperation(create_alias=created))
+        await answered(self._client.update_collection_aliases(change_aliases_operations=operations))
+        self._is_active = (False, -ACTIVE_MODEL_TTL_S)
+
+    async def sibling(self, fingerprint: str) -> "QdrantPassageIndex | None":
+        """The index of another model on the same server, if there is one."""
+        if not await answered(self._client.collection_exists(_name(fingerprint))):
+            return None
+        return QdrantPassageIndex(self._client, VectorSpace(fingerprint, dim=1), self._options)
+
+    async def close(self) -> None:
+        """The client is closed by whoever made it."""
+
+    async def _search(self, collection: str, limit: int, where: Filter | None, **arguments: Any) -> list[ScoredId]:
+        condition = _live(collection, *([condition_of(where)] if where is not None else []))
+        answer = await self._collection.call(
+            "query_points", query_filter=condition, limit=limit, with_payload=False, **arguments
+        )
+        return [ScoredId(str(point.id), point.score) for point in answer.points]
+
+    async def _listed(self, visibility: str) -> list[tuple[str, int]]:
+        condition = models.Filter(must=[equal("visibility", visibility)])
+        records = await self._collection.scroll_all(condition, payload=["document_key", "revision"])
+        payloads: list[Any] = [record.payload for record in records]
+        return sorted({(payload["document_key"], payload["revision"]) for payload in payloads})
+
+    async def _delete_everywhere(self, condition: models.Filter) -> None:
+        """From every model's collection: what is deleted while another one is being filled stays away there too."""
+        await self._delete(condition)
+        there = (await answered(self._client.get_collections())).collections
+        for name in (each.name for each in there):
+            if name.startswith(_name("")) and name != self._collection.name:
+                await answered(self._client.delete(name, points_selector=models.FilterSelector(filter=condition)))
+
+    async def _delete(self, condition: models.Filter) -> None:
+        await self._collection.call("delete", points_selector=models.FilterSelector(filter=condition))
+
+
+def _name(fingerprint: str) -> str:
+    return f"{ALIAS}@{fingerprint}"
+
+
+def _layout(dim: int, options: QdrantOptions) -> CollectionSchema:
+    on_disk = options.on_disk
+    return CollectionSchema(
+        indexes=_INDEXES,
+        vectors={DENSE: models.VectorParams(size=dim, distance=models.Distance.COSINE, on_disk=on_disk)},
+        sparse_vectors={
+            BM25: models.SparseVectorParams(
+                index=models.SparseIndexParams(on_disk=on_disk), modifier=models.Modifier.IDF
+            )
+        },
+        # No graph over all tenants, one for each: every search is within a collection.
+        hnsw=models.HnswConfigDiff(m=0, payload_m=16, on_disk=on_disk),
+        quantization=_quantization(options),
+    )
+
+
+def _quantization(options: QdrantOptions) -> models.ScalarQuantization | models.BinaryQuantization | None:
+    """Quantised vectors stay in memory: they are what makes it enough to keep the others on disk."""
+    match options.quantization:
+        case "int8":
+            scalar = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
+            return models.ScalarQuantization(scalar=scalar)
+        case "binary":
+            return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
+        case _:
+            return None
+
+
+def _points(passages: Sequence[IndexedPassage]) -> models.Batch:
+    return models.Batch(
+        ids=[item.passage.id for item in passages],
+        vectors={
+            DENSE: [item.vector.tolist() for item in passages],
+            BM25: [_sparse(item.terms) for item in passages],
+        },
+        payloads=[passage_payload(item.passage, item.passage.metadata) for item in passages],
+    )
+
+
+def _sparse(terms: SparseVector) -> models.SparseVector:
+    return models.SparseVector(indices=terms.indices.tolist(), values=terms.values.tolist())
+
+
+def _live(collection: str | None, *more: Any) -> models.Filter:
+    tenant = [] if collection is None else [equal("collection", collection)]
+    return models.Filter(must=[*tenant, equal("visibility", LIVE), *more])
+
+
+def _revisions(document_key: str, up_to: int, *more: Any) -> models.Filter:
+    return models.Filter(must=[equal("document_key", document_key), between("revision", lte=up_to), *more])

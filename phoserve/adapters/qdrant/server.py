@@ -1,0 +1,215 @@
+"""One collection of a Qdrant server, made on first use; whatever the client raises becomes our own errors."""
+
+import asyncio
+import warnings
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeVar
+
+import grpc
+from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Range, Scalar, quoted_path
+from phoserve.errors import Unavailable
+
+T = TypeVar("T")
+SCROLL_LIMIT: Final = 1000
+_PASSING: Final = {408, 409, 429}
+_WRONG_KEY: Final = {401, 403}
+_GRPC_CALLERS_FAULT: Final = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED}
+_GRPC_WRONG_KEY: Final = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}
+
+
+@dataclass(frozen=True, slots=True)
+class QdrantOptions:
+    """How collections are laid out; only read when one is made."""
+
+    shards: int = 1
+    replicas: int = 1
+    on_disk: bool = False
+    """Vectors and terms stay on disk and are read when needed, instead of in memory."""
+    quantization: Literal["none", "int8", "binary"] = "none"
+    """What the graph is searched with; the best hits are scored again with the vectors themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSchema:
+    """What a collection holds: vectors, and the payload fields that are filtered or ordered by."""
+
+    indexes: Mapping[str, models.PayloadSchemaType | models.KeywordIndexParams]
+    vectors: Mapping[str, models.VectorParams] = field(default_factory=dict)
+    sparse_vectors: Mapping[str, models.SparseVectorParams] | None = None
+    hnsw: models.HnswConfigDiff | None = None
+    quantization: models.ScalarQuantization | models.BinaryQuantization | None = None
+
+
+def connect(
+    url: str, *, api_key: str | None = None, grpc_port: int | None = None, timeout_s: float = 10.0
+) -> AsyncQdrantClient:
+    """A client of the server at `url`, REST unless there is a gRPC port; nothing is sent yet."""
+    with warnings.catch_warnings():
+        # Within a cluster the key travels without TLS; who wants TLS gives an https URL.
+        warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+        return AsyncQdrantClient(
+            url=url,
+            api_key=api_key or None,
+            prefer_grpc=grpc_port is not None,
+            grpc_port=grpc_port or 6334,
+            timeout=max(1, round(timeout_s)),
+            check_compatibility=False,
+        )
+
+
+class QdrantCollection:
+    """One physical collection; several processes may make it at once."""
+
+    def __init__(self, client: AsyncQdrantClient, name: str, schema: CollectionSchema, options: QdrantOptions) -> None:
+        self.client = client
+        self.name = name
+        self._layout = schema
+        self._options = options
+        self._made = False
+        self._making = asyncio.Lock()
+
+    @property
+    def consistency(self) -> models.ReadConsistencyType | None:
+        """What reads ask for that must see every write acknowledged before."""
+        return models.ReadConsistencyType.MAJORITY if self._options.replicas > 1 else None
+
+    async def call(self, method: str, **arguments: Any) -> Any:
+        """What the client's `method` answers about this collection. Raises Unavailable."""
+        await self._make()
+        try:
+            return await answered(getattr(self.client, method)(self.name, **arguments))
+        except Unavailable as error:
+            if _says_missing(error.__cause__):
+                self._made = False  # somebody dropped it: the next call makes it again
+            raise
+
+    async def scroll_all(self, condition: models.Filter, *, payload: Any = True) -> list[models.Record]:
+        """Every record that matches, in no particular order."""
+        records: list[models.Record] = []
+        offset = None
+        while True:
+            page, offset = await self.call(
+                "scroll", scroll_filter=condition, limit=SCROLL_LIMIT, offset=offset, with_payload=payload
+            )
+            records += page
+            if offset is None:
+                return records
+
+    async def _make(self) -> None:
+        if self._made:
+            return
+        async with self._making:
+            if not self._made:
+                if not await answered(self.client.collection_exists(self.name)):
+                    await self._create()
+                # Also of a collection that is there: whoever made it may have died before its indexes were.
+                for name, schema in self._layout.indexes.items():
+                    await answered(self.client.create_payload_index(self.name, name, field_schema=schema))
+                self._made = True
+
+    async def _create(self) -> None:
+        options, schema = self._options, self._layout
+        try:
+            await answered(
+                self.client.create_collection(
+                    self.name,
+                    vectors_config=schema.vectors,
+                    sparse_vectors_config=schema.sparse_vectors,
+                    shard_number=options.shards,
+                    replication_factor=options.replicas,
+                    write_consistency_factor=options.replicas // 2 + 1,
+                    on_disk_payload=True,
+                    hnsw_config=schema.hnsw,
+                    quantization_config=schema.quantization,
+                )
+            )
+        except (Unavailable, UnexpectedResponse, grpc.aio.AioRpcError):
+            if not await answered(self.client.collection_exists(self.name)):
+                raise  # otherwise another process was first
+
+
+async def answered(call: Awaitable[T]) -> T:
+    """The result of a call of the client. Raises Unavailable where trying again may help."""
+    try:
+        return await call
+    except ResponseHandlingException as error:
+        raise Unavailable("qdrant", f"Qdrant does not answer ({error.source})") from error
+    except ResourceExhaustedResponse as error:
+        raise Unavailable("qdrant", "Qdrant takes no more for now", retry_after_s=error.retry_after_s) from error
+    except UnexpectedResponse as error:
+        status = error.status_code or 500
+        if status in _WRONG_KEY:
+            raise _wrong_key() from error
+        if status >= 500 or status in _PASSING or _says_missing(error):
+            raise Unavailable("qdrant", f"Qdrant answers {status} {error.reason_phrase}") from error
+        raise
+    except grpc.aio.AioRpcError as error:
+        if error.code() in _GRPC_WRONG_KEY:
+            raise _wrong_key() from error
+        if error.code() in _GRPC_CALLERS_FAULT:
+            raise
+        raise Unavailable("qdrant", f"Qdrant does not answer ({error.code().name})") from error
+
+
+def equal(name: str, value: str | int) -> models.FieldCondition:
+    """The payload field equals `value`."""
+    return models.FieldCondition(key=name, match=models.MatchValue(value=value))
+
+
+def one_of(name: str, values: Sequence[str]) -> models.FieldCondition:
+    """The payload field equals one of `values`."""
+    return models.FieldCondition(key=name, match=models.MatchAny(any=list(values)))
+
+
+def between(name: str, **bounds: float) -> models.FieldCondition:
+    """The payload field lies within the bounds."""
+    return models.FieldCondition(key=name, range=models.Range(**bounds))
+
+
+def condition_of(where: Filter, prefix: str = "metadata") -> Any:
+    """The server's condition for `where` over fields stored under `prefix`. Raises InvalidInput for a wrong field."""
+    match where:
+        case Match(name, value):
+            return _equals(quoted_path(prefix, name), value)
+        case AnyOf(values=()):
+            return models.HasIdCondition(has_id=[])
+        case AnyOf(name, values):
+            return models.Filter(should=[_equals(quoted_path(prefix, name), value) for value in values])
+        case Range(name):
+            return models.FieldCondition(key=quoted_path(prefix, name), range=_range(where))
+        case Exists(name):
+            empty = models.IsEmptyCondition(is_empty=models.PayloadField(key=quoted_path(prefix, name)))
+            return models.Filter(must_not=[empty])
+        case Not(condition):
+            return models.Filter(must_not=[condition_of(condition, prefix)])
+        case All(conditions):
+            return models.Filter(must=[condition_of(condition, prefix) for condition in conditions])
+
+
+def _equals(key: str, value: Scalar) -> models.FieldCondition:
+    if isinstance(value, str | bool):
+        return models.FieldCondition(key=key, match=models.MatchValue(value=value))
+    # A match would tell 2024 from 2024.0, which JSON does not.
+    return models.FieldCondition(key=key, range=models.Range(gte=value, lte=value))
+
+
+def _range(where: Range) -> models.Range | models.DatetimeRange:
+    bounds: dict[str, Any] = {name: getattr(where, name) for name in ("gt", "gte", "lt", "lte")}
+    if any(isinstance(bound, str) for bound in bounds.values()):
+        return models.DatetimeRange(**bounds)
+    return models.Range(**bounds)
+
+
+def _wrong_key() -> Unavailable:
+    return Unavailable("qdrant", "Qdrant refuses the API key; check PHOSERVE_QDRANT__API_KEY")
+
+
+def _says_missing(error: BaseException | None) -> bool:
+    if isinstance(error, UnexpectedResponse):
+        return error.status_code == 404
+    return isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.NOT_FOUND

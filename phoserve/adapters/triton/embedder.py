@@ -1,0 +1,157 @@
+"""Embeddings from the public model of a Triton server, over gRPC."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import tritonclient.grpc.aio as triton
+from opentelemetry import propagate
+from tritonclient.utils import InferenceServerException
+
+from phoserve.contract import (
+    EMBEDDING,
+    FINGERPRINT_PARAMETER,
+    INPUT_TYPE_PARAMETER,
+    OTHER_MODEL,
+    PUBLIC_MODEL,
+    SERVED_BY,
+    TEXT,
+    TOKENS,
+    TRUNCATED,
+    InputType,
+    ModelContract,
+)
+from phoserve.embedding.ports import Embeddings
+from phoserve.errors import DeadlineExceeded, InvalidInput, Overloaded, PhoserveError, Unavailable
+
+DEPENDENCY: Final = "triton"
+TEXTS_PER_REQUEST: Final = 64
+REQUESTS_IN_FLIGHT: Final = 4
+# What Triton's batcher says, and for a full queue our own scheduler behind it.
+QUEUE_TIMEOUT: Final = "Request timeout expired"
+QUEUE_FULL: Final = ("Exceeds maximum queue size", "the queue is full")
+# A restarted server should be found again within a second, not after gRPC's default of two minutes.
+CHANNEL_ARGUMENTS: Final = [
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.lb_policy_name", "round_robin"),
+]
+
+
+class TritonEmbedder:
+    """The `Embedder` that asks Triton; safe to share among all tasks of one event loop."""
+
+    def __init__(self, url: str, contract: ModelContract, *, timeout_s: float = 30.0) -> None:
+        self.contract = contract
+        self._timeout_s = timeout_s
+        self._client = triton.InferenceServerClient(url, channel_args=CHANNEL_ARGUMENTS)
+
+    async def embed(
+        self, texts: Sequence[str], *, input_type: InputType = InputType.PASSAGE, timeout_s: float | None = None
+    ) -> Embeddings:
+        """Embed `texts`, a few requests of `TEXTS_PER_REQUEST` at a time.
+
+        Raises InvalidInput, Overloaded, Unavailable or DeadlineExceeded.
+        """
+        if not texts:
+            raise InvalidInput("there is no text to embed", field="input")
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        if len(texts) <= TEXTS_PER_REQUEST:
+            return await self._infer(texts, input_type, timeout_s)
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + timeout_s
+        gate = asyncio.Semaphore(REQUESTS_IN_FLIGHT)
+
+        async def part(start: int) -> Embeddings:
+            async with gate:
+                return await self._infer(texts[start : start + TEXTS_PER_REQUEST], input_type, deadline - clock())
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                parts = [group.create_task(part(start)) for start in range(0, len(texts), TEXTS_PER_REQUEST)]
+        except* PhoserveError as errors:
+            raise _first(errors) from None
+        return _joined([task.result() for task in parts])
+
+    async def is_ready(self, *, timeout_s: float = 2.0) -> bool:
+        """Whether the public model is loaded and serving."""
+        try:
+            return bool(await self._client.is_model_ready(PUBLIC_MODEL, client_timeout=timeout_s))
+        except InferenceServerException:
+            return False
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.close()
+
+    async def _infer(self, texts: Sequence[str], input_type: InputType, timeout_s: float) -> Embeddings:
+        timeout_us = time_left_us(timeout_s)
+        trace_context: dict[str, str] = {}
+        propagate.inject(trace_context)
+        try:
+            result = await self._client.infer(
+                PUBLIC_MODEL,
+                [text_tensor(TEXT, texts)],
+                headers=trace_context,
+                parameters={
+                    INPUT_TYPE_PARAMETER: str(input_type),
+                    FINGERPRINT_PARAMETER: self.contract.fingerprint,
+                },
+                client_timeout=timeout_s,
+                # Triton drops requests that are still queued when their caller has given up.
+                timeout=timeout_us,
+            )
+        except InferenceServerException as error:
+            raise translated(error, timeout_s) from error
+        return Embeddings(
+            vectors=result.as_numpy(EMBEDDING),
+            tokens=result.as_numpy(TOKENS)[:, 0],
+            truncated=result.as_numpy(TRUNCATED)[:, 0],
+            served_by=result.as_numpy(SERVED_BY)[-1, 0].decode(),
+        )
+
+
+def text_tensor(name: str, texts: Sequence[str]) -> triton.InferInput:
+    """An input of one text a row."""
+    tensor = triton.InferInput(name, [len(texts), 1], "BYTES")
+    tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], dtype=object))
+    return tensor
+
+
+def time_left_us(timeout_s: float) -> int:
+    """Triton's time limit, whole microseconds of which 0 would mean none. Raises DeadlineExceeded if it has passed."""
+    if timeout_s <= 0:
+        raise DeadlineExceeded("the time limit passed before Triton was asked")
+    return max(1, int(timeout_s * 1e6))
+
+
+def translated(error: InferenceServerException, timeout_s: float) -> PhoserveError:
+    """The domain error for a status that Triton or gRPC answered."""
+    status, message = str(error.status()), str(error.message())
+    if "INVALID_ARGUMENT" in status:
+        return InvalidInput(f"Triton refused the text: {message}", field="input")
+    # Triton says UNAVAILABLE for a full queue and for waiting too long in it; only the message tells.
+    if "DEADLINE_EXCEEDED" in status or "CANCELLED" in status or message.endswith(QUEUE_TIMEOUT):
+        return DeadlineExceeded(f"Triton did not answer within {timeout_s:g} s")
+    if "RESOURCE_EXHAUSTED" in status or any(said in message for said in QUEUE_FULL):
+        return Overloaded("Triton's queue is full")
+    if OTHER_MODEL in message:
+        return Unavailable(DEPENDENCY, message)
+    return Unavailable(DEPENDENCY, "the embedding server does not answer; it may be starting")
+
+
+def _joined(parts: list[Embeddings]) -> Embeddings:
+    return Embeddings(
+        vectors=np.concatenate([part.vectors for part in parts]),
+        tokens=np.concatenate([part.tokens for part in parts]),
+        truncated=np.concatenate([part.truncated for part in parts]),
+        served_by=parts[-1].served_by,
+    )
+
+
+def _first(errors: BaseExceptionGroup[PhoserveError]) -> PhoserveError:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

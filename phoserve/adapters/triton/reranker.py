@@ -1,0 +1,65 @@
+"""Scores from the cross-encoder of a Triton server, over gRPC."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import tritonclient.grpc.aio as triton
+from numpy.typing import NDArray
+from opentelemetry import propagate
+from tritonclient.utils import InferenceServerException
+
+from phoserve.adapters.triton.embedder import CHANNEL_ARGUMENTS, text_tensor, time_left_us, translated
+from phoserve.contract import PASSAGE, QUERY, RERANKER, SCORE
+from phoserve.errors import InvalidInput
+
+PASSAGES_PER_REQUEST: Final = 64
+
+
+class TritonReranker:
+    """The `Reranker` that asks Triton; safe to share among all tasks of one event loop."""
+
+    def __init__(self, url: str, *, name: str = RERANKER, timeout_s: float = 30.0) -> None:
+        """`name` is what answers call it."""
+        self.name = name
+        self._timeout_s = timeout_s
+        self._client = triton.InferenceServerClient(url, channel_args=CHANNEL_ARGUMENTS)
+
+    async def rerank(
+        self, query: str, passages: Sequence[str], *, timeout_s: float | None = None
+    ) -> NDArray[np.float32]:
+        """Score each passage, float32 of shape (passages,), from 0 to 1.
+
+        Raises InvalidInput, Overloaded, Unavailable or DeadlineExceeded.
+        """
+        if not passages:
+            raise InvalidInput("there is no passage to score", field="documents")
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + (self._timeout_s if timeout_s is None else timeout_s)
+        scores: list[NDArray[np.float32]] = []
+        for start in range(0, len(passages), PASSAGES_PER_REQUEST):
+            part = passages[start : start + PASSAGES_PER_REQUEST]
+            scores.append(await self._infer(query, part, deadline - clock()))
+        return np.concatenate(scores)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.close()
+
+    async def _infer(self, query: str, passages: Sequence[str], timeout_s: float) -> NDArray[np.float32]:
+        timeout_us = time_left_us(timeout_s)
+        trace_context: dict[str, str] = {}
+        propagate.inject(trace_context)
+        try:
+            result = await self._client.infer(
+                RERANKER,
+                [text_tensor(QUERY, [query] * len(passages)), text_tensor(PASSAGE, passages)],
+                headers=trace_context,
+                client_timeout=timeout_s,
+                timeout=timeout_us,
+            )
+        except InferenceServerException as error:
+            raise translated(error, timeout_s) from error
+        scores: NDArray[np.float32] = result.as_numpy(SCORE)[:, 0]
+        return scores

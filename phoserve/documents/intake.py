@@ -1,0 +1,257 @@
+"""Take documents in: store the original, write the record, wake a worker up - in this order.
+
+Once `submit` has returned, the document survives whatever dies next.
+"""
+
+import asyncio
+import hashlib
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from phoserve.documents.ports import DocumentRegistry, IndexingTask, PassageStore, SourceStore, TaskQueue
+from phoserve.documents.records import (
+    Document,
+    DocumentState,
+    Metadata,
+    Original,
+    new_document,
+    validate_document_id,
+)
+from phoserve.documents.removal import remove_marked
+from phoserve.errors import CollectionNotFound, Conflict, InvalidInput, Overloaded, Unavailable
+
+UPLOADS_AT_ONCE: Final = 8
+ROUNDS: Final = 10
+_DRAFT_IDS: Final = uuid.UUID("6f1bb7d4-5f0e-5c0c-9d0e-3a8c1f5a7e21")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """How much may come in."""
+
+    max_document_bytes: int = 100 * 1024 * 1024
+    max_unfinished: int = 1_000_000
+    """Documents waiting or being worked on, over all collections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document as it is handed in."""
+
+    content: bytes | AsyncIterable[bytes]
+    id: str | None = None
+    title: str = ""
+    metadata: Metadata = field(default_factory=dict)
+    media_type: str = "text/plain"
+    filename: str | None = None
+
+
+class Intake:
+    """Accepts documents and asks for their indexing."""
+
+    def __init__(
+        self,
+        registry: DocumentRegistry,
+        index: PassageStore,
+        sources: SourceStore,
+        queue: TaskQueue,
+        *,
+        limits: IntakeLimits | None = None,
+    ) -> None:
+        self._registry = registry
+        self._index = index
+        self._sources = sources
+        self._queue = queue
+        self._limits = limits or IntakeLimits()
+
+    async def submit(
+        self, collection: str, drafts: Sequence[Draft], *, bulk: bool = False, request: str | None = None
+    ) -> list[Document]:
+        """Take `drafts` in and return their records, in the drafts' order.
+
+        A draft with the id of an existing document becomes its next revision; one with the same content, title and
+        metadata changes nothing. `request` is an idempotency key: the same key again changes nothing either, and
+        names drafts without an id the same.
+
+        Raises CollectionNotFound, InvalidInput (field `documents[i].id`), TooLarge, Conflict, Overloaded, Unavailable.
+        """
+        await self._check_open(collection)
+        await self._check_room(len(drafts))
+        named = dict(zip(_ids(collection, drafts, request), drafts, strict=True))
+        known = await self._registry.find(collection, list(named))
+        pending = {
+            id_: draft for id_, draft in named.items() if not self._is_repetition(known.get(id_), draft, request)
+        }
+        uploads = await self._store(collection, pending, known)
+        taken = await self._register(collection, uploads, bulk=bulk, request=request)
+        await self._check_open(collection)  # it may have been deleted meanwhile: then nothing is acknowledged
+        await self._wake(taken.values())
+        return [taken.get(id_) or known[id_] for id_ in named]
+
+    async def reindex(self, collection: str, document_id: str) -> Document:
+        """Index the document's stored original again. Raises DocumentNotFound, Conflict while it is being deleted."""
+        for _ in range(ROUNDS):
+            document = await self._registry.get(collection, document_id)
+            [saved] = await self._registry.save([document.reindex(bulk=False)])
+            if saved:
+                await self._wake([saved])
+                return saved
+        raise Conflict(f"document {document_id!r} keeps changing; try again")
+
+    async def reindex_all(self, collection: str, *, states: Sequence[DocumentState] = ()) -> int:
+        """Index all documents of the collection again, or those in `states`; returns how many."""
+        await self._check_open(collection)
+        wanted = states or (DocumentState.READY, DocumentState.FAILED)
+        cursor, total = None, 0
+        while True:
+            page = await self._registry.page(collection, states=wanted, cursor=cursor, limit=500)
+            saved = await self._registry.save([document.reindex() for document in page.documents])
+            queued = [document for document in saved if document]
+            await self._wake(queued)
+            total += len(queued)
+            cursor = page.cursor
+            if cursor is None:
+                return total
+
+    async def _check_open(self, name: str) -> None:
+        if (await self._registry.collection(name)).deleting:
+            raise CollectionNotFound(name)
+
+    async def _check_room(self, wanted: int) -> None:
+        counts = await self._registry.counts()
+        waiting = counts.get(DocumentState.QUEUED, 0) + counts.get(DocumentState.PROCESSING, 0)
+        if waiting + wanted > self._limits.max_unfinished:
+            raise Overloaded(f"{waiting} documents are waiting to be indexed already", retry_after_s=30.0)
+
+    def _is_repetition(self, known: Document | None, draft: Draft, request: str | None) -> bool:
+        if known is None or known.state is DocumentState.DELETING:
+            return False
+        if request is not None and request in known.requests:
+            return True
+        return isinstance(draft.content, bytes) and self._is_same(
+            known, hashlib.sha256(draft.content).hexdigest(), draft
+        )
+
+    def _is_same(self, known: Document, sha256: str, draft: Draft) -> bool:
+        """Whether `draft` says nothing new, to a model that has not changed either."""
+        if known.state is DocumentState.FAILED or known.original.sha256 != sha256:
+            return False
+        current = known.state is not DocumentState.READY or known.fingerprint == self._index.fingerprint
+        return current and (known.title, known.metadata) == (draft.title, draft.metadata)
+
+    async def _store(
+        self, collection: str, drafts: dict[str, Draft], known: Mapping[str, Document]
+    ) -> "dict[str, _Upload]":
+        gate = asyncio.Semaphore(UPLOADS_AT_ONCE)
+
+        async def store(document_id: str, draft: Draft) -> _Upload:
+            before = known.get(document_id)
+            reusable = before is not None and before.state is not DocumentState.DELETING
+            key = before.key if before is not None and reusable else uuid.uuid4().hex
+            async with gate:
+                stored = await self._sources.put(
+                    f"{collection}/{key}/{uuid.uuid4().hex}", draft.content, max_bytes=self._limits.max_document_bytes
+                )
+            original = Original(
+                key=stored.key,
+                sha256=stored.sha256,
+                size_bytes=stored.size_bytes,
+                media_type=draft.media_type,
+                filename=draft.filename,
+            )
+            return _Upload(key, draft, original)
+
+        uploads = await asyncio.gather(*(store(id_, draft) for id_, draft in drafts.items()))
+        return dict(zip(drafts, uploads, strict=True))
+
+    async def _register(
+        self, collection: str, uploads: "dict[str, _Upload]", *, bulk: bool, request: str | None
+    ) -> dict[str, Document]:
+        """Write the records; on return each document is in the registry, whoever else was writing."""
+        taken: dict[str, Document] = {}
+        pending = dict(uploads)
+        for _ in range(ROUNDS):
+            if not pending:
+                return taken
+            current = await self._without_deleting(await self._registry.find(collection, list(pending)))
+            versions: list[Document] = []
+            for document_id, upload in list(pending.items()):
+                before = current.get(document_id)
+                if before and self._is_same(before, upload.original.sha256, upload.draft):
+                    taken[document_id] = before
+                    await self._sources.delete([pending.pop(document_id).original.key])
+                else:
+                    versions.append(upload.next_version(collection, document_id, before, bulk=bulk, request=request))
+            for document in await self._registry.save(versions):
+                if document:
+                    taken[document.id] = document
+                    del pending[document.id]
+        raise Conflict(f"document {next(iter(pending))!r} keeps changing; try again")
+
+    async def _without_deleting(self, documents: Mapping[str, Document]) -> dict[str, Document]:
+        """`documents` less those whose deletion had begun: it is carried through, and their ids are free again."""
+        leaving = [document for document in documents.values() if document.state is DocumentState.DELETING]
+        await remove_marked(leaving, self._registry, self._index, self._sources)
+        return {id_: document for id_, document in documents.items() if document not in leaving}
+
+    async def _wake(self, documents: Iterable[Document]) -> None:
+        tasks = [IndexingTask.of(each) for each in documents]
+        if not tasks:
+            return
+        try:
+            await self._queue.enqueue(tasks)
+        except Unavailable as error:
+            # The records are safe, and `reconcile` finds them: the caller need not hear of it.
+            log.warning("queue_unavailable", error=str(error), documents=len(tasks))
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """An original that is stored but belongs to no record yet."""
+
+    document_key: str
+    draft: Draft
+    original: Original
+
+    def next_version(
+        self, collection: str, document_id: str, before: Document | None, *, bulk: bool, request: str | None
+    ) -> Document:
+        draft = self.draft
+        if before is None:
+            return new_document(
+                collection,
+                document_id,
+                self.original,
+                key=self.document_key,
+                title=draft.title,
+                metadata=draft.metadata,
+                bulk=bulk,
+                request=request,
+            )
+        if before.key != self.document_key:
+            # Originals lie under their document's key: this one would be taken for a left-over.
+            raise Conflict(f"document {document_id!r} was created or deleted while this upload ran; try again")
+        return before.revise(self.original, title=draft.title, metadata=draft.metadata, bulk=bulk, request=request)
+
+
+def _ids(collection: str, drafts: Sequence[Draft], request: str | None) -> list[str]:
+    ids = []
+    for position, draft in enumerate(drafts):
+        if draft.id is not None:
+            ids.append(validate_document_id(draft.id, field=f"documents[{position}].id"))
+        elif request is not None:
+            ids.append(uuid.uuid5(_DRAFT_IDS, f"{collection}\n{request}\n{position}").hex)
+        else:
+            ids.append(uuid.uuid4().hex)
+    for document_id, count in Counter(ids).items():
+        if count > 1:
+            position = ids.index(document_id)
+            raise InvalidInput(f"document id {document_id!r} is given {count} times", field=f"documents[{position}].id")
+    return ids

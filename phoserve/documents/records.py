@@ -1,0 +1,285 @@
+"""Documents and collections: what is kept of them, and the life a document may lead.
+
+A `Document` is immutable; each verb below returns the next version of it. Nothing is true until a `DocumentRegistry`
+has taken that version, and it takes it only if nobody else changed the document first (`etag`).
+"""
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, Self
+
+import msgspec
+
+from phoserve.errors import Conflict, InvalidInput
+
+MAX_NAME_CHARACTERS: Final = 64
+MAX_ID_CHARACTERS: Final = 256
+REMEMBERED_REQUESTS: Final = 8
+SMALL_BYTES: Final = 16 * 1024
+SMALL_TYPES: Final = frozenset({"text/plain", "text/markdown"})
+
+Metadata = dict[str, Any]
+
+
+class DocumentState(StrEnum):
+    """Where a document stands; `TRANSITIONS` says what may follow."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    READY = "ready"
+    FAILED = "failed"
+    DELETING = "deleting"
+
+
+_S = DocumentState
+TRANSITIONS: Final[Mapping[DocumentState, frozenset[DocumentState]]] = {
+    # A new revision may arrive at any moment, so every state but the last may go back to queued.
+    _S.QUEUED: frozenset({_S.QUEUED, _S.PROCESSING, _S.FAILED, _S.DELETING}),
+    # From processing to processing: progress, or a new worker after the first one died.
+    _S.PROCESSING: frozenset({_S.PROCESSING, _S.QUEUED, _S.READY, _S.FAILED, _S.DELETING}),
+    _S.READY: frozenset({_S.QUEUED, _S.DELETING}),
+    _S.FAILED: frozenset({_S.QUEUED, _S.DELETING}),
+    # A deletion is always carried through; the id is then free again, under a new key.
+    _S.DELETING: frozenset({_S.DELETING}),
+}
+UNFINISHED: Final = (_S.QUEUED, _S.PROCESSING, _S.DELETING)
+
+
+class DocumentFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a document failed, for people (`message`) and for programs (`code`, such as `encrypted` or `empty`)."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class Original(msgspec.Struct, frozen=True, kw_only=True):
+    """The bytes a document was made from, as they lie in the source store."""
+
+    key: str
+    sha256: str
+    size_bytes: int
+    media_type: str
+    filename: str | None = None
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is called plain text and is no longer than a dozen or two of passages."""
+        return self.size_bytes <= SMALL_BYTES and self.media_type.split(";", 1)[0] in SMALL_TYPES
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """One document of a collection, in one version of its record."""
+
+    collection: str
+    id: str
+    """Chosen by the caller, unique within the collection."""
+    key: str
+    """Chosen by us, never used again after a delete: names this document's passages and originals."""
+    etag: str = ""
+    """Changes with every write; empty until the first one."""
+    revision: int = 1
+    """The newest content accepted, counted from 1."""
+    live_revision: int = 0
+    """The revision that search shows, 0 for none."""
+    state: DocumentState = DocumentState.QUEUED
+    title: str = ""
+    metadata: Metadata = msgspec.field(default_factory=dict)
+    original: Original
+    fingerprint: str = ""
+    """Of the model whose vectors are live."""
+    passages: int = 0
+    """How many passages are live."""
+    progress: float = 0.0
+    """Share of the newest revision that is embedded, 0 to 1."""
+    attempts: int = 0
+    """How often a worker has begun on the newest revision."""
+    error: DocumentFailure | None = None
+    bulk: bool = False
+    """Bulk work waits behind interactive work."""
+    requests: tuple[str, ...] = ()
+    """The last few idempotency keys that were honoured."""
+    created_at: datetime
+    updated_at: datetime
+    due_at: datetime | None = None
+    """When somebody should look at it again: waiting since, retry at, or the worker's lease until. None at rest."""
+
+    def revise(self, original: Original, *, title: str, metadata: Metadata, bulk: bool, request: str | None) -> Self:
+        """The next revision, queued; what was live stays live until the new one is."""
+        return msgspec.structs.replace(
+            self.reindex(bulk=bulk),
+            original=original,
+            title=title,
+            metadata=metadata,
+            requests=append_request(self.requests, request),
+        )
+
+    def reindex(self, *, bulk: bool = True) -> Self:
+        """The same content as a new revision, queued."""
+        return self._to(
+            DocumentState.QUEUED,
+            revision=self.revision + 1,
+            progress=0.0,
+            attempts=0,
+            error=None,
+            bulk=bulk,
+            due_at=_now(),
+        )
+
+    def claim(self, lease: timedelta) -> Self:
+        """Taken by a worker, which must report within `lease`."""
+        return self._to(
+            DocumentState.PROCESSING, attempts=self.attempts + 1, progress=0.0, error=None, due_at=_now() + lease
+        )
+
+    def update_progress(self, progress: float, lease: timedelta) -> Self:
+        """Still worked on; the lease starts again."""
+        return self._to(DocumentState.PROCESSING, progress=progress, due_at=_now() + lease)
+
+    def indexed(self, passages: int, fingerprint: str, lease: timedelta) -> Self:
+        """Every passage of the newest revision is staged: from here on only publishing is left to do."""
+        return self._to(
+            DocumentState.PROCESSING,
+            live_revision=self.revision,
+            passages=passages,
+            fingerprint=fingerprint,
+            progress=1.0,
+            due_at=_now() + lease,
+        )
+
+    def mark_reembedded(self, fingerprint: str) -> Self:
+        """What is live was embedded again by another model; nothing else is new, so nobody is told."""
+        return msgspec.structs.replace(self, fingerprint=fingerprint)
+
+    def ready(self) -> Self:
+        """Found by search in its newest revision."""
+        return self._to(DocumentState.READY, progress=1.0, error=None, due_at=None)
+
+    def failed(self, failure: DocumentFailure) -> Self:
+        """Given up; an older live revision stays searchable."""
+        return self._to(DocumentState.FAILED, error=failure, due_at=None)
+
+    def release(self, failure: DocumentFailure, *, retry_in: timedelta, counted: bool) -> Self:
+        """Handed back to the queue for a later try; `counted` is False where the document was not to blame."""
+        attempts = self.attempts if counted else max(self.attempts - 1, 0)
+        return self._to(DocumentState.QUEUED, progress=0.0, attempts=attempts, error=failure, due_at=_now() + retry_in)
+
+    def deleting(self, lease: timedelta) -> Self:
+        """Hidden, and on its way out."""
+        return self._to(DocumentState.DELETING, error=None, due_at=_now() + lease)
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the newest revision is completely staged, so that a new worker only has to publish it."""
+        return self.live_revision == self.revision
+
+    @property
+    def source_prefix(self) -> str:
+        """What the keys of all its originals begin with."""
+        return f"{self.collection}/{self.key}/"
+
+    def _to(self, state: DocumentState, **changes: Any) -> Self:
+        if state not in TRANSITIONS[self.state]:
+            raise Conflict(f"document {self.id!r} is {self.state} and cannot become {state}")
+        return msgspec.structs.replace(self, state=state, updated_at=_now(), **changes)
+
+
+class Collection(msgspec.Struct, frozen=True, kw_only=True):
+    """A named set of documents that are searched together."""
+
+    name: str
+    description: str = ""
+    created_at: datetime
+    deleting: bool = False
+    etag: str = ""
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of a document that fits the encoder: the unit of search."""
+
+    collection: str
+    document_id: str
+    document_key: str
+    revision: int
+    ordinal: int
+    """Position among the document's passages, from 0."""
+    title: str
+    text: str
+    headings: tuple[str, ...] = ()
+    start: int
+    """Where `text` begins in the document's extracted text, in characters."""
+    end: int
+    metadata: Metadata = msgspec.field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """UUIDv5 of document key, revision and ordinal: doing the work twice writes the same points."""
+        return str(uuid.uuid5(uuid.UUID(self.document_key), f"{self.revision}:{self.ordinal}"))
+
+
+def new_document(
+    collection: str,
+    document_id: str,
+    original: Original,
+    *,
+    key: str,
+    title: str,
+    metadata: Metadata,
+    bulk: bool = False,
+    request: str | None = None,
+) -> Document:
+    """A document seen for the first time, queued."""
+    now = _now()
+    return Document(
+        collection=collection,
+        id=document_id,
+        key=key,
+        title=title,
+        metadata=metadata,
+        original=original,
+        bulk=bulk,
+        requests=append_request((), request),
+        created_at=now,
+        updated_at=now,
+        due_at=now,
+    )
+
+
+def new_collection(name: str, *, description: str = "") -> Collection:
+    """A collection made now.
+
+    Raises InvalidInput if the name is not usable.
+    """
+    return Collection(name=validate_collection_name(name), description=description, created_at=_now())
+
+
+def validate_collection_name(name: str) -> str:
+    """`name` if it is 1 to 64 ASCII letters, digits, `-`, `_` or `.`, starting with a letter or digit."""
+    usable = name.isascii() and name.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    if not usable or not name[0].isalnum() or len(name) > MAX_NAME_CHARACTERS:
+        raise InvalidInput(
+            f"a collection name is 1 to {MAX_NAME_CHARACTERS} letters, digits, '-', '_' or '.' (ASCII) "
+            "and starts with a letter or digit",
+            field="name",
+        )
+    return name
+
+
+def validate_document_id(document_id: str, *, field: str = "id") -> str:
+    """`document_id` if it is 1 to 256 printable characters without blanks at the ends."""
+    if not (0 < len(document_id) <= MAX_ID_CHARACTERS and document_id.isprintable()):
+        raise InvalidInput(f"a document id is 1 to {MAX_ID_CHARACTERS} printable characters", field=field)
+    if document_id != document_id.strip():
+        raise InvalidInput("a document id neither begins nor ends with a blank", field=field)
+    return document_id
+
+
+def append_request(requests: tuple[str, ...], request: str | None) -> tuple[str, ...]:
+    """`requests` with `request` added, the oldest forgotten."""
+    return requests if request is None else (*requests, request)[-REMEMBERED_REQUESTS:]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,66 @@
+"""The ports of search: the passages it finds and the cross-encoder that reorders them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phoserve.documents.filters import Filter
+from phoserve.documents.ports import ActivePassageStore
+from phoserve.documents.records import Passage
+from phoserve.text import SparseVector
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredId:
+    """The id of a passage found by a search; scores of one search compare, those of different methods do not."""
+
+    id: str
+    score: float
+
+
+class PassageSearch(Protocol):
+    """Finds published passages by vector and by terms, never outside the given collection.
+
+    Every method raises Unavailable while the engine does not answer.
+    """
+
+    async def nearest(
+        self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
+    ) -> list[ScoredId]:
+        """Return the passages whose vectors are closest to `vector`, float32 of shape (dim,), best first."""
+        ...
+
+    async def matching(
+        self, collection: str, terms: SparseVector, *, limit: int, where: Filter | None = None
+    ) -> list[ScoredId]:
+        """Return the passages with the highest BM25 score for `terms`, best first."""
+        ...
+
+    async def find(self, collection: str, passage_ids: Sequence[str]) -> Mapping[str, Passage]:
+        """Return the passages that are still published, by id."""
+        ...
+
+
+class PassageIndex(ActivePassageStore, PassageSearch, Protocol):
+    """Everything an index adapter provides: what ingestion writes and what search reads."""
+
+
+class Reranker(Protocol):
+    """Scores passages against a query by reading both together."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def rerank(
+        self, query: str, passages: Sequence[str], *, timeout_s: float | None = None
+    ) -> NDArray[np.float32]:
+        """Score each passage, float32 of shape (passages,), higher is better; scores of two queries do not compare.
+
+        Raises InvalidInput, Overloaded, Unavailable or DeadlineExceeded.
+        """
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,265 @@
+"""Find the passages that best answer a query: by meaning, by words, or by both."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice, zip_longest
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from phoserve.concurrency.deadline import Deadline
+from phoserve.concurrency.timings import Timings
+from phoserve.contract import Fusion, InputType
+from phoserve.documents.filters import Filter
+from phoserve.documents.records import Passage
+from phoserve.embedding.ports import Embedder
+from phoserve.errors import InvalidInput, PhoserveError
+from phoserve.search.fusion import FUSION_DEPTH, fuse
+from phoserve.search.highlights import Span, highlights
+from phoserve.search.ports import PassageSearch, Reranker, ScoredId
+from phoserve.text import SparseVector
+
+OVERFETCH: Final = 4
+RERANK_DEPTH: Final = 30
+
+
+class SearchMode(StrEnum):
+    """What counts: meaning (`dense`), words (`lexical`), or both (`hybrid`)."""
+
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    LEXICAL = "lexical"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What to look for, and how."""
+
+    text: str
+    mode: SearchMode = SearchMode.HYBRID
+    top_k: int = 10
+    offset: int = 0
+    where: Filter | None = None
+    min_score: float | None = None
+    """Hits below are left out; scores of different modes do not compare."""
+    weights: Fusion | None = None
+    """Instead of the model's own, in hybrid mode."""
+    per_document: int | None = None
+    """At most so many passages of each document."""
+    rerank: bool = False
+
+    @property
+    def depth(self) -> int:
+        """How many candidates of each kind to ask the index for; spare ones replace what goes before it is read."""
+        many = self.mode is SearchMode.HYBRID or self.per_document is not None
+        return max(self.window, FUSION_DEPTH if many else RERANK_DEPTH)
+
+    @property
+    def window(self) -> int:
+        """How many candidates the page is most likely made of, with one more that tells of the next."""
+        return (self.offset + self.top_k) * (OVERFETCH if self.per_document else 1) + 1
+
+
+class Scores(msgspec.Struct, frozen=True, kw_only=True):
+    """How well a passage answers. The parts are None where that kind of search did not find it."""
+
+    score: float
+    dense_score: float | None = None
+    """Cosine."""
+    lexical_score: float | None = None
+    """BM25."""
+    rerank_score: float | None = None
+
+
+class Candidate(Scores, frozen=True, kw_only=True):
+    """A passage that may be shown: one in ten is, so it has not been read."""
+
+    id: str
+
+
+class Hit(Scores, frozen=True, kw_only=True):
+    """A passage found."""
+
+    passage: Passage
+    highlights: tuple[Span, ...] = ()
+    """Spans of the passage's text that hold the query's words."""
+
+
+FetchedCandidate = tuple[Candidate, Passage]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Hits, best first, and whether the next page has any."""
+
+    hits: list[Hit]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Retriever:
+    """Searches the collections of one index with the model that filled it."""
+
+    embedder: Embedder
+    index: PassageSearch
+    terms_of: Callable[[str], SparseVector]
+    """The lexical terms of a query."""
+    reranker: Reranker | None = None
+
+    async def search(self, collection: str, query: Query, *, deadline: Deadline, timings: Timings) -> SearchResult:
+        """Find passages of `collection`; it must exist, which is for the caller to make sure of.
+
+        Raises InvalidInput for a blank query, and what the ports raise.
+        """
+        if not query.text.strip():
+            raise InvalidInput("the query is blank", field="query")
+        if query.rerank and self.reranker is None:
+            raise InvalidInput("this server has no reranker; leave `rerank` out", field="rerank")
+        candidates = await self.candidates(collection, query, deadline=deadline, timings=timings)
+        if query.rerank and self.reranker:
+            with timings.stage("rerank"):
+                candidates = await self._rerank(collection, query.text, candidates, self.reranker, deadline)
+        if query.min_score is not None:
+            candidates = [each for each in candidates if each.score >= query.min_score]
+        with timings.stage("read"):
+            shown = await self._fetch_page(collection, candidates, query)
+        return _page(shown, query)
+
+    async def candidates(
+        self, collection: str, query: Query, *, deadline: Deadline, timings: Timings
+    ) -> list[Candidate]:
+        """All that may become a page, best first."""
+        match query.mode:
+            case SearchMode.DENSE:
+                dense = await self._search_dense(collection, query, deadline, timings)
+                return [Candidate(id=each.id, score=each.score, dense_score=each.score) for each in dense]
+            case SearchMode.LEXICAL:
+                lexical = await self._search_lexical(collection, query, timings)
+                return [Candidate(id=each.id, score=each.score, lexical_score=each.score) for each in lexical]
+            case SearchMode.HYBRID:
+                dense, lexical = await gather(
+                    self._search_dense(collection, query, deadline, timings),
+                    self._search_lexical(collection, query, timings),
+                )
+                with timings.stage("fuse"):
+                    return _blend(dense, lexical, query.weights or self.embedder.contract.fusion)
+
+    async def _search_dense(
+        self, collection: str, query: Query, deadline: Deadline, timings: Timings
+    ) -> list[ScoredId]:
+        with timings.stage("embed"):
+            embeddings = await self.embedder.embed(
+                [query.text], input_type=InputType.QUERY, timeout_s=deadline.left_s()
+            )
+        with timings.stage("search_dense"):
+            return await self.index.nearest(collection, embeddings.vectors[0], limit=query.depth, where=query.where)
+
+    async def _search_lexical(self, collection: str, query: Query, timings: Timings) -> list[ScoredId]:
+        with timings.stage("terms"):
+            terms = self.terms_of(query.text)
+        if not len(terms.indices):
+            return []
+        with timings.stage("search_lexical"):
+            return await self.index.matching(collection, terms, limit=query.depth, where=query.where)
+
+    async def _rerank(
+        self, collection: str, text: str, candidates: list[Candidate], reranker: Reranker, deadline: Deadline
+    ) -> list[Candidate]:
+        """The best `RERANK_DEPTH` by the reranker's score; the others follow as they were, below them."""
+        best, rest = await self._fetch_passages(collection, candidates[:RERANK_DEPTH]), candidates[RERANK_DEPTH:]
+        if not best:
+            return rest
+        scores = await reranker.rerank(text, [passage.text for _, passage in best], timeout_s=deadline.left_s())
+        ranked = [
+            replace(candidate, score=score, rerank_score=score)
+            for (candidate, _), score in zip(best, map(float, scores), strict=True)
+        ]
+        ranked.sort(key=lambda candidate: -candidate.score)
+        return ranked + [replace(candidate, score=min(0.0, ranked[-1].score)) for candidate in rest]
+
+    async def _fetch_page(
+        self, collection: str, candidates: Sequence[Candidate], query: Query
+    ) -> list[FetchedCandidate]:
+        """Enough for the page and one more. What has gone since it was found makes room for the next."""
+        shown: list[FetchedCandidate] = []
+        for start in range(0, len(candidates), query.window):
+            shown += await self._fetch_passages(collection, candidates[start : start + query.window])
+            shown = _limit_per_document(_drop_superseded(shown), query.per_document)
+            if len(shown) > query.offset + query.top_k:
+                break
+        return shown
+
+    async def _fetch_passages(self, collection: str, candidates: Sequence[Candidate]) -> list[FetchedCandidate]:
+        """The candidates that are there still, in order, with their passages."""
+        passages = await self.index.find(collection, [each.id for each in candidates]) if candidates else {}
+        return [(each, passages[each.id]) for each in candidates if each.id in passages]
+
+
+def _blend(dense: Sequence[ScoredId], lexical: Sequence[ScoredId], weights: Fusion) -> list[Candidate]:
+    """Both lists as one. Past the depth that the weights were chosen for, passages follow with score 0, in turns."""
+    by_dense = {each.id: each.score for each in dense}
+    by_lexical = {each.id: each.score for each in lexical}
+    best_dense, best_lexical = (dict(islice(each.items(), FUSION_DEPTH)) for each in (by_dense, by_lexical))
+    blended = dict(fuse(best_dense, best_lexical, weights))
+    for pair in zip_longest(list(by_lexical)[FUSION_DEPTH:], list(by_dense)[FUSION_DEPTH:]):
+        for id_ in pair:
+            if id_ is not None:
+                blended.setdefault(id_, 0.0)
+    return [
+        Candidate(id=id_, score=score, dense_score=by_dense.get(id_), lexical_score=by_lexical.get(id_))
+        for id_, score in blended.items()
+    ]
+
+
+def _drop_superseded(read: Sequence[FetchedCandidate]) -> list[FetchedCandidate]:
+    """Without older revisions: a search may fall between the two writes that publish a revision."""
+    latest: dict[str, int] = {}
+    for _, passage in read:
+        latest[passage.document_key] = max(latest.get(passage.document_key, 0), passage.revision)
+    return [each for each in read if each[1].revision == latest[each[1].document_key]]
+
+
+def _limit_per_document(read: list[FetchedCandidate], per_document: int | None) -> list[FetchedCandidate]:
+    """One long document can own every near passage: keep the best few of each."""
+    if per_document is None:
+        return read
+    kept: Counter[str] = Counter()
+    thinned: list[FetchedCandidate] = []
+    for candidate, passage in read:
+        kept[passage.document_id] += 1
+        if kept[passage.document_id] <= per_document:
+            thinned.append((candidate, passage))
+    return thinned
+
+
+def _page(shown: Sequence[FetchedCandidate], query: Query) -> SearchResult:
+    end = query.offset + query.top_k
+    hits = [_hit(candidate, passage, query.text) for candidate, passage in shown[query.offset : end]]
+    return SearchResult(hits, more=len(shown) > end)
+
+
+def _hit(candidate: Candidate, passage: Passage, query: str) -> Hit:
+    return Hit(
+        passage=passage,
+        score=candidate.score,
+        dense_score=candidate.dense_score,
+        lexical_score=candidate.lexical_score,
+        rerank_score=candidate.rerank_score,
+        highlights=tuple(highlights(query, passage.text)),
+    )
+
+
+async def gather(
+    first: Coroutine[Any, Any, list[ScoredId]], second: Coroutine[Any, Any, list[ScoredId]]
+) -> tuple[list[ScoredId], list[ScoredId]]:
+    """Both results; where one fails the other is cancelled and the first failure raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = group.create_task(first), group.create_task(second)
+    except* PhoserveError as errors:
+        raise errors.exceptions[0] from None
+    return tasks[0].result(), tasks[1].result()

@@ -1,0 +1,331 @@
+"""Requests of raw bytes in, answers out: decode, tokenise together, schedule, reply."""
+
+import asyncio
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from phoserve.concurrency.circuit_breaker import CircuitBreaker
+from phoserve.contract import (
+    EMBEDDING,
+    ON_GPU,
+    OTHER_MODEL,
+    SERVED_BY,
+    TEXT,
+    TOKENS,
+    TRUNCATED,
+    InputType,
+    ModelContract,
+)
+from phoserve.errors import ConfigurationError, DeadlineExceeded, InvalidInput, PhoserveError, Unavailable
+from phoserve.serving.batch_policy import BatchPolicy, PackedBatchPolicy, PaddedBatchPolicy
+from phoserve.serving.encoders import Encoder, Ids, Infer, ModelEncoder, Vectors, resolve_concurrency
+from phoserve.serving.metrics_buffer import MetricsBuffer
+from phoserve.serving.scheduler import Count, EncoderSlot, Job, Scheduler
+
+# How much longer a passage may wait than a query that came at the same time.
+PASSAGE_PATIENCE_S = 2.0
+
+
+Tensors = Mapping[str, NDArray[Any]]
+
+
+class Tokens(Protocol):
+    """Token ids of a batch of texts: `ids` int32 (total,), `offsets` int64 (texts + 1,), `truncated` bool (texts,)."""
+
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def offsets(self) -> NDArray[np.int64]: ...
+    @property
+    def truncated(self) -> NDArray[np.bool_]: ...
+
+
+# What a row of a batch is: a text, or a query and a passage.
+Row = TypeVar("Row")
+Input = TypeVar("Input", contravariant=True)
+
+
+class TextEncoder(Protocol[Input]):
+    """The text pipeline, as far as it is needed here."""
+
+    @property
+    def contract(self) -> ModelContract: ...
+
+    def encode(self, texts: Sequence[Input], input_type: InputType = ...) -> Tokens: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one request gets: rows in the order of its texts."""
+
+    vectors: Vectors
+    tokens: Ids
+    truncated: NDArray[np.bool_]
+    served_by: NDArray[np.object_]
+
+    def tensors(self, name: str) -> Tensors:
+        """The outputs of a public model, by name; that of the vectors is its own."""
+        return {
+            name: self.vectors,
+            TOKENS: self.tokens[:, None],
+            TRUNCATED: self.truncated[:, None],
+            SERVED_BY: np.array([[name.encode()] for name in self.served_by], object),
+        }
+
+
+class Request(Protocol):
+    """What one caller asks; exactly one of `reply` and `refuse` is called, from any thread."""
+
+    def strings(self, tensor: str) -> Sequence[bytes]:
+        """The elements of an input tensor."""
+        ...
+
+    @property
+    def input_type(self) -> str: ...
+    @property
+    def fingerprint(self) -> str | None:
+        """Of the model the caller means, if it says."""
+        ...
+
+    @property
+    def timeout_s(self) -> float | None: ...
+    def cancelled(self) -> bool: ...
+    def reply(self, tensors: Tensors) -> None: ...
+    def refuse(self, error: PhoserveError) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PublicModelOptions:
+    """How much is batched and how much may wait; lengths in tokens."""
+
+    encoders: str = "phobert_encoder_cpu"
+    """Names of the encoder models, comma-separated, the preferred one first."""
+    encoder_timeout_s: float = 120.0
+    batch_tokens: int = 1024
+    fallback_batch_tokens: int = 1024
+    call_tokens: int = 1024
+    """What a call costs a padded encoder beyond its cells, in tokens; `loadtests.gpu_encoder` measures it."""
+    max_concurrent_calls: int = 1
+    """Calls that the preferred encoder computes side by side; 0 means as `resolve_concurrency` has it."""
+    max_waiting_tokens: int = 262_144
+    saturated_after_s: float = 2.0
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, str]) -> "PublicModelOptions":
+        """The options named in the `parameters` of a Triton model configuration; defaults for the rest."""
+        named = {name: parameters[name] for name in cls.__slots__ if name in parameters}
+        try:
+            return msgspec.convert(named, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(f"a parameter of the public model is wrong: {error}") from error
+
+
+class PublicModel(ABC, Generic[Row]):
+    """A public model without Triton: accepts requests on any thread, schedules them on a loop of its own."""
+
+    encoder_output: ClassVar[str]
+    """The tensor that its encoders answer with."""
+
+    def __init__(
+        self,
+        pipeline: TextEncoder[Row],
+        encoders: Sequence[Encoder],
+        count: Count,
+        options: PublicModelOptions | None = None,
+    ) -> None:
+        options = options or PublicModelOptions()
+        self._pipeline = pipeline
+        self._loop = asyncio.new_event_loop()
+        self._tally = MetricsBuffer(count, self._loop)
+        self._scheduler = Scheduler(
+            _slots(encoders, options),
+            self._tally,
+            max_waiting_tokens=options.max_waiting_tokens,
+            saturated_after_s=options.saturated_after_s,
+        )
+        self._thread = threading.Thread(target=self._loop.run_forever, name="scheduler", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def from_options(
+        cls, pipeline: TextEncoder[Row], infer: Infer, count: Count, parameters: Mapping[str, str]
+    ) -> Self:
+        """The front of the encoder models that `parameters` name, called through `infer`."""
+        options = PublicModelOptions.from_parameters(parameters)
+        contract = pipeline.contract
+        encoders = [
+            ModelEncoder(
+                name,
+                layout="padded" if name in ON_GPU else contract.layout,
+                infer=infer,
+                timeout_s=options.encoder_timeout_s,
+                output=cls.encoder_output,
+            )
+            for name in options.encoders.split(",")
+        ]
+        return cls(pipeline, encoders, count, options)
+
+    def accept(self, requests: Sequence[Request]) -> None:
+        """Tokenise the texts of all `requests` together and schedule them; returns before they are answered."""
+        groups: dict[InputType, list[tuple[Request, list[Row]]]] = defaultdict(list)
+        for request in requests:
+            try:
+                self._check_model(request)
+                groups[_input_type(request)].append((request, self.rows_of(request)))
+            except PhoserveError as error:
+                request.refuse(error)
+        for input_type, group in groups.items():
+            self._schedule(input_type, group)
+
+    @abstractmethod
+    def rows_of(self, request: Request) -> list[Row]:
+        """What the request asks about, decoded. Raises InvalidInput."""
+
+    @abstractmethod
+    def tensors_of(self, answer: Answer) -> Tensors:
+        """The outputs, by name."""
+
+    def close(self) -> None:
+        """Finish the calls under way and stop."""
+        asyncio.run_coroutine_threadsafe(self._scheduler.drain(), self._loop).result(timeout=30)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._tally.flush()
+
+    def _check_model(self, request: Request) -> None:
+        """Refuse who means another model: while models change, a caller may find servers of both."""
+        own = self._pipeline.contract.fingerprint
+        if request.fingerprint not in {None, own}:
+            raise Unavailable("triton", f"{OTHER_MODEL} {own}, not {request.fingerprint}")
+
+    def _schedule(self, input_type: InputType, group: list[tuple[Request, list[Row]]]) -> None:
+        try:
+            tokens = self._pipeline.encode([row for _, rows in group for row in rows], input_type)
+        except Exception as error:  # every request must be answered, whatever went wrong
+            for request, _ in group:
+                request.refuse(error if isinstance(error, PhoserveError) else Unavailable("text", repr(error)))
+            return
+        lengths = np.diff(tokens.offsets).astype(np.int32)
+        self._tally("truncated_texts_total", int(tokens.truncated.sum()), "")
+        start = 0
+        for request, rows in group:
+            end = start + len(rows)
+            job = _job(
+                request,
+                self.tensors_of,
+                ids=tokens.ids[tokens.offsets[start] : tokens.offsets[end]],
+                lengths=lengths[start:end],
+                truncated=tokens.truncated[start:end],
+                patience_s=PASSAGE_PATIENCE_S if input_type is InputType.PASSAGE else 0.0,
+            )
+            self._loop.call_soon_threadsafe(self._scheduler.submit, job)
+            start = end
+
+
+class EmbeddingPublicModel(PublicModel[str]):
+    """The public model of embeddings."""
+
+    encoder_output = EMBEDDING
+
+    def rows_of(self, request: Request) -> list[str]:
+        """The texts."""
+        return decoded(request.strings(TEXT), TEXT)
+
+    def tensors_of(self, answer: Answer) -> Tensors:
+        """The vectors, and how they came about."""
+        return answer.tensors(EMBEDDING)
+
+
+def decoded(texts: Sequence[bytes], tensor: str) -> list[str]:
+    """The elements of `tensor` as text. Raises InvalidInput that names the first that is not UTF-8."""
+    found = []
+    for index, text in enumerate(texts):
+        try:
+            found.append(text.decode())
+        except UnicodeDecodeError as error:
+            raise InvalidInput(f"{tensor}[{index}] is not valid UTF-8: {error.reason} at byte {error.start}") from None
+    return found
+
+
+def status_of(error: PhoserveError) -> str:
+    """The name of the Triton status that tells a caller of `error`."""
+    if isinstance(error, InvalidInput):
+        return "INVALID_ARG"
+    return "CANCELLED" if isinstance(error, DeadlineExceeded) else "UNAVAILABLE"
+
+
+def _slots(encoders: Sequence[Encoder], options: PublicModelOptions) -> list[EncoderSlot]:
+    last = len(encoders) - 1
+    return [
+        EncoderSlot(
+            encoder,
+            policy=_batch_policy(
+                encoder, options.batch_tokens if index == 0 else options.fallback_batch_tokens, options
+            ),
+            max_concurrent_calls=resolve_concurrency(options.max_concurrent_calls) if index == 0 else 1,
+            breaker=CircuitBreaker() if index < last else None,
+        )
+        for index, encoder in enumerate(encoders)
+    ]
+
+
+def _batch_policy(encoder: Encoder, batch_tokens: int, options: PublicModelOptions) -> BatchPolicy:
+    return (
+        PackedBatchPolicy(batch_tokens)
+        if encoder.layout == "packed"
+        else PaddedBatchPolicy(batch_tokens, options.call_tokens)
+    )
+
+
+def _job(
+    request: Request,
+    tensors_of: Callable[[Answer], Tensors],
+    *,
+    ids: Ids,
+    lengths: Ids,
+    truncated: NDArray[np.bool_],
+    patience_s: float,
+) -> Job:
+    now = time.monotonic()
+    return Job(
+        ids=ids,
+        lengths=lengths,
+        due_s=now + patience_s,
+        deadline_s=now + request.timeout_s if request.timeout_s else float("inf"),
+        cancelled=request.cancelled,
+        finished=partial(_answer, request, tensors_of, truncated),
+    )
+
+
+def _answer(
+    request: Request,
+    tensors_of: Callable[[Answer], Tensors],
+    truncated: NDArray[np.bool_],
+    job: Job,
+    error: PhoserveError | None,
+) -> None:
+    if error is not None or job.vectors is None:
+        request.refuse(error or Unavailable("encoder", "no vectors came back"))
+        return
+    try:
+        request.reply(tensors_of(Answer(job.vectors, job.lengths, truncated, job.served_by)))
+    except Exception as failure:  # the others in this batch must get their answers all the same
+        request.refuse(Unavailable("triton", f"the answer could not be sent: {failure}"))
+
+
+def _input_type(request: Request) -> InputType:
+    try:
+        return InputType(request.input_type)
+    except ValueError:
+        raise InvalidInput(f"input_type is {request.input_type!r}; it must be 'query' or 'passage'") from None

@@ -1,0 +1,181 @@
+"""Search over scripted results: blending, grouping, paging, failure; marks on words; cached queries."""
+
+import asyncio
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+import pytest
+
+from phoserve.concurrency.deadline import Deadline
+from phoserve.concurrency.timings import Timings
+from phoserve.contract import InputType
+from phoserve.documents.records import Passage
+from phoserve.embedding.caching import CachingEmbedder
+from phoserve.errors import DeadlineExceeded, InvalidInput, Unavailable
+from phoserve.search.highlights import highlights
+from phoserve.search.ports import ScoredId
+from phoserve.search.retrieval import Query, Retriever, SearchMode, SearchResult
+from phoserve.text import SparseVector
+from tests.support.embedders import WordHashEmbedder
+from tests.support.memory import MemoryIndex
+from tests.unit.answers.test_citations import passage
+
+Scored = tuple[Passage, float]
+
+
+@dataclass
+class ScriptedIndex(MemoryIndex):
+    """An index that finds what it is told to."""
+
+    dense: Sequence[Scored] = ()
+    lexical: Sequence[Scored] = ()
+    gone: Collection[int] = ()
+    """Ordinals of those that are deleted between the search and the reading."""
+    failure: Exception | None = None
+    limits: list[int] = field(default_factory=list)
+    read: list[int] = field(default_factory=list)
+    was_cancelled: bool = False
+
+    def __post_init__(self) -> None:
+        super().__init__("f")
+
+    async def nearest(self, *_: object, limit: int, **__: object) -> list[ScoredId]:
+        self.limits.append(limit)
+        if self.failure:
+            raise self.failure
+        return [ScoredId(passage.id, score) for passage, score in self.dense[:limit]]
+
+    async def matching(self, *_: object, limit: int, **__: object) -> list[ScoredId]:
+        if self.failure:
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                self.was_cancelled = True
+                raise
+        return [ScoredId(passage.id, score) for passage, score in self.lexical[:limit]]
+
+    async def find(self, _: str, passage_ids: Sequence[str]) -> dict[str, Passage]:
+        self.read.append(len(passage_ids))
+        there = {found.id: found for found, _ in (*self.dense, *self.lexical) if found.ordinal not in self.gone}
+        return {id_: there[id_] for id_ in passage_ids if id_ in there}
+
+
+def scored(ids: Sequence[int], *, per_document: int = 1) -> list[Scored]:
+    """Passages with these ordinals, best first."""
+    return [(numbered(id_, per_document), 1.0 - rank / 1000) for rank, id_ in enumerate(ids)]
+
+
+def numbered(ordinal: int, per_document: int) -> Passage:
+    return msgspec.structs.replace(passage("nghỉ phép"), ordinal=ordinal, document_id=str(ordinal // per_document))
+
+
+async def search(index: ScriptedIndex, **fields: object) -> SearchResult:
+    terms = SparseVector(np.array([1], np.uint32), np.ones(1, np.float32))
+    retriever = Retriever(WordHashEmbedder(), index, lambda _: terms)
+    query = Query(text="nghỉ phép", **fields)  # type: ignore[arg-type]
+    return await retriever.search("kb", query, deadline=Deadline.after(5), timings=Timings())
+
+
+def ordinals(found: SearchResult) -> list[int]:
+    return [hit.passage.ordinal for hit in found.hits]
+
+
+async def test_what_both_find_comes_first() -> None:
+    index = ScriptedIndex(dense=scored([1, 3, 2, 9]), lexical=scored([3, 1, 4, 8]))
+    found = await search(index)
+    assert ordinals(found)[:2] == [3, 1]
+    best = found.hits[0]
+    assert best.dense_score is not None
+    assert best.lexical_score is not None
+    [only_lexical] = [hit for hit in found.hits if hit.passage.ordinal == 4]
+    assert only_lexical.dense_score is None
+
+
+async def test_pages_join_up_however_deep() -> None:
+    index = ScriptedIndex(dense=scored(range(400)), lexical=scored(range(399, -1, -1)))
+    whole = ordinals(await search(index, top_k=400))
+    pages = [ordinals(await search(index, top_k=50, offset=offset)) for offset in range(0, 400, 50)]
+    joined = [ordinal for page in pages for ordinal in page]
+    # What the weights were chosen for ranks the same on every page; past it each page still brings new passages.
+    assert joined[:200] == whole[:200]
+    assert len(whole) == len(set(whole)) == 400
+
+
+async def test_at_most_so_many_of_each_document() -> None:
+    index = ScriptedIndex(dense=scored(range(40), per_document=10))
+    found = await search(index, mode=SearchMode.DENSE, per_document=1, top_k=3)
+    assert [hit.passage.document_id for hit in found.hits] == ["0", "1", "2"]
+    assert found.more
+    assert not (await search(index, mode=SearchMode.DENSE, per_document=1, top_k=4)).more
+
+
+async def test_only_what_is_shown_is_read() -> None:
+    index = ScriptedIndex(dense=scored(range(100)), lexical=scored(range(100)))
+    assert len((await search(index, top_k=10)).hits) == 10
+    assert index.read == [11]
+
+
+async def test_what_goes_while_it_is_searched_makes_room_for_the_next() -> None:
+    index = ScriptedIndex(dense=scored(range(30)), gone=(0, 2, 3))
+    found = await search(index, mode=SearchMode.DENSE, top_k=4, offset=1)
+    assert ordinals(found) == [4, 5, 6, 7]
+    assert found.more
+    index.gone = range(1, 30)
+    found = await search(index, mode=SearchMode.DENSE, top_k=4)
+    assert ordinals(found) == [0]
+    assert not found.more
+
+
+async def test_a_page_never_mixes_a_document_s_revisions() -> None:
+    old = scored(range(6))
+    new = [(msgspec.structs.replace(found, revision=found.revision + 1), score / 2) for found, score in old[:3]]
+    found = await search(ScriptedIndex(dense=[*old, *new]), mode=SearchMode.DENSE, top_k=9)
+    assert [hit.passage for hit in found.hits] == [passage for passage, _ in new]
+    assert not found.more
+
+
+async def test_one_side_failing_stops_the_other() -> None:
+    index = ScriptedIndex(failure=Unavailable("qdrant", "away"))
+    with pytest.raises(Unavailable):
+        await search(index)
+    assert index.was_cancelled
+
+
+async def test_blank_queries_and_missing_rerankers_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="no reranker"):
+        await search(ScriptedIndex(), rerank=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "marked"),
+    [
+        ("nghỉ phép năm", "Nghỉ phép hằng năm là quyền lợi.", ["Nghỉ phép", "năm"]),
+        ("hoà bình", "Hòa bình, HOÀ BÌNH", ["Hòa bình", "HOÀ BÌNH"]),
+        ("được là của", "Cái này là của tôi", ["là của"]),
+        ("bảo hành", unicodedata.normalize("NFD", "Máy được bảo hành"), [unicodedata.normalize("NFD", "bảo hành")]),
+        ("zzz", "Không có gì", []),
+    ],
+)
+def test_marks(query: str, text: str, marked: list[str]) -> None:
+    assert [text[start:end] for start, end in highlights(query, text)] == marked
+
+
+async def test_the_cache_forgets_the_least_used() -> None:
+    embedder = WordHashEmbedder()
+    cache = CachingEmbedder(embedder, capacity=2)
+    for query in ("a", "b", "a", "c", "a", "b"):
+        await cache.embed([query], input_type=InputType.QUERY)
+    assert [texts for (texts, _, _) in embedder.calls] == [("a",), ("b",), ("c",), ("b",)]
+    await cache.embed(["a"])
+    assert (cache.hits, cache.misses, len(embedder.calls)) == (2, 4, 5)
+
+
+async def test_a_deadline_cancels_and_says_so() -> None:
+    deadline = Deadline.after(0.01)
+    with pytest.raises(DeadlineExceeded, match=r"0\.01 s"):
+        await deadline.keep(asyncio.sleep(5))
+    with pytest.raises(DeadlineExceeded):
+        deadline.left_s()
