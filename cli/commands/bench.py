@@ -15,7 +15,7 @@ BENCHMARK: Final = "loadtests.benchmark"
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def bench(context: typer.Context) -> None:
-    """Measure the throughput of this platform on this machine, with plots. Needs a checkout and the extra `loadtest`."""
+    """Measure the throughput of this platform with plots. Needs a checkout and the extra `loadtest`."""
     if find_spec("loadtests") is None:
         raise ConfigurationError("`phoserve bench` needs a checkout of the project: run it from there")
     sys.argv = ["phoserve bench", *context.args]
