@@ -1,12 +1,13 @@
-"""Take on only as much as can be served soon: past that, say so at once instead of letting a queue grow."""
+"""Admission control: reject requests at capacity at once instead of letting a queue grow."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 from phoserve.errors import Overloaded
+from phoserve.settings import LimitSettings
 
 SMOOTHING: Final = 0.2
 MAX_RETRY_AFTER_S: Final = 30.0
@@ -49,3 +50,24 @@ class AdmissionGate:
         finally:
             self.in_use -= units
             self._service_s += SMOOTHING * (clock() - begun - self._service_s)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionGates:
+    """One gate for each scarce resource."""
+
+    requests: AdmissionGate
+    texts: AdmissionGate
+    answers: AdmissionGate
+
+    @classmethod
+    def of(cls, limits: LimitSettings) -> Self:
+        """Return gates of the sizes that `limits` sets."""
+        return cls(
+            requests=AdmissionGate("requests", limits.max_in_flight),
+            texts=AdmissionGate("texts", limits.max_texts_in_flight),
+            answers=AdmissionGate("answers", limits.max_answers_in_flight),
+        )
+
+    def __iter__(self) -> Iterator[AdmissionGate]:
+        return iter((self.requests, self.texts, self.answers))

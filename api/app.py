@@ -1,18 +1,13 @@
-"""The REST API as one ASGI application over ready-made services."""
-
-from dataclasses import replace
+"""The REST API as one ASGI application over services."""
 
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 
-from api.dependencies import AdmissionGates, always, providers
+from api.dependencies import providers
 from api.encoded_slashes import PreserveEncodedSlashes
-from api.event_streams import EventStreams
-from api.metrics import Metrics, prometheus
 from api.openapi import CompletedJson
 from api.problems import answer_error
-from api.rates import ConcurrentRequests
 from api.routes import (
     answers,
     chat,
@@ -23,33 +18,25 @@ from api.routes import (
     embeddings,
     events,
     health,
+    metrics,
     rerank,
     search,
     tokenize,
 )
 from api.services import Services
 from api.telemetry import Telemetry
-from phoserve.embedding.caching import CachingEmbedder
-from phoserve.embedding.micro_batching import MicroBatchingEmbedder
-from phoserve.embedding.ports import Embedder
 
 
 def create_app(services: Services) -> Litestar:
-    """The application; it owns nothing in `services`, so closing those is left to who made them.
+    """Build the application over `services`, which stay open when it stops.
 
-    Whoever serves it calls `app.state.feeds.end()` when it is to stop: some streams have no end of their own.
+    Whoever serves it calls `services.event_streams.end_all()` on shutdown: some streams are endless.
     """
-    services = replace(services, embedder=_embedder(services))
-    metrics, gates, feeds = Metrics(), AdmissionGates.of(services.limits), EventStreams()
-    for gate in (gates.requests, gates.texts, gates.answers):
-        metrics.watch_gate(gate)
-    if isinstance(services.embedder, CachingEmbedder):
-        metrics.watch_cache(services.embedder)
     app = Litestar(
         route_handlers=[
             health.live,
             health.ready,
-            prometheus,
+            metrics.prometheus,
             console.page,
             console.asset,
             embeddings.create_embeddings,
@@ -69,22 +56,10 @@ def create_app(services: Services) -> Litestar:
             answers.answer,
             chat.complete,
         ],
-        dependencies={
-            **providers(services, gates),
-            "probe": always(health.ReadinessProbe(services)),
-            "metrics": always(metrics),
-            "feeds": always(feeds),
-        },
+        dependencies=providers(),
         exception_handlers={Exception: answer_error},
         request_max_body_size=services.limits.max_body_bytes,
-        state=State(
-            {
-                "services": services,
-                "gates": gates,
-                "feeds": feeds,
-                "concurrent_requests": ConcurrentRequests(services.limits.requests_at_once),
-            }
-        ),
+        state=State({"services": services}),
         openapi_config=OpenAPIConfig(
             title="phoserve",
             version="1",
@@ -94,12 +69,5 @@ def create_app(services: Services) -> Litestar:
         ),
         logging_config=None,
     )
-    app.asgi_handler = Telemetry(PreserveEncodedSlashes(app.asgi_handler), metrics)
+    app.asgi_handler = Telemetry(PreserveEncodedSlashes(app.asgi_handler), services.metrics)
     return app
-
-
-def _embedder(services: Services) -> Embedder:
-    """The embedder as requests see it: single texts travel together, recent queries not at all."""
-    grouping = MicroBatchingEmbedder(services.embedder)
-    entries = services.limits.query_cache_entries
-    return CachingEmbedder(grouping, entries) if entries else grouping

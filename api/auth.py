@@ -1,4 +1,4 @@
-"""Guards: a route says which role it takes; the key's collections are checked wherever the path names one."""
+"""Guards: each route names the role it needs; the key's collections are checked wherever the path names one."""
 
 from functools import partial
 from typing import Any, Final
@@ -8,9 +8,8 @@ from litestar.exceptions import NotAuthorizedException, PermissionDeniedExceptio
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
-from api.keys import KeyRing, Principal, Role
-from api.rates import ConcurrentRequests
-from api.services import Services
+from api.dependencies import services_of
+from api.keys import Principal, Role
 from phoserve.errors import CollectionNotFound
 
 SCHEME: Final = "bearer "
@@ -18,14 +17,14 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 def allow(role: Role) -> Guard:
-    """Let in whoever has at least `role`, and may touch the collection in the path.
+    """Require `role` or above, and access to the collection in the path.
 
-    A collection that the key may not touch is answered exactly as an unknown one, before anything is looked up.
+    A collection that the key may not touch is answered exactly like an unknown one, before anything is looked up.
     """
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
         principal = authenticate(connection)
-        await _counted(connection, principal)
+        await _count_request(connection, principal)
         collection = connection.path_params.get("collection")
         if collection is not None and not principal.may_touch(collection):
             raise CollectionNotFound(collection)
@@ -36,8 +35,8 @@ def allow(role: Role) -> Guard:
 
 
 def authenticate(connection: Connection) -> Principal:
-    """Whose request it is; remembered in the scope. Raises 401."""
-    keys: KeyRing = connection.app.state.services.keys
+    """Return the principal of the request's key and store it in the scope. Raises 401."""
+    keys = services_of(connection.app.state).keys
     given = connection.headers.get("authorization", "")
     principal = keys.principal(given[len(SCHEME) :].strip() if given.lower().startswith(SCHEME) else None)
     if principal is None:
@@ -48,19 +47,19 @@ def authenticate(connection: Connection) -> Principal:
     return principal
 
 
-async def admitted(connection: Connection, _: BaseRouteHandler) -> None:
-    """Refuse while the house is full, before the body is read: refusals must cost little when there are many."""
-    connection.app.state.gates.requests.check()
+async def check_capacity(connection: Connection, _: BaseRouteHandler) -> None:
+    """Reject requests at capacity before reading the body, so rejections stay cheap under load."""
+    services_of(connection.app.state).gates.requests.check()
 
 
-async def _counted(connection: Connection, principal: Principal) -> None:
-    """Count the request on its key's account. Raises Overloaded."""
-    services: Services = connection.app.state.services
+async def _count_request(connection: Connection, principal: Principal) -> None:
+    """Count the request against its key's limits. Raises Overloaded."""
+    services = services_of(connection.app.state)
     await services.rates.take(principal.id)
-    at_once: ConcurrentRequests = connection.app.state.concurrent_requests
-    at_once.enter(principal.id)
+    concurrent = services.concurrent_requests
+    concurrent.enter(principal.id)
     # The outermost layer calls it when the last byte is sent.
-    connection.scope["leave"] = partial(at_once.leave, principal.id)  # type: ignore[typeddict-unknown-key]
+    connection.scope["leave"] = partial(concurrent.leave, principal.id)  # type: ignore[typeddict-unknown-key]
 
 
 readers: Final = allow(Role.READER)

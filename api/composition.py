@@ -1,34 +1,61 @@
-"""The parts of the API's services that settings alone decide: keys, rates, the LLM, the wording of answers."""
+"""Open the API's services: use cases over stores, with the keys, limits, reranker and LLM that the settings name."""
 
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from prometheus_client import CollectorRegistry
 
 from api.keys import AnonymousAccess, FixedKeys, KeyFile, KeyRing, parse_keys
 from api.rates import MemoryRates, NoLimit, RateLimiter, RedisRates
+from api.services import Services, make_services
 from phoserve.adapters.openai_chat import OpenAIChat
 from phoserve.adapters.triton.reranker import TritonReranker
 from phoserve.answers.ports import ChatModel
 from phoserve.answers.prompt import INSTRUCTIONS, NOT_FOUND, Prompt
+from phoserve.composition import Stores
 from phoserve.errors import ConfigurationError
 from phoserve.search.ports import Reranker
 from phoserve.settings import KeySettings, LimitSettings, LlmSettings, Settings, TritonSettings
 
 
-def configured(settings: Settings, *, redis_url: str | None = None) -> dict[str, Any]:
-    """Keyword arguments for `Services`, to go with the ports. Raises ConfigurationError."""
+@asynccontextmanager
+async def open_services(
+    settings: Settings,
+    stores: Stores,
+    *,
+    redis_url: str | None = None,
+    registries: tuple[CollectorRegistry, ...] = (),
+) -> AsyncIterator[Services]:
+    """Open the services and close what they opened at the end; `stores` stay open.
+
+    With `redis_url`, all API processes share one count of each key's requests. `registries` hold more metrics for
+    /metrics. Raises ConfigurationError.
+    """
     answers = settings.answers
-    return {
-        "keys": key_ring(settings.keys),
-        "rates": rate_limiter(settings.limits, redis_url),
-        "chat": chat_model(settings.llm),
-        "reranker": reranker(settings.triton),
-        "prompt": Prompt(answers.instructions or INSTRUCTIONS, answers.not_found or NOT_FOUND),
-        "min_evidence": answers.min_evidence,
-        "limits": settings.limits,
-    }
+    async with AsyncExitStack() as stack:
+        rates = open_rates(settings.limits, redis_url)
+        stack.push_async_callback(rates.close)
+        chat = open_chat(settings.llm)
+        if chat:
+            stack.push_async_callback(chat.close)
+        reranker = open_reranker(settings.triton)
+        if reranker:
+            stack.push_async_callback(reranker.close)
+        yield make_services(
+            stores,
+            chat=chat,
+            prompt=Prompt(answers.instructions or INSTRUCTIONS, answers.not_found or NOT_FOUND),
+            min_evidence=answers.min_evidence,
+            reranker=reranker,
+            keys=load_key_ring(settings.keys),
+            rates=rates,
+            limits=settings.limits,
+            registries=registries,
+        )
 
 
-def key_ring(settings: KeySettings) -> KeyRing:
-    """The keys that the settings name, or the open door. Raises ConfigurationError."""
+def load_key_ring(settings: KeySettings) -> KeyRing:
+    """Load the keys that the settings name; without any, access is anonymous. Raises ConfigurationError."""
     if settings.file and settings.inline:
         raise ConfigurationError("set PHOSERVE_KEYS__FILE or PHOSERVE_KEYS__INLINE, not both")
     if settings.file:
@@ -38,8 +65,8 @@ def key_ring(settings: KeySettings) -> KeyRing:
     return AnonymousAccess()
 
 
-def rate_limiter(limits: LimitSettings, redis_url: str | None) -> RateLimiter:
-    """One count for all processes where there is Redis, else one for this process."""
+def open_rates(limits: LimitSettings, redis_url: str | None) -> RateLimiter:
+    """Open the rate limiter: one count for all processes where there is Redis, else one for this process."""
     if limits.requests_per_s is None:
         return NoLimit()
     if redis_url:
@@ -47,15 +74,15 @@ def rate_limiter(limits: LimitSettings, redis_url: str | None) -> RateLimiter:
     return MemoryRates(limits.requests_per_s, limits.request_burst)
 
 
-def reranker(settings: TritonSettings) -> Reranker | None:
-    """The cross-encoder, if Triton has one."""
+def open_reranker(settings: TritonSettings) -> Reranker | None:
+    """Connect to the cross-encoder; None where the settings name none."""
     if not settings.reranker:
         return None
     return TritonReranker(settings.url, name=settings.reranker, timeout_s=settings.timeout_s)
 
 
-def chat_model(settings: LlmSettings) -> ChatModel | None:
-    """The LLM, if there is one."""
+def open_chat(settings: LlmSettings) -> ChatModel | None:
+    """Connect to the LLM; None where the settings name none."""
     if not settings.url:
         return None
     return OpenAIChat(

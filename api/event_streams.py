@@ -1,38 +1,32 @@
-"""Streams without an end of their own; they end when the server is told to stop, and their clients go elsewhere."""
+"""Endless event streams: the server ends them on shutdown and their clients reconnect elsewhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from litestar.di import NamedDependency
-from litestar.params import SkipValidation
-
 from api.sse import BackgroundStream
 
 
 class EventStreams:
-    """The feeds that clients follow now."""
+    """The event streams that are open now."""
 
     def __init__(self) -> None:
         self._open: set[BackgroundStream[Any]] = set()
         self._ended = False
 
     @contextmanager
-    def following(self, relay: BackgroundStream[Any]) -> Iterator[None]:
-        """Count the feed among those that `end` ends, until the block is left."""
-        self._open.add(relay)
+    def follow(self, events: BackgroundStream[Any]) -> Iterator[None]:
+        """Register `events` for `end_all` until the block is left."""
+        self._open.add(events)
         if self._ended:
-            relay.finish()
+            events.finish()
         try:
             yield
         finally:
-            self._open.discard(relay)
+            self._open.discard(events)
 
-    def end(self) -> None:
-        """End all of them, and from now on every new one at once."""
+    def end_all(self) -> None:
+        """End all open streams, and every new one immediately."""
         self._ended = True
-        for relay in self._open:
-            relay.finish()
-
-
-EventStreamsDep = NamedDependency[SkipValidation[EventStreams]]
+        for events in self._open:
+            events.finish()

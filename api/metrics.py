@@ -1,15 +1,11 @@
-"""What Prometheus is told; one registry for each application."""
+"""The API's Prometheus metrics, one registry per application."""
 
 from collections.abc import Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Final
 
-from litestar import Response, get
-from litestar.di import NamedDependency
-from litestar.params import SkipValidation
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
     Gauge,
@@ -19,11 +15,11 @@ from prometheus_client import (
     generate_latest,
 )
 
-from api.admission import AdmissionGate
-from api.dependencies import ServicesDep
-from api.services import Services
+from api.admission import AdmissionGate, AdmissionGates
+from phoserve.composition import Stores
 from phoserve.documents.records import DocumentState
 from phoserve.embedding.caching import CachingEmbedder
+from phoserve.embedding.ports import Embedder
 from phoserve.errors import PhoserveError
 
 COUNT_EVERY_S: Final = 5.0
@@ -33,8 +29,12 @@ SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 class Metrics:
     """The API's counters; no label ever holds a collection, a document or a key."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, gates: AdmissionGates, embedder: Embedder, registries: tuple[CollectorRegistry, ...] = ()
+    ) -> None:
+        """Count in a registry of its own and watch `gates` and the query cache; `registries` are exported too."""
         self.registry = CollectorRegistry()
+        self._registries = (self.registry, *registries)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self.requests = Histogram(
@@ -74,28 +74,35 @@ class Metrics:
         self.passages = Gauge("phoserve_passages", "Passages that search can find.", registry=self.registry)
         self.waiting = Gauge("phoserve_waiting_tasks", "Tasks in each queue.", ("queue",), registry=self.registry)
         self._counted_at = -COUNT_EVERY_S
+        for gate in gates:
+            self._watch_gate(gate)
+        if isinstance(embedder, CachingEmbedder):
+            self._watch_cache(embedder)
 
-    async def count(self, services: Services) -> None:
-        """Look at the stores again, unless that was done just now; one that is away keeps its last figures."""
+    async def export(self, stores: Stores) -> bytes:
+        """Return all metrics in Prometheus's text format, after counting what `stores` hold."""
+        await self._count(stores)
+        return b"".join(generate_latest(each) for each in self._registries)
+
+    async def _count(self, stores: Stores) -> None:
+        """Count at most every `COUNT_EVERY_S` seconds; a store that is away keeps its last figures."""
         if monotonic() - self._counted_at < COUNT_EVERY_S:
             return
         self._counted_at = monotonic()
         with suppress(PhoserveError):
-            counts = await services.registry.counts()
+            counts = await stores.registry.counts()
             for state in DocumentState:
                 self.documents.labels(state.value).set(counts.get(state, 0))
-            self.passages.set(await services.index.count())
+            self.passages.set(await stores.index.count())
         with suppress(PhoserveError):
             for name, bulk in (("interactive", False), ("bulk", True)):
-                self.waiting.labels(name).set(await services.queue.depth(bulk=bulk))
+                self.waiting.labels(name).set(await stores.queue.depth(bulk=bulk))
 
-    def watch_gate(self, gate: AdmissionGate) -> None:
-        """Report the gate's state whenever somebody asks."""
+    def _watch_gate(self, gate: AdmissionGate) -> None:
         self._in_use.labels(gate.name).set_function(lambda: gate.in_use)
         self._refused.labels(gate.name).set_function(lambda: gate.refused)
 
-    def watch_cache(self, cache: CachingEmbedder) -> None:
-        """Report the cache's hits and misses whenever somebody asks."""
+    def _watch_cache(self, cache: CachingEmbedder) -> None:
         self._cache.labels("hit").set_function(lambda: cache.hits)
         self._cache.labels("miss").set_function(lambda: cache.misses)
 
@@ -103,14 +110,3 @@ class Metrics:
         """Count the stages of one search or answer."""
         for stage, ms in stages_ms.items():
             self.stages.labels(stage).observe(ms / 1000)
-
-
-MetricsDep = NamedDependency[SkipValidation[Metrics]]
-
-
-@get("/metrics", include_in_schema=False)
-async def prometheus(metrics: MetricsDep, services: ServicesDep) -> Response[bytes]:
-    """Everything, in Prometheus's text format."""
-    await metrics.count(services)
-    body = b"".join(generate_latest(each) for each in (metrics.registry, *services.registries))
-    return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -27,15 +27,20 @@ class RateLimiter(Protocol):
     """Counts requests by key."""
 
     async def take(self, key_id: str) -> None:
-        """Count one request. Raises Overloaded where the key has none left."""
+        """Count one request. Raises Overloaded when the key is over its rate."""
         ...
+
+    async def close(self) -> None: ...
 
 
 class NoLimit:
-    """Everybody may ask as often as they like."""
+    """Unlimited requests."""
 
     async def take(self, key_id: str) -> None:
-        """Nothing to count."""
+        """Count nothing."""
+
+    async def close(self) -> None:
+        """Close nothing."""
 
 
 class MemoryRates:
@@ -56,6 +61,9 @@ class MemoryRates:
         self._full_at.move_to_end(key_id)
         if len(self._full_at) > REMEMBERED_KEYS:
             self._full_at.popitem(last=False)
+
+    async def close(self) -> None:
+        """Close nothing."""
 
 
 class RedisRates:

@@ -1,40 +1,89 @@
-"""What the API stands on, ready made: the composition root builds it, tests build it from fakes."""
+"""The API's use cases over open stores: `api.composition` builds them from settings, tests build them from fakes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from api.admission import AdmissionGates
+from api.event_streams import EventStreams
 from api.keys import AnonymousAccess, KeyRing
-from api.rates import NoLimit, RateLimiter
+from api.metrics import Metrics
+from api.rates import ConcurrentRequests, NoLimit, RateLimiter
+from api.readiness import ReadinessProbe
+from phoserve.answers.answering import Answerer
 from phoserve.answers.ports import ChatModel
 from phoserve.answers.prompt import Prompt
-from phoserve.documents.intake import IntakeLimits
-from phoserve.documents.ports import DocumentRegistry, SourceStore, TaskQueue
-from phoserve.embedding.ports import Embedder
-from phoserve.search.ports import PassageIndex, Reranker
+from phoserve.composition import Stores
+from phoserve.contract import ModelContract
+from phoserve.documents.intake import Intake, IntakeLimits
+from phoserve.documents.library import Library
+from phoserve.search.ports import Reranker
+from phoserve.search.retrieval import Retriever
 from phoserve.settings import LimitSettings
-from phoserve.text import TextPipeline
+from phoserve.text import query_terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The filled ports and the settings' values."""
+    """Everything a request handler may use, ready made."""
 
-    embedder: Embedder
-    pipeline: TextPipeline
-    index: PassageIndex
-    registry: DocumentRegistry
-    sources: SourceStore
-    queue: TaskQueue
-    chat: ChatModel | None = None
-    """Without one, answers are extractive."""
-    prompt: Prompt = field(default_factory=Prompt)
-    min_evidence: float = 0.0
-    """Best cosine plus best share of the question's words, below which no extractive answer is given."""
-    reranker: Reranker | None = None
-    keys: KeyRing = field(default_factory=AnonymousAccess)
-    rates: RateLimiter = field(default_factory=NoLimit)
-    limits: LimitSettings = field(default_factory=LimitSettings)
-    intake_limits: IntakeLimits = field(default_factory=IntakeLimits)
-    registries: tuple[CollectorRegistry, ...] = ()
-    """More metrics for /metrics: of the ingestion that runs in this process."""
+    stores: Stores
+    library: Library
+    intake: Intake
+    retriever: Retriever
+    answerer: Answerer
+    reranker: Reranker | None
+    keys: KeyRing
+    rates: RateLimiter
+    limits: LimitSettings
+    gates: AdmissionGates
+    concurrent_requests: ConcurrentRequests
+    event_streams: EventStreams
+    metrics: Metrics
+    readiness: ReadinessProbe
+
+    @property
+    def contract(self) -> ModelContract:
+        """The contract of the served model."""
+        return self.stores.embedders.interactive.contract
+
+
+def make_services(
+    stores: Stores,
+    *,
+    chat: ChatModel | None = None,
+    prompt: Prompt | None = None,
+    min_evidence: float = 0.0,
+    reranker: Reranker | None = None,
+    keys: KeyRing | None = None,
+    rates: RateLimiter | None = None,
+    limits: LimitSettings | None = None,
+    intake_limits: IntakeLimits | None = None,
+    registries: tuple[CollectorRegistry, ...] = (),
+) -> Services:
+    """Build the use cases over `stores`. Nothing is opened here, so nothing has to be closed.
+
+    Without `chat`, answers are extractive and need `min_evidence` (`AnswerSettings.min_evidence`). `registries` hold
+    more metrics for /metrics, such as those of ingestion in the same process.
+    """
+    limits = limits or LimitSettings()
+    embedder = stores.embedders.interactive
+    documents = stores.registry, stores.index, stores.sources, stores.queue
+    retriever = Retriever(embedder, stores.index, lambda text: query_terms(stores.text, [text])[0], reranker)
+    gates = AdmissionGates.of(limits)
+    return Services(
+        stores=stores,
+        library=Library(*documents),
+        intake=Intake(*documents, limits=intake_limits),
+        retriever=retriever,
+        answerer=Answerer(retriever, chat, prompt or Prompt(), min_evidence=min_evidence),
+        reranker=reranker,
+        keys=keys or AnonymousAccess(),
+        rates=rates or NoLimit(),
+        limits=limits,
+        gates=gates,
+        concurrent_requests=ConcurrentRequests(limits.requests_at_once),
+        event_streams=EventStreams(),
+        metrics=Metrics(gates, embedder, registries),
+        readiness=ReadinessProbe(stores),
+    )

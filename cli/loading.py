@@ -5,7 +5,7 @@ import asyncio
 from api.services import Services
 from cli.progress import Reporter
 from cli.samples import documents
-from phoserve.documents.intake import Draft, Intake
+from phoserve.documents.intake import Draft
 from phoserve.documents.library import Library
 from phoserve.documents.records import DocumentState
 
@@ -16,7 +16,7 @@ _AT_REST = (DocumentState.READY, DocumentState.FAILED)
 
 async def load_samples(services: Services, report: Reporter) -> None:
     """Create the collection `samples` if there is no collection yet, and show how it is indexed."""
-    library = Library(services.registry, services.index, services.sources, services.queue)
+    library = services.library
     if await library.collections():
         return
     drafts = [
@@ -26,8 +26,7 @@ async def load_samples(services: Services, report: Reporter) -> None:
         for each in documents()
     ]
     await library.create_collection(SAMPLES, description="Sổ tay, hỗ trợ và sản phẩm của một công ty hư cấu")
-    intake = Intake(services.registry, services.index, services.sources, services.queue)
-    await intake.submit(SAMPLES, drafts)
+    await services.intake.submit(SAMPLES, drafts)
     with report.step("Indexing the sample documents", total=len(drafts)) as bar:
         while (done := await _at_rest(library)) < len(drafts):
             bar.done(done)

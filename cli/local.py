@@ -1,4 +1,4 @@
-"""The whole platform on one machine: Triton as a child process, everything else in this one."""
+"""The whole platform on one machine: Triton and the index as child processes, everything else in this one."""
 
 import asyncio
 import secrets
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from api.app import create_app
-from api.composition import configured, key_ring
+from api.composition import load_key_ring, open_services
 from api.keys import check_bind
 from api.services import Services
 from cli.loading import load_samples
@@ -19,14 +19,14 @@ from cli.serving_loop import ApiServer, stop_signals
 from cli.triton_process import TritonInstallation, TritonOptions, TritonPorts, TritonProcess, TritonSupervisor
 from export.repository import assemble_repository
 from ingest.inline import InlineWorkers
+from ingest.metrics import IngestMetrics
 from ingest.pipeline import Pipeline
 from ingest.reconcile import Reconciler
 from ingest.staging import StagingTools
 from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
-from phoserve.adapters.triton.embedder import TritonEmbedder
-from phoserve.adapters.triton.reranker import TritonReranker
+from phoserve.composition import Stores, open_embedders
 from phoserve.contract import load_contract
 from phoserve.documents.active_model import check_active_model
 from phoserve.settings import Settings, load_settings
@@ -53,7 +53,7 @@ async def run(options: LocalOptions, report: Reporter) -> None:
     Raises ConfigurationError with a sentence that says what to do if it cannot start.
     """
     settings = load_settings()
-    check_bind(options.host, key_ring(settings.keys))
+    check_bind(options.host, load_key_ring(settings.keys))
     stop = asyncio.Event()
     with stop_signals(stop):
         async with AsyncExitStack() as stack:
@@ -98,12 +98,12 @@ async def running_triton(
 
 
 @asynccontextmanager
-async def running_services(options: LocalOptions, triton_url: str, settings: Settings) -> AsyncIterator[Services]:
-    """The API's services over stores in the state folder, with workers indexing what comes in."""
+async def open_local_stores(options: LocalOptions, settings: Settings, metrics: IngestMetrics) -> AsyncIterator[Stores]:
+    """Open the stores in the state folder and index incoming documents in this process; close all at the end."""
     text = await asyncio.to_thread(TextPipeline.load, options.model)
     async with AsyncExitStack() as stack:
-        embedder = TritonEmbedder(triton_url, text.contract)
-        stack.push_async_callback(embedder.close)
+        embedders = open_embedders(settings, text.contract)
+        stack.push_async_callback(embedders.close)
         index = await EdgeProcessIndex(options.state / "index", text.contract).start()
         stack.push_async_callback(index.close)
         await check_active_model(index)
@@ -111,27 +111,21 @@ async def running_services(options: LocalOptions, triton_url: str, settings: Set
         stack.push_async_callback(registry.close)
         sources = ObjectStoreSources(options.state / "originals")
         workers = InlineWorkers()
-        tools = StagingTools(embedder, text)
+        tools = StagingTools(embedders.bulk, text, metrics=metrics)
         reconciler = Reconciler(registry, index, sources, workers)
         await reconciler.run_once(ignore_leases=True)
         workers.start(Pipeline(registry=registry, index=index, sources=sources, tools=tools))
         stack.push_async_callback(workers.stop)
         reconciling = asyncio.create_task(reconciler.run_forever())
         stack.callback(reconciling.cancel)
-        chosen = configured(settings)
-        if options.reranker:
-            chosen["reranker"] = reranker = TritonReranker(triton_url, name=load_contract(options.reranker).name)
-            stack.push_async_callback(reranker.close)
-        yield Services(
-            embedder=embedder,
-            pipeline=text,
-            index=index,
-            registry=registry,
-            sources=sources,
-            queue=workers,
-            registries=(tools.metrics.registry,),
-            **chosen,
-        )
+        yield Stores(text=text, embedders=embedders, index=index, registry=registry, sources=sources, queue=workers)
+
+
+def local_settings(settings: Settings, triton_url: str, reranker: Path | None) -> Settings:
+    """Return `settings` with the local Triton server and its reranker in place of those that they name."""
+    name = load_contract(reranker).name if reranker else settings.triton.reranker
+    triton = settings.triton.model_copy(update={"url": triton_url, "fallback_url": None, "reranker": name})
+    return settings.model_copy(update={"triton": triton})
 
 
 async def _start(
@@ -144,7 +138,9 @@ async def _start(
         running_triton(options.model, options.state / "triton", report, reranker=options.reranker)
     )
     with report.step("Opening the index"):
-        services = await stack.enter_async_context(running_services(options, triton.ports.grpc_url, settings))
+        settings, metrics = local_settings(settings, triton.ports.grpc_url, options.reranker), IngestMetrics()
+        stores = await stack.enter_async_context(open_local_stores(options, settings, metrics))
+        services = await stack.enter_async_context(open_services(settings, stores, registries=(metrics.registry,)))
     host, port = sock.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

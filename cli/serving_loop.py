@@ -52,8 +52,8 @@ class ApiServer(uvicorn.Server):
         await self.serve(sockets=[self._socket])
 
     def stop(self) -> None:
-        """Take no new connections, finish the requests under way within `drain_s`, end `run`."""
-        self._app.state.feeds.end()
+        """Refuse new connections, finish requests in flight within `drain_s`, then end `run`."""
+        self._app.state.services.event_streams.end_all()
         self.should_exit = True
 
 

@@ -17,7 +17,7 @@ from ingest.staging import StagingTools
 from phoserve.adapters.celery_queue import QUEUES, broker_app
 from phoserve.adapters.redis_lease import RedisLease
 from phoserve.adapters.tracing import export_traces
-from phoserve.composition import open_platform
+from phoserve.composition import open_stores
 from phoserve.errors import ConfigurationError
 from phoserve.settings import Settings, load_settings
 
@@ -45,18 +45,18 @@ def run(queues: tuple[str, ...] = QUEUES, *, long_documents: int) -> int:
 @asynccontextmanager
 async def pipeline(settings: Settings, metrics: IngestMetrics) -> AsyncIterator[Pipeline]:
     """The pipeline over the platform's stores; all workers together reconcile once an interval."""
-    async with open_platform(settings) as platform, AsyncExitStack() as stack:
-        reconciler = Reconciler(platform.registry, platform.index, platform.sources, platform.queue)
+    async with open_stores(settings) as stores, AsyncExitStack() as stack:
+        reconciler = Reconciler(stores.registry, stores.index, stores.sources, stores.queue)
         lease = RedisLease(settings.redis.url.get_secret_value(), "reconcile")
         stack.push_async_callback(lease.close)
         every_s = settings.worker.reconcile_every_s
         reconciling = asyncio.create_task(reconciler.run_forever(every_s=every_s, lease=lease))
         stack.callback(reconciling.cancel)
         yield Pipeline(
-            registry=platform.registry,
-            index=platform.index,
-            sources=platform.sources,
-            tools=StagingTools(platform.embedder, platform.text, metrics=metrics),
+            registry=stores.registry,
+            index=stores.index,
+            sources=stores.sources,
+            tools=StagingTools(stores.embedders.bulk, stores.text, metrics=metrics),
             options=PipelineOptions(lease=timedelta(seconds=settings.worker.lease_s)),
         )
 

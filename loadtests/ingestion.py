@@ -40,7 +40,7 @@ from loadtests.serving import serving
 from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
-from phoserve.composition import open_platform
+from phoserve.composition import open_stores
 from phoserve.contract import InputType
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.ports import DocumentRegistry, SourceStore, TaskQueue
@@ -164,7 +164,7 @@ async def _by_workers(documents: Sequence[str], model: Path, triton_url: str, pa
         # What waits before the start is handed out below, not by a worker's reconciling.
         platform.settings |= {"PHOSERVE_WORKER__RECONCILE_EVERY_S": "3600", "PHOSERVE_MODEL__FOLDER": str(model)}
         os.environ.update(platform.environment)
-        async with open_platform(load_settings()) as stores:
+        async with open_stores(load_settings()) as stores:
             tasks = MemoryQueue()
             await _submit(documents, stores.registry, stores.index, stores.sources, tasks)
             metrics = [await _worker(platform) for _ in range(workers)]

@@ -1,4 +1,4 @@
-"""The adapters of a platform of several processes, as the settings name them: API and workers stand on the same."""
+"""Open the adapters that the API and the workers share, as the settings name them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,57 +13,57 @@ from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.triton.embedder import TritonEmbedder
 from phoserve.contract import ModelContract
 from phoserve.documents.active_model import check_active_model
-from phoserve.documents.ports import DocumentRegistry, SourceStore
-from phoserve.embedding.fallback import FallbackEmbedder
-from phoserve.embedding.ports import Embedder
+from phoserve.documents.ports import DocumentRegistry, SourceStore, TaskQueue
+from phoserve.embedding.stack import Embedders, stack_embedder
 from phoserve.search.ports import PassageIndex
-from phoserve.settings import QdrantSettings, Settings, TritonSettings
+from phoserve.settings import QdrantSettings, Settings
 from phoserve.text import TextPipeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Platform:
-    """The filled ports."""
+class Stores:
+    """Open adapters, ready for use cases; whoever opened them closes them."""
 
     text: TextPipeline
-    embedder: Embedder
+    embedders: Embedders
     index: PassageIndex
     registry: DocumentRegistry
     sources: SourceStore
-    queue: CeleryQueue
+    queue: TaskQueue
 
 
 @asynccontextmanager
-async def open_platform(settings: Settings) -> AsyncIterator[Platform]:
-    """The platform the settings name; its connections are closed at the end.
+async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+    """Open the stores of a platform of several processes and close them at the end.
 
     Waits for Qdrant. Raises ConfigurationError, ContractMismatch.
     """
     text = await asyncio.to_thread(TextPipeline.load, settings.model.folder)
     async with AsyncExitStack() as stack:
-        embedder = open_embedder(settings.triton, text.contract)
-        stack.push_async_callback(embedder.close)
-        index, registry = await stack.enter_async_context(open_stores(settings.qdrant, text.contract))
+        embedders = open_embedders(settings, text.contract)
+        stack.push_async_callback(embedders.close)
+        index, registry = await stack.enter_async_context(open_qdrant(settings.qdrant, text.contract))
         await check_active_model(index)
         queue = CeleryQueue(settings.redis.url.get_secret_value())
         stack.push_async_callback(queue.close)
         sources = ObjectStoreSources(settings.sources.url)
-        yield Platform(text=text, embedder=embedder, index=index, registry=registry, sources=sources, queue=queue)
+        yield Stores(text=text, embedders=embedders, index=index, registry=registry, sources=sources, queue=queue)
 
 
-def open_embedder(settings: TritonSettings, contract: ModelContract) -> Embedder:
-    """Triton, with the second server behind it where there is one."""
-    first = TritonEmbedder(settings.url, contract, timeout_s=settings.timeout_s)
-    if not settings.fallback_url:
-        return first
-    return FallbackEmbedder(first, TritonEmbedder(settings.fallback_url, contract, timeout_s=settings.timeout_s))
+def open_embedders(settings: Settings, contract: ModelContract) -> Embedders:
+    """Connect to Triton, and to the second server where the settings name one; nothing is sent yet."""
+    triton = settings.triton
+    servers = [
+        TritonEmbedder(url, contract, timeout_s=triton.timeout_s) for url in (triton.url, triton.fallback_url) if url
+    ]
+    return stack_embedder(*servers, query_cache_entries=settings.limits.query_cache_entries)
 
 
 @asynccontextmanager
-async def open_stores(
+async def open_qdrant(
     settings: QdrantSettings, contract: ModelContract
 ) -> AsyncIterator[tuple[QdrantPassageIndex, QdrantRegistry]]:
-    """Index and registry on the Qdrant server, closed at the end."""
+    """Open index and registry on the Qdrant server and close them at the end."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
     client = connect(settings.url, api_key=key, grpc_port=settings.grpc_port, timeout_s=settings.timeout_s)
     options = QdrantOptions(

@@ -8,8 +8,8 @@ from litestar.response import Stream
 
 from api.auth import readers
 from api.body import StrictJson
-from api.dependencies import AnswerDeadlineDep, AnswererDep, GatesDep, LibraryDep, ServicesDep
-from api.metrics import Metrics, MetricsDep
+from api.dependencies import AnswerDeadlineDep, AnswererDep, GatesDep, LibraryDep, MetricsDep, ServicesDep
+from api.metrics import Metrics
 from api.routes.search import query_of
 from api.schemas.answers import (
     AnswerRequest,

@@ -12,8 +12,7 @@ from litestar.response import Stream
 
 from api.auth import readers
 from api.body import StrictJson
-from api.dependencies import AnswerDeadlineDep, AnswererDep, GatesDep, LibraryDep, PrincipalDep, ServicesDep
-from api.metrics import MetricsDep
+from api.dependencies import AnswerDeadlineDep, AnswererDep, GatesDep, LibraryDep, MetricsDep, PrincipalDep, ServicesDep
 from api.problems import openai_error, problem_of
 from api.routes.answers import answer_events, folded
 from api.routes.search import validate_question

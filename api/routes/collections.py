@@ -50,5 +50,6 @@ async def delete_collection(collection: FromPath[str], library: LibraryDep, prin
 
 
 async def _view(collection: Collection, library: Library, services: Services) -> CollectionView:
-    counts, passages = await asyncio.gather(library.counts(collection.name), services.index.count(collection.name))
+    index = services.stores.index
+    counts, passages = await asyncio.gather(library.counts(collection.name), index.count(collection.name))
     return collection_view(collection, counts, passages)

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from litestar import get, post
 from litestar.params import FromPath, JSONBody
 
-from api.auth import admitted, readers
+from api.auth import check_capacity, readers
 from api.body import StrictJson
-from api.dependencies import DeadlineDep, GatesDep, LibraryDep, PrincipalDep, ServicesDep
+from api.dependencies import DeadlineDep, GatesDep, LibraryDep, MetricsDep, PrincipalDep, ServicesDep
 from api.keys import Principal
-from api.metrics import MetricsDep
 from api.schemas.chat import MODEL_PREFIX
 from api.schemas.openai import (
     EmbeddingItem,
@@ -28,7 +27,12 @@ from phoserve.errors import InvalidInput, NotFound, TooLarge
 
 
 @post(
-    "/v1/embeddings", dto=StrictJson, return_dto=None, status_code=200, guards=[readers, admitted], tags=["embeddings"]
+    "/v1/embeddings",
+    dto=StrictJson,
+    return_dto=None,
+    status_code=200,
+    guards=[readers, check_capacity],
+    tags=["embeddings"],
 )
 async def create_embeddings(
     data: JSONBody[EmbeddingsRequest],
@@ -38,12 +42,12 @@ async def create_embeddings(
     metrics: MetricsDep,
 ) -> EmbeddingsResponse:
     """Embed one text or a list of texts."""
-    contract = services.embedder.contract
+    contract = services.contract
     texts = validate_texts(data.input, limit=services.limits.max_texts)
     _check_dimensions(data.dimensions, contract)
     with gates.requests.hold(), gates.texts.hold(len(texts)):
         embeddings = await deadline.keep(
-            services.embedder.embed(texts, input_type=data.input_type, timeout_s=deadline.left_s())
+            services.stores.embedders.interactive.embed(texts, input_type=data.input_type, timeout_s=deadline.left_s())
         )
     if data.truncate == "none":
         _refuse_truncated(embeddings, contract)
@@ -128,7 +132,10 @@ def _items(embeddings: Embeddings, *, as_base64: bool) -> list[EmbeddingItem]:
 
 async def _cards(services: Services, library: Library, principal: Principal) -> list[ModelCard]:
     collections = [each.name for each in await library.collections() if principal.may_touch(each.name)]
-    return [_card(services.embedder.contract), *(ModelCard(id=MODEL_PREFIX + name) for name in collections)]
+    return [
+        _card(services.contract),
+        *(ModelCard(id=MODEL_PREFIX + name) for name in collections),
+    ]
 
 
 def _card(contract: ModelContract) -> ModelCard:

@@ -1,30 +1,10 @@
-"""Liveness and readiness: ready means that a canary text comes back as a vector and the stores answer.
+"""Liveness and readiness probes."""
 
-The queue is looked at and told of, but not needed: without it requests are served and documents are taken in, to be
-found by `reconcile`. Every API process would be unready at once, and search gone, for want of a wake-up call.
-"""
-
-import asyncio
-import math
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Final
-
-import numpy as np
 from litestar import Response, get
-from litestar.di import NamedDependency
-from litestar.params import SkipValidation
 from msgspec import Struct
 
-from api.services import Services
-from phoserve.errors import ContractMismatch, PhoserveError, Unavailable
-
-CANARY: Final = "Xin chào, đây là câu kiểm tra."
-CHECK_TIMEOUT_S: Final = 5.0
-# Probes of many load balancers must not become a load of their own.
-KEEP_S: Final = 2.0
-NEEDED: Final = ("embedder", "index", "registry")
-UNIT_LENGTH_TOLERANCE: Final = 1e-2
+from api.dependencies import ServicesDep
+from api.readiness import Readiness
 
 
 class Alive(Struct, frozen=True):
@@ -33,109 +13,17 @@ class Alive(Struct, frozen=True):
     status: str = "ok"
 
 
-class DependencyHealth(Struct, frozen=True, omit_defaults=True):
-    """One dependency; `detail` says what is wrong, or what answered."""
-
-    ok: bool
-    detail: str
-    took_ms: float = 0.0
-
-
-class Readiness(Struct, frozen=True):
-    """Whether requests can be served, and by what."""
-
-    ready: bool
-    model: str
-    fingerprint: str
-    dependencies: dict[str, DependencyHealth]
-
-
-@dataclass(slots=True)
-class ReadinessProbe:
-    """Checks every dependency at once, at most every `KEEP_S` seconds."""
-
-    services: Services
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _latest: Readiness | None = None
-    _fresh_until: float = -math.inf
-
-    async def readiness(self) -> Readiness:
-        """What the last check found, or a new one."""
-        clock = asyncio.get_running_loop().time
-        async with self._lock:
-            if self._latest is None or clock() >= self._fresh_until:
-                self._latest = await self._check()
-                self._fresh_until = clock() + KEEP_S
-            return self._latest
-
-    async def _check(self) -> Readiness:
-        checks = self._checks()
-        found = await asyncio.gather(*(_timed(check) for check in checks.values()))
-        dependencies = dict(zip(checks, found, strict=True))
-        contract = self.services.embedder.contract
-        return Readiness(
-            ready=all(dependencies[name].ok for name in NEEDED),
-            model=contract.name,
-            fingerprint=contract.fingerprint,
-            dependencies=dependencies,
-        )
-
-    def _checks(self) -> dict[str, Callable[[], Awaitable[str]]]:
-        return {"embedder": self._embedder, "index": self._index, "registry": self._registry, "queue": self._queue}
-
-    async def _embedder(self) -> str:
-        embeddings = await self.services.embedder.embed([CANARY], timeout_s=CHECK_TIMEOUT_S)
-        contract = self.services.embedder.contract
-        vector = embeddings.vectors[0]
-        if vector.shape != (contract.dim,) or not np.isfinite(vector).all():
-            raise Unavailable("embedder", f"the canary's vector is not {contract.dim} finite numbers")
-        if contract.normalise and abs(float(np.linalg.norm(vector)) - 1.0) > UNIT_LENGTH_TOLERANCE:
-            raise Unavailable("embedder", "the canary's vector does not have length 1")
-        return f"served by {embeddings.served_by}"
-
-    async def _index(self) -> str:
-        index, contract = self.services.index, self.services.embedder.contract
-        if index.fingerprint != contract.fingerprint:
-            raise ContractMismatch(
-                f"the index holds vectors of model {index.fingerprint}, the embedder is {contract.fingerprint}; "
-                "run `phoserve reembed`"
-            )
-        return f"{await index.count()} passages"
-
-    async def _registry(self) -> str:
-        return f"{sum((await self.services.registry.counts()).values())} documents"
-
-    async def _queue(self) -> str:
-        return f"{await self.services.queue.depth()} tasks waiting"
-
-
-ProbeDep = NamedDependency[SkipValidation[ReadinessProbe]]
-
-
 @get("/health/live", tags=["health"])
 async def live() -> Alive:
-    """Whether the process answers."""
+    """Return 200 while the process answers."""
     return Alive()
 
 
 @get("/health/ready", tags=["health"])
-async def ready(probe: ProbeDep) -> Response[Readiness]:
-    """Whether requests can be served: 200, or 503 naming the dependency that is missing.
+async def ready(services: ServicesDep) -> Response[Readiness]:
+    """Return 200 when requests can be served, else 503 that names the dependency that is missing.
 
-    A queue that is away is told of under `dependencies`, too, but does not make it 503.
+    A queue that is away appears under `dependencies` and does not cause 503.
     """
-    readiness = await probe.readiness()
+    readiness = await services.readiness.check()
     return Response(readiness, status_code=200 if readiness.ready else 503)
-
-
-async def _timed(check: Callable[[], Awaitable[str]]) -> DependencyHealth:
-    clock = asyncio.get_running_loop().time
-    begun = clock()
-    try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
-            ok, detail = True, await check()
-    except TimeoutError:
-        ok, detail = False, f"no answer within {CHECK_TIMEOUT_S:g} s"
-    except PhoserveError as error:
-        ok, detail = False, str(error)
-    return DependencyHealth(ok=ok, detail=detail, took_ms=round((clock() - begun) * 1000, 1))

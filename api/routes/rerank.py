@@ -5,7 +5,7 @@ from uuid import uuid4
 from litestar import post
 from litestar.params import JSONBody
 
-from api.auth import admitted, readers
+from api.auth import check_capacity, readers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, GatesDep, ServicesDep
 from api.routes.search import validate_question
@@ -13,7 +13,7 @@ from api.schemas.rerank import RerankDocument, RerankRequest, RerankResponse, Re
 from phoserve.errors import InvalidInput, NotFound, TooLarge
 
 
-@post("/v1/rerank", dto=StrictJson, return_dto=None, status_code=200, guards=[readers, admitted], tags=["search"])
+@post("/v1/rerank", dto=StrictJson, return_dto=None, status_code=200, guards=[readers, check_capacity], tags=["search"])
 async def rerank(
     data: JSONBody[RerankRequest], services: ServicesDep, gates: GatesDep, deadline: DeadlineDep
 ) -> RerankResponse:

@@ -3,11 +3,10 @@
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from api.auth import admitted, readers
+from api.auth import check_capacity, readers
 from api.body import StrictJson
-from api.dependencies import DeadlineDep, GatesDep, LibraryDep, RetrieverDep, ServicesDep
+from api.dependencies import DeadlineDep, GatesDep, LibraryDep, MetricsDep, RetrieverDep, ServicesDep
 from api.filters import parse_filter
-from api.metrics import MetricsDep
 from api.schemas.search import SearchRequest, SearchResponse, hit_view
 from phoserve.concurrency.timings import Timings
 from phoserve.contract import Fusion
@@ -21,7 +20,7 @@ from phoserve.settings import LimitSettings
     dto=StrictJson,
     return_dto=None,
     status_code=200,
-    guards=[readers, admitted],
+    guards=[readers, check_capacity],
     tags=["search"],
 )
 async def search(

@@ -5,7 +5,7 @@ import asyncio
 from litestar import post
 from litestar.params import JSONBody
 
-from api.auth import admitted, readers
+from api.auth import check_capacity, readers
 from api.body import StrictJson
 from api.dependencies import GatesDep, ServicesDep
 from api.routes.embeddings import validate_texts
@@ -14,13 +14,20 @@ from phoserve.contract import InputType
 from phoserve.text import TextPipeline
 
 
-@post("/v1/tokenize", dto=StrictJson, return_dto=None, status_code=200, guards=[readers, admitted], tags=["embeddings"])
+@post(
+    "/v1/tokenize",
+    dto=StrictJson,
+    return_dto=None,
+    status_code=200,
+    guards=[readers, check_capacity],
+    tags=["embeddings"],
+)
 async def tokenize(data: JSONBody[TokenizeRequest], services: ServicesDep, gates: GatesDep) -> TokenizeResponse:
     """Segment and tokenize texts without embedding them."""
     texts = validate_texts(data.input, limit=services.limits.max_texts)
     with gates.requests.hold():
-        rows = await asyncio.to_thread(_tokenized, services.pipeline, texts, data.input_type)
-    return TokenizeResponse(model=services.embedder.contract.name, data=rows)
+        rows = await asyncio.to_thread(_tokenized, services.stores.text, texts, data.input_type)
+    return TokenizeResponse(model=services.contract.name, data=rows)
 
 
 def _tokenized(pipeline: TextPipeline, texts: list[str], input_type: InputType) -> list[TokenizedText]:

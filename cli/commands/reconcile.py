@@ -8,7 +8,7 @@ import typer
 from cli.main import app
 from cli.progress import ConsoleReporter, JsonReporter, Reporter
 from ingest.reconcile import Reconciler
-from phoserve.composition import open_platform
+from phoserve.composition import open_stores
 from phoserve.settings import Settings, load_settings
 
 
@@ -29,6 +29,6 @@ def reconcile(
 
 
 async def _reconcile(settings: Settings, *, ignore_leases: bool) -> int:
-    async with open_platform(settings) as platform:
-        reconciler = Reconciler(platform.registry, platform.index, platform.sources, platform.queue)
+    async with open_stores(settings) as stores:
+        reconciler = Reconciler(stores.registry, stores.index, stores.sources, stores.queue)
         return await reconciler.run_once(ignore_leases=ignore_leases)

@@ -12,7 +12,7 @@ from cli.main import app
 from cli.progress import ConsoleReporter, JsonReporter, Reporter
 from ingest.reembed import Reembedding
 from ingest.staging import StagingTools
-from phoserve.composition import open_embedder, open_stores
+from phoserve.composition import open_embedders, open_qdrant
 from phoserve.settings import Settings, load_settings
 from phoserve.text import TextPipeline
 
@@ -63,12 +63,12 @@ async def _reembed(where: AbstractAsyncContextManager[Reembedding], report: Repo
 @asynccontextmanager
 async def _deployed(settings: Settings, model: Path) -> AsyncIterator[Reembedding]:
     text = await asyncio.to_thread(TextPipeline.load, model)
-    embedder = open_embedder(settings.triton, text.contract)
+    embedders = open_embedders(settings, text.contract)
     try:
-        async with open_stores(settings.qdrant, text.contract) as (index, registry):
-            yield Reembedding(registry, index, StagingTools(embedder, text))
+        async with open_qdrant(settings.qdrant, text.contract) as (index, registry):
+            yield Reembedding(registry, index, StagingTools(embedders.bulk, text))
     finally:
-        await embedder.close()
+        await embedders.close()
 
 
 @asynccontextmanager

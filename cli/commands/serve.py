@@ -10,14 +10,14 @@ import typer
 import uvloop
 
 from api.app import create_app
-from api.composition import key_ring
-from api.deployed import deployed_services
+from api.composition import load_key_ring, open_services
 from api.keys import check_bind
 from cli.main import app
 from cli.preflight import listening_socket
 from cli.serving_loop import ApiServer, stop_signals
 from phoserve.adapters.logs import configure_logs
 from phoserve.adapters.tracing import export_traces
+from phoserve.composition import open_stores
 from phoserve.settings import Settings, load_settings
 
 SERVICE: Final = "phoserve-api"
@@ -36,7 +36,7 @@ def serve(
     """
     configure_logs()
     settings = load_settings()
-    check_bind(host, key_ring(settings.keys))
+    check_bind(host, load_key_ring(settings.keys))
     with closing(listening_socket(host, port)) as sock, export_traces(SERVICE, settings.tracing.otlp_endpoint):
         uvloop.run(_serve(settings, sock))
 
@@ -45,7 +45,8 @@ async def _serve(settings: Settings, sock: socket.socket) -> None:
     stop = asyncio.Event()
     host, port = sock.getsockname()[:2]
     with stop_signals(stop):
-        async with deployed_services(settings) as services:
+        redis_url = settings.redis.url.get_secret_value()
+        async with open_stores(settings) as stores, open_services(settings, stores, redis_url=redis_url) as services:
             server = ApiServer(
                 create_app(services),
                 sock,

@@ -20,7 +20,7 @@ from export.repository import assemble_repository
 from phoserve.adapters.celery_queue import CeleryQueue
 from phoserve.adapters.qdrant.index import QdrantPassageIndex
 from phoserve.adapters.qdrant.registry import QdrantRegistry
-from phoserve.composition import open_stores
+from phoserve.composition import open_qdrant
 from phoserve.documents.ports import IndexingTask
 from phoserve.documents.records import DocumentState
 from phoserve.settings import QdrantSettings
@@ -81,7 +81,7 @@ async def under_way(http: httpx.Client, document_id: str = "long") -> None:
 
 async def check(platform: Deployed, expected: set[str]) -> None:
     """Every document is there once, in its newest revision, with its own passages and no others in the index."""
-    async with open_stores(QdrantSettings(url=platform.qdrant.url), TextPipeline.load(MODEL).contract) as stores:
+    async with open_qdrant(QdrantSettings(url=platform.qdrant.url), TextPipeline.load(MODEL).contract) as stores:
         index, registry = stores
         await eventually(lambda: _nothing_staged(index), timeout_s=5)
         page = await registry.page("kb", limit=200)
@@ -133,7 +133,7 @@ async def test_nothing_waits_longer_than_a_lease_and_an_interval(platform: Deplo
         os.kill(worker.pid, signal.SIGCONT)
     await eventually(lambda: states(http).get("queued", 0) == 0, timeout_s=interval_s + slack_s, every_s=0.05)
 
-    async with open_stores(QdrantSettings(url=platform.qdrant.url), TextPipeline.load(MODEL).contract) as (_, registry):
+    async with open_qdrant(QdrantSettings(url=platform.qdrant.url), TextPipeline.load(MODEL).contract) as (_, registry):
 
         async def begun_again() -> bool:
             return (await registry.get("kb", "forgotten")).attempts == 2
@@ -190,7 +190,7 @@ async def test_the_api_killed_between_storing_and_waking_a_worker(platform: Depl
     platform.redis.freeze()
     body = {"documents": short()}
     posting = asyncio.create_task(asyncio.to_thread(_post_and_lose, str(http.base_url), body))
-    async with open_stores(QdrantSettings(url=platform.qdrant.url), TextPipeline.load(MODEL).contract) as (_, registry):
+    async with open_qdrant(QdrantSettings(url=platform.qdrant.url), TextPipeline.load(MODEL).contract) as (_, registry):
         await eventually(lambda: _queued(registry, DOCUMENTS), timeout_s=10, every_s=0.02)
     api.kill()
     platform.redis.thaw()

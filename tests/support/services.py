@@ -5,9 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from api.services import Services
+from api.services import Services, make_services
+from phoserve.composition import Stores
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import DocumentState, Passage
+from phoserve.embedding.stack import stack_embedder
+from phoserve.settings import LimitSettings
 from phoserve.text import Chunker, TextPipeline, passage_terms
 from tests.support.embedders import WordHashEmbedder
 from tests.support.memory import MemoryIndex, MemoryQueue, MemoryRegistry, MemorySources
@@ -15,35 +18,40 @@ from tests.support.models import tiny_model
 
 
 def memory_services(folder: Path, embedder: WordHashEmbedder | None = None, **more: Any) -> Services:
-    """Services of fakes; the tokenizer is real but tiny, and lies in `folder` afterwards."""
+    """Services of fakes over a tiny real tokenizer, which is written to `folder`.
+
+    `more` replaces stores by name; the rest of it goes to `make_services`.
+    """
     embedder = embedder or WordHashEmbedder()
-    ports: dict[str, Any] = {
-        "pipeline": TextPipeline.load(tiny_model(folder)),
+    stores: dict[str, Any] = {
+        "text": TextPipeline.load(tiny_model(folder)),
         "index": MemoryIndex(embedder.contract.fingerprint),
         "registry": MemoryRegistry(),
         "sources": MemorySources(),
         "queue": MemoryQueue(),
     }
-    return Services(embedder=embedder, **(ports | more))
+    stores |= {name: more.pop(name) for name in list(more) if name in stores}
+    embedders = stack_embedder(embedder, query_cache_entries=LimitSettings().query_cache_entries)
+    return make_services(Stores(embedders=embedders, **stores), **more)
 
 
 async def index_queued(services: Services) -> None:
     """Do what workers do, for all that is queued."""
-    assert isinstance(services.queue, MemoryQueue)
-    tasks, services.queue.tasks[:] = list(services.queue.tasks), []
+    assert isinstance(services.stores.queue, MemoryQueue)
+    tasks, services.stores.queue.tasks[:] = list(services.stores.queue.tasks), []
     for task in tasks:
         await index_one(services, task.collection, task.document_id)
 
 
 async def index_one(services: Services, collection: str, document_id: str) -> None:
     """Do what a worker does, for one document."""
-    registry, lease = services.registry, timedelta(seconds=30)
+    registry, lease = services.stores.registry, timedelta(seconds=30)
     document = await registry.get(collection, document_id)
     [document] = _saved(await registry.save([document.claim(lease)]))
-    text = (await services.sources.read(document.original.key)).decode(errors="replace")
-    chunks = Chunker(services.pipeline).chunk(text)
-    vectors = (await services.embedder.embed([chunk.text for chunk in chunks])).vectors
-    terms = passage_terms(services.pipeline, [f"{document.title}\n{chunk.text}" for chunk in chunks])
+    text = (await services.stores.sources.read(document.original.key)).decode(errors="replace")
+    chunks = Chunker(services.stores.text).chunk(text)
+    vectors = (await services.stores.embedders.bulk.embed([chunk.text for chunk in chunks])).vectors
+    terms = passage_terms(services.stores.text, [f"{document.title}\n{chunk.text}" for chunk in chunks])
     passages = [
         Passage(
             collection=collection,
@@ -60,13 +68,11 @@ async def index_one(services: Services, collection: str, document_id: str) -> No
         )
         for ordinal, chunk in enumerate(chunks)
     ]
-    await services.index.stage(
+    await services.stores.index.stage(
         [IndexedPassage(p, vector, term) for p, vector, term in zip(passages, vectors, terms, strict=True)]
     )
-    await services.index.publish([(document.key, document.revision)])
-    [document] = _saved(
-        await registry.save([document.indexed(len(passages), services.embedder.contract.fingerprint, lease)])
-    )
+    await services.stores.index.publish([(document.key, document.revision)])
+    [document] = _saved(await registry.save([document.indexed(len(passages), services.contract.fingerprint, lease)]))
     [document] = _saved(await registry.save([document.ready()]))
     assert document.state is DocumentState.READY
 

@@ -11,7 +11,7 @@ import pytest
 
 from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.adapters.qdrant.server import connect
-from phoserve.composition import open_stores
+from phoserve.composition import open_qdrant
 from phoserve.contract import ModelContract
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
@@ -77,7 +77,7 @@ async def test_a_server_finds_what_was_restored(tmp_path: Path) -> None:
     originals = tmp_path / "originals"
     originals.mkdir()
     empty(REAL_URL)
-    async with open_stores(QdrantSettings(url=REAL_URL), CONTRACT) as (index, _):
+    async with open_qdrant(QdrantSettings(url=REAL_URL), CONTRACT) as (index, _):
         await fill(index)
         client = connect(REAL_URL)
         aliases = (await client.get_aliases()).aliases

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
+from api.admission import AdmissionGates
 from api.metrics import Metrics
 from ingest.metrics import IngestMetrics
 from phoserve.serving import COUNTERS, GAUGES
+from phoserve.settings import LimitSettings
 from tests.support.chart import CHART, ROOT
+from tests.support.embedders import WordHashEmbedder
 
 # Of Triton itself; test_triton_process asks the real server for them.
 TRITON = {
@@ -30,7 +33,8 @@ DASHBOARDS = sorted((CHART / "dashboards").glob("*.json"))
 def known() -> set[str]:
     """Every time series' name."""
     names = {f"phoserve_{name}" for name in COUNTERS | GAUGES} | TRITON
-    for family in (*Metrics().registry.collect(), *IngestMetrics().registry.collect()):
+    metrics = Metrics(AdmissionGates.of(LimitSettings()), WordHashEmbedder())
+    for family in (*metrics.registry.collect(), *IngestMetrics().registry.collect()):
         names |= {family.name, *(sample.name for sample in family.samples)}
         if family.type == "counter":
             names.add(f"{family.name}_total")

@@ -10,4 +10,4 @@ def test_what_is_there_when_serving_begins_is_not_looked_through_again(tmp_path:
     services = live_services(tmp_path)
     gc.unfreeze()
     with live_api(services):
-        assert not any(each is services.pipeline for each in gc.get_objects())
+        assert not any(each is services.stores.text for each in gc.get_objects())

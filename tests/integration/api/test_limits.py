@@ -7,7 +7,7 @@ import httpx
 import pytest
 import structlog
 
-from api.composition import rate_limiter
+from api.composition import open_rates
 from api.keys import FixedKeys, Role, new_key
 from api.rates import MemoryRates, RedisRates
 from phoserve.errors import Overloaded
@@ -53,8 +53,8 @@ async def test_two_processes_share_one_count_in_redis(redis: RedisServer) -> Non
 
 def test_redis_counts_where_it_is_set(redis: RedisServer) -> None:
     limits = LimitSettings(requests_per_s=1.0)
-    assert isinstance(rate_limiter(limits, redis.url), RedisRates)
-    assert isinstance(rate_limiter(limits, None), MemoryRates)
+    assert isinstance(open_rates(limits, redis.url), RedisRates)
+    assert isinstance(open_rates(limits, None), MemoryRates)
 
 
 def test_every_write_leaves_a_line_without_content(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_tokens_as_the_encoder_reads_them(client: Client) -> None:
 def test_a_full_house_refuses_before_it_reads(tmp_path: Path, path: str) -> None:
     app = create_app(memory_services(tmp_path, limits=LimitSettings(max_in_flight=1)))
     with TestClient(app) as client:
-        app.state.gates.requests.in_use = 1
+        app.state.services.gates.requests.in_use = 1
         response = client.post(path, content=b"not even JSON")
         assert response.status_code == 429
         assert int(response.headers["Retry-After"]) >= 1

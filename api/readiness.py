@@ -1,0 +1,114 @@
+"""Readiness: a canary text comes back as a vector and the stores answer.
+
+The queue is reported but not required: without it requests are served and documents are accepted, to be found by
+`reconcile`. Otherwise every API process would become unready at once, and search with it, because a wake-up call is
+missing.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+
+from phoserve.composition import Stores
+from phoserve.errors import ContractMismatch, PhoserveError, Unavailable
+
+CANARY: Final = "Xin chào, đây là câu kiểm tra."
+CHECK_TIMEOUT_S: Final = 5.0
+# Probes of many load balancers must not become a load of their own.
+KEEP_S: Final = 2.0
+NEEDED: Final = ("embedder", "index", "registry")
+UNIT_LENGTH_TOLERANCE: Final = 1e-2
+
+
+class DependencyHealth(Struct, frozen=True, omit_defaults=True):
+    """One dependency; `detail` says what is wrong, or what answered."""
+
+    ok: bool
+    detail: str
+    took_ms: float = 0.0
+
+
+class Readiness(Struct, frozen=True):
+    """Whether requests can be served, and which model serves them."""
+
+    ready: bool
+    model: str
+    fingerprint: str
+    dependencies: dict[str, DependencyHealth]
+
+
+@dataclass(slots=True)
+class ReadinessProbe:
+    """Checks all dependencies concurrently, at most every `KEEP_S` seconds."""
+
+    stores: Stores
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _latest: Readiness | None = None
+    _fresh_until: float = -math.inf
+
+    async def check(self) -> Readiness:
+        """Return the latest result, at most `KEEP_S` seconds old."""
+        clock = asyncio.get_running_loop().time
+        async with self._lock:
+            if self._latest is None or clock() >= self._fresh_until:
+                self._latest = await self._check_all()
+                self._fresh_until = clock() + KEEP_S
+            return self._latest
+
+    async def _check_all(self) -> Readiness:
+        checks = self._checks()
+        found = await asyncio.gather(*(_timed(check) for check in checks.values()))
+        dependencies = dict(zip(checks, found, strict=True))
+        contract = self.stores.embedders.interactive.contract
+        return Readiness(
+            ready=all(dependencies[name].ok for name in NEEDED),
+            model=contract.name,
+            fingerprint=contract.fingerprint,
+            dependencies=dependencies,
+        )
+
+    def _checks(self) -> dict[str, Callable[[], Awaitable[str]]]:
+        return {"embedder": self._embedder, "index": self._index, "registry": self._registry, "queue": self._queue}
+
+    async def _embedder(self) -> str:
+        embeddings = await self.stores.embedders.interactive.embed([CANARY], timeout_s=CHECK_TIMEOUT_S)
+        contract = self.stores.embedders.interactive.contract
+        vector = embeddings.vectors[0]
+        if vector.shape != (contract.dim,) or not np.isfinite(vector).all():
+            raise Unavailable("embedder", f"the canary's vector is not {contract.dim} finite numbers")
+        if contract.normalise and abs(float(np.linalg.norm(vector)) - 1.0) > UNIT_LENGTH_TOLERANCE:
+            raise Unavailable("embedder", "the canary's vector does not have length 1")
+        return f"served by {embeddings.served_by}"
+
+    async def _index(self) -> str:
+        index, contract = self.stores.index, self.stores.embedders.interactive.contract
+        if index.fingerprint != contract.fingerprint:
+            raise ContractMismatch(
+                f"the index holds vectors of model {index.fingerprint}, the embedder is {contract.fingerprint}; "
+                "run `phoserve reembed`"
+            )
+        return f"{await index.count()} passages"
+
+    async def _registry(self) -> str:
+        return f"{sum((await self.stores.registry.counts()).values())} documents"
+
+    async def _queue(self) -> str:
+        return f"{await self.stores.queue.depth()} tasks waiting"
+
+
+async def _timed(check: Callable[[], Awaitable[str]]) -> DependencyHealth:
+    clock = asyncio.get_running_loop().time
+    begun = clock()
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            ok, detail = True, await check()
+    except TimeoutError:
+        ok, detail = False, f"no answer within {CHECK_TIMEOUT_S:g} s"
+    except PhoserveError as error:
+        ok, detail = False, str(error)
+    return DependencyHealth(ok=ok, detail=detail, took_ms=round((clock() - begun) * 1000, 1))
