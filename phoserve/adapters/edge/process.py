@@ -125,16 +125,16 @@ class EdgeProcessIndex:
 
     async def active_model(self) -> str | None:
         """See `PassageIndex`."""
-        fingerprint: str | None = await self._call("serving")
+        fingerprint: str | None = await self._call("active_model")
         return fingerprint
 
     async def is_active(self) -> bool:
         """See `PassageIndex`."""
-        return bool(await self._call("in_charge"))
+        return bool(await self._call("is_active"))
 
     async def activate(self) -> None:
         """See `PassageIndex`."""
-        await self._call("serve")
+        await self._call("activate")
 
     async def sibling(self, fingerprint: str) -> PassageIndex | None:
         """See `PassageIndex`."""
