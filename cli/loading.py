@@ -4,12 +4,11 @@ import asyncio
 
 from api.services import Services
 from cli.progress import Reporter
-from cli.samples import documents
+from cli.samples import SAMPLES, documents
 from phoserve.documents.intake import Draft
 from phoserve.documents.library import Library
 from phoserve.documents.records import DocumentState
 
-SAMPLES = "samples"
 POLL_S = 0.2
 _AT_REST = (DocumentState.READY, DocumentState.FAILED)
 

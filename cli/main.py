@@ -1,29 +1,75 @@
-"""The command `phoserve`: one module per subcommand under `cli/commands`."""
+"""The command `phoserve`: one module for each subcommand, under `cli/commands`."""
 
 import sys
 from importlib import import_module
-from pkgutil import iter_modules
-from typing import Final
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-import cli.commands
+from cli.commands import COMMANDS
 from phoserve.errors import ConfigurationError, PhoserveError
 
 OURS: Final = {"api", "cli", "export", "ingest", "phoserve"}
 
-app = typer.Typer(name="phoserve", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+class LazyCommands(TyperGroup):
+    """A group that lists `COMMANDS` without importing them, and imports the one that runs."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        registered = self.commands  # of the modules that are imported already
+        self.commands = {name: TyperCommand(name, help=text) for name, text in COMMANDS.items()}
+        self.commands.update(registered)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Replace the placeholder of the command in `args` by the command itself."""
+        if args[0] in COMMANDS:
+            ctx.invoked_subcommand = args[0]  # named where one of its packages is missing
+            self.commands[args[0]] = load(args[0])
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Raises ConfigurationError if a package that it imports is not installed.
+
+        An image holds only the packages of its own program.
+        """
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if not package or package in OURS:
+                raise
+            raise ConfigurationError(
+                f"`phoserve {ctx.invoked_subcommand}` needs {package}, which is not installed here; see README.md"
+            ) from error
+
+
+app = typer.Typer(
+    name="phoserve", cls=LazyCommands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+
+
+def print_version(wanted: bool) -> None:
+    """Print the installed version and exit."""
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"phoserve {version('phoserve')}")
+        raise typer.Exit
 
 
 @app.callback()
-def root() -> None:
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Vietnamese embeddings and retrieval, self-hosted."""
 
 
 def main() -> None:
-    """Run the command line; an error that the project raises on purpose ends it with its sentence and status 1."""
-    for module in iter_modules(cli.commands.__path__, "cli.commands."):
-        load(module.name)
+    """Run the command line; an error of the project's own ends it with one sentence and status 1."""
     try:
         app()
     except PhoserveError as error:
@@ -31,17 +77,10 @@ def main() -> None:
         sys.exit(1)
 
 
-def load(module: str) -> None:
-    """Make the module's command known. Images hold only what they need: elsewhere a command says what it misses."""
-    try:
-        import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] in OURS:
-            raise
-        _say_what_is_missing(module.rpartition(".")[2], error.name)
-
-
-def _say_what_is_missing(command: str, package: str) -> None:
-    @app.command(command, hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-    def absent() -> None:
-        raise ConfigurationError(f"`phoserve {command}` needs {package}, which is not installed here; see README.md")
+def load(command: str) -> Any:
+    """Return the click command of `command` from `COMMANDS`; importing its module registers it with `app`."""
+    import_module(f"cli.commands.{command}")
+    group = typer.main.get_command(app)
+    if not isinstance(group, TyperGroup):
+        raise TypeError(f"{group!r} is not a group")
+    return group.commands[command]

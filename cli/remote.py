@@ -1,4 +1,4 @@
-"""A running phoserve, asked over its REST API."""
+"""The REST API of a running phoserve."""
 
 import json
 import time
@@ -11,36 +11,35 @@ import httpx2
 
 from phoserve.errors import InvalidInput, PhoserveError, Unavailable
 
-DEFAULT_URL: Final = "http://127.0.0.1:8000"
 TIMEOUT: Final = httpx2.Timeout(120.0, connect=5.0)
 RETRY_S: Final = 1.0
 FOR_NOW: Final = (429, 503)
 
 
 class ApiClient:
-    """The API at a URL; its problems come back as errors with their own sentence."""
+    """A client of the API at a URL; problem details are raised as errors with their own sentence."""
 
     def __init__(self, url: str, key: str | None = None, *, patience_s: float = 0.0) -> None:
-        """`patience_s` is for how long a server that is away or refuses for now is asked again."""
+        """Retry for `patience_s` while the server does not answer or is at capacity."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._url = url
         self._patience_s = patience_s
         self._client = httpx2.Client(base_url=url, headers=headers, timeout=TIMEOUT)
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a POST. Raises InvalidInput for what the API refuses, Unavailable where nobody answers."""
+        """POST `body` and return the response. Raises InvalidInput if refused, Unavailable without an answer."""
         return self._asked(lambda: self._client.post(path, json=body))
 
     def get(self, path: str) -> dict[str, Any]:
-        """The answer to a GET. Raises as `post` does."""
+        """GET `path` and return the response. Raises as `post` does."""
         return self._asked(lambda: self._client.get(path))
 
     def put(self, path: str) -> dict[str, Any]:
-        """The answer to a PUT without a body. Raises as `post` does."""
+        """PUT `path` without a body and return the response. Raises as `post` does."""
         return self._asked(lambda: self._client.put(path))
 
     def upload(self, path: str, files: Sequence[tuple[str, Path]], fields: dict[str, str]) -> dict[str, Any]:
-        """The answer to a POST of files, each with its id; they are read while they are sent. Raises as `post` does."""
+        """POST files, each with its id, streamed from disk, and return the response. Raises as `post` does."""
 
         def send() -> httpx2.Response:
             with ExitStack() as stack:
@@ -50,7 +49,7 @@ class ApiClient:
         return self._asked(send)
 
     def events(self, path: str, body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The server-sent events of a POST, as they come. Raises as `post` does."""
+        """POST `body` and yield the server-sent events as they arrive. Raises as `post` does."""
         name = ""
         try:
             with self._client.stream("POST", path, json=body) as response:

@@ -15,7 +15,6 @@ from phoserve.adapters.celery_queue import INDEX_TASK, QUEUES
 from phoserve.documents.ports import IndexingTask
 from phoserve.errors import Unavailable
 
-LONG_DOCUMENTS_AT_ONCE: Final = 4
 RETRIES: Final = 5
 FIRST_RETRY_S: Final = 2
 HEARTBEAT_S: Final = 5.0
@@ -40,9 +39,7 @@ def register(app: Celery, pipelines: PipelineLoop) -> None:
             log.warning("task_timed_out", collection=collection, document_id=document_id)
 
 
-def make_worker(
-    app: Celery, *, queues: tuple[str, ...] = QUEUES, long_documents: int = LONG_DOCUMENTS_AT_ONCE
-) -> Worker:
+def make_worker(app: Celery, *, queues: tuple[str, ...] = QUEUES, long_documents: int) -> Worker:
     """A worker of the queues, to be started with `start()`; it ends on SIGTERM after the tasks under way."""
     return Worker(
         app=app,

@@ -1,0 +1,24 @@
+"""The commands of `phoserve`: one module each, imported only when its command runs."""
+
+from typing import Final
+
+COMMANDS: Final = {
+    "up": "Start Triton, the API, ingestion and search on this machine.",
+    "search": "Print the passages that best answer a query.",
+    "ask": "Print the answer to a question, with the passages it cites.",
+    "ingest": "Send documents to a running phoserve and wait until they can be searched.",
+    "serve": "Run the REST API of a deployment of several processes.",
+    "worker": "Run an ingestion worker of a deployment.",
+    "reconcile": "Queue documents that are due, finish deletions, remove orphaned passages.",
+    "reembed": "Embed every passage again with a new model, then activate it.",
+    "rollout": "Load a new version of the model into a running Triton server.",
+    "export": "Export a model from a folder or the Hugging Face hub for Triton.",
+    "eval": "Measure nDCG@10, recall and MRR on labelled queries.",
+    "tokenize": "Segment and tokenize the lines of standard input.",
+    "bench": "Benchmark the throughput of this checkout, with plots.",
+    "key": "Create an API key.",
+}
+"""The name of each command and its line in `phoserve --help`; the module `cli.commands.NAME` registers it.
+
+A new command is a new module and a line here.
+"""

@@ -1,4 +1,4 @@
-"""`phoserve ask`: put a question to a running phoserve and read the answer as it is written."""
+"""`phoserve ask`: ask a running phoserve a question and print the answer while it is generated."""
 
 import json as json_module
 from typing import Annotated, Any
@@ -6,16 +6,16 @@ from urllib.parse import quote
 
 import typer
 
-from cli.commands.search import AsJson, InCollection, Key, Url, Where, parse_filter_option
-from cli.loading import SAMPLES
+from cli.commands.search import parse_filter_option
 from cli.main import app
-from cli.remote import DEFAULT_URL, ApiClient
+from cli.options import DEFAULT_URL, AsJson, InCollection, Key, Url, Where
+from cli.samples import SAMPLES
 from phoserve.errors import Unavailable
 
 
 @app.command()
 def ask(
-    question: Annotated[str, typer.Argument(help="What to ask.")],
+    question: Annotated[str, typer.Argument(help="The question.")],
     collection: InCollection = SAMPLES,
     top_k: Annotated[int, typer.Option("--top-k", "-k", help="Passages to answer from.", min=1)] = 5,
     where: Where = None,
@@ -23,7 +23,9 @@ def ask(
     key: Key = None,
     json: AsJson = False,
 ) -> None:
-    """Print the answer to a question, with the passages it rests on."""
+    """Print the answer to a question, with the passages it cites."""
+    from cli.remote import ApiClient
+
     body: dict[str, Any] = {"question": question, "top_k": top_k, "filter": parse_filter_option(where)}
     path = f"/v1/collections/{quote(collection, safe='')}/answers"
     remote = ApiClient(url, key)

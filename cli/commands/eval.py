@@ -1,23 +1,21 @@
-"""`phoserve eval`: how well a model finds what is asked for, on labelled files."""
+"""`phoserve eval`: measure retrieval quality on labelled files."""
 
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
 import export.bundled
-from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measured, read_rows, tuned
 from cli.main import app
-from cli.progress import ConsoleReporter
 from phoserve.contract import Fusion
 from phoserve.errors import InvalidInput
-from phoserve.search.evaluation import Estimate
-from phoserve.search.retrieval import SearchMode
+from phoserve.search.modes import SearchMode
+
+if TYPE_CHECKING:
+    from phoserve.search.evaluation import Estimate
 
 BUNDLED_MODEL = Path(export.bundled.__path__[0])
 ALL_MODES = ",".join(SearchMode)
@@ -34,6 +32,9 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Index a corpus, search for labelled queries, print nDCG@10, recall and MRR with 95% intervals by mode."""
+    from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measured, read_rows, tuned
+    from cli.progress import ConsoleReporter
+
     modes = _modes(mode)
     rows = [row for path in corpus for row in read_rows(path, CorpusRow)]
     labels = labels_of(read_rows(queries, QueryRow), rows)
@@ -65,7 +66,10 @@ def _weights(given: str) -> Fusion:
     return Fusion(dense=dense, lexical=lexical)
 
 
-def _print(results: dict[str, dict[str, Estimate]], weights: Fusion, *, passages: int, queries: int) -> None:
+def _print(results: "dict[str, dict[str, Estimate]]", weights: Fusion, *, passages: int, queries: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     blend = f"hybrid = {weights.dense:g} dense + {weights.lexical:g} lexical"
     table = Table(title=f"{queries:,} queries, {passages:,} passages; {blend}")
     metrics = list(next(iter(results.values())))

@@ -2,13 +2,15 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.main import app
-from cli.progress import ConsoleReporter, JsonReporter, Reporter
 from phoserve.errors import ConfigurationError, InvalidInput
+
+if TYPE_CHECKING:
+    from cli.progress import Reporter
 
 
 class ExportTask(StrEnum):
@@ -35,6 +37,8 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Export a PhoBERT-shaped model: contract, graphs that pass their parity gates, model card."""
+    from cli.progress import ConsoleReporter, JsonReporter, Reporter
+
     if task is ExportTask.RERANK and labelled:
         raise InvalidInput("--labelled compares embeddings; leave it out with --task rerank")
     report: Reporter = JsonReporter() if as_json else ConsoleReporter()
@@ -42,7 +46,7 @@ def export(
 
 
 def _export(
-    report: Reporter,
+    report: "Reporter",
     name: str,
     target: Path | None,
     revision: str | None,

@@ -1,19 +1,19 @@
-"""`phoserve ingest`: hand documents to a running phoserve and follow them until they are searchable."""
+"""`phoserve ingest`: send documents to a running phoserve and wait until they can be searched."""
 
 import json as json_module
 import sys
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.commands.search import Key, Url
 from cli.main import app
-from cli.progress import ConsoleReporter, JsonReporter, Reporter
-from cli.remote import DEFAULT_URL, ApiClient
-from cli.sending import Sender, files_in, lines_of
-from phoserve.documents.records import validate_collection_name
+from cli.options import DEFAULT_URL, Key, Url
 from phoserve.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from cli.progress import Reporter
+    from cli.sending import Sender
 
 STDIN = "-"
 PATIENCE_S = 120.0
@@ -31,10 +31,15 @@ def ingest(
     key: Key = None,
     json: Annotated[bool, typer.Option("--json", help="Report in JSON lines on standard output.")] = False,
 ) -> None:
-    """Send documents; those that are there unchanged are left out, so that a second run goes on where the first ended.
+    """Send documents; unchanged ones are skipped, so a second run continues where the first ended.
 
     The exit status is 1 if a document was refused or failed.
     """
+    from cli.progress import ConsoleReporter, JsonReporter, Reporter
+    from cli.remote import ApiClient
+    from cli.sending import Sender
+    from phoserve.documents.records import validate_collection_name
+
     report: Reporter = JsonReporter() if json else ConsoleReporter()
     remote = ApiClient(url, key, patience_s=PATIENCE_S)
     sender = Sender(remote, validate_collection_name(collection), _metadata(metadata))
@@ -47,7 +52,9 @@ def ingest(
     sys.exit(1 if failed else 0)
 
 
-def _send(sender: Sender, paths: list[str], report: Reporter) -> None:
+def _send(sender: "Sender", paths: list[str], report: "Reporter") -> None:
+    from cli.sending import files_in, lines_of
+
     if STDIN in paths:
         if len(paths) > 1:
             raise InvalidInput("give either - or paths")
@@ -61,8 +68,8 @@ def _send(sender: Sender, paths: list[str], report: Reporter) -> None:
             bar.done(done)
 
 
-def _follow(sender: Sender, report: Reporter) -> None:
-    """Show how the collection comes to rest."""
+def _follow(sender: "Sender", report: "Reporter") -> None:
+    """Show progress until no document of the collection is queued or processing."""
     total = len(sender.sent)
     with report.step("Indexing", total=total) as bar:
         while unfinished := _unfinished(sender):
@@ -71,12 +78,12 @@ def _follow(sender: Sender, report: Reporter) -> None:
         bar.done(total)
 
 
-def _unfinished(sender: Sender) -> int:
+def _unfinished(sender: "Sender") -> int:
     counts = sender.remote.get(sender.url)["documents"]
     return int(counts.get("queued", 0)) + int(counts.get("processing", 0))
 
 
-def _failed(sender: Sender) -> list[tuple[str, str]]:
+def _failed(sender: "Sender") -> list[tuple[str, str]]:
     """Those of the documents just sent that could not be indexed, each with its reason."""
     ours, failed, cursor = set(sender.sent), [], ""
     while True:
@@ -87,7 +94,7 @@ def _failed(sender: Sender) -> list[tuple[str, str]]:
         cursor = f"&cursor={page['cursor']}"
 
 
-def _summary(sender: Sender, failed: list[tuple[str, str]], report: Reporter) -> None:
+def _summary(sender: "Sender", failed: list[tuple[str, str]], report: "Reporter") -> None:
     for document_id, reason in failed[:SHOWN]:
         report.tell("failed", f"  {document_id}: {reason}", id=document_id, reason=reason)
     if len(failed) > SHOWN:

@@ -1,34 +1,40 @@
-"""`phoserve reconcile`: see through what was begun and not finished, now instead of within seconds."""
+"""`phoserve reconcile`: finish interrupted work now instead of within seconds."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.main import app
-from cli.progress import ConsoleReporter, JsonReporter, Reporter
-from ingest.reconcile import Reconciler
-from phoserve.composition import open_stores
-from phoserve.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from phoserve.settings import Settings
 
 
 @app.command()
 def reconcile(
     ignore_leases: Annotated[
-        bool, typer.Option("--nobody-works", help="All workers are stopped: do not wait for what they held.")
+        bool, typer.Option("--ignore-leases", help="Do not wait for leases to expire: all workers are stopped.")
     ] = False,
+    nobody_works: Annotated[bool, typer.Option("--nobody-works", hidden=True)] = False,  # its name in version 0.1
     json: Annotated[bool, typer.Option("--json", help="Report in JSON lines on standard output.")] = False,
 ) -> None:
-    """Queue every document that is due, finish deletions, remove passages of no document.
+    """Queue every document that is due, finish deletions, remove orphaned passages.
 
-    Workers do this every few seconds by themselves; where everything is comes from PHOSERVE_ variables.
+    Workers do this every few seconds. PHOSERVE_ variables give the addresses.
     """
+    from cli.progress import ConsoleReporter, JsonReporter, Reporter
+    from phoserve.settings import load_settings
+
     report: Reporter = JsonReporter() if json else ConsoleReporter()
-    queued = asyncio.run(_reconcile(load_settings(), ignore_leases=ignore_leases))
+    queued = asyncio.run(_reconcile(load_settings(), ignore_leases=ignore_leases or nobody_works))
     report.tell("reconciled", f"{queued} documents queued", queued=queued)
 
 
-async def _reconcile(settings: Settings, *, ignore_leases: bool) -> int:
+async def _reconcile(settings: "Settings", *, ignore_leases: bool) -> int:
+    from ingest.reconcile import Reconciler
+    from phoserve.composition import open_stores
+
     async with open_stores(settings) as stores:
         reconciler = Reconciler(stores.registry, stores.index, stores.sources, stores.queue)
         return await reconciler.run_once(ignore_leases=ignore_leases)

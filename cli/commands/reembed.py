@@ -1,20 +1,19 @@
-"""`phoserve reembed`: another model, without taking anything in again and without a pause in searching."""
+"""`phoserve reembed`: switch to another model without ingesting again and without interrupting searches."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.main import app
-from cli.progress import ConsoleReporter, JsonReporter, Reporter
-from ingest.reembed import Reembedding
-from ingest.staging import StagingTools
-from phoserve.composition import open_embedders, open_qdrant
-from phoserve.settings import Settings, load_settings
-from phoserve.text import TextPipeline
+
+if TYPE_CHECKING:
+    from cli.progress import Reporter
+    from ingest.reembed import Reembedding
+    from phoserve.settings import Settings
 
 
 @app.command()
@@ -26,14 +25,17 @@ def reembed(
     model: Annotated[
         Path | None, typer.Option(help="The new model's folder; PHOSERVE_MODEL__FOLDER by default.")
     ] = None,
-    switch: Annotated[bool, typer.Option(help="Put the new model in charge at the end.")] = True,
+    switch: Annotated[bool, typer.Option(help="Activate the new model at the end.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Report in JSON lines on standard output.")] = False,
 ) -> None:
-    """Embed every passage again with a new model, then put that model in charge.
+    """Embed every passage again with a new model, then activate it.
 
     PHOSERVE_TRITON__URL is the server of the new model. Start API and workers with the new model afterwards; until
-    then the old ones answer searches from the old passages. May be cut off and run again at any time.
+    then the old ones answer searches from the old passages. You may interrupt it and run it again at any time.
     """
+    from cli.progress import ConsoleReporter, JsonReporter, Reporter
+    from phoserve.settings import load_settings
+
     report: Reporter = JsonReporter() if as_json else ConsoleReporter()
     settings = load_settings()
     folder = model or settings.model.folder
@@ -41,7 +43,7 @@ def reembed(
     asyncio.run(_reembed(where, report, switch=switch))
 
 
-async def _reembed(where: AbstractAsyncContextManager[Reembedding], report: Reporter, *, switch: bool) -> None:
+async def _reembed(where: "AbstractAsyncContextManager[Reembedding]", report: "Reporter", *, switch: bool) -> None:
     async with where as job:
         before = await job.index.active_model()
         with report.step("Embedding again", total=await job.total()) as bar:
@@ -52,16 +54,21 @@ async def _reembed(where: AbstractAsyncContextManager[Reembedding], report: Repo
         with report.step("Switching, and catching up"):
             outcome = await job.switch()
         copied += outcome.copied
-        text = f"{copied} documents embedded by {job.index.fingerprint}, which is in charge now"
+        text = f"{copied} documents embedded by {job.index.fingerprint}, which is active now"
         if outcome.queued:
-            text += f"; {outcome.queued} are queued to be made anew from their originals"
+            text += f"; {outcome.queued} are queued for indexing from their originals"
         report.tell(
             "reembedded", text, documents=copied, queued=outcome.queued, before=before, model=job.index.fingerprint
         )
 
 
 @asynccontextmanager
-async def _deployed(settings: Settings, model: Path) -> AsyncIterator[Reembedding]:
+async def _deployed(settings: "Settings", model: Path) -> "AsyncIterator[Reembedding]":
+    from ingest.reembed import Reembedding
+    from ingest.staging import StagingTools
+    from phoserve.composition import open_embedders, open_qdrant
+    from phoserve.text import TextPipeline
+
     text = await asyncio.to_thread(TextPipeline.load, model)
     embedders = open_embedders(settings, text.contract)
     try:
@@ -72,13 +79,15 @@ async def _deployed(settings: Settings, model: Path) -> AsyncIterator[Reembeddin
 
 
 @asynccontextmanager
-async def _local(state: Path, model: Path, report: Reporter) -> AsyncIterator[Reembedding]:
-    # Not at the top: images of the deployed platform hold none of it.
+async def _local(state: Path, model: Path, report: "Reporter") -> "AsyncIterator[Reembedding]":
     from cli.local import running_triton
     from cli.preflight import open_state
+    from ingest.reembed import Reembedding
+    from ingest.staging import StagingTools
     from phoserve.adapters.edge.index import EdgePassageIndex
     from phoserve.adapters.edge.registry import EdgeRegistry
     from phoserve.adapters.triton.embedder import TritonEmbedder
+    from phoserve.text import TextPipeline
 
     with open_state(state):
         text = await asyncio.to_thread(TextPipeline.load, model)

@@ -1,4 +1,4 @@
-"""`phoserve rollout`: a new version of the model on a running server, without downtime."""
+"""`phoserve rollout`: load a new version of the model into a running server, without downtime."""
 
 from pathlib import Path
 from typing import Annotated, cast, get_args
@@ -6,10 +6,7 @@ from typing import Annotated, cast, get_args
 import typer
 
 from cli.main import app
-from cli.progress import ConsoleReporter, JsonReporter, Reporter
-from cli.triton_process import ADMIN_HEADER
 from phoserve.errors import ConfigurationError
-from phoserve.settings import load_settings
 
 
 @app.command()
@@ -19,14 +16,17 @@ def rollout(
     profile: Annotated[str, typer.Option(help="The server's --model-config-name.")] = "gpu",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Load a new version beside the old, compare its vectors, switch, unload the old; go back if they differ.
+    """Load a new version next to the old, compare its vectors, switch, unload the old; roll back if they differ.
 
     The server's address and admin secret come from PHOSERVE_TRITON__URL and PHOSERVE_TRITON__ADMIN_SECRET.
     """
     import tritonclient.grpc as triton
 
+    from cli.progress import ConsoleReporter, JsonReporter, Reporter
+    from cli.triton_process import ADMIN_HEADER
     from export.repository import Profile
     from export.rollout import Rollout
+    from phoserve.settings import load_settings
 
     if profile not in get_args(Profile):
         raise ConfigurationError(f"there is no profile {profile!r}; there are {', '.join(get_args(Profile))}")

@@ -1,31 +1,26 @@
-"""`phoserve search`: look something up in a running phoserve."""
+"""`phoserve search`: search a running phoserve."""
 
 import json as json_module
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
-from cli.loading import SAMPLES
 from cli.main import app
-from cli.remote import DEFAULT_URL, ApiClient
+from cli.options import DEFAULT_URL, AsJson, InCollection, Key, Url, Where
+from cli.samples import SAMPLES
 from phoserve.errors import InvalidInput
-from phoserve.search.retrieval import SearchMode
+from phoserve.search.modes import SearchMode
 
-Url = Annotated[str, typer.Option(help="Where phoserve runs.", envvar="PHOSERVE_URL")]
-Key = Annotated[str | None, typer.Option(help="API key.", envvar="PHOSERVE_KEY", show_default=False)]
-InCollection = Annotated[str, typer.Option("--collection", "-c", help="Where to look.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as it is.")]
-Where = Annotated[str | None, typer.Option("--filter", help='JSON, such as {"year": {"gte": 2024}}.')]
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 @app.command()
 def search(
-    query: Annotated[str, typer.Argument(help="What to look for.")],
+    query: Annotated[str, typer.Argument(help="The text to search for.")],
     collection: InCollection = SAMPLES,
-    mode: Annotated[SearchMode, typer.Option(help="By meaning, by words, or by both.")] = SearchMode.HYBRID,
+    mode: Annotated[SearchMode, typer.Option(help="Rank by meaning, by words, or by both.")] = SearchMode.HYBRID,
     top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many passages.", min=1)] = 5,
     where: Where = None,
     url: Url = DEFAULT_URL,
@@ -33,6 +28,11 @@ def search(
     json: AsJson = False,
 ) -> None:
     """Print the passages that best answer a query."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from cli.remote import ApiClient
+
     body = {"query": query, "mode": mode, "top_k": top_k, "filter": parse_filter_option(where)}
     answer = ApiClient(url, key).post(f"/v1/collections/{quote(collection, safe='')}/search", body)
     if json:
@@ -47,7 +47,7 @@ def search(
 
 
 def parse_filter_option(given: str | None) -> dict[str, Any] | None:
-    """The filter from its JSON. Raises InvalidInput."""
+    """Return the filter that the JSON `given` holds. Raises InvalidInput."""
     if given is None:
         return None
     try:
@@ -59,7 +59,9 @@ def parse_filter_option(given: str | None) -> dict[str, Any] | None:
     return where
 
 
-def _marked(hit: dict[str, Any]) -> Text:
+def _marked(hit: dict[str, Any]) -> "Text":
+    from rich.text import Text
+
     text = Text(hit["text"])
     for start, end in hit["highlights"]:
         text.stylize("bold yellow", start, end)

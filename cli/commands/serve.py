@@ -1,28 +1,18 @@
-"""`phoserve serve`: the REST API of a platform of several processes."""
+"""`phoserve serve`: the REST API of a deployment of several processes."""
 
 import asyncio
 import socket
 from contextlib import closing
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-import structlog
 import typer
-import uvloop
 
-from api.app import create_app
-from api.composition import load_key_ring, open_services
-from api.keys import check_bind
 from cli.main import app
-from cli.preflight import listening_socket
-from cli.serving_loop import ApiServer, stop_signals
-from phoserve.adapters.logs import configure_logs
-from phoserve.adapters.tracing import export_traces
-from phoserve.composition import open_stores
-from phoserve.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from phoserve.settings import Settings
 
 SERVICE: Final = "phoserve-api"
-
-log = structlog.get_logger(__name__)
 
 
 @app.command()
@@ -34,6 +24,15 @@ def serve(
 
     Where they are comes from PHOSERVE_ variables. `phoserve up` runs everything on one machine instead.
     """
+    import uvloop
+
+    from api.composition import load_key_ring
+    from api.keys import check_bind
+    from cli.preflight import listening_socket
+    from phoserve.adapters.logs import configure_logs
+    from phoserve.adapters.tracing import export_traces
+    from phoserve.settings import load_settings
+
     configure_logs()
     settings = load_settings()
     check_bind(host, load_key_ring(settings.keys))
@@ -41,7 +40,15 @@ def serve(
         uvloop.run(_serve(settings, sock))
 
 
-async def _serve(settings: Settings, sock: socket.socket) -> None:
+async def _serve(settings: "Settings", sock: socket.socket) -> None:
+    import structlog
+
+    from api.app import create_app
+    from api.composition import open_services
+    from cli.serving_loop import ApiServer, stop_signals
+    from phoserve.composition import open_stores
+
+    log = structlog.get_logger(__name__)
     stop = asyncio.Event()
     host, port = sock.getsockname()[:2]
     with stop_signals(stop):

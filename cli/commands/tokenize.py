@@ -1,9 +1,9 @@
-"""`phoserve tokenize`: what the encoder would be given for each line of standard input."""
+"""`phoserve tokenize`: the tokens that the encoder gets for each line of standard input."""
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import typer
@@ -12,7 +12,9 @@ import export.bundled
 from cli.main import app
 from phoserve.contract import InputType
 from phoserve.errors import InvalidInput
-from phoserve.text import TextPipeline
+
+if TYPE_CHECKING:
+    from phoserve.text import TextPipeline
 
 BUNDLED: Final = Path(export.bundled.__path__[0])
 _BLOCK_BYTES: Final = 1 << 18
@@ -29,9 +31,11 @@ class TokenizedLine(msgspec.Struct):
 @app.command()
 def tokenize(
     model: Annotated[Path, typer.Option(help="Folder of an exported model.", show_default="the bundled one")] = BUNDLED,
-    input_type: Annotated[InputType, typer.Option(help="Whose prefix the lines get.")] = InputType.PASSAGE,
+    input_type: Annotated[InputType, typer.Option(help="The prefix that the lines get.")] = InputType.PASSAGE,
 ) -> None:
-    """Segment and tokenise lines from standard input; write a JSON object a line: segmented, ids, truncated."""
+    """Segment and tokenize lines from standard input; write a JSON object a line: segmented, ids, truncated."""
+    from phoserve.text import TextPipeline
+
     pipeline = TextPipeline.load(model)
     number = 0
     for lines in _lines():
@@ -42,7 +46,7 @@ def tokenize(
         sys.stdout.buffer.flush()
 
 
-def _tokenized(pipeline: TextPipeline, texts: list[str], input_type: InputType) -> Iterator[TokenizedLine]:
+def _tokenized(pipeline: "TextPipeline", texts: list[str], input_type: InputType) -> Iterator[TokenizedLine]:
     batch = pipeline.encode(texts, input_type)
     bounds = batch.offsets.tolist()
     segmented = pipeline.segment([pipeline.contract.prefix(input_type) + text for text in texts])
@@ -51,7 +55,7 @@ def _tokenized(pipeline: TextPipeline, texts: list[str], input_type: InputType) 
 
 
 def _lines() -> Iterator[list[bytes]]:
-    """The lines that have come in, as soon as there are any: a person typing is answered at once, a file in blocks."""
+    """Yield the lines read so far, as soon as there are any: one at a time from a terminal, in blocks from a file."""
     rest = b""
     while block := sys.stdin.buffer.read1(_BLOCK_BYTES):  # type: ignore[union-attr]
         *lines, rest = (rest + block).split(b"\n")

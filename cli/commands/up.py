@@ -4,13 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
 
 import export.bundled
-from cli.local import LocalOptions, run
 from cli.main import app
-from cli.progress import ConsoleReporter, JsonReporter
-from phoserve.adapters.logs import configure_logs
 
 BUNDLED_MODEL = Path(export.bundled.__path__[0])
 DEFAULT_STATE = Path("~/.local/share/phoserve")
@@ -32,6 +28,12 @@ def up(
     json: Annotated[bool, typer.Option("--json", help="Report in JSON lines on standard output.")] = False,
 ) -> None:
     """Start Triton, the API, ingestion and search on this machine; stop them all with Ctrl-C."""
+    import uvloop
+
+    from cli.local import LocalOptions, run
+    from cli.progress import ConsoleReporter, JsonReporter
+    from phoserve.adapters.logs import configure_logs
+
     folder = state.expanduser().absolute()
     configure_logs(folder / "phoserve.log")
     options = LocalOptions(state=folder, model=model, reranker=reranker, host=host, port=port, samples=samples)

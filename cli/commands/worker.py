@@ -1,26 +1,28 @@
-"""`phoserve worker`: indexes what the API has taken in, on as many machines as wanted."""
+"""`phoserve worker`: index the documents that the API accepted, on any number of machines."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from cli.main import app
-from ingest.celery_tasks import LONG_DOCUMENTS_AT_ONCE
-from ingest.worker import run
-from phoserve.adapters.logs import configure_logs
+
+LONG_DOCUMENTS: Final = 4
 
 
 @app.command()
 def worker(
-    queues: Annotated[str, typer.Option(help="Which queues to work off, the most urgent first.")] = "interactive,bulk",
+    queues: Annotated[str, typer.Option(help="The queues to consume, the most urgent first.")] = "interactive,bulk",
     concurrency: Annotated[
-        int, typer.Option(help="Long documents indexed side by side; of short ones eight times as many.", min=1)
-    ] = LONG_DOCUMENTS_AT_ONCE,
+        int, typer.Option(help="Long documents indexed concurrently; of short ones eight times as many.", min=1)
+    ] = LONG_DOCUMENTS,
 ) -> None:
-    """Run an ingestion worker until SIGTERM; documents under way are finished first.
+    """Run an ingestion worker until SIGTERM; documents in flight are finished first.
 
-    Where everything is comes from PHOSERVE_ variables, as for `phoserve serve`.
+    PHOSERVE_ variables give the addresses, as for `phoserve serve`.
     """
+    from ingest.worker import run
+    from phoserve.adapters.logs import configure_logs
+
     configure_logs()
     sys.exit(run(tuple(queues.split(",")), long_documents=concurrency))

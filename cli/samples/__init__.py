@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+SAMPLES: Final = "samples"
+"""The collection that `phoserve up` loads them into."""
 _FOLDER: Final = files(__name__)
 
 

@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import islice, zip_longest
 from typing import Any, Final
 
@@ -20,19 +19,12 @@ from phoserve.embedding.ports import Embedder
 from phoserve.errors import InvalidInput, PhoserveError
 from phoserve.search.fusion import FUSION_DEPTH, fuse
 from phoserve.search.highlights import Span, highlights
+from phoserve.search.modes import SearchMode as SearchMode
 from phoserve.search.ports import PassageSearch, Reranker, ScoredId
 from phoserve.text import SparseVector
 
 OVERFETCH: Final = 4
 RERANK_DEPTH: Final = 30
-
-
-class SearchMode(StrEnum):
-    """What counts: meaning (`dense`), words (`lexical`), or both (`hybrid`)."""
-
-    HYBRID = "hybrid"
-    DENSE = "dense"
-    LEXICAL = "lexical"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,11 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from typer.core import TyperGroup
-from typer.main import get_command
 
 import export.assemble
 import export.bundled
 import export.tensorrt
-from cli.main import app, load
+from cli.main import load
 from cli.triton_process import TritonInstallation
 from phoserve.adapters.celery_queue import BULK_QUEUE, INTERACTIVE_QUEUE
 from tests.support.chart import PROFILES, Manifest, containers, of_kind, pods, profile_values, render
@@ -63,14 +61,12 @@ def test_the_plan_is_built_by_a_command_that_there_is(capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize("subcommand", ["serve", "worker", "export", "reembed"])
 def test_phoserve_takes_its_arguments(subcommand: str) -> None:
-    load(f"cli.commands.{subcommand}")
-    command = get_command(app)
-    assert isinstance(command, TyperGroup)
+    command = load(subcommand)
     # The export image starts `phoserve`; the others their one subcommand.
     given = list(commands(f"phoserve {subcommand}"))
     assert given
     for _, arguments in given:
-        assert command.commands[subcommand].make_context(subcommand, list(arguments)).params
+        assert command.make_context(subcommand, list(arguments)).params
 
 
 def test_locust_takes_its_flags() -> None:

@@ -1,7 +1,6 @@
 from typer.testing import CliRunner
 
 from api.keys import FixedKeys, Role, parse_keys
-from cli.commands import key as _command  # noqa: F401 - makes it known
 from cli.main import app
 
 
