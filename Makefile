@@ -1,4 +1,4 @@
-# Every task of the project; `make help` lists them.
+# All tasks of the project. `make help` lists them.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -10,37 +10,38 @@ ARGS ?=
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.local ## Make the environment that `make run` needs
+setup: $(VENV)/.local ## Create the environment for `make run`
 
-run: setup ## Start everything on this machine: Triton, API, search, sample documents
+run: setup ## Start the platform on this machine: Triton, API, search, sample documents
 	$(BIN)/phoserve up $(ARGS)
 
-test: $(VENV)/.dev system ## Install what the tests need and run them all
+test: $(VENV)/.dev system ## Install the test dependencies and run all tests
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest $(ARGS)
 
-test-fast: $(VENV)/.dev ## The unit tests only
+test-fast: $(VENV)/.dev ## Run the unit tests
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
-lint: $(VENV)/.dev ## Style, types and the direction of imports
+lint: $(VENV)/.dev ## Check style, types, import rules and prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.support.prose
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## Benchmarks with plots; ARGS are those of `phoserve bench`
+bench: $(VENV)/.dev ## Run benchmarks with plots; ARGS are passed to `phoserve bench`
 	$(BIN)/phoserve bench $(ARGS)
 
-lock: $(VENV)/.dev ## Resolve and lock every dependency anew
+lock: $(VENV)/.dev ## Resolve and lock all dependencies
 	deploy/lock.sh $(BIN)/pip-compile
 
 clean: ## Remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Redis for the ingestion tests, Chromium for the console's; installed where we may, named where we may not.
+# Redis for the ingestion tests, Chromium for the console tests. Without root, the script prints the command to run.
 .PHONY: system
 system:
 	@deploy/system-packages.sh redis-server chromium
@@ -50,7 +51,7 @@ $(VENV)/.local: requirements/local.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@
 
-# torch stands outside the lock: which build is right (CPU, CUDA) depends on the machine.
+# torch is not in the lock: the right build (CPU, CUDA) depends on the machine.
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install --quiet torch==2.13.0
