@@ -1,54 +1,47 @@
-"""From a model folder to a repository that Triton loads: the right models, configurations and weights for a profile."""
+"""From model folders to a repository that Triton loads: models, configurations and weights for a profile."""
 
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
 import numpy as np
-from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
 
 from export.processor import instruction_set
+from export.triton_config import (
+    PROFILES,
+    TEMPLATE_OF,
+    TEMPLATES,
+    Profile,
+    Role,
+    name_of,
+    read_config,
+    render_config,
+    roles_of,
+    warm_up_lengths,
+)
 from phoserve.contract import (
     CONTRACT_FILE,
-    CPU_CROSS_ENCODER,
-    CPU_ENCODER,
-    EMBEDDING,
-    GPU_CROSS_ENCODER,
-    GPU_ENCODER,
     MERGES_FILE,
-    ON_GPU,
     PUBLIC_MODEL,
     RERANKER,
     VOCAB_FILE,
     ModelContract,
+    Task,
+    TritonNames,
     load_contract,
+    triton_names,
 )
 from phoserve.errors import ConfigurationError
 
-Profile = Literal["local", "cpu", "gpu", "tensorrt", "ort-tensorrt"]
+__all__ = ["TEMPLATES", "Profile", "assemble_repository", "best_cpu_precision", "encoders_of", "read_config"]
 
-TEMPLATES: Final = Path(__file__).parent.parent / "model_repository"
-ENCODERS: Final[dict[Profile, tuple[str, ...]]] = {
-    "local": (CPU_ENCODER,),
-    "cpu": (CPU_ENCODER,),
-    "gpu": (GPU_ENCODER, CPU_ENCODER),
-    "tensorrt": (GPU_ENCODER, CPU_ENCODER),
-    "ort-tensorrt": (GPU_ENCODER, CPU_ENCODER),
-}
-CROSS_ENCODERS: Final = {
-    profile: tuple({GPU_ENCODER: GPU_CROSS_ENCODER, CPU_ENCODER: CPU_CROSS_ENCODER}[name] for name in names)
-    for profile, names in ENCODERS.items()
-}
-# The scripts are the same: the contract beside them tells which task it is.
-SCRIPTS: Final = {RERANKER: PUBLIC_MODEL, CPU_CROSS_ENCODER: CPU_ENCODER}
 GPU_WEIGHTS: Final[dict[Profile, str]] = {
     "gpu": "onnx/fp16.onnx",
     "tensorrt": "tensorrt/model.plan",
     "ort-tensorrt": "onnx/plain.onnx",
 }
-THREAD_PARAMETERS: Final = ("threads", "intra_op_thread_count")
+SCRIPT: Final = "model.py"
 VERSION: Final = "1"
 
 
@@ -61,26 +54,23 @@ def assemble_repository(
     version: str = VERSION,
     cpu_precision: str | None = None,
 ) -> None:
-    """Make `target` a model repository of the model in `model_folder` for `tritonserver --model-config-name=PROFILE`.
+    """Make `target` a model repository of the model in `model_folder`; `reranker` is a cross-encoder's folder.
 
-    With `reranker`, the folder of a cross-encoder, its models stand beside.
-
-    The CPU encoder gets what is fastest on this machine's processor, unless `cpu_precision` says otherwise. What was
-    at `target` is replaced in one step. Raises ConfigurationError if the model lacks a file the profile needs.
+    `tritonserver` serves it as it is, or with `--model-config-name=PROFILE`. The CPU encoder gets the precision that is
+    fastest on this machine's processor, unless `cpu_precision` names one. The repository that was at `target` is
+    replaced in one step. Raises ConfigurationError if a model lacks a file that the profile needs.
     """
-    folders = {"embed": model_folder} | ({"rerank": reranker} if reranker else {})
+    folders: dict[Task, Path] = {"embed": model_folder}
+    if reranker:
+        folders["rerank"] = reranker
     for task, folder in folders.items():
         _check_task(folder, task)
     fresh = target.with_name(target.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         for task, folder in folders.items():
-            contract = load_contract(folder)
-            public, encoders = (PUBLIC_MODEL, ENCODERS) if task == "embed" else (RERANKER, CROSS_ENCODERS)
-            _public_model(folder, fresh / public, contract, version)
-            for name in encoders[profile]:
-                weights = _weights(folder, contract, name, profile, cpu_precision)
-                _encoder(weights, fresh / name, contract, profile, version)
+            names = triton_names(PUBLIC_MODEL if task == "embed" else RERANKER)
+            _add_model(folder, fresh, names, profile, version, cpu_precision)
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
     except ConfigurationError:
@@ -91,84 +81,73 @@ def assemble_repository(
         raise ConfigurationError(f"the model repository {target} cannot be written: {error}") from error
 
 
+def encoders_of(names: TritonNames, profile: Profile) -> tuple[str, ...]:
+    """The Triton models of the encoders that serve `names` in `profile`, the preferred one first."""
+    return tuple(name_of(names, role) for role in roles_of(profile)[1:])
+
+
 def best_cpu_precision(contract: ModelContract) -> str:
-    """int8 where the model has it and this processor multiplies bytes fast; it is the one that will serve."""
+    """Return int8 where the model has it and this processor multiplies bytes fast, else fp32."""
     if "int8" in contract.precisions and (instruction_set().favours_int8 or "fp32" not in contract.precisions):
         return "int8"
     return "fp32"
 
 
-def read_config(path: Path) -> Any:
-    """The `ModelConfig` message in a pbtxt file."""
-    return text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
-
-
-def _check_task(folder: Path, task: str) -> None:
+def _check_task(folder: Path, task: Task) -> None:
     found = load_contract(folder).task
     if found != task:
         raise ConfigurationError(f"the model in {folder} is made to {found}, not to {task}: `phoserve export --task`")
 
 
-def _script(model: str) -> Path:
-    return TEMPLATES / SCRIPTS.get(model, model) / VERSION / "model.py"
+def _add_model(
+    model_folder: Path, repository: Path, names: TritonNames, profile: Profile, version: str, cpu_precision: str | None
+) -> None:
+    contract = load_contract(model_folder)
+    for role in roles_of(profile):
+        model = repository / name_of(names, role)
+        folder = model / version
+        folder.mkdir(parents=True)
+        _write_configs(model, contract, names, role, profile)
+        if role == "public_model":
+            _copy_public_model(model_folder, folder)
+        else:
+            weights = _weights(model_folder, contract, role, profile, cpu_precision)
+            _link(weights, folder / f"model{weights.suffix}")
+            if profile == "local":
+                shutil.copyfile(TEMPLATES / role / SCRIPT, folder / SCRIPT)
 
 
-def _public_model(model_folder: Path, model: Path, contract: ModelContract, version: str) -> None:
-    _configurations(model, contract)
-    folder = model / version
-    folder.mkdir()
-    shutil.copy2(_script(model.name), folder)
+def _write_configs(model: Path, contract: ModelContract, names: TritonNames, role: Role, profile: Profile) -> None:
+    """Write a configuration for each profile that uses the model, and that of `profile` as the default one."""
+    (model / "configs").mkdir()
+    for other in PROFILES:
+        if other in TEMPLATE_OF[role]:
+            text = render_config(contract, names, role, other)
+            (model / "configs" / f"{other}.pbtxt").write_text(text, encoding="utf-8")
+    shutil.copyfile(model / "configs" / f"{profile}.pbtxt", model / "config.pbtxt")
+    _write_warm_up_files(model, warm_up_lengths(contract, role))
+
+
+def _write_warm_up_files(model: Path, lengths: tuple[int, ...]) -> None:
+    """Write the LENGTHS of the warm-ups: a packed graph cannot be warmed up with zeros."""
+    for length in lengths:
+        (model / "warmup").mkdir(exist_ok=True)
+        (model / "warmup" / str(length)).write_bytes(np.array([length], np.int32).tobytes())
+
+
+def _copy_public_model(model_folder: Path, folder: Path) -> None:
+    shutil.copyfile(TEMPLATES / "public_model" / SCRIPT, folder / SCRIPT)
     for name in (CONTRACT_FILE, VOCAB_FILE, MERGES_FILE):
-        shutil.copy2(_existing(model_folder / name), folder)
-
-
-def _encoder(weights: Path, model: Path, contract: ModelContract, profile: Profile, version: str) -> None:
-    _configurations(model, contract)
-    folder = model / version
-    folder.mkdir()
-    script = _script(model.name)
-    if profile == "local" and script.is_file():
-        shutil.copy2(script, folder)
-    _link(weights, folder / f"model{weights.suffix}")
+        shutil.copyfile(_existing(model_folder / name), folder / name)
 
 
 def _weights(
-    model_folder: Path, contract: ModelContract, name: str, profile: Profile, cpu_precision: str | None
+    model_folder: Path, contract: ModelContract, role: Role, profile: Profile, cpu_precision: str | None
 ) -> Path:
-    if name in ON_GPU:
+    if role == "gpu_encoder":
         return _existing(model_folder / GPU_WEIGHTS[profile])
     precision = cpu_precision or best_cpu_precision(contract)
     return _existing(model_folder / "onnx" / f"{precision}.onnx")
-
-
-def _configurations(model: Path, contract: ModelContract) -> None:
-    template = TEMPLATES / model.name
-    for source in template.rglob("*.pbtxt"):
-        target = model / source.relative_to(template)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        config = read_config(source)
-        _adapt(config, contract)
-        target.write_text(text_format.MessageToString(config))
-        _warm_up_files(model, config)
-
-
-def _adapt(config: Any, contract: ModelContract) -> None:
-    """The templates are written for PhoBERT's width, and for graphs that may use every core."""
-    for output in config.output:
-        if output.name == EMBEDDING:
-            output.dims[-1] = contract.dim
-    # The static encoder sums with ScatterND; ONNX Runtime's threads race when they add to one row (its issue 18048).
-    if contract.pooling == "sqrt_tf":
-        for name in set(THREAD_PARAMETERS) & set(config.parameters):
-            config.parameters[name].string_value = "1"
-
-
-def _warm_up_files(model: Path, config: Any) -> None:
-    """A packed graph cannot be warmed up with zeros: LENGTHS must add up. Its files are named for their one number."""
-    files = {value.input_data_file for sample in config.model_warmup for value in sample.inputs.values()} - {""}
-    for name in files:
-        (model / "warmup").mkdir(exist_ok=True)
-        (model / "warmup" / name).write_bytes(np.array([int(name)], np.int32).tobytes())
 
 
 def _existing(path: Path) -> Path:
@@ -182,4 +161,4 @@ def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:
-        shutil.copy2(source, target)
+        shutil.copyfile(source, target)

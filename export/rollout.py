@@ -17,8 +17,17 @@ from google.protobuf import text_format
 from tritonclient.utils import InferenceServerException
 
 from export.parity import GATES, cosine, parity_texts, tokenised
-from export.repository import ENCODERS, Profile, assemble_repository, read_config
-from phoserve.contract import CPU_ENCODER, EMBEDDING, INPUT_IDS, LENGTHS, PUBLIC_MODEL, TEXT, load_contract
+from export.repository import Profile, assemble_repository, encoders_of, read_config
+from phoserve.contract import (
+    CPU_ENCODER,
+    EMBEDDING,
+    INPUT_IDS,
+    LENGTHS,
+    PUBLIC_MODEL,
+    TEXT,
+    load_contract,
+    triton_names,
+)
 from phoserve.errors import ConfigurationError
 from phoserve.serving.encoders import Ids, Vectors
 from phoserve.serving.onnx import OnnxEncoder
@@ -48,7 +57,7 @@ class Rollout:
         self._client = client
         self._headers = dict(headers or {})
         self._say = say
-        self._encoders = ENCODERS[profile]
+        self._encoders = encoders_of(triton_names(PUBLIC_MODEL), profile)
         versions = [int(path.name) for path in (repository / PUBLIC_MODEL).iterdir() if path.name.isdigit()]
         self.old = max(versions)
         self.new = self.old + 1

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from export.triton_config import GPU_BATCH_TOKENS
 from phoserve.contract import INPUT_IDS, ModelContract, load_contract
 from phoserve.errors import ConfigurationError, PhoserveError
 from phoserve.serving.scheduler import WINDOW_TEXTS
 
 PLAIN_GRAPH: Final = Path("onnx") / "plain.onnx"
 PLAN: Final = Path("tensorrt") / "model.plan"
-BATCH_TOKENS: Final = 16_384  # what the public model sends at most, see its gpu configuration
 WORKSPACE_BYTES: Final = 4 << 30
 
 Shape = tuple[int, int]
@@ -35,19 +35,20 @@ class ShapeProfile:
     most: Shape
 
 
-def profiles(contract: ModelContract, batch_tokens: int = BATCH_TOKENS) -> list[ShapeProfile]:
-    """One profile a length bucket, shortest first; any width belongs to exactly one of them.
+def profiles(contract: ModelContract, batch_tokens: int = GPU_BATCH_TOKENS) -> list[ShapeProfile]:
+    """Return one profile for each length bucket, shortest first; any width belongs to exactly one of them.
 
-    A batch is as wide as its longest text: rounding short texts up to a bucket would compute a fifth for nothing.
+    A batch is as wide as its longest text: rounding short texts up to a bucket would waste a fifth of the work.
     """
-    shortest = [1, *(length + 1 for length in contract.length_buckets[:-1])]
+    lengths = contract.served_lengths
+    shortest = [1, *(length + 1 for length in lengths[:-1])]
     return [
         ShapeProfile(
             least=(1, least),
             usual=(max(1, batch_tokens // length // 2), length),
             most=(max(1, min(WINDOW_TEXTS, batch_tokens // least)), length),
         )
-        for least, length in zip(shortest, contract.length_buckets, strict=True)
+        for least, length in zip(shortest, lengths, strict=True)
     ]
 
 

@@ -177,7 +177,7 @@ def use_python_backend(encoder: Path, graph: Path, *, profile: str = "gpu") -> N
     config.instance_group[0].count = 1
     config.parameters["threads"].string_value = "0"
     path.write_text(text_format.MessageToString(config))
-    shutil.copy(TEMPLATES / CPU_ENCODER / "1" / "model.py", encoder / "1")
+    shutil.copy(TEMPLATES / "cpu_encoder" / "model.py", encoder / "1")
     (encoder / "1" / "model.onnx").unlink()
     shutil.copy(graph, encoder / "1" / "model.onnx")
 

@@ -7,7 +7,7 @@ read it.
 import hashlib
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -31,7 +31,6 @@ SERVED_BY: Final = "SERVED_BY"
 RERANKER: Final = "phobert_reranker"
 GPU_CROSS_ENCODER: Final = "phobert_cross_encoder"
 CPU_CROSS_ENCODER: Final = "phobert_cross_encoder_cpu"
-ON_GPU: Final = frozenset({GPU_ENCODER, GPU_CROSS_ENCODER})
 QUERY: Final = "QUERY"
 PASSAGE: Final = "PASSAGE"
 SCORE: Final = "SCORE"
@@ -50,6 +49,32 @@ Pooling = Literal["mean", "cls", "pooler", "sqrt_tf", "classifier"]
 Task = Literal["embed", "rerank"]
 Layout = Literal["packed", "padded"]
 Segmenter = Literal["pyvi-0.1.1", "none"]
+
+
+class TritonNames(NamedTuple):
+    """The Triton models that serve one model."""
+
+    public: str
+    """The one that clients call."""
+    gpu_encoder: str
+    cpu_encoder: str
+
+
+# Published before encoders were named for their public model.
+_PUBLISHED_NAMES: Final = {
+    PUBLIC_MODEL: TritonNames(PUBLIC_MODEL, GPU_ENCODER, CPU_ENCODER),
+    RERANKER: TritonNames(RERANKER, GPU_CROSS_ENCODER, CPU_CROSS_ENCODER),
+}
+
+
+def triton_names(public: str) -> TritonNames:
+    """The Triton models of the public model `public`."""
+    return _PUBLISHED_NAMES.get(public) or TritonNames(public, f"{public}_encoder", f"{public}_encoder_cpu")
+
+
+def runs_on_gpu(encoder: str) -> bool:
+    """Whether the Triton model `encoder` is a GPU encoder, by its name."""
+    return not encoder.endswith("_cpu")
 
 
 class InputType(StrEnum):
@@ -87,6 +112,11 @@ class ModelContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     INT32 (texts, longest), filled up with 1. GPU graphs are always padded: TensorRT plans want fixed lengths."""
     precisions: tuple[str, ...] = ("fp32",)
     fusion: Fusion = Fusion()
+
+    @property
+    def served_lengths(self) -> tuple[int, ...]:
+        """The length buckets that the model can take, in tokens, ascending; the last one is `max_tokens`."""
+        return (*sorted({length for length in self.length_buckets if length < self.max_tokens}), self.max_tokens)
 
     @property
     def task(self) -> Task:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from phoserve.concurrency.circuit_breaker import CircuitBreaker
 from phoserve.contract import (
     EMBEDDING,
-    ON_GPU,
     OTHER_MODEL,
     SERVED_BY,
     TEXT,
@@ -25,6 +24,7 @@ from phoserve.contract import (
     TRUNCATED,
     InputType,
     ModelContract,
+    runs_on_gpu,
 )
 from phoserve.errors import ConfigurationError, DeadlineExceeded, InvalidInput, PhoserveError, Unavailable
 from phoserve.serving.batch_policy import BatchPolicy, PackedBatchPolicy, PaddedBatchPolicy
@@ -34,6 +34,8 @@ from phoserve.serving.scheduler import Count, EncoderSlot, Job, Scheduler
 
 # How much longer a passage may wait than a query that came at the same time.
 PASSAGE_PATIENCE_S = 2.0
+# Names in the configurations of version 0.1, by what they are called now.
+RENAMED_PARAMETERS = {"lanes": "max_concurrent_calls"}
 
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -123,7 +125,8 @@ class PublicModelOptions:
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, str]) -> "PublicModelOptions":
         """The options named in the `parameters` of a Triton model configuration; defaults for the rest."""
-        named = {name: parameters[name] for name in cls.__slots__ if name in parameters}
+        given = {RENAMED_PARAMETERS.get(name, name): value for name, value in parameters.items()}
+        named = {name: given[name] for name in cls.__slots__ if name in given}
         try:
             return msgspec.convert(named, cls, strict=False)
         except msgspec.ValidationError as error:
@@ -166,7 +169,7 @@ class PublicModel(ABC, Generic[Row]):
         encoders = [
             ModelEncoder(
                 name,
-                layout="padded" if name in ON_GPU else contract.layout,
+                layout="padded" if runs_on_gpu(name) else contract.layout,
                 infer=infer,
                 timeout_s=options.encoder_timeout_s,
                 output=cls.encoder_output,

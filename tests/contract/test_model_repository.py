@@ -1,34 +1,41 @@
-"""Every configuration in the model repository, parsed with Triton's own protobuf and held against the contract."""
+"""Every Triton configuration, generated for models of several shapes and parsed with Triton's own protobuf."""
 
+import re
 import shutil
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from google.protobuf import text_format
+from hypothesis import given
+from hypothesis import strategies as st
+from tritonclient.grpc import model_config_pb2
 
 from export import repository
 from export.processor import InstructionSet
-from export.repository import (
-    CROSS_ENCODERS,
-    ENCODERS,
-    GPU_WEIGHTS,
+from export.repository import GPU_WEIGHTS, assemble_repository, encoders_of
+from export.tensorrt import profiles
+from export.triton_config import (
+    CPU_WARM_UP_TOKENS,
+    PROFILES,
+    TEMPLATE_OF,
     TEMPLATES,
     Profile,
-    assemble_repository,
+    Role,
+    name_of,
     read_config,
+    render_config,
+    roles_of,
 )
 from phoserve.contract import (
-    CPU_CROSS_ENCODER,
     CPU_ENCODER,
     EMBEDDING,
-    GPU_CROSS_ENCODER,
     GPU_ENCODER,
     INPUT_IDS,
     LENGTHS,
     LOGIT,
-    ON_GPU,
     PASSAGE,
     PUBLIC_MODEL,
     QUERY,
@@ -38,54 +45,37 @@ from phoserve.contract import (
     TEXT,
     TOKENS,
     TRUNCATED,
+    Layout,
     ModelContract,
     Pooling,
     load_contract,
     save_contract,
+    triton_names,
 )
 from phoserve.errors import ConfigurationError
 from phoserve.serving import PublicModelOptions
 
-PROFILES = get_args(Profile)
-CONFIGS = sorted(TEMPLATES.rglob("*.pbtxt"))
 CONTRACT = ModelContract(name="any", dim=96, tokenizer_sha256="a" * 64, weights_sha256="b" * 64)
-DEFAULT_DIM = 768
-
-TENSORS = {
-    PUBLIC_MODEL: (
-        {TEXT: ("TYPE_STRING", [1])},
-        {
-            EMBEDDING: ("TYPE_FP32", [DEFAULT_DIM]),
-            TOKENS: ("TYPE_INT32", [1]),
-            TRUNCATED: ("TYPE_BOOL", [1]),
-            SERVED_BY: ("TYPE_STRING", [1]),
-        },
-    ),
-    GPU_ENCODER: ({INPUT_IDS: ("TYPE_INT32", [-1, -1])}, {EMBEDDING: ("TYPE_FP32", [-1, DEFAULT_DIM])}),
-    CPU_ENCODER: (
-        {INPUT_IDS: ("TYPE_INT32", [-1]), LENGTHS: ("TYPE_INT32", [-1])},
-        {EMBEDDING: ("TYPE_FP32", [-1, DEFAULT_DIM])},
-    ),
-    RERANKER: (
-        {QUERY: ("TYPE_STRING", [1]), PASSAGE: ("TYPE_STRING", [1])},
-        {
-            SCORE: ("TYPE_FP32", [1]),
-            TOKENS: ("TYPE_INT32", [1]),
-            TRUNCATED: ("TYPE_BOOL", [1]),
-            SERVED_BY: ("TYPE_STRING", [1]),
-        },
-    ),
-    GPU_CROSS_ENCODER: ({INPUT_IDS: ("TYPE_INT32", [-1, -1])}, {LOGIT: ("TYPE_FP32", [-1, 1])}),
-    CPU_CROSS_ENCODER: (
-        {INPUT_IDS: ("TYPE_INT32", [-1]), LENGTHS: ("TYPE_INT32", [-1])},
-        {LOGIT: ("TYPE_FP32", [-1, 1])},
-    ),
+PHOBERT = msgspec.structs.replace(CONTRACT, dim=768)
+CONTRACTS = {
+    "phobert": PHOBERT,
+    "padded": msgspec.structs.replace(PHOBERT, layout="padded"),
+    "128 tokens": msgspec.structs.replace(PHOBERT, max_tokens=128),
+    "8192 tokens": msgspec.structs.replace(PHOBERT, max_tokens=8192, length_buckets=(16, 512, 2048, 8192)),
+    "bundled": load_contract(Path("export/bundled")),
+    "reranker": msgspec.structs.replace(CONTRACT, pooling="classifier", dim=1),
 }
-FRONTS = {PUBLIC_MODEL: ENCODERS, RERANKER: CROSS_ENCODERS}
+NAMES = [triton_names(PUBLIC_MODEL), triton_names(RERANKER), triton_names("any_other")]
+MODELS: list[tuple[Role, Profile]] = [(role, profile) for profile in PROFILES for role in roles_of(profile)]
+STRING, INT, FLOAT = "TYPE_STRING", "TYPE_INT32", "TYPE_FP32"
+STATUS = {TOKENS: (INT, [1]), TRUNCATED: ("TYPE_BOOL", [1]), SERVED_BY: (STRING, [1])}
+
+each_contract = pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
+each_model = pytest.mark.parametrize(("role", "profile"), MODELS, ids="-".join)
 
 
-def model_of(path: Path) -> str:
-    return path.relative_to(TEMPLATES).parts[0]
+def config_of(contract: ModelContract, role: Role, profile: Profile, names: Any = NAMES[0]) -> Any:
+    return text_format.Parse(render_config(contract, names, role, profile), model_config_pb2.ModelConfig())
 
 
 def tensors(items: Any) -> dict[str, tuple[str, list[int]]]:
@@ -93,59 +83,115 @@ def tensors(items: Any) -> dict[str, tuple[str, list[int]]]:
     return {item.name: (names[item.data_type].name, list(item.dims)) for item in items}
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(TEMPLATES)))
-def test_tensors_are_those_of_the_contract(path: Path) -> None:
-    config = read_config(path)
-    assert (tensors(config.input), tensors(config.output)) == TENSORS[model_of(path)]
+@each_contract
+@each_model
+def test_tensors_are_those_of_the_contract(contract: ModelContract, role: Role, profile: Profile) -> None:
+    config = config_of(contract, role, profile)
+    rerank = contract.task == "rerank"
+    result = {LOGIT: (FLOAT, [-1, 1])} if rerank else {EMBEDDING: (FLOAT, [-1, contract.dim])}
+    packed = {INPUT_IDS: (INT, [-1]), LENGTHS: (INT, [-1])}
+    padded = {INPUT_IDS: (INT, [-1, -1])}
+    expected = {
+        "public_model": (
+            {QUERY: (STRING, [1]), PASSAGE: (STRING, [1])} if rerank else {TEXT: (STRING, [1])},
+            ({SCORE: (FLOAT, [1])} if rerank else {EMBEDDING: (FLOAT, [contract.dim])}) | STATUS,
+        ),
+        "gpu_encoder": (padded, result),
+        "cpu_encoder": (packed if contract.layout == "packed" else padded, result),
+    }
+    assert (tensors(config.input), tensors(config.output)) == expected[role]
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(TEMPLATES)))
-def test_nothing_switches_off_the_prefetching_of_the_batcher(path: Path) -> None:
-    batching = read_config(path).dynamic_batching
+@each_model
+def test_no_field_switches_off_the_prefetching_of_the_batcher(role: Role, profile: Profile) -> None:
+    batching = config_of(PHOBERT, role, profile).dynamic_batching
     assert batching.priority_levels == 0
     assert batching.default_queue_policy.ByteSize() == 0
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(TEMPLATES)))
-def test_no_field_is_newer_than_the_server(path: Path) -> None:
-    assert not read_config(path).HasField("model_metrics")  # the client's schema has it, Triton 24.10's has not
+@each_model
+def test_no_field_is_newer_than_the_server(role: Role, profile: Profile) -> None:
+    assert not config_of(PHOBERT, role, profile).HasField("model_metrics")  # not in the schema of Triton 24.10
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(TEMPLATES)))
-def test_instances_are_counted_and_placed(path: Path) -> None:
-    (group,) = read_config(path).instance_group
+@each_model
+def test_instances_are_counted_and_placed(role: Role, profile: Profile) -> None:
+    (group,) = config_of(PHOBERT, role, profile).instance_group
     assert group.count >= 1
-    assert group.kind == (group.KIND_GPU if model_of(path) in ON_GPU else group.KIND_CPU)
+    assert group.kind == (group.KIND_GPU if role == "gpu_encoder" else group.KIND_CPU)
 
 
+@pytest.mark.parametrize("names", NAMES, ids=lambda names: names.public)
 @pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("public", FRONTS)
-def test_every_profile_configures_every_model_it_needs(public: str, profile: Profile) -> None:
-    front = read_config(TEMPLATES / public / "configs" / f"{profile}.pbtxt")
-    options = PublicModelOptions.from_parameters({key: value.string_value for key, value in front.parameters.items()})
-    assert tuple(options.encoders.split(",")) == FRONTS[public][profile]
-    assert set(front.parameters) <= set(PublicModelOptions.__slots__)
-    for name in FRONTS[public][profile]:
-        config = read_config(TEMPLATES / name / "configs" / f"{profile}.pbtxt")
-        assert config.backend == "python" or profile != "local"
+def test_the_public_model_asks_the_encoders_of_its_profile(names: Any, profile: Profile) -> None:
+    config = config_of(PHOBERT, "public_model", profile, names)
+    options = PublicModelOptions.from_parameters({key: value.string_value for key, value in config.parameters.items()})
+    assert tuple(options.encoders.split(",")) == encoders_of(names, profile)
+    assert set(config.parameters) <= set(PublicModelOptions.__slots__)
+    assert config.name == names.public
+    if profile == "local":  # the server from PyPI has no other backend
+        assert config_of(PHOBERT, "cpu_encoder", profile, names).backend == "python"
 
 
-@pytest.mark.parametrize("name", TENSORS)
-def test_the_default_is_the_gpu_profile(name: str) -> None:
-    folder = TEMPLATES / name
-    assert read_config(folder / "config.pbtxt") == read_config(folder / "configs" / "gpu.pbtxt")
+def test_published_names_do_not_change() -> None:
+    assert encoders_of(triton_names(PUBLIC_MODEL), "gpu") == ("phobert_encoder", "phobert_encoder_cpu")
+    assert encoders_of(triton_names(RERANKER), "gpu") == ("phobert_cross_encoder", "phobert_cross_encoder_cpu")
+    assert encoders_of(triton_names("other"), "gpu") == ("other_encoder", "other_encoder_cpu")
 
 
-@pytest.mark.parametrize("path", [path for path in CONFIGS if model_of(path) not in FRONTS], ids=str)
-def test_encoders_are_warmed_up_once_a_length_bucket(path: Path) -> None:
-    shapes = [sample.inputs[INPUT_IDS].dims[-1] for sample in read_config(path).model_warmup]
-    assert tuple(shapes) == CONTRACT.length_buckets
+def test_parameters_of_version_0_1_are_read() -> None:
+    assert PublicModelOptions.from_parameters({"lanes": "3"}).max_concurrent_calls == 3
 
 
-@pytest.mark.parametrize("encoder", sorted(ON_GPU))
-def test_a_plan_has_one_optimisation_profile_a_bucket(encoder: str) -> None:
-    config = read_config(TEMPLATES / encoder / "configs" / "tensorrt.pbtxt")
-    assert list(config.instance_group[0].profile) == [str(index) for index in range(len(CONTRACT.length_buckets))]
+def warm_ups(config: Any) -> list[int]:
+    return [sample.inputs[INPUT_IDS].dims[-1] for sample in config.model_warmup]
+
+
+@given(
+    max_tokens=st.integers(8, 32_768),
+    buckets=st.sets(st.integers(1, 32_768), max_size=8),
+    layout=st.sampled_from(["packed", "padded"]),
+)
+def test_warm_ups_and_plans_fit_any_model(max_tokens: int, buckets: set[int], layout: Layout) -> None:
+    contract = msgspec.structs.replace(
+        PHOBERT, max_tokens=max_tokens, length_buckets=tuple(sorted(buckets)), layout=layout
+    )
+    for role, profile in MODELS:
+        config = config_of(contract, role, profile)
+        lengths = warm_ups(config)
+        assert lengths == sorted(set(lengths))
+        if role == "gpu_encoder":
+            assert lengths[-1] == max_tokens
+        assert max(lengths, default=0) <= (CPU_WARM_UP_TOKENS if role == "cpu_encoder" else max_tokens)
+    plan = profiles(contract)
+    group = config_of(contract, "gpu_encoder", "tensorrt").instance_group[0]
+    assert list(group.profile) == [str(index) for index in range(len(plan))]
+    assert [shape.least[1] for shape in plan] == [1, *(shape.most[1] + 1 for shape in plan[:-1])]
+    assert plan[-1].most[1] == max_tokens
+
+
+@pytest.mark.parametrize(("max_tokens", "expected"), [(128, [16, 32, 64, 128]), (130, [16, 32, 64, 128, 130])])
+def test_a_shorter_model_is_warmed_up_within_its_positions(max_tokens: int, expected: list[int]) -> None:
+    contract = msgspec.structs.replace(PHOBERT, max_tokens=max_tokens)
+    for role, profile in MODELS:
+        assert warm_ups(config_of(contract, role, profile)) == ([] if role == "public_model" else expected)
+    accelerator = config_of(contract, "gpu_encoder", "ort-tensorrt").optimization.execution_accelerators
+    shapes = dict(accelerator.gpu_execution_accelerator[0].parameters)
+    assert shapes["trt_profile_max_shapes"].endswith(f"x{max_tokens}")
+
+
+def test_every_template_is_used_and_described() -> None:
+    used = {f"{role}/{template}.pbtxt" for role, templates in TEMPLATE_OF.items() for template in templates.values()}
+    assert {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.pbtxt")} == used
+    text = (TEMPLATES / "README.md").read_text(encoding="utf-8")
+    assert [path for path in used if path.removesuffix(".pbtxt").split("/")[1] not in text] == []
+
+
+@pytest.mark.parametrize(("role", "profile"), [("public_model", "gpu"), ("cpu_encoder", "cpu")])
+def test_the_examples_in_the_readme_are_what_is_generated(role: Role, profile: Profile) -> None:
+    text = (TEMPLATES / "README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```protobuf\n(.*?)```", text, re.DOTALL)
+    assert render_config(PHOBERT, NAMES[0], role, profile) in examples
 
 
 def test_a_field_that_triton_does_not_know_is_an_error(tmp_path: Path) -> None:
@@ -164,17 +210,30 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
+def models_of(names: Any, profile: Profile) -> set[str]:
+    return {name_of(names, role) for role in roles_of(profile)}
+
+
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_repository_has_the_models_width_and_weights(model: Path, tmp_path: Path, profile: Profile) -> None:
+def test_a_repository_has_the_models_configurations_and_weights(model: Path, tmp_path: Path, profile: Profile) -> None:
     target = tmp_path / "repository"
     assemble_repository(model, target, profile=profile)
-    assert {folder.name for folder in target.iterdir()} == {PUBLIC_MODEL, *ENCODERS[profile]}
-    for name in (PUBLIC_MODEL, *ENCODERS[profile]):
-        config = read_config(target / name / "configs" / f"{profile}.pbtxt")
-        assert next(item.dims[-1] for item in config.output if item.name == EMBEDDING) == CONTRACT.dim
+    assert {folder.name for folder in target.iterdir()} == models_of(NAMES[0], profile)
+    for role in roles_of(profile):
+        folder = target / name_of(NAMES[0], role)
+        assert {path.stem for path in (folder / "configs").iterdir()} == set(TEMPLATE_OF[role])
+        for path in (folder / "configs").iterdir():
+            assert read_config(path).name == folder.name
+        assert (folder / "config.pbtxt").read_bytes() == (folder / "configs" / f"{profile}.pbtxt").read_bytes()
+        samples = read_config(folder / "config.pbtxt").model_warmup
+        files = {item.input_data_file for sample in samples for item in sample.inputs.values()} - {""}
+        for name in files:
+            assert np.frombuffer((folder / "warmup" / name).read_bytes(), np.int32).tolist() == [int(name)]
     assert (target / CPU_ENCODER / "1" / "model.onnx").read_text() == "onnx/fp32.onnx"
     assert (target / CPU_ENCODER / "1" / "model.py").exists() == (profile == "local")
-    assert (target / CPU_ENCODER / "warmup" / "16").read_bytes() == b"\x10\0\0\0"
+    if profile in GPU_WEIGHTS:
+        weights = GPU_WEIGHTS[profile]
+        assert (target / GPU_ENCODER / "1" / f"model{Path(weights).suffix}").read_text() == weights
 
 
 def test_assembling_again_replaces_what_was_there(model: Path, tmp_path: Path) -> None:
@@ -184,7 +243,7 @@ def test_assembling_again_replaces_what_was_there(model: Path, tmp_path: Path) -
     assert {folder.name for folder in target.iterdir()} == {PUBLIC_MODEL, CPU_ENCODER}
 
 
-def test_a_model_without_the_weights_a_profile_needs_is_told(model: Path, tmp_path: Path) -> None:
+def test_a_model_without_the_weights_a_profile_needs_is_an_error(model: Path, tmp_path: Path) -> None:
     (model / "onnx" / "fp16.onnx").unlink()
     with pytest.raises(ConfigurationError, match=r"fp16\.onnx"):
         assemble_repository(model, tmp_path / "repository", profile="gpu")
@@ -193,22 +252,22 @@ def test_a_model_without_the_weights_a_profile_needs_is_told(model: Path, tmp_pa
 
 def as_reranker(model: Path, target: Path) -> Path:
     shutil.copytree(model, target)
-    save_contract(msgspec.structs.replace(CONTRACT, pooling="classifier", dim=1), target)
+    save_contract(CONTRACTS["reranker"], target)
     return target
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_reranker_stands_beside_the_encoder(model: Path, tmp_path: Path, profile: Profile) -> None:
+def test_a_reranker_is_served_next_to_the_encoder(model: Path, tmp_path: Path, profile: Profile) -> None:
     target = tmp_path / "repository"
     assemble_repository(model, target, profile=profile, reranker=as_reranker(model, tmp_path / "reranker"))
-    models = {PUBLIC_MODEL, RERANKER, *ENCODERS[profile], *CROSS_ENCODERS[profile]}
-    assert {folder.name for folder in target.iterdir()} == models
+    names = triton_names(RERANKER)
+    assert {folder.name for folder in target.iterdir()} == models_of(NAMES[0], profile) | models_of(names, profile)
     assert (target / RERANKER / "1" / "model.py").is_file()
-    assert (target / CPU_CROSS_ENCODER / "1" / "model.py").exists() == (profile == "local")
+    assert (target / names.cpu_encoder / "1" / "model.py").exists() == (profile == "local")
     assert '"classifier"' in (target / RERANKER / "1" / "contract.json").read_text()
 
 
-def test_a_model_in_the_others_place_is_told(model: Path, tmp_path: Path) -> None:
+def test_a_model_of_the_other_task_is_an_error(model: Path, tmp_path: Path) -> None:
     reranker = as_reranker(model, tmp_path / "reranker")
     with pytest.raises(ConfigurationError, match="made to rerank, not to embed"):
         assemble_repository(reranker, tmp_path / "repository", profile="local")
@@ -235,9 +294,7 @@ def test_the_cpu_encoder_gets_what_suits_the_processor(
 @pytest.mark.parametrize(("profile", "parameter"), [("local", "threads"), ("cpu", "intra_op_thread_count")])
 @pytest.mark.parametrize(("pooling", "threads"), [("sqrt_tf", "1"), ("mean", "0")])
 def test_the_static_encoder_runs_on_one_thread(
-    model: Path, tmp_path: Path, profile: Profile, parameter: str, pooling: Pooling, threads: str
+    profile: Profile, parameter: str, pooling: Pooling, threads: str
 ) -> None:
-    save_contract(msgspec.structs.replace(load_contract(model), pooling=pooling), model)
-    assemble_repository(model, tmp_path / "repository", profile=profile)
-    config = read_config(tmp_path / "repository" / CPU_ENCODER / "configs" / f"{profile}.pbtxt")
+    config = config_of(msgspec.structs.replace(CONTRACT, pooling=pooling), "cpu_encoder", profile)
     assert config.parameters[parameter].string_value == threads

@@ -72,7 +72,7 @@ def assemble(model: Path, target: Path, *, stand_in: bool) -> None:
     assemble_repository(model, target, profile="gpu", cpu_precision="fp32")
     cpu = target / CPU_ENCODER
     shutil.copy(cpu / "configs" / "local.pbtxt", cpu / "configs" / "gpu.pbtxt")
-    script = TEMPLATES / CPU_ENCODER / "1" / "model.py"
+    script = TEMPLATES / "cpu_encoder" / "model.py"
     shutil.copy(script, cpu / "1")
     if stand_in:
         gpu = target / GPU_ENCODER

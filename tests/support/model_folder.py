@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from export.packed import EncoderShape, write_packed_graph
+from export.packed import POSITION_OFFSET, EncoderShape, write_packed_graph
 from phoserve.contract import MERGES_FILE, VOCAB_FILE, ModelContract, save_contract, sha256_of
 
 SHARED_TOKENIZER = Path(__file__).parents[3] / "shared" / "phobert"
@@ -37,9 +37,12 @@ def write_tiny_tokenizer(folder: Path) -> None:
 
 
 def write_model_folder(
-    folder: Path, *, real_tokenizer: bool = False, name: str = "tiny", seed: int = 0
+    folder: Path, *, real_tokenizer: bool = False, name: str = "tiny", seed: int = 0, max_tokens: int = 256
 ) -> ModelContract:
-    """Write a complete model folder; with `real_tokenizer` it has PhoBERT's own vocabulary, from `../shared`."""
+    """Write a complete model folder; with `real_tokenizer` it has PhoBERT's own vocabulary, from `../shared`.
+
+    The graph has no more positions than `max_tokens`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if real_tokenizer:
         for file in (VOCAB_FILE, MERGES_FILE):
@@ -48,10 +51,14 @@ def write_model_folder(
         write_tiny_tokenizer(folder)
     words = len((folder / VOCAB_FILE).read_text(encoding="utf-8").splitlines()) + SPECIALS + 1
     (folder / "onnx").mkdir(exist_ok=True)
-    write_packed_graph(folder / "onnx" / "fp32.onnx", TINY_SHAPE, random_weights(TINY_SHAPE, words, seed=seed))
+    weights = random_weights(TINY_SHAPE, words, seed=seed)
+    positions = "embeddings.position_embeddings.weight"
+    weights[positions] = weights[positions][: max_tokens + POSITION_OFFSET]
+    write_packed_graph(folder / "onnx" / "fp32.onnx", TINY_SHAPE, weights)
     contract = ModelContract(
         name=name,
         dim=TINY_SHAPE.dim,
+        max_tokens=max_tokens,
         tokenizer_sha256=sha256_of(folder / VOCAB_FILE, folder / MERGES_FILE),
         weights_sha256=sha256_of(folder / "onnx" / "fp32.onnx"),
     )

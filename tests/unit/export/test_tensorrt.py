@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from export.tensorrt import BATCH_TOKENS, build_plan, main, profiles, trtexec_command
+from export.tensorrt import build_plan, main, profiles, trtexec_command
+from export.triton_config import GPU_BATCH_TOKENS
 from phoserve.contract import ModelContract, save_contract
 from phoserve.errors import ConfigurationError
 from phoserve.serving.scheduler import WINDOW_TEXTS
@@ -17,7 +18,7 @@ def test_every_bucket_has_a_profile_that_holds_a_full_batch() -> None:
     for profile in found:
         assert profile.least == (1, shortest)
         assert profile.usual[1] == profile.most[1]
-        assert profile.most[0] == min(WINDOW_TEXTS, BATCH_TOKENS // shortest)
+        assert profile.most[0] == min(WINDOW_TEXTS, GPU_BATCH_TOKENS // shortest)
         assert profile.usual[0] <= profile.most[0]
         shortest = profile.most[1] + 1
 
