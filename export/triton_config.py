@@ -68,7 +68,7 @@ def render_config(contract: ModelContract, names: TritonNames, role: Role, profi
         gpu_batch_tokens=GPU_BATCH_TOKENS,
         usual_shape=_usual_shape(contract),
         largest_shape=f"{max(1, GPU_BATCH_TOKENS // contract.served_lengths[0])}x{contract.max_tokens}",
-        # The static encoder sums with ScatterND; ONNX Runtime's threads race when they add to one row (its issue 18048).
+        # The static encoder sums with ScatterND; ONNX Runtime's threads race in it (issue 18048).
         threads=1 if contract.pooling == "sqrt_tf" else 0,
     )
 
