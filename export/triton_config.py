@@ -33,9 +33,9 @@ PROFILES: Final[tuple[Profile, ...]] = get_args(Profile)
 GPU_PROFILES: Final[tuple[Profile, ...]] = ("gpu", "tensorrt", "ort-tensorrt")
 TEMPLATES: Final = Path(__file__).parent.parent / "model_repository"
 TEMPLATE_OF: Final[dict[Role, dict[Profile, str]]] = {
-    "public_model": {"local": "local", "cpu": "cpu"} | dict.fromkeys(GPU_PROFILES, "gpu"),
+    "public_model": {"local": "local", "cpu": "cpu", **dict.fromkeys(GPU_PROFILES, "gpu")},
     "gpu_encoder": {profile: profile for profile in GPU_PROFILES},
-    "cpu_encoder": {"local": "local"} | dict.fromkeys(("cpu", *GPU_PROFILES), "cpu"),
+    "cpu_encoder": {"local": "local", "cpu": "cpu", **dict.fromkeys(GPU_PROFILES, "cpu")},
 }
 """Which template configures a role in a profile; no entry where the profile does not use the role."""
 
