@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from api.keys import AnonymousAccess, FixedKeys, KeyFile, KeyRing, parse_keys
 from api.rates import MemoryRates, NoLimit, RateLimiter, RedisRates
 from api.services import Services, make_services
-from phoserve.adapters.openai_chat import OpenAIChat
+from phoserve.adapters.openai_chat import ChatSettings, OpenAIChat
 from phoserve.adapters.triton.reranker import TritonReranker
 from phoserve.answers.ports import ChatModel
 from phoserve.answers.prompt import INSTRUCTIONS, NOT_FOUND, Prompt
@@ -46,6 +46,8 @@ async def open_services(
             chat=chat,
             prompt=Prompt(answers.instructions or INSTRUCTIONS, answers.not_found or NOT_FOUND),
             min_evidence=answers.min_evidence,
+            falls_back=answers.fallback,
+            keep_images=answers.keep_images,
             reranker=reranker,
             keys=load_key_ring(settings.keys),
             rates=rates,
@@ -86,10 +88,16 @@ def open_chat(settings: LlmSettings) -> ChatModel | None:
     if not settings.url:
         return None
     return OpenAIChat(
-        settings.url,
-        settings.model,
-        api_key=settings.api_key.get_secret_value(),
-        max_tokens=settings.max_tokens,
-        temperature=settings.temperature,
-        idle_timeout_s=settings.idle_timeout_s,
+        ChatSettings(
+            url=settings.url,
+            model=settings.model,
+            api_key=settings.api_key.get_secret_value(),
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            context_tokens=settings.context_tokens,
+            first_token_timeout_s=settings.first_token_timeout_s,
+            idle_timeout_s=settings.idle_timeout_s,
+            max_retries=settings.max_retries,
+            extra_body=settings.extra_body,
+        )
     )

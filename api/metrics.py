@@ -57,6 +57,12 @@ class Metrics:
         self.dropped_citations = Counter(
             "phoserve_dropped_citations", "Citation markers that named no passage.", registry=self.registry
         )
+        self.answers = Counter(
+            "phoserve_answers",
+            "Answers given, by mode, whether something was found, and whether the LLM had failed.",
+            ("mode", "found", "fallback"),
+            registry=self.registry,
+        )
         self._in_use = Gauge("phoserve_gate_in_use", "Units held at a gate.", ("gate",), registry=self.registry)
         self._refused = Gauge(
             "phoserve_gate_refused", "Requests a gate has answered 429 so far.", ("gate",), registry=self.registry

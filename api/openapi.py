@@ -7,12 +7,12 @@ from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from api.problems import OPENAI_PATHS, OpenAIError, Problem
-from api.schemas.answers import CitationView, DeltaEvent, DoneEvent, RetrievalEvent
+from api.schemas.answers import CitationView, DeltaEvent, DoneEvent, RestartEvent, RetrievalEvent
 from api.schemas.documents import DocumentsRequest
 
 REF: Final = "#/components/schemas/{name}"
 PROBLEMS: Final = {
-    "400": "The request line, a header or the form cannot be read.",
+    "400": "The request line, a header or the form cannot be read, or a parameter is not supported.",
     "401": "No valid key.",
     "403": "The key's role is not enough.",
     "404": "It does not exist, or the key may not know that it does.",
@@ -28,7 +28,9 @@ PROBLEMS: Final = {
 OPEN_PATHS: Final = ("/health/",)
 DOCUMENTS_PATH: Final = "/v1/collections/{collection}/documents"
 STREAMS: Final = {
-    "/v1/collections/{collection}/answers": "Events `retrieval`, `delta`, `citation`, `done`, `error`.",
+    "/v1/collections/{collection}/answers": (
+        "Events `retrieval`, `delta`, `citation`, `reasoning`, `restart`, `done`, `error`."
+    ),
     "/v1/chat/completions": "Chunks in OpenAI's shape, then [DONE].",
     "/v1/collections/{collection}/events": "Events `document` and `end`.",
 }
@@ -38,6 +40,7 @@ EXTRA_TYPES: Final = [
     DocumentsRequest,
     RetrievalEvent,
     DeltaEvent,
+    RestartEvent,
     DoneEvent,
     CitationView,
 ]

@@ -10,6 +10,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from phoserve.answers.ports import LlmOverloaded, LlmTimeout, LlmUnavailable
 from phoserve.errors import (
     ConfigurationError,
     Conflict,
@@ -20,10 +21,12 @@ from phoserve.errors import (
     PhoserveError,
     TooLarge,
     Unavailable,
+    UnsupportedParameter,
 )
 
 STATUS: Final[Mapping[type[PhoserveError], HTTPStatus]] = {
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnsupportedParameter: HTTPStatus.BAD_REQUEST,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
@@ -109,7 +112,7 @@ def problem_of(error: Exception, *, request_id: str | None = None) -> Problem:
         title=status.phrase,
         status=int(status),
         detail=detail[:MAX_ECHOED_CHARACTERS],
-        code=_code(status),
+        code=_code(error, status),
         errors=errors,
         request_id=request_id,
     )
@@ -151,5 +154,9 @@ def _validation_fields(error: ValidationException) -> tuple[FieldProblem, ...]:
     return found or (FieldProblem("", error.detail),)
 
 
-def _code(status: HTTPStatus) -> str:
+def _code(error: Exception, status: HTTPStatus) -> str:
+    if isinstance(error, UnsupportedParameter):
+        return "unsupported_parameter"
+    if isinstance(error, LlmUnavailable | LlmOverloaded | LlmTimeout):
+        return error.code
     return CODES.get(status, status.name.lower())

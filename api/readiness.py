@@ -1,19 +1,20 @@
 """Readiness: a canary text comes back as a vector and the stores answer.
 
-The queue is reported but not required: without it requests are served and documents are accepted, to be found by
-`reconcile`. Otherwise every API process would become unready at once, and search with it, because a wake-up call is
-missing.
+The queue and the LLM are reported but not required. Without the queue requests are served and documents are accepted,
+to be found by `reconcile`; without the LLM answers are extractive. Otherwise every API process would become unready at
+once, and search with it.
 """
 
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from phoserve.answers.ports import ChatModel
 from phoserve.composition import Stores
 from phoserve.errors import ContractMismatch, PhoserveError, Unavailable
 
@@ -21,6 +22,8 @@ CANARY: Final = "Xin chào, đây là câu kiểm tra."
 CHECK_TIMEOUT_S: Final = 5.0
 # Probes of many load balancers must not become a load of their own.
 KEEP_S: Final = 2.0
+KEEP_LLM_S: Final = 20.0
+"""Asking a provider for its models costs a request elsewhere."""
 NEEDED: Final = ("embedder", "index", "registry")
 UNIT_LENGTH_TOLERANCE: Final = 1e-2
 
@@ -37,6 +40,7 @@ class Readiness(Struct, frozen=True):
     """Whether requests can be served, and which model serves them."""
 
     ready: bool
+    status: Annotated[str, Meta(description="`ok`; `degraded` without the queue or the LLM; `down` if not ready.")]
     model: str
     fingerprint: str
     dependencies: dict[str, DependencyHealth]
@@ -47,9 +51,12 @@ class ReadinessProbe:
     """Checks all dependencies concurrently, at most every `KEEP_S` seconds."""
 
     stores: Stores
+    chat: ChatModel | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _latest: Readiness | None = None
     _fresh_until: float = -math.inf
+    _llm: DependencyHealth | None = None
+    _llm_fresh_until: float = -math.inf
 
     async def check(self) -> Readiness:
         """Return the latest result, at most `KEEP_S` seconds old."""
@@ -64,13 +71,26 @@ class ReadinessProbe:
         checks = self._checks()
         found = await asyncio.gather(*(_timed(check) for check in checks.values()))
         dependencies = dict(zip(checks, found, strict=True))
+        if self.chat is not None:
+            dependencies["llm"] = await self._check_llm(self.chat)
+        ready = all(dependencies[name].ok for name in NEEDED)
+        is_whole = all(each.ok for each in dependencies.values())
         contract = self.stores.embedders.interactive.contract
         return Readiness(
-            ready=all(dependencies[name].ok for name in NEEDED),
+            ready=ready,
+            status=("ok" if is_whole else "degraded") if ready else "down",
             model=contract.name,
             fingerprint=contract.fingerprint,
             dependencies=dependencies,
         )
+
+    async def _check_llm(self, chat: ChatModel) -> DependencyHealth:
+        """Return the LLM's health, checked at most every `KEEP_LLM_S` seconds while it is well."""
+        clock = asyncio.get_running_loop().time
+        if self._llm is None or clock() >= self._llm_fresh_until:
+            self._llm = await _timed(chat.check)
+            self._llm_fresh_until = clock() + (KEEP_LLM_S if self._llm.ok else KEEP_S)
+        return self._llm
 
     def _checks(self) -> dict[str, Callable[[], Awaitable[str]]]:
         return {"embedder": self._embedder, "index": self._index, "registry": self._registry, "queue": self._queue}

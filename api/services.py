@@ -54,6 +54,8 @@ def make_services(
     chat: ChatModel | None = None,
     prompt: Prompt | None = None,
     min_evidence: float = 0.0,
+    falls_back: bool = True,
+    keep_images: bool = False,
     reranker: Reranker | None = None,
     keys: KeyRing | None = None,
     rates: RateLimiter | None = None,
@@ -63,8 +65,9 @@ def make_services(
 ) -> Services:
     """Build the use cases over `stores`. Nothing is opened here, so nothing has to be closed.
 
-    Without `chat`, answers are extractive and need `min_evidence` (`AnswerSettings.min_evidence`). `registries` hold
-    more metrics for /metrics, such as those of ingestion in the same process.
+    Without `chat`, answers are extractive and need `min_evidence` (`AnswerSettings.min_evidence`); with `falls_back`
+    they also replace those of a failed LLM. `keep_images` leaves images in the LLM's text. `registries` hold more
+    metrics for /metrics, such as those of ingestion in the same process.
     """
     limits = limits or LimitSettings()
     embedder = stores.embedders.interactive
@@ -76,7 +79,14 @@ def make_services(
         library=Library(*documents),
         intake=Intake(*documents, limits=intake_limits),
         retriever=retriever,
-        answerer=Answerer(retriever, chat, prompt or Prompt(), min_evidence=min_evidence),
+        answerer=Answerer(
+            retriever,
+            chat,
+            prompt or Prompt(),
+            min_evidence=min_evidence,
+            falls_back=falls_back,
+            keep_images=keep_images,
+        ),
         reranker=reranker,
         keys=keys or AnonymousAccess(),
         rates=rates or NoLimit(),
@@ -85,5 +95,5 @@ def make_services(
         concurrent_requests=ConcurrentRequests(limits.requests_at_once),
         event_streams=EventStreams(),
         metrics=Metrics(gates, embedder, registries),
-        readiness=ReadinessProbe(stores),
+        readiness=ReadinessProbe(stores, chat),
     )

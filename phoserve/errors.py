@@ -28,6 +28,10 @@ class TooLarge(InvalidInput):
     """The input is over a limit; the message names the limit."""
 
 
+class UnsupportedParameter(InvalidInput):
+    """A parameter that this server, or the LLM behind it, does not support."""
+
+
 class NotFound(PhoserveError):
     """The named thing does not exist, or the caller may not know that it does."""
 

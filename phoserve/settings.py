@@ -5,7 +5,7 @@ Only composition roots read them; everything else is handed what it needs.
 
 import os
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -95,6 +95,8 @@ class LimitSettings(Group):
     max_documents: int = 1000
     """JSON documents in one request."""
     max_query_characters: int = 4000
+    max_conversation_characters: int = 64_000
+    """Of the turns before a question, together."""
     max_top_k: int = 100
     max_candidates: int = 1000
     """Passages one search may page through."""
@@ -129,14 +131,24 @@ class KeySettings(Group):
 
 
 class LlmSettings(Group):
-    """The OpenAI-compatible server that writes answers; without a URL, answers are extractive."""
+    """The OpenAI-compatible server that writes answers; without a URL, answers are extractive (docs/llm.md)."""
 
     url: str | None = None
+    """Such as http://127.0.0.1:11434/v1."""
     model: str = "default"
     api_key: SecretStr = SecretStr("")
     max_tokens: int = 1024
+    """Of a reply, unless the request sets it."""
     temperature: float = 0.1
+    context_tokens: int = 8192
+    """Tokens the model reads and writes at most, together: passages that do not fit are cut between units."""
+    first_token_timeout_s: float = 60.0
     idle_timeout_s: float = 30.0
+    """Between two pieces of a reply."""
+    max_retries: int = 2
+    """After a refused connection, 408, 409, 429 or 5xx, before the first piece of a reply."""
+    extra_body: dict[str, Any] = {}
+    """More fields for every request, as JSON: `{"chat_template_kwargs": {"enable_thinking": false}}`."""
 
 
 class AnswerSettings(Group):
@@ -145,6 +157,10 @@ class AnswerSettings(Group):
     instructions: str | None = None
     """Instead of the built-in prompt; `{not_found}` stands for the sentence below."""
     not_found: str | None = None
+    fallback: bool = True
+    """Give an extractive answer where the LLM fails; otherwise the failure is returned."""
+    keep_images: bool = False
+    """Keep images in the LLM's text, whose addresses are loaded by whoever shows it."""
     min_evidence: float = 0.55
     """Best cosine plus best share of the question's words, below which no extractive answer is given. With the bundled
     encoder this answers 72% of the sample questions, and 15% of questions about something else; other models differ."""

@@ -1,6 +1,7 @@
 """POST /v1/collections/{c}/answers: JSON, or the same as server-sent events."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 
 from litestar import Response, post
 from litestar.params import FromPath, JSONBody
@@ -15,19 +16,21 @@ from api.schemas.answers import (
     AnswerRequest,
     AnswerResponse,
     DeltaEvent,
-    DoneEvent,
+    RestartEvent,
     RetrievalEvent,
     citation_view,
+    done_event,
+    note_views,
     usage_view,
 )
 from api.schemas.search import SearchRequest, hit_view
 from api.sse import KEEP_ALIVE, BackgroundStream, error_event, event, stream
-from phoserve.answers.answering import Answerer, Cited, Delta, Done, Event, Retrieved
 from phoserve.answers.citations import Citation
+from phoserve.answers.events import Cited, Delta, Done, Event, Restarted, Retrieved, Thought
 from phoserve.answers.ports import ChatMessage
-from phoserve.concurrency.deadline import Deadline
-from phoserve.errors import PhoserveError
-from phoserve.search.retrieval import Hit, Query
+from phoserve.errors import InvalidInput, PhoserveError
+from phoserve.search.retrieval import Hit
+from phoserve.settings import LimitSettings
 
 
 @post(
@@ -50,11 +53,13 @@ async def answer(
 ) -> Response[AnswerResponse] | Stream:
     """Answer a question from a collection, with citations.
 
-    With `stream` the answer comes as events: `retrieval`, then `delta` and `citation`, then `done`; or `error`.
+    With `stream` the answer comes as events: `retrieval`, then `delta`, `citation`, `reasoning` and `restart`, then
+    `done`; or `error`.
     """
+    question, history = _conversation(data, services.limits)
     query = query_of(
         SearchRequest(
-            query=data.question,
+            query=question,
             mode=data.mode,
             top_k=data.top_k,
             filter=data.filter,
@@ -66,87 +71,116 @@ async def answer(
         field="question",
     )
     await answer_deadline.keep(library.collection(collection))
-    events = answer_events(answerer, gates, collection, query, answer_deadline, metrics)
-    relay = BackgroundStream(events, answer_deadline)
+    answering = answerer.answer(collection, query, deadline=answer_deadline, history=history)
+    relay = BackgroundStream(gated_events(answering, gates, metrics), answer_deadline)
     if data.stream:
-        return stream(_as_sse(await relay.first(), relay))
-    return Response(_whole([each async for each in relay if each is not None]))
+        return stream(_as_sse(await relay.first(), relay, data.include_reasoning))
+    return Response(_whole([each async for each in relay if each is not None], data.include_reasoning))
 
 
-async def answer_events(
-    answerer: Answerer,
-    gates: GatesDep,
-    collection: str,
-    query: Query,
-    deadline: Deadline,
-    metrics: Metrics,
-    history: tuple[ChatMessage, ...] = (),
-) -> AsyncGenerator[Event]:
-    """The answer's events, holding a place at the gate until the last. Raises Overloaded where there is none."""
+async def gated_events(answering: AsyncGenerator[Event], gates: GatesDep, metrics: Metrics) -> AsyncGenerator[Event]:
+    """Yield an answer's events, holding a place at the gate until the last. Raises Overloaded where there is none."""
     with gates.answers.hold():
-        async for each in answerer.answer(collection, query, deadline=deadline, history=history):
+        async for each in answering:
             if isinstance(each, Done):
                 _count(each, metrics)
             yield each
 
 
+def _conversation(data: AnswerRequest, limits: LimitSettings) -> tuple[str, tuple[ChatMessage, ...]]:
+    """Return the question and the turns before it. Raises InvalidInput."""
+    turns = [ChatMessage(each.role, each.content) for each in data.messages or []]
+    if sum(len(each.content) for each in turns) > limits.max_conversation_characters:
+        raise InvalidInput(f"is over {limits.max_conversation_characters} characters", field="messages")
+    if data.question is not None:
+        return data.question, tuple(turns)
+    if not turns or turns[-1].role != "user":
+        raise InvalidInput("give a `question`, or `messages` that end with one of the user's", field="question")
+    return turns[-1].content, tuple(turns[:-1])
+
+
 def _count(done: Done, metrics: Metrics) -> None:
     metrics.observe_stages(done.timings_ms)
     metrics.dropped_citations.inc(done.dropped_citations)
+    metrics.answers.labels(done.mode, str(done.found).lower(), str(done.fallback).lower()).inc()
     if done.usage is not None:
         metrics.tokens.labels("llm_prompt").inc(done.usage.prompt)
         metrics.tokens.labels("llm_completion").inc(done.usage.completion)
 
 
-async def _as_sse(first: Event, rest: BackgroundStream[Event]) -> AsyncGenerator[bytes]:
+async def _as_sse(first: Event, rest: BackgroundStream[Event], include_reasoning: bool) -> AsyncGenerator[bytes]:
     yield _event_bytes(first)
     try:
         async for each in rest:
-            yield KEEP_ALIVE if each is None else _event_bytes(each)
+            if each is None:
+                yield KEEP_ALIVE
+            elif include_reasoning or not isinstance(each, Thought):
+                yield _event_bytes(each)
     except PhoserveError as error:
         yield error_event(error)
 
 
 def _event_bytes(item: Event) -> bytes:
     match item:
-        case Retrieved(hits, mode):
-            return event("retrieval", RetrievalEvent(mode=mode, hits=[hit_view(hit) for hit in hits]))
+        case Retrieved(hits, mode, query_used):
+            hit_views = [hit_view(hit) for hit in hits]
+            return event("retrieval", RetrievalEvent(mode=mode, hits=hit_views, query_used=query_used))
         case Delta(text):
             return event("delta", DeltaEvent(text=text))
+        case Thought(text):
+            return event("reasoning", DeltaEvent(text=text))
         case Cited(citation):
             return event("citation", citation_view(citation))
+        case Restarted(code, detail):
+            return event("restart", RestartEvent(code=code, detail=detail))
         case Done():
-            return event(
-                "done",
-                DoneEvent(
-                    found=item.found,
-                    mode=item.mode,
-                    usage=usage_view(item.usage),
-                    dropped_citations=item.dropped_citations,
-                    timings_ms=item.timings_ms,
-                ),
-            )
+            return event("done", done_event(item))
 
 
-def _whole(events: list[Event]) -> AnswerResponse:
-    """The events of a complete answer as one object: what is streamed and what is not cannot differ."""
-    text, citations, hits, done = folded(events)
+def _whole(events: list[Event], include_reasoning: bool) -> AnswerResponse:
+    """Return the events of a complete answer as one object: what is streamed and what is not cannot differ."""
+    whole = fold(events)
     return AnswerResponse(
-        answer=text,
-        found=done.found,
-        citations=[citation_view(each) for each in citations],
-        mode=done.mode,
-        usage=usage_view(done.usage),
-        dropped_citations=done.dropped_citations,
-        hits=[hit_view(hit) for hit in hits],
-        timings_ms=done.timings_ms,
+        answer=whole.text,
+        found=whole.done.found,
+        citations=[citation_view(each) for each in whole.citations],
+        mode=whole.done.mode,
+        usage=usage_view(whole.done.usage),
+        dropped_citations=whole.done.dropped_citations,
+        hits=[hit_view(hit) for hit in whole.hits],
+        timings_ms=whole.done.timings_ms,
+        query_used=whole.query_used,
+        finish_reason=whole.done.finish_reason,
+        fallback=whole.done.fallback,
+        confidence=whole.done.confidence,
+        notes=note_views(whole.done.notes),
+        reasoning=whole.reasoning if include_reasoning else None,
     )
 
 
-def folded(events: list[Event]) -> tuple[str, list[Citation], list[Hit], Done]:
-    """Text, citations, hits and ending of a complete answer."""
-    text = "".join(each.text for each in events if isinstance(each, Delta))
-    citations = [each.citation for each in events if isinstance(each, Cited)]
-    [hits] = [each.hits for each in events if isinstance(each, Retrieved)]
+@dataclass(frozen=True, slots=True)
+class WholeAnswer:
+    """A complete answer."""
+
+    text: str
+    citations: list[Citation]
+    hits: list[Hit]
+    query_used: str
+    reasoning: str
+    done: Done
+
+
+def fold(events: Sequence[Event]) -> WholeAnswer:
+    """Return the complete answer that `events` are."""
+    [retrieved] = [each for each in events if isinstance(each, Retrieved)]
     [done] = [each for each in events if isinstance(each, Done)]
-    return text, citations, hits, done
+    restarts = [position for position, each in enumerate(events) if isinstance(each, Restarted)]
+    valid = events[restarts[-1] :] if restarts else events
+    return WholeAnswer(
+        text="".join(each.text for each in valid if isinstance(each, Delta)),
+        citations=[each.citation for each in valid if isinstance(each, Cited)],
+        hits=retrieved.hits,
+        query_used=retrieved.query_used,
+        reasoning="".join(each.text for each in events if isinstance(each, Thought)),
+        done=done,
+    )

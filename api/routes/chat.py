@@ -14,11 +14,12 @@ from api.auth import readers
 from api.body import StrictJson
 from api.dependencies import AnswerDeadlineDep, AnswererDep, GatesDep, LibraryDep, MetricsDep, PrincipalDep, ServicesDep
 from api.problems import openai_error, problem_of
-from api.routes.answers import answer_events, folded
+from api.routes.answers import fold, gated_events
 from api.routes.search import validate_question
-from api.schemas.answers import CitationView, Usage, citation_view, usage_view
+from api.schemas.answers import CitationView, Usage, citation_view, note_views, usage_view
 from api.schemas.chat import (
     MODEL_PREFIX,
+    NO_TOOLS,
     ChatChunk,
     ChatMessageIn,
     ChatRequest,
@@ -26,15 +27,19 @@ from api.schemas.chat import (
     Choice,
     ChunkChoice,
     ReplyMessage,
+    chat_options,
+    text_of,
 )
 from api.sse import KEEP_ALIVE, BackgroundStream, stream
-from phoserve.answers.answering import Cited, Delta, Done, Event
+from phoserve.answers.events import Cited, Delta, Done, Event, Thought
 from phoserve.answers.ports import ChatMessage
-from phoserve.errors import CollectionNotFound, InvalidInput, NotFound, PhoserveError
+from phoserve.errors import CollectionNotFound, InvalidInput, NotFound, PhoserveError, UnsupportedParameter
 from phoserve.search.retrieval import Query
+from phoserve.settings import LimitSettings
 
 DONE: Final = b"data: [DONE]\n\n"
 NO_USAGE: Final = Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
+TOP_K: Final = 5
 
 
 @post("/v1/chat/completions", dto=StrictJson, return_dto=None, status_code=200, guards=[readers], tags=["answers"])
@@ -48,7 +53,11 @@ async def complete(
     answer_deadline: AnswerDeadlineDep,
     metrics: MetricsDep,
 ) -> Response[ChatResponse] | Stream:
-    """Answer the last user message from the collection that `model` names."""
+    """Answer the last user message from the collection that `model` names.
+
+    Sampling parameters go to the LLM; what cannot be honoured is refused with 400.
+    """
+    options = chat_options(data)
     collection = data.model.removeprefix(MODEL_PREFIX)
     try:
         if not principal.may_touch(collection):
@@ -56,16 +65,16 @@ async def complete(
         await answer_deadline.keep(library.collection(collection))
     except CollectionNotFound:
         raise NotFound(f"the model {data.model!r} does not exist; GET /v1/models lists those that do") from None
-    question, history = _conversation(data.messages)
-    validate_question(question, services.limits, field="messages")
-    query = Query(text=question, top_k=data.top_k)
-    relay = BackgroundStream(
-        answer_events(answerer, gates, collection, query, answer_deadline, metrics, history), answer_deadline
+    question, history = _conversation(data.messages, services.limits)
+    query = Query(text=question, top_k=data.top_k or TOP_K)
+    answering = answerer.answer(
+        collection, query, deadline=answer_deadline, history=history, options=options, fallback=False
     )
-    reply = _Reply(data.model)
+    relay = BackgroundStream(gated_events(answering, gates, metrics), answer_deadline)
+    reply = _Reply(data.model, include_reasoning=bool(data.include_reasoning))
     if data.stream:
         await relay.first()
-        include_usage = data.stream_options is not None and data.stream_options.include_usage
+        include_usage = data.stream_options is not None and bool(data.stream_options.include_usage)
         return stream(_chunks(relay, reply, include_usage=include_usage))
     return Response(reply.whole([each async for each in relay if each is not None]))
 
@@ -73,23 +82,31 @@ async def complete(
 class _Reply:
     """What all pieces of one reply have in common."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, *, include_reasoning: bool) -> None:
         self.id = f"chatcmpl-{uuid4().hex}"
         self.created = int(time.time())
         self.model = model
+        self.include_reasoning = include_reasoning
 
     def whole(self, events: list[Event]) -> ChatResponse:
-        text, citations, _, done = folded(events)
+        """Return a complete reply."""
+        answer = fold(events)
+        reasoning = answer.reasoning if self.include_reasoning else msgspec.UNSET
+        message = ReplyMessage(content=answer.text, reasoning_content=reasoning)
         return ChatResponse(
             id=self.id,
             created=self.created,
             model=self.model,
-            choices=[Choice(message=ReplyMessage(content=text))],
-            usage=usage_view(done.usage) or NO_USAGE,
-            citations=[citation_view(each) for each in citations],
+            choices=[Choice(message=message, finish_reason=answer.done.finish_reason)],
+            usage=usage_view(answer.done.usage) or NO_USAGE,
+            citations=[citation_view(each) for each in answer.citations],
+            query_used=answer.query_used,
+            confidence=answer.done.confidence,
+            notes=note_views(answer.done.notes),
         )
 
     def chunk(self, *choices: ChunkChoice, **more: Any) -> bytes:
+        """Return one chunk as a server-sent event."""
         chunk = ChatChunk(id=self.id, created=self.created, model=self.model, choices=list(choices), **more)
         return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
 
@@ -104,10 +121,17 @@ async def _chunks(events: BackgroundStream[Event], reply: _Reply, *, include_usa
                     yield KEEP_ALIVE
                 case Delta(text):
                     yield reply.chunk(ChunkChoice(delta={"content": text}))
+                case Thought(text) if reply.include_reasoning:
+                    yield reply.chunk(ChunkChoice(delta={"reasoning_content": text}))
                 case Cited(citation):
                     citations.append(citation_view(citation))
                 case Done():
-                    yield reply.chunk(ChunkChoice(delta={}, finish_reason="stop"), citations=citations)
+                    yield reply.chunk(
+                        ChunkChoice(delta={}, finish_reason=each.finish_reason),
+                        citations=citations,
+                        confidence=msgspec.UNSET if each.confidence is None else each.confidence,
+                        notes=note_views(each.notes),
+                    )
                     if include_usage:
                         yield reply.chunk(usage=usage_view(each.usage) or NO_USAGE)
                     yield DONE
@@ -115,15 +139,19 @@ async def _chunks(events: BackgroundStream[Event], reply: _Reply, *, include_usa
         yield b"data: " + msgspec.json.encode(openai_error(problem_of(error))) + b"\n\n"
 
 
-def _conversation(messages: list[ChatMessageIn]) -> tuple[str, tuple[ChatMessage, ...]]:
-    """The last user message, and the turns before it; the client's system messages do not replace ours."""
-    turns = [ChatMessage(each.role, _text(each)) for each in messages if each.role in {"user", "assistant"}]
+def _conversation(messages: list[ChatMessageIn], limits: LimitSettings) -> tuple[str, tuple[ChatMessage, ...]]:
+    """Return the last user message and the turns before it. Raises InvalidInput and UnsupportedParameter."""
+    turns: list[ChatMessage] = []
+    for position, each in enumerate(messages):
+        if each.role in {"tool", "function"}:
+            raise UnsupportedParameter(
+                f"messages of role {each.role!r} are not supported: {NO_TOOLS}", field=f"messages[{position}].role"
+            )
+        text = text_of(each, field=f"messages[{position}].content")
+        if each.role in {"user", "assistant"}:
+            turns.append(ChatMessage(each.role, text))
     if not turns or turns[-1].role != "user":
         raise InvalidInput("the last message is to be the user's question", field="messages")
-    return turns[-1].content, tuple(turns[:-1])
-
-
-def _text(message: ChatMessageIn) -> str:
-    if isinstance(message.content, list):
-        return "\n".join(part.text for part in message.content if part.type == "text")
-    return message.content or ""
+    if sum(len(each.content) for each in turns[:-1]) > limits.max_conversation_characters:
+        raise InvalidInput(f"is over {limits.max_conversation_characters} characters", field="messages")
+    return validate_question(turns[-1].content, limits, field="messages"), tuple(turns[:-1])

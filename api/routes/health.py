@@ -23,7 +23,7 @@ async def live() -> Alive:
 async def ready(services: ServicesDep) -> Response[Readiness]:
     """Return 200 when requests can be served, else 503 that names the dependency that is missing.
 
-    A queue that is away appears under `dependencies` and does not cause 503.
+    A queue or an LLM that is away appears under `dependencies` and makes the status `degraded`, not 503.
     """
     readiness = await services.readiness.check()
     return Response(readiness, status_code=200 if readiness.ready else 503)

@@ -1,25 +1,39 @@
 """Answers over the wire."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from api.schemas.search import FilterField, Positive, SearchHit, Weights
 from phoserve.answers.citations import Citation
+from phoserve.answers.events import Done, Note
 from phoserve.answers.ports import TokenCounts
 from phoserve.search.retrieval import SearchMode
+
+
+class Turn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An earlier turn of the conversation."""
+
+    role: Literal["user", "assistant"]
+    content: str
 
 
 class AnswerRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to answer, and from which passages."""
 
-    question: str
+    question: Annotated[
+        str | None, Meta(description="May be left out where the last of `messages` is the user's question.")
+    ] = None
+    messages: Annotated[
+        list[Turn] | None, Meta(description="The conversation before the question, oldest turn first.")
+    ] = None
     top_k: Annotated[Positive, Meta(description="Passages to answer from.")] = 5
     mode: SearchMode = SearchMode.HYBRID
     filter: FilterField = None
     weights: Weights | None = None
     per_document: Positive | None = None
     rerank: bool = False
+    include_reasoning: Annotated[bool, Meta(description="Return what the LLM wrote to think, too.")] = False
     stream: bool = False
 
 
@@ -43,6 +57,13 @@ class Usage(Struct, frozen=True, kw_only=True):
     total_tokens: int
 
 
+class NoteView(Struct, frozen=True, kw_only=True):
+    """Something to know about the answer: `quotation`, `fallback` or `incomplete`, with a sentence for people."""
+
+    code: str
+    message: str
+
+
 class AnswerResponse(Struct, frozen=True, kw_only=True):
     """The answer with its citations; `found` is false where the documents do not answer the question."""
 
@@ -54,6 +75,14 @@ class AnswerResponse(Struct, frozen=True, kw_only=True):
     dropped_citations: int
     hits: list[SearchHit]
     timings_ms: dict[str, float]
+    query_used: Annotated[str, Meta(description="What was searched for: the question, made to stand alone.")]
+    finish_reason: Annotated[str, Meta(description="`stop`; `length` where the LLM's answer was cut.")]
+    fallback: Annotated[bool, Meta(description="The LLM failed, so the answer is extractive.")]
+    confidence: Annotated[
+        float | None, Meta(description="Of an extractive answer: the probability that it answers the question.")
+    ]
+    notes: list[NoteView]
+    reasoning: str | None = None
 
 
 class RetrievalEvent(Struct, frozen=True, kw_only=True):
@@ -61,12 +90,20 @@ class RetrievalEvent(Struct, frozen=True, kw_only=True):
 
     mode: str
     hits: list[SearchHit]
+    query_used: str
 
 
 class DeltaEvent(Struct, frozen=True, kw_only=True):
-    """Event `delta`: the next piece of the answer."""
+    """Event `delta`: the next piece of the answer. Event `reasoning`: of what the LLM writes to think."""
 
     text: str
+
+
+class RestartEvent(Struct, frozen=True, kw_only=True):
+    """Event `restart`: discard the text and the citations so far; `code` is `reasoning` or the LLM's failure."""
+
+    code: str
+    detail: str
 
 
 class DoneEvent(Struct, frozen=True, kw_only=True):
@@ -77,10 +114,29 @@ class DoneEvent(Struct, frozen=True, kw_only=True):
     usage: Usage | None
     dropped_citations: int
     timings_ms: dict[str, float]
+    finish_reason: str
+    fallback: bool
+    confidence: float | None
+    notes: list[NoteView]
+
+
+def done_event(done: Done) -> DoneEvent:
+    """Return what a client sees of the end of an answer."""
+    return DoneEvent(
+        found=done.found,
+        mode=done.mode,
+        usage=usage_view(done.usage),
+        dropped_citations=done.dropped_citations,
+        timings_ms=done.timings_ms,
+        finish_reason=done.finish_reason,
+        fallback=done.fallback,
+        confidence=done.confidence,
+        notes=note_views(done.notes),
+    )
 
 
 def citation_view(citation: Citation) -> CitationView:
-    """What a client sees of a citation."""
+    """Return what a client sees of a citation."""
     return CitationView(
         marker=citation.marker,
         document_id=citation.passage.document_id,
@@ -92,8 +148,13 @@ def citation_view(citation: Citation) -> CitationView:
     )
 
 
+def note_views(notes: tuple[Note, ...]) -> list[NoteView]:
+    """Return what a client sees of the notes."""
+    return [NoteView(code=each.code, message=each.message) for each in notes]
+
+
 def usage_view(usage: TokenCounts | None) -> Usage | None:
-    """What a client sees of the LLM's tokens."""
+    """Return what a client sees of the LLM's tokens."""
     if usage is None:
         return None
     return Usage(

@@ -2,55 +2,42 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
-from phoserve.answers.citations import Citation, CitedText
+import structlog
+
+from phoserve.answers.events import EXTRACTIVE, GENERATED, Cited, Delta, Done, Event, Note, Restarted, Retrieved
 from phoserve.answers.extractive import extract
-from phoserve.answers.ports import ChatMessage, ChatModel, TokenCounts
+from phoserve.answers.generation import Generation
+from phoserve.answers.ports import (
+    LLM_FAILURES,
+    STOP,
+    ChatMessage,
+    ChatModel,
+    ChatOptions,
+    LlmOverloaded,
+    LlmTimeout,
+    LlmUnavailable,
+)
 from phoserve.answers.prompt import Prompt
 from phoserve.concurrency.deadline import Deadline
 from phoserve.concurrency.timings import Timings
+from phoserve.errors import UnsupportedParameter
 from phoserve.search.retrieval import Hit, Query, Retriever
 
-GENERATED = "generated"
-EXTRACTIVE = "extractive"
+EXTRACTION_S: Final = 3.0
+"""Kept of the deadline, but at most half of it, for the extractive answer that replaces a failed one."""
+QUOTATION: Final = Note(
+    "quotation",
+    "The answer quotes the documents word for word. To have answers written, attach an LLM: "
+    "`phoserve up --llm-url URL --llm-model NAME`, or PHOSERVE_LLM__URL and PHOSERVE_LLM__MODEL.",
+)
+INCOMPLETE: Final = Note(
+    "incomplete", "The LLM ended the answer early; raise PHOSERVE_LLM__MAX_TOKENS if this happens often."
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Retrieved:
-    """The passages the answer will be made from, numbered from 1 in this order."""
-
-    hits: list[Hit]
-    mode: str
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """The next piece of the answer's text."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cited:
-    """The marker just written stands for this."""
-
-    citation: Citation
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The end of a complete answer."""
-
-    mode: str
-    found: bool
-    usage: TokenCounts | None
-    dropped_citations: int
-    """Markers in the LLM's text that named no passage."""
-    timings_ms: dict[str, float]
-
-
-Event = Retrieved | Delta | Cited | Done
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,33 +49,49 @@ class Answerer:
     prompt: Prompt = field(default_factory=Prompt)
     min_evidence: float = 0.0
     """Best cosine plus best share of the question's words, below which no extractive answer is given."""
+    falls_back: bool = True
+    """Whether a failed LLM is replaced by an extractive answer, where the caller can take one."""
+    keep_images: bool = False
 
     async def answer(
-        self, collection: str, query: Query, *, deadline: Deadline, history: Sequence[ChatMessage] = ()
+        self,
+        collection: str,
+        query: Query,
+        *,
+        deadline: Deadline,
+        history: Sequence[ChatMessage] = (),
+        options: ChatOptions | None = None,
+        fallback: bool = True,
     ) -> AsyncGenerator[Event]:
-        """The answer as it comes about: `Retrieved`, then `Delta`s and `Cited`s, then `Done`.
+        """Yield the answer as it is produced: `Retrieved`, then `Delta`s, `Thought`s and `Cited`s, then `Done`.
 
-        Closing the generator stops the LLM. Raises what the retriever and the LLM raise.
+        With `fallback`, an LLM that fails is replaced: `Restarted`, then the extractive answer. Closing the generator
+        stops the LLM. Raises what the retriever and, without `fallback`, the LLM raise; UnsupportedParameter for
+        options that need an LLM where there is none.
         """
+        options = options or ChatOptions()
+        if options.is_structured and self.chat is None:
+            raise UnsupportedParameter(
+                "response_format needs an LLM, and this server has none (PHOSERVE_LLM__URL)", field="response_format"
+            )
         timings = Timings()
-        mode = GENERATED if self.chat else EXTRACTIVE
+        ending: Done | None = None
         with timings.stage("total"):
             found = await deadline.keep(self.retriever.search(collection, query, deadline=deadline, timings=timings))
-            yield Retrieved(found.hits, mode)
-            events = (
-                self._generated(self.chat, query, found.hits, deadline, timings, history)
-                if self.chat and found.hits
-                else self._extractive(query, found.hits, deadline, timings)
-            )
+            yield Retrieved(found.hits, GENERATED if self.chat else EXTRACTIVE, query.text)
+            falls_back = fallback and self.falls_back and not options.is_structured
+            if self.chat and (found.hits or options.is_structured):
+                events = self._generated(self.chat, query, found.hits, deadline, timings, history, options, falls_back)
+            else:
+                events = self._extractive(query, found.hits, deadline, timings)
             async with aclosing(events):
-                ending: Done | None = None
                 async for event in events:
                     if isinstance(event, Done):
                         ending = event
                     else:
                         yield event
         if ending is not None:
-            yield Done(mode, ending.found, ending.usage, ending.dropped_citations, timings.ms)
+            yield replace(ending, timings_ms=timings.ms)
 
     async def _generated(
         self,
@@ -98,22 +101,47 @@ class Answerer:
         deadline: Deadline,
         timings: Timings,
         history: Sequence[ChatMessage],
+        options: ChatOptions,
+        falls_back: bool,
     ) -> AsyncGenerator[Event]:
         passages = [hit.passage for hit in hits]
-        reader = CitedText(passages)
-        usage: TokenCounts | None = None
-        said: list[str] = []
+        generation = Generation(passages, options.is_structured, self.keep_images)
         messages = self.prompt.messages(query.text, passages, history)
-        with timings.stage("llm"):
-            async with aclosing(chat.reply(messages, timeout_s=deadline.left_s())) as parts:
-                async for part in parts:
-                    usage = part.usage or usage
-                    for piece in reader.feed(part.text):
-                        yield _event(piece, said)
-            for piece in reader.finish():
-                yield _event(piece, said)
-        found = self.prompt.not_found.rstrip(".") not in "".join(said)
-        yield Done(GENERATED, found, usage, reader.dropped, {})
+        left_s = deadline.left_s()
+        timeout_s = left_s - min(EXTRACTION_S, left_s / 2) if falls_back else left_s
+        try:
+            with timings.stage("llm"):
+                async with aclosing(generation.events(chat, messages, options, timeout_s)) as events:
+                    async for event in events:
+                        yield event
+        except LLM_FAILURES as error:
+            if not falls_back:
+                raise
+            log.warning("llm_fallback", error=str(error))
+            async for event in self._instead(error, query, hits, deadline, timings):
+                yield event
+            return
+        reason = generation.finish_reason or STOP
+        yield Done(
+            GENERATED,
+            self.prompt.not_found.rstrip(".") not in generation.text,
+            generation.usage,
+            generation.dropped_citations,
+            finish_reason=reason,
+            notes=() if reason == STOP else (INCOMPLETE,),
+        )
+
+    async def _instead(
+        self, error: Exception, query: Query, hits: Sequence[Hit], deadline: Deadline, timings: Timings
+    ) -> AsyncGenerator[Event]:
+        """Yield the extractive answer after the LLM has failed."""
+        code = error.code if isinstance(error, LlmUnavailable | LlmOverloaded | LlmTimeout) else "llm_error"
+        yield Restarted(code, str(error))
+        note = Note("fallback", f"The LLM failed ({code}: {error}); the answer quotes the documents instead.")
+        async for event in self._extractive(query, hits, deadline, timings):
+            if isinstance(event, Done):
+                event = replace(event, fallback=True, notes=(note,))
+            yield event
 
     async def _extractive(
         self, query: Query, hits: Sequence[Hit], deadline: Deadline, timings: Timings
@@ -131,11 +159,4 @@ class Answerer:
         for position, citation in enumerate(citations):
             yield Delta(f"{' ' if position else ''}{citation.quote} [{citation.marker}]")
             yield Cited(citation)
-        yield Done(EXTRACTIVE, bool(citations), None, 0, {})
-
-
-def _event(piece: str | Citation, said: list[str]) -> Event:
-    if isinstance(piece, Citation):
-        return Cited(piece)
-    said.append(piece)
-    return Delta(piece)
+        yield Done(EXTRACTIVE, bool(citations), None, 0, notes=(QUOTATION,) if citations else ())

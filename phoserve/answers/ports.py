@@ -1,8 +1,13 @@
 """The port to an LLM."""
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from phoserve.errors import DeadlineExceeded, Overloaded, PhoserveError, Unavailable
+
+STOP: Final = "stop"
+LENGTH: Final = "length"
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,9 +18,31 @@ class ChatMessage:
     content: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatOptions:
+    """Sampling parameters of one request; None or absent means the server's own setting."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    forwarded: Mapping[str, Any] = field(default_factory=dict)
+    """More fields of OpenAI's request, sent unchanged: `top_p`, `stop`, `seed`, `response_format`, ..."""
+
+    @property
+    def named(self) -> list[str]:
+        """The names of the fields that the request sets."""
+        own = {"max_tokens": self.max_tokens, "temperature": self.temperature}
+        return [*self.forwarded, *(name for name, value in own.items() if value is not None)]
+
+    @property
+    def is_structured(self) -> bool:
+        """Whether the reply is to be JSON, whose brackets are not citation markers."""
+        kind = self.forwarded.get("response_format") or {}
+        return bool(kind.get("type", "text") != "text")
+
+
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
-    """What an LLM read and wrote, in its own tokens."""
+    """Tokens an LLM read and wrote, by its own tokenizer."""
 
     prompt: int
     completion: int
@@ -23,10 +50,39 @@ class TokenCounts:
 
 @dataclass(frozen=True, slots=True)
 class ChatPart:
-    """A piece of a reply as it comes; `usage` is on the last one, where the LLM tells it."""
+    """A piece of a streamed reply; `usage` and `finish_reason` come with or after the last text."""
 
     text: str = ""
+    reasoning: str = ""
+    """Text the model wrote to think, which is not part of the reply."""
     usage: TokenCounts | None = None
+    finish_reason: str | None = None
+    """`stop`, `length` (cut at the most tokens), `content_filter`, ..."""
+    is_retraction: bool = False
+    """All text so far turned out to be reasoning: discard it."""
+
+
+class LlmUnavailable(Unavailable):
+    """The LLM failed; `code` names the kind of failure for programs, such as `llm_unauthorized`."""
+
+    def __init__(self, code: str, message: str, *, retry_after_s: float = 10.0) -> None:
+        super().__init__("llm", message, retry_after_s=retry_after_s)
+        self.code = code
+
+
+class LlmOverloaded(Overloaded):
+    """The LLM's server refuses work for now."""
+
+    code = "llm_overloaded"
+
+
+class LlmTimeout(DeadlineExceeded):
+    """The LLM sent nothing for too long, or did not finish in time."""
+
+    code = "llm_timeout"
+
+
+LLM_FAILURES: Final[tuple[type[PhoserveError], ...]] = (LlmUnavailable, LlmOverloaded, LlmTimeout)
 
 
 class ChatModel(Protocol):
@@ -35,11 +91,27 @@ class ChatModel(Protocol):
     @property
     def name(self) -> str: ...
 
-    def reply(self, messages: Sequence[ChatMessage], *, timeout_s: float | None = None) -> AsyncGenerator[ChatPart]:
-        """The reply to the conversation, piece by piece; closing the generator stops the LLM.
+    @property
+    def context_tokens(self) -> int:
+        """Tokens the model reads and writes at most, together."""
+        ...
 
-        Raises Overloaded, Unavailable (also when the reply is cut off) or DeadlineExceeded.
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a reply at most, where the request does not say."""
+        ...
+
+    def reply(
+        self, messages: Sequence[ChatMessage], *, options: ChatOptions | None = None, timeout_s: float | None = None
+    ) -> AsyncGenerator[ChatPart]:
+        """Stream the reply to a conversation; closing the generator stops the LLM.
+
+        Raises LlmUnavailable, LlmOverloaded or LlmTimeout, also when the reply is cut off or empty.
         """
+        ...
+
+    async def check(self) -> str:
+        """Return what answered, for health checks. Raises LlmUnavailable, LlmOverloaded or LlmTimeout."""
         ...
 
     async def close(self) -> None: ...

@@ -42,6 +42,11 @@ class CircuitBreaker:
         self._failures = 0
         self.pause_s = FIRST_PAUSE_S
 
+    def abandoned(self) -> None:
+        """A call was given up before its outcome was known; a probe is tried again by the next call."""
+        if self.state is State.HALF_OPEN:
+            self.state = State.OPEN
+
     def failed(self) -> None:
         """A call failed."""
         self._failures += 1

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import httpx
 
-from phoserve.adapters.openai_chat import OpenAIChat
+from phoserve.adapters.openai_chat import ChatSettings, OpenAIChat
 from tests.integration.api.conftest import fill
 from tests.support.live import live_api, live_services
 
@@ -49,7 +49,7 @@ class Follower:
 
 
 def chat(llm_url: str, behaviour: str) -> OpenAIChat:
-    return OpenAIChat(f"{llm_url}/v1", behaviour, idle_timeout_s=5)
+    return OpenAIChat(ChatSettings(url=llm_url, model=behaviour, idle_timeout_s=5))
 
 
 def test_an_answer_under_way_is_finished(tmp_path: Path, llm_url: str) -> None:

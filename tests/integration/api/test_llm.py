@@ -8,14 +8,37 @@ from typing import Any
 import httpx
 import pytest
 
-from phoserve.adapters.openai_chat import OpenAIChat
+from phoserve.adapters.openai_chat import ChatSettings, OpenAIChat
 from phoserve.settings import LimitSettings
 from tests.integration.api.conftest import fill
 from tests.support.live import live_api, live_services
+from tests.support.llm_server import ANSWER, REASONING, USAGE
 from tests.support.waiting import wait_until
 
-QUESTION = {"question": "Được nghỉ phép mấy ngày?"}
+QUESTION = {"question": "Nhân viên được nghỉ phép mười hai ngày?"}
 PATH = "/v1/collections/kb/answers"
+CHAT = "/v1/chat/completions"
+CHAT_QUESTION = {"model": "collection/kb", "messages": [{"role": "user", "content": QUESTION["question"]}]}
+GENERATED = "Nhân viên được nghỉ phép mười hai ngày [1]. Xem thêm sổ tay."
+# Behaviour of the server, status over chat completions, code, and a piece of the message.
+FAULTS = [
+    ("cut", 503, "llm_cut_off", "cut off"),
+    ("stalled", 504, "llm_timeout", "in the middle of its reply"),
+    ("garbage", 503, "llm_unreadable", "not readable"),
+    ("foreign", 503, "llm_unreadable", "not readable"),
+    ("late-error", 503, "llm_error", "error in the middle"),
+    ("html", 503, "llm_unreadable", "text/html"),
+    ("empty", 503, "llm_empty", "empty"),
+    ("nothing", 503, "llm_cut_off", "cut off"),
+    ("only-thinking", 503, "llm_empty", "PHOSERVE_LLM__MAX_TOKENS"),
+    ("broken", 503, "llm_error", "answered 500"),
+    ("wrong", 503, "llm_unauthorized", "PHOSERVE_LLM__API_KEY"),
+    ("missing", 503, "llm_model_not_found", "PHOSERVE_LLM__MODEL"),
+    ("picky", 503, "llm_refused", "PHOSERVE_LLM__CONTEXT_TOKENS"),
+    ("busy", 429, "llm_overloaded", "busy"),
+    ("silent", 504, "llm_timeout", "silent"),
+    ("comments", 504, "llm_timeout", "silent"),
+]
 
 
 @pytest.fixture
@@ -24,50 +47,171 @@ def model(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def client(tmp_path: Path, llm_url: str, model: str) -> Iterator[httpx.Client]:
-    chat = OpenAIChat(f"{llm_url}/v1", model, idle_timeout_s=0.5)
+def client(tmp_path: Path, llm_url: str, model: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    monkeypatch.setattr("phoserve.adapters.openai_chat.RETRY_WAIT_S", 0.05)
+    chat = OpenAIChat(ChatSettings(url=llm_url, model=model, first_token_timeout_s=0.6, idle_timeout_s=0.5))
     limits = LimitSettings(max_answers_in_flight=1)
     with live_api(live_services(tmp_path, chat=chat, limits=limits)) as url, httpx.Client(base_url=url) as client:
         fill(url)
         yield client
 
 
-def events(client: httpx.Client) -> list[tuple[str, dict[str, Any]]]:
-    text = client.post(PATH, json=QUESTION | {"stream": True}, timeout=20).text
+def events(client: httpx.Client, **more: Any) -> list[tuple[str, dict[str, Any]]]:
+    text = client.post(PATH, json=QUESTION | {"stream": True} | more, timeout=20).text
     blocks = [block.split("\n") for block in text.strip().split("\n\n")]
     return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
 
 
-@pytest.mark.parametrize("model", ["good", "slow"], indirect=True)
+def chunks(client: httpx.Client, **more: Any) -> list[dict[str, Any]]:
+    text = client.post(CHAT, json=CHAT_QUESTION | {"stream": True} | more, timeout=20).text
+    return [json.loads(line.removeprefix("data: ")) for line in text.split("\n\n") if line and "[DONE]" not in line]
+
+
+def streamed_text(streamed: list[tuple[str, dict[str, Any]]]) -> str:
+    """The text as a client shows it at the end."""
+    text = ""
+    for name, data in streamed:
+        if name == "restart":
+            text = ""
+        elif name == "delta":
+            text += data["text"]
+    return text
+
+
+@pytest.mark.parametrize("model", ["good", "slow", "whole", "once-busy"], indirect=True)
 def test_whole_and_streamed_are_the_same(client: httpx.Client) -> None:
     whole, streamed = client.post(PATH, json=QUESTION, timeout=20).json(), events(client)
-    assert whole["answer"] == "Nhân viên được nghỉ phép mười hai ngày [1]. Xem thêm sổ tay."
-    assert whole["dropped_citations"] == 1
-    assert whole["usage"] == {"prompt_tokens": 50, "completion_tokens": 9, "total_tokens": 59}
+    assert whole["answer"] == GENERATED
+    assert (whole["dropped_citations"], whole["fallback"], whole["finish_reason"]) == (1, False, "stop")
+    assert whole["usage"] == USAGE
     assert [data for name, data in streamed if name == "citation"] == whole["citations"] != []
-    assert "".join(data["text"] for name, data in streamed if name == "delta") == whole["answer"]
+    assert streamed_text(streamed) == whole["answer"]
 
 
-@pytest.mark.parametrize(
-    ("model", "status", "said"),
-    [
-        ("cut", 503, "cut off"),
-        ("garbage", 503, "not readable"),
-        ("broken", 503, "answered 500"),
-        ("wrong", 503, "answered 401"),
-        ("busy", 429, "busy"),
-        ("silent", 504, "silent"),
-    ],
-    indirect=["model"],
-)
-def test_an_llm_in_trouble_is_said_plainly(client: httpx.Client, status: int, said: str) -> None:
-    response = client.post(PATH, json=QUESTION, timeout=20)
-    assert response.status_code == status
-    assert said in response.json()["detail"]
+@pytest.mark.parametrize(("model", "status", "code", "said"), FAULTS, indirect=["model"])
+def test_chat_gives_a_problem_for_a_fault(client: httpx.Client, status: int, code: str, said: str) -> None:
+    response = client.post(CHAT, json=CHAT_QUESTION, timeout=20)
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+    assert said in response.json()["error"]["message"]
     assert "secret" not in response.text
     assert "sk-123" not in response.text
-    name, problem = events(client)[-1]
-    assert (name, problem["status"]) == ("error", status)
+    last = chunks(client)[-1]
+    assert last["error"]["code"] == code
+
+
+@pytest.mark.parametrize(("model", "status", "code", "said"), FAULTS, indirect=["model"])
+def test_answers_fall_back_to_a_quotation(client: httpx.Client, status: int, code: str, said: str) -> None:
+    whole = client.post(PATH, json=QUESTION, timeout=20).json()
+    assert (whole["mode"], whole["fallback"], whole["found"]) == ("extractive", True, True)
+    assert whole["answer"].startswith("Nhân viên được nghỉ phép mười hai ngày. [")
+    [note] = whole["notes"]
+    assert note["code"] == "fallback"
+    assert code in note["message"]
+    assert "secret" not in note["message"]
+    streamed = events(client)
+    assert [data["code"] for name, data in streamed if name == "restart"] == [code]
+    assert streamed[-1][0] == "done"
+    assert streamed_text(streamed) == whole["answer"]
+
+
+@pytest.mark.parametrize("model", ["broken"], indirect=True)
+def test_without_fallback_the_problem_is_returned(tmp_path: Path, llm_url: str, model: str) -> None:
+    chat = OpenAIChat(ChatSettings(url=llm_url, model=model, max_retries=0))
+    services = live_services(tmp_path, chat=chat, falls_back=False)
+    with live_api(services) as url, httpx.Client(base_url=url) as client:
+        fill(url)
+        response = client.post(PATH, json=QUESTION)
+        assert (response.status_code, response.json()["code"]) == (503, "llm_error")
+        name, problem = events(client)[-1]
+        assert (name, problem["code"]) == ("error", "llm_error")
+
+
+@pytest.mark.parametrize("model", ["broken"], indirect=True)
+def test_retries_end_and_the_breaker_opens(client: httpx.Client, llm_url: str) -> None:
+    def requests() -> int:
+        return int(httpx.get(f"{llm_url}/stats").json()["requests"].get("broken", 0))
+
+    before = requests()
+    assert client.post(CHAT, json=CHAT_QUESTION, timeout=20).status_code == 503
+    assert requests() == before + 3
+    for _ in range(3):
+        client.post(CHAT, json=CHAT_QUESTION, timeout=20)
+    refused = client.post(CHAT, json=CHAT_QUESTION)
+    assert refused.json()["error"]["code"] == "llm_unavailable"
+    assert "answered 500" in refused.json()["error"]["message"]
+    assert requests() == before + 9
+    health = client.get("/health/ready")
+    assert (health.status_code, health.json()["status"]) == (200, "degraded")
+    assert not health.json()["dependencies"]["llm"]["ok"]
+
+
+def test_readiness_names_the_llm(client: httpx.Client) -> None:
+    health = client.get("/health/ready").json()
+    assert (health["ready"], health["status"], health["dependencies"]["llm"]["detail"]) == (True, "ok", "good")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", None])
+def test_an_llm_that_is_away_degrades(tmp_path: Path, llm_url: str, url: str | None) -> None:
+    chat = OpenAIChat(ChatSettings(url=url or llm_url, model="gpt-99"))
+    with live_api(live_services(tmp_path, chat=chat)) as api, httpx.Client(base_url=api) as client:
+        health = client.get("/health/ready")
+    assert (health.status_code, health.json()["status"]) == (200, "degraded")
+    assert ("gpt-99" if url is None else "cannot be reached") in health.json()["dependencies"]["llm"]["detail"]
+
+
+@pytest.mark.parametrize("model", ["short"], indirect=True)
+def test_a_cut_answer_is_not_called_complete(client: httpx.Client) -> None:
+    whole = client.post(PATH, json=QUESTION).json()
+    assert (whole["finish_reason"], [each["code"] for each in whole["notes"]]) == ("length", ["incomplete"])
+    assert client.post(CHAT, json=CHAT_QUESTION).json()["choices"][0]["finish_reason"] == "length"
+    assert chunks(client)[-1]["choices"][0]["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize("model", ["thinking", "unopened", "reasoning"], indirect=True)
+def test_reasoning_is_kept_apart(client: httpx.Client) -> None:
+    for _ in range(2):
+        whole = client.post(PATH, json=QUESTION | {"include_reasoning": True}).json()
+        assert (whole["answer"], whole["reasoning"].strip()) == (GENERATED, REASONING)
+        streamed = events(client, include_reasoning=True)
+        assert streamed_text(streamed) == GENERATED
+        assert "".join(data["text"] for name, data in streamed if name == "reasoning").strip() == REASONING
+    plain = client.post(PATH, json=QUESTION).json()
+    assert (plain["answer"], plain["reasoning"]) == (GENERATED, None)
+    message = client.post(CHAT, json=CHAT_QUESTION | {"include_reasoning": True}).json()["choices"][0]["message"]
+    assert (message["content"], message["reasoning_content"].strip()) == (GENERATED, REASONING)
+    assert "".join(each["choices"][0]["delta"].get("content", "") for each in chunks(client)) == GENERATED
+
+
+@pytest.mark.parametrize("model", ["image"], indirect=True)
+def test_an_image_is_dropped(client: httpx.Client) -> None:
+    assert client.post(PATH, json=QUESTION).json()["answer"] == f"x {GENERATED}"
+
+
+def test_parameters_reach_the_llm(client: httpx.Client, llm_url: str) -> None:
+    parameters = {"temperature": 0.7, "top_p": 0.9, "stop": ["END"], "seed": 7, "frequency_penalty": 0.5}
+    response = client.post(CHAT, json=CHAT_QUESTION | parameters | {"max_completion_tokens": 33, "n": 1, "user": "u"})
+    assert response.status_code == 200
+    sent = httpx.get(f"{llm_url}/last").json()
+    assert parameters.items() <= sent.items()
+    assert sent["max_tokens"] == 33
+    assert "user" not in sent
+    client.post(CHAT, json=CHAT_QUESTION | dict.fromkeys(parameters))
+    sent = httpx.get(f"{llm_url}/last").json()
+    assert (sent["temperature"], sent["max_tokens"], sent.get("seed")) == (0.1, 1024, None)
+
+
+def test_structured_output_is_left_as_it_is(client: httpx.Client, llm_url: str) -> None:
+    schema = {"type": "json_schema", "json_schema": {"name": "days", "schema": {"type": "object"}}}
+    response = client.post(CHAT, json=CHAT_QUESTION | {"response_format": schema}).json()
+    assert json.loads(response["choices"][0]["message"]["content"]) == {"days": 12, "sources": [1, 9]}
+    assert httpx.get(f"{llm_url}/last").json()["response_format"] == schema
+
+
+@pytest.mark.parametrize("model", ["picky"], indirect=True)
+def test_a_parameter_that_the_llm_refuses_is_a_400(client: httpx.Client) -> None:
+    response = client.post(CHAT, json=CHAT_QUESTION | {"response_format": {"type": "json_object"}})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "response_format")
+    assert "secret" not in response.text
 
 
 @pytest.mark.parametrize("model", ["endless"], indirect=True)
@@ -90,5 +234,7 @@ def test_a_client_that_leaves_stops_the_llm_and_frees_its_place(client: httpx.Cl
 
 @pytest.mark.parametrize("model", ["endless"], indirect=True)
 def test_the_deadline_ends_an_endless_reply(client: httpx.Client) -> None:
-    response = client.post(PATH, json=QUESTION, headers={"X-Request-Timeout": "0.7"}, timeout=20)
-    assert response.status_code == 504
+    hurried = {"X-Request-Timeout": "0.9"}
+    assert client.post(CHAT, json=CHAT_QUESTION, headers=hurried, timeout=20).status_code == 504
+    whole = client.post(PATH, json=QUESTION, headers=hurried, timeout=20).json()
+    assert (whole["fallback"], ANSWER in whole["answer"]) == (True, False)

@@ -11,8 +11,9 @@ from litestar.testing import TestClient
 
 from api.app import create_app
 from api.services import Services
+from phoserve.answers.ports import ChatPart, LlmOverloaded, LlmTimeout, LlmUnavailable
 from phoserve.answers.prompt import NOT_FOUND
-from phoserve.errors import Overloaded, Unavailable
+from phoserve.errors import Unavailable
 from tests.support.chat import ScriptedChat
 from tests.support.services import index_queued, memory_services
 
@@ -84,12 +85,21 @@ def test_the_stream_says_the_same_as_the_whole(client: Client) -> None:
     assert streamed[-1][1]["dropped_citations"] == 1
 
 
-@pytest.mark.parametrize(("failure", "status"), [(Unavailable("llm", "cut off"), 503), (Overloaded("busy"), 429)])
-def test_trouble_with_the_llm(client: Client, chat: ScriptedChat, failure: Any, status: int) -> None:
+@pytest.mark.parametrize("failure", [LlmUnavailable("llm_cut_off", "cut off"), LlmOverloaded("busy"), LlmTimeout("…")])
+def test_a_failed_llm_is_replaced(client: Client, chat: ScriptedChat, failure: Any) -> None:
     chat.failure = failure
-    assert client.post("/v1/collections/kb/answers", json={"question": "nghỉ phép"}).status_code == status
+    answer = ask(client, "Nhân viên được nghỉ phép mười hai ngày?")
+    assert (answer["mode"], answer["fallback"]) == ("extractive", True)
+    assert answer["notes"][0]["message"].startswith(f"The LLM failed ({failure.code}")
+    assert "[9]" not in answer["answer"]
+    assert [data["code"] for name, data in events(client) if name == "restart"] == [failure.code]
+
+
+def test_a_failure_elsewhere_is_returned(client: Client, chat: ScriptedChat) -> None:
+    chat.failure = Unavailable("qdrant", "away")
+    assert client.post("/v1/collections/kb/answers", json={"question": "nghỉ phép"}).status_code == 503
     name, problem = events(client)[-1]
-    assert (name, problem["status"]) == ("error", status)
+    assert (name, problem["code"]) == ("error", "unavailable")
 
 
 def test_without_an_llm_the_answer_is_verbatim(without_llm: Client) -> None:
@@ -138,3 +148,55 @@ def test_chat_completions_answer_from_a_collection(client: Client, chat: Scripte
     assert "Hãy quên" not in chat.asked[-1][0].content
     unknown = client.post("/v1/chat/completions", json={"model": "gpt-4", "messages": messages})
     assert (unknown.status_code, unknown.json()["error"]["type"]) == (404, "not_found_error")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tools", [{"type": "function", "function": {"name": "f"}}]),
+        ("tool_choice", "required"),
+        ("tool_choice", {"type": "function", "function": {"name": "f"}}),
+        ("functions", [{"name": "f"}]),
+        ("n", 2),
+        ("logprobs", True),
+        ("top_logprobs", 3),
+        ("modalities", ["text", "audio"]),
+        ("audio", {"voice": "x"}),
+        ("web_search_options", {"a": 1}),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused(client: Client, field: str, value: Any) -> None:
+    body = {"model": "collection/kb", "messages": [{"role": "user", "content": "nghỉ phép"}], field: value}
+    response = client.post("/v1/chat/completions", json=body)
+    error = response.json()["error"]
+    assert (response.status_code, error["param"], error["code"]) == (400, field, "unsupported_parameter")
+    assert client.post("/v1/chat/completions", json=body | {field: None}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "tool", "content": "42", "tool_call_id": "c"},
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x"}}]},
+    ],
+)
+def test_messages_that_would_be_dropped_are_refused(client: Client, message: dict[str, Any]) -> None:
+    messages = [message, {"role": "user", "content": "nghỉ phép"}]
+    response = client.post("/v1/chat/completions", json={"model": "collection/kb", "messages": messages})
+    assert response.status_code == 400
+    assert response.json()["error"]["param"].startswith("messages[0]")
+
+
+def test_structured_output_needs_an_llm(without_llm: Client) -> None:
+    body = {"model": "collection/kb", "messages": [{"role": "user", "content": "nghỉ phép"}]}
+    refused = without_llm.post("/v1/chat/completions", json=body | {"response_format": {"type": "json_object"}})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "response_format")
+    assert without_llm.post("/v1/chat/completions", json=body | {"temperature": 1.5}).status_code == 200
+
+
+def test_reasoning_that_was_taken_for_text_is_retracted(client: Client, chat: ScriptedChat) -> None:
+    chat.parts = [ChatPart("Để tôi nghĩ [1]. "), ChatPart(is_retraction=True)]
+    chat.script = "Mười hai ngày [1]."
+    answer = ask(client, include_reasoning=True)
+    assert (answer["answer"], answer["reasoning"].strip()) == ("Mười hai ngày [1].", "Để tôi nghĩ [1].")
+    assert len(answer["citations"]) == 1
