@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Save a release's state to a folder, and bring it back: Qdrant's collections and aliases, and the originals.
+"""Save and restore a release's state: Qdrant's collections and aliases, and the originals.
 
 usage: backup.py save|restore FOLDER
 
-QDRANT_URL (several peers: separated by spaces), QDRANT_API_KEY and SOURCES (a folder or s3://...) say where it is.
-Needs nothing but Python, and `aws` for s3://. Stop the workers first for an exact picture (docs/operations.md).
+Set QDRANT_URL (several peers: separated by spaces), QDRANT_API_KEY and SOURCES (a folder or s3://...).
+It needs only Python, and `aws` for s3://. Stop the workers first for a consistent backup (docs/operations.md).
 """
 
 import hashlib
@@ -25,7 +25,7 @@ TIMEOUT_S = 3600
 def save(folder: Path, peers: list[str], sources: str | None) -> None:
     """Write snapshots of every collection of every peer, the aliases, and the originals."""
     if sources and "://" not in sources and not Path(sources).is_dir():
-        sys.exit(f"SOURCES is {sources}, which is no folder: name the one with the originals, or s3://BUCKET/PREFIX")
+        sys.exit(f"SOURCES is {sources}, which is not a folder: set it to the folder with the originals, or to s3://BUCKET/PREFIX")
     folder.mkdir(parents=True, exist_ok=True)
     manifest = {"snapshots": [], "aliases": ask(peers[0], "GET", "/aliases")["aliases"]}
     for number, peer in enumerate(peers):
@@ -35,26 +35,26 @@ def save(folder: Path, peers: list[str], sources: str | None) -> None:
             digest = download(peer, f"/collections/{collection}/snapshots/{made['name']}", folder / name)
             ask(peer, "DELETE", f"/collections/{collection}/snapshots/{made['name']}")
             if made.get("checksum") not in {None, digest}:
-                sys.exit(f"{name} arrived damaged: {digest} is not {made['checksum']}")
+                sys.exit(f"{name} is damaged: its SHA-256 is {digest}, not {made['checksum']}. Run the backup again")
             manifest["snapshots"].append({"file": name, "peer": number, "collection": collection, "sha256": digest})
             print(f"{name}: {(folder / name).stat().st_size} bytes")
     if sources:
         copy(sources, str(folder / "originals"))
-    # Last, so that a folder with a manifest is whole.
+    # Written last, so that a folder with a manifest is complete.
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2))
 
 
 def restore(folder: Path, peers: list[str], sources: str | None) -> None:
-    """Bring back what `save` wrote; a collection that exists is replaced by its snapshot."""
+    """Restore what `save` wrote. Existing collections are replaced by their snapshots."""
     if not (folder / "manifest.json").is_file():
-        sys.exit(f"{folder} has no manifest.json: it is no backup, or one that was broken off")
+        sys.exit(f"{folder} has no manifest.json: it is not a backup, or the backup was interrupted")
     manifest = json.loads((folder / "manifest.json").read_text())
     for each in manifest["snapshots"]:
         if each["peer"] >= len(peers):
-            sys.exit(f"the backup is of {each['peer'] + 1} peers: name as many in QDRANT_URL")
+            sys.exit(f"the backup has {each['peer'] + 1} peers: list as many in QDRANT_URL")
         with (folder / each["file"]).open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != each["sha256"]:
-                sys.exit(f"{each['file']} is damaged")
+                sys.exit(f"{each['file']} is damaged: its SHA-256 differs from the manifest")
     if sources:
         copy(str(folder / "originals"), sources)
     for each in manifest["snapshots"]:
@@ -62,21 +62,21 @@ def restore(folder: Path, peers: list[str], sources: str | None) -> None:
             f"/collections/{each['collection']}/snapshots/upload?wait=true&priority=snapshot&checksum={each['sha256']}"
         )
         upload(peers[each["peer"]], path, folder / each["file"])
-        print(f"{each['collection']} is back on {peers[each['peer']]}")
+        print(f"{each['collection']} is restored on {peers[each['peer']]}")
     aliases = [{"create_alias": alias} for alias in manifest["aliases"]]
     if aliases:
         ask(peers[0], "POST", "/collections/aliases", json.dumps({"actions": aliases}).encode(), "application/json")
 
 
 def ask(peer: str, method: str, path: str, body: bytes | None = None, kind: str | None = None) -> dict:
-    """The `result` of a request to Qdrant."""
+    """Send a request to Qdrant and return its `result`."""
     with urllib.request.urlopen(request(peer, method, path, body, kind), timeout=TIMEOUT_S) as answer:
         result = json.load(answer)["result"]
     return result if isinstance(result, dict) else {}
 
 
 def download(peer: str, path: str, target: Path) -> str:
-    """Write an answer's body to `target`; returns its SHA-256."""
+    """Write a response's body to `target` and return its SHA-256."""
     digest = hashlib.sha256()
     with urllib.request.urlopen(request(peer, "GET", path), timeout=TIMEOUT_S) as answer, target.open("wb") as file:
         while block := answer.read(BLOCK):
@@ -86,7 +86,7 @@ def download(peer: str, path: str, target: Path) -> str:
 
 
 def upload(peer: str, path: str, source: Path) -> None:
-    """Send a file as a form's only field, without holding it in memory."""
+    """Send a file as the only field of a form, without loading it into memory."""
     boundary = uuid.uuid4().hex
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="snapshot"; filename="{source.name}"\r\n\r\n'.encode()
     tail = f"\r\n--{boundary}--\r\n".encode()
@@ -101,7 +101,7 @@ def upload(peer: str, path: str, source: Path) -> None:
 def request(
     peer: str, method: str, path: str, body: bytes | None = None, kind: str | None = None
 ) -> urllib.request.Request:
-    """A request with the API key."""
+    """Build a request with the API key."""
     headers = {"Content-Type": kind} if kind else {}
     if key := os.environ.get("QDRANT_API_KEY"):
         headers["api-key"] = key
@@ -109,7 +109,7 @@ def request(
 
 
 def copy(source: str, target: str) -> None:
-    """Copy a folder or an S3 prefix; what is there already is not copied again by S3."""
+    """Copy a folder or an S3 prefix. S3 skips existing objects."""
     if "s3://" in source + target:
         subprocess.run(["aws", "s3", "sync", "--only-show-errors", source, target], check=True)
     else:
@@ -117,7 +117,7 @@ def copy(source: str, target: str) -> None:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command line."""
     if len(sys.argv) != 3 or sys.argv[1] not in {"save", "restore"}:
         sys.exit(__doc__)
     peers = os.environ.get("QDRANT_URL", "http://127.0.0.1:6333").split()
@@ -125,7 +125,7 @@ def main() -> None:
     try:
         action(Path(sys.argv[2]), peers, os.environ.get("SOURCES"))
     except urllib.error.URLError as error:
-        sys.exit(f"Qdrant at {' '.join(peers)} does not take it: {error}. Are QDRANT_URL and QDRANT_API_KEY right?")
+        sys.exit(f"Qdrant at {' '.join(peers)} failed: {error}. Check QDRANT_URL and QDRANT_API_KEY.")
 
 
 if __name__ == "__main__":

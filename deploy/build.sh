@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Build the images, with provenance and a bill of materials, from base images pinned by their digests of today.
+# Build the images, with provenance and a bill of materials, from base images pinned by their current digests.
 # usage: build.sh REGISTRY VERSION [--push]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 registry=${1:?usage: build.sh REGISTRY VERSION [--push]} version=${2:?usage: build.sh REGISTRY VERSION [--push]}
 push=${3:-}
 
-pinned() { # the image of a build argument's default, by digest
+pinned() { # print the default image of a build argument with its digest
     local image
     image=$(sed -n "s/^ARG $1=//p" deploy/Dockerfile)
     echo "${image%%@*}@$(docker buildx imagetools inspect --format '{{json .Manifest.Digest}}' "$image" | tr -d '"')"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lock every dependency with hashes. All locks agree with the widest one, requirements/dev.txt.
+# Lock every dependency with hashes. All locks are subsets of requirements/dev.txt.
 set -euo pipefail
 compile=("${1:-pip-compile}" --quiet --no-header --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links
     --unsafe-package torch --unsafe-package phoserve)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Passwords and the first API key for deploy/compose.yaml: deploy/.env and deploy/secrets/api-keys.json. Never overwrites.
+# Create passwords and the first API key for deploy/compose.yaml: deploy/.env and deploy/secrets/api-keys.json. Never overwrites them.
 set -euo pipefail
 cd "$(dirname "$0")"
 if [ -e .env ] || [ -e secrets/api-keys.json ]; then
-    echo "deploy/.env or deploy/secrets/api-keys.json exists already; remove them to start afresh" >&2
+    echo "deploy/.env or deploy/secrets/api-keys.json already exists; remove both to create new ones" >&2
     exit 1
 fi
 umask 077
@@ -15,6 +15,6 @@ done >.env
 key="pho_$(random)"
 hash=$(printf %s "$key" | sha256sum | cut -d' ' -f1)
 printf '[{"id": "admin", "sha256": "%s", "role": "admin"}]\n' "$hash" >secrets/api-keys.json
-# The container's user, who is not you, has to read it; it holds hashes only.
+# The container runs as another user, who must read this file. It contains only hashes.
 chmod 755 secrets && chmod 644 secrets/api-keys.json
-echo "The API key, shown this once: $key"
+echo "The API key, shown only once: $key"

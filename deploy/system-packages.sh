@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install system packages where we are root on Debian or Ubuntu; elsewhere say what is missing.
+# Install system packages as root on Debian or Ubuntu; otherwise print the missing ones.
 # usage: system-packages.sh PACKAGE...   |   system-packages.sh --python INTERPRETER
 set -euo pipefail
 
@@ -19,7 +19,7 @@ if [ "${1:-}" = --python ]; then
     case $version in
         3.11 | 3.12) ;;
         *)
-            echo "phoserve needs Python 3.11 or 3.12; $python is $version. Choose one: make PYTHON=/path/to/python3.11" >&2
+            echo "phoserve needs Python 3.11 or 3.12; $python is $version. Choose another: make PYTHON=/path/to/python3.11" >&2
             exit 1
             ;;
     esac
@@ -36,6 +36,6 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     apt-get update -qq >/dev/null
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 else
-    echo "Please install first: ${missing[*]}   (Debian, Ubuntu: sudo apt-get install ${missing[*]})" >&2
+    echo "Install these packages first: ${missing[*]}   (Debian, Ubuntu: sudo apt-get install ${missing[*]})" >&2
     exit 1
 fi

@@ -1,4 +1,4 @@
-"""Ask a running API whether everything behind it answers, and whether it keeps strangers out."""
+"""Check that a running API and its dependencies respond, and that requests without a key are rejected."""
 
 import json
 import sys
@@ -18,8 +18,8 @@ status, body = ask("/health/ready")
 print(json.dumps(json.loads(body), indent=2))
 missing = [name for name, each in json.loads(body)["dependencies"].items() if not each["ok"]]
 if status != 200 or missing:
-    sys.exit(f"/health/ready answered {status}: see above what is wrong with {', '.join(missing)}")
+    sys.exit(f"/health/ready answered {status}: the report above has the errors of {', '.join(missing)}")
 status, _ = ask("/v1/collections")
 if status != 401:
-    sys.exit(f"/v1/collections without a key answered {status}, not 401: whoever reaches the port gets in")
-print("ready, and closed to strangers")
+    sys.exit(f"/v1/collections without a key answered {status}, not 401: the API is open to requests without a key")
+print("ready; requests without a key are rejected")

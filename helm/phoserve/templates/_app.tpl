@@ -1,4 +1,4 @@
-{{/* What the API's and the workers' pods have in common beyond their environment. */}}
+{{/* Blocks shared by the API's and the workers' pods, in addition to their environment. */}}
 
 {{- define "phoserve.apiArgs" -}}
 ["--host", "0.0.0.0", "--port", {{ .Values.api.port | toString | quote }}]
@@ -39,7 +39,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The worker touches this file as long as it lives and reaches its broker. */}}
+{{/* The worker touches this file while it runs and reaches its broker. */}}
 {{- define "phoserve.workerEnv" -}}
 - name: PHOSERVE_WORKER__HEARTBEAT_FILE
   value: /tmp/heartbeat

@@ -33,7 +33,7 @@ spec:
       averageUtilization: {{ .targetCPUUtilizationPercentage }}
 {{- end -}}
 
-{{/* A PodDisruptionBudget: dict "root" "component" "suffix" "pdb". Pods that are broken anyway never block a drain. */}}
+{{/* A PodDisruptionBudget: dict "root" "component" "suffix" "pdb". Unhealthy pods never block a drain. */}}
 {{- define "phoserve.pdb" -}}
 apiVersion: policy/v1
 kind: PodDisruptionBudget

@@ -1,4 +1,4 @@
-{{/* The environment of the API and the workers: where everything is. deploy/compose.yaml sets the same variables. */}}
+{{/* The environment of the API and the workers: addresses and secrets. deploy/compose.yaml sets the same variables. */}}
 {{- define "phoserve.env" -}}
 {{- $fullname := include "phoserve.fullname" .root -}}
 {{- $values := .root.Values -}}
@@ -42,12 +42,12 @@
 {{- end }}
 {{- end -}}
 
-{{/* gRPC asks DNS for every pod behind the headless Service and takes them in turn. dict "root" $ "part" gpu|cpu */}}
+{{/* gRPC resolves every pod behind the headless Service and uses them round robin. dict "root" $ "part" gpu|cpu */}}
 {{- define "phoserve.tritonUrl" -}}
 dns:///{{ include "phoserve.fullname" .root }}-triton-{{ .part }}-headless:{{ .root.Values.triton.ports.grpc }}
 {{- end -}}
 
-{{/* The password is put in by Kubernetes when the container starts. */}}
+{{/* Kubernetes inserts the password when the container starts. */}}
 {{- define "phoserve.redisUrl" -}}
 {{- if .Values.redis.enabled -}}
 redis://:$(REDIS_PASSWORD)@{{ include "phoserve.fullname" . }}-redis:6379/0

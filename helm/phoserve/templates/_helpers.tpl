@@ -1,4 +1,4 @@
-{{/* Names, labels, images and the few blocks that every pod shares. */}}
+{{/* Names, labels, images and blocks shared by all pods. */}}
 
 {{- define "phoserve.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
@@ -15,7 +15,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Labels that select a component: dict "root" $ "component" NAME. They never change, so Deployments can be upgraded. */}}
+{{/* Labels that select a component: dict "root" $ "component" NAME. They never change, because selectors of Deployments are immutable. */}}
 {{- define "phoserve.selector" -}}
 app.kubernetes.io/name: {{ include "phoserve.name" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -45,12 +45,12 @@ labels:
 {{- if $digest }}@{{ $digest }}{{ else }}:{{ default .root.Chart.AppVersion $image.tag }}{{ end -}}
 {{- end -}}
 
-{{/* Somebody else's image: dict "repository" "tag" "digest" */}}
+{{/* A third-party image: dict "repository" "tag" "digest" */}}
 {{- define "phoserve.foreignImage" -}}
 {{- .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end -}}
 {{- end -}}
 
-{{/* The restricted pod security standard, as one user of no rights. Qdrant's and Redis's images run as any user. */}}
+{{/* The restricted pod security standard with an unprivileged user. Qdrant's and Redis's images run as any user. */}}
 {{- define "phoserve.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001
@@ -113,7 +113,7 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
-{{/* Annotations of a pod template; a changed secret revision makes new pods. */}}
+{{/* Annotations of a pod template; a changed secret revision creates new pods. */}}
 {{- define "phoserve.podAnnotations" -}}
 phoserve/secrets-revision: {{ .root.Values.secrets.revision | quote }}
 {{- with .part.podAnnotations }}
@@ -139,7 +139,7 @@ phoserve/secrets-revision: {{ .root.Values.secrets.revision | quote }}
       key: {{ get .root.Values.secrets.keys .key }}
 {{- end -}}
 
-{{/* Writable places of a container whose root file system is not. */}}
+{{/* Writable volumes of a container with a read-only root file system. */}}
 {{- define "phoserve.scratch" -}}
 - name: scratch
   emptyDir:

@@ -1,4 +1,4 @@
-{{/* Where the model's folder comes from, and how a pod waits for it. */}}
+{{/* Location of the model's folder, and init containers that wait for it. */}}
 
 {{- define "phoserve.modelFolder" -}}
 {{- if eq .Values.model.source "bundled" -}}
@@ -32,7 +32,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The init container after which the model's folder is there: dict "root" $ "image" NAME "file" WHAT-TO-WAIT-FOR */}}
+{{/* The init container that provides the model's folder: dict "root" $ "image" NAME "file" FILE-TO-WAIT-FOR */}}
 {{- define "phoserve.modelInit" -}}
 {{- $file := printf "%s/%s" (include "phoserve.modelFolder" .root) (default "contract.json" .file) -}}
 {{- $files := list $file -}}

@@ -19,7 +19,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The API and all workers, and what does their work once. */}}
+{{/* The API, all workers and the reembed Job. */}}
 {{- define "phoserve.appComponents" -}}
 - api
 {{- if .Values.reembed.enabled }}
@@ -28,7 +28,7 @@
 {{- include "phoserve.workerComponents" . }}
 {{- end -}}
 
-{{/* What the API and the workers call. */}}
+{{/* Egress of the API and the workers. */}}
 {{- define "phoserve.appEgress" -}}
 - to:
     {{- include "phoserve.peers" (dict "root" . "components" (list "triton-gpu" "triton-cpu")) | nindent 4 }}
@@ -53,7 +53,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* What the settings name outside this release: their addresses, one a line. */}}
+{{/* Addresses in the settings outside this release, one per line. */}}
 {{- define "phoserve.externalUrls" -}}
 {{- $values := .Values -}}
 {{- $urls := list (ternary "" $values.qdrant.externalUrl $values.qdrant.enabled) (ternary "" $values.redis.externalUrl $values.redis.enabled) -}}
@@ -69,7 +69,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The ports they are reached at, beside those that `networkPolicy.external` opens anyway. */}}
+{{/* Their ports, in addition to those in `networkPolicy.external`. */}}
 {{- define "phoserve.externalPorts" -}}
 {{- $ports := list -}}
 {{- range .Values.networkPolicy.external.ports }}{{ $ports = append $ports (int .) }}{{ end -}}
@@ -82,7 +82,7 @@
 {{- uniq $ports | toYaml -}}
 {{- end -}}
 
-{{/* To the world outside: dict "root" $ "ports" LIST */}}
+{{/* Egress to networks outside the cluster: dict "root" $ "ports" LIST */}}
 {{- define "phoserve.externalEgress" -}}
 {{- $external := .root.Values.networkPolicy.external }}
 {{- with $external.cidrs }}

@@ -76,8 +76,8 @@ def test_a_damaged_file_stops_the_restore_before_it_begins(state: Path, peers: l
 def test_what_is_wrong_is_said_in_a_line(state: Path, peers: list[Peer], tmp_path: Path) -> None:
     urls = [peer.url for peer in peers]
     for outcome, said in (
-        (backup("save", tmp_path / "b", state, *urls, key="wrong"), "Are QDRANT_URL and QDRANT_API_KEY right?"),
-        (backup("save", tmp_path / "b", tmp_path / "nowhere", *urls), "which is no folder"),
+        (backup("save", tmp_path / "b", state, *urls, key="wrong"), "Check QDRANT_URL and QDRANT_API_KEY"),
+        (backup("save", tmp_path / "b", tmp_path / "nowhere", *urls), "which is not a folder"),
         (backup("restore", tmp_path / "b", state, *urls), "has no manifest.json"),
         (backup("restore", tmp_path / "b", state, "http://127.0.0.1:1"), "has no manifest.json"),
         (backup("save", tmp_path / "b", state, "http://127.0.0.1:1"), "Connection refused"),
@@ -90,4 +90,4 @@ def test_what_is_wrong_is_said_in_a_line(state: Path, peers: list[Peer], tmp_pat
 def test_fewer_peers_than_were_saved(state: Path, peers: list[Peer], tmp_path: Path) -> None:
     run("save", tmp_path / "backup", peers, state)
     outcome = run("restore", tmp_path / "backup", peers[:1], state)
-    assert "the backup is of 2 peers" in outcome.stderr
+    assert "the backup has 2 peers" in outcome.stderr

@@ -1,4 +1,4 @@
-"""A bad value stops the install with a sentence that names it and says what to do."""
+"""A bad value stops the install with a message that names it and the fix."""
 
 from typing import Any
 
@@ -10,39 +10,39 @@ from tests.support.chart import LEAST, merged, profile_values, render
 INGRESS = {"api": {"ingress": {"enabled": True, "host": "a.example.com", "tlsSecretName": "tls"}}}
 VOLUME = {"model": {"source": "volume"}}
 SEMANTIC: list[tuple[dict[str, Any], str]] = [
-    (merged(INGRESS, {"secrets": {"name": ""}}), "without API keys. Make a Secret"),
-    ({"secrets": {"name": ""}}, "secrets.name is empty. Make a Secret"),
+    (merged(INGRESS, {"secrets": {"name": ""}}), "without API keys. Create a Secret"),
+    ({"secrets": {"name": ""}}, "secrets.name is empty. Create a Secret"),
     ({"api": {"ingress": {"enabled": True}}}, "set api.ingress.host"),
     (
         {"api": {"ingress": {"enabled": True, "host": "a"}}},
-        "keys would travel in the clear: set api.ingress.tlsSecretName",
+        "keys would be sent unencrypted: set api.ingress.tlsSecretName",
     ),
     ({"api": {"httpRoute": {"enabled": True}}}, "set api.httpRoute.parentRefs"),
     (merged(VOLUME, {"triton": {"gpu": {"enabled": True, "gpu": {"count": 0}}}}), "set triton.gpu.gpu.count to 1"),
     (
         merged(VOLUME, {"triton": {"gpu": {"enabled": True, "gpu": {"resource": "gpu"}}}}),
-        "must be what the node offers",
+        "must be a resource that the node offers",
     ),
     ({"triton": {"gpu": {"enabled": True}}}, "set model.source to volume or image"),
-    ({"triton": {"cpu": {"enabled": False}}}, "Switch one on"),
+    ({"triton": {"cpu": {"enabled": False}}}, "Enable one"),
     (merged(VOLUME, {"triton": {"gpu": {"enabled": True, "profile": "tensorrt"}}}), "set model.plan.enabled"),
     ({"model": {"plan": {"enabled": True}}}, "model.plan needs triton.gpu.enabled"),
     ({"model": {"export": {"enabled": True}}}, "set model.source to volume"),
     ({"model": {"reranker": {"name": "r"}}}, "model.reranker is a folder on the model volume: set model.source"),
     (
         merged(VOLUME, {"model": {"reranker": {"name": "r"}, "export": {"enabled": True}}}),
-        "say in model.reranker.source",
+        "set model.reranker.source",
     ),
-    ({"model": {"source": "image"}}, "say in model.image.reference"),
-    ({"qdrant": {"enabled": False}}, "say in qdrant.externalUrl"),
+    ({"model": {"source": "image"}}, "set model.image.reference"),
+    ({"qdrant": {"enabled": False}}, "set qdrant.externalUrl"),
     ({"qdrant": {"externalUrl": "http://q:6333"}}, "set qdrant.enabled to false"),
-    ({"qdrant": {"replicas": 2}}, "use 1, or 3 and more"),
+    ({"qdrant": {"replicas": 2}}, "use 1 or at least 3"),
     ({"qdrant": {"collections": {"copies": 2}}}, "copies is 2, but there are 1 peers"),
     ({"settings": {"QDRANT__SHARDS": 6}}, "set qdrant.collections.shards instead"),
     ({"settings": {"LIMITS__DRAIN_S": 5}}, "set api.terminationGracePeriodSeconds instead"),
     ({"api": {"terminationGracePeriodSeconds": 75}}, "set api.terminationGracePeriodSeconds to 135 or more"),
     ({"settings": {"LIMITS__ANSWER_TIMEOUT_S": 600}}, "set api.terminationGracePeriodSeconds to 615 or more"),
-    ({"redis": {"enabled": False}}, "say in redis.externalUrl"),
+    ({"redis": {"enabled": False}}, "set redis.externalUrl"),
     ({"redis": {"enabled": False, "externalUrl": "redis://:secret@r:6379/0"}}, "the password comes from the secret"),
     ({"llm": {"enabled": True, "externalUrl": "http://l/v1"}}, "choose one LLM"),
     ({"sources": {"volume": {"enabled": False}}}, "originals would be lost"),
@@ -51,7 +51,7 @@ SEMANTIC: list[tuple[dict[str, Any], str]] = [
     ({"api": {"autoscaling": {"minReplicas": 9, "maxReplicas": 3}}}, "is above maxReplicas (3)"),
     (
         {"llm": {"externalUrl": "http://llm.ai:8080/v1"}, "networkPolicy": {"external": {"cidrs": []}}},
-        "http://llm.ai:8080/v1 is outside this release, and the network policies let nothing out",
+        "http://llm.ai:8080/v1 is outside this release, and the network policies allow no egress",
     ),
     ({"workers": {"bulk": {"autoscaling": {"minReplicas": 99}}}}, "workers.bulk.autoscaling.minReplicas (99)"),
 ]

@@ -38,7 +38,7 @@ def test_what_the_chart_sets_is_refused_among_the_settings() -> None:
     own = {v["name"] for container, _ in commands("phoserve serve", values) for v in container["env"]}
     own |= {v["name"] for container, _ in commands("phoserve worker", values) for v in container["env"]}
     for name in {name.removeprefix(PREFIX) for name in own if name.startswith(PREFIX)} - EVERYTHING["settings"].keys():
-        with pytest.raises(HelmError, match=rf"settings\.{name} is the chart's own"):
+        with pytest.raises(HelmError, match=rf"settings\.{name} is managed by the chart"):
             render(merged(LEAST, {"settings": {name: "x"}}))
 
 

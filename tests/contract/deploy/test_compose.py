@@ -202,7 +202,7 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     assert _sha256(key) == entry["sha256"]
     again = subprocess.run(["bash", script], capture_output=True, text=True, check=False)
     assert again.returncode == 1
-    assert "exists already" in again.stderr
+    assert "already exists" in again.stderr
 
 
 def _sha256(text: str) -> str:

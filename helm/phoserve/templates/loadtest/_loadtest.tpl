@@ -1,4 +1,4 @@
-{{/* A Job of Locust: dict "root" $ "role" master|worker "replicas" COUNT "args" LIST. Jobs cannot be changed: `run` makes new ones. */}}
+{{/* A Locust Job: dict "root" $ "role" master|worker "replicas" COUNT "args" LIST. Jobs are immutable: `run` creates new ones. */}}
 {{- define "phoserve.loadtestJob" -}}
 {{- $part := .root.Values.loadtest -}}
 {{- $hash := list $part (include "phoserve.image" (dict "root" .root "image" "loadtest")) | toJson | sha256sum | trunc 8 -}}
@@ -10,7 +10,7 @@ metadata:
 spec:
   parallelism: {{ .replicas }}
   completions: {{ .replicas }}
-  # A load test that failed has failed: another try would hide it.
+  # No retries: they would hide a failed test.
   backoffLimit: 0
   ttlSecondsAfterFinished: 86400
   template:
