@@ -25,7 +25,9 @@ TIMEOUT_S = 3600
 def save(folder: Path, peers: list[str], sources: str | None) -> None:
     """Write snapshots of every collection of every peer, the aliases, and the originals."""
     if sources and "://" not in sources and not Path(sources).is_dir():
-        sys.exit(f"SOURCES is {sources}, which is not a folder: set it to the folder with the originals, or to s3://BUCKET/PREFIX")
+        sys.exit(
+            f"SOURCES is {sources}, which is not a folder: set it to the folder with the originals, or to s3://BUCKET/PREFIX"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     manifest = {"snapshots": [], "aliases": ask(peers[0], "GET", "/aliases")["aliases"]}
     for number, peer in enumerate(peers):
