@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+UPGRADE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-fast lint format lock bench clean
@@ -35,8 +36,9 @@ format: $(VENV)/.dev ## Format the code
 bench: $(VENV)/.dev ## Run benchmarks with plots; ARGS are passed to `phoserve bench`
 	$(BIN)/phoserve bench $(ARGS)
 
-lock: $(VENV)/.dev ## Resolve and lock all dependencies
-	deploy/lock.sh $(BIN)/pip-compile
+lock: | $(VENV)/bin/python ## Lock every dependency after a change of pyproject.toml; UPGRADE=1 takes the newest versions
+	$(BIN)/pip install --quiet "uv>=0.9" packaging
+	UPGRADE=$(UPGRADE) $(BIN)/python -m deploy.lock
 
 clean: ## Remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -46,14 +48,16 @@ clean: ## Remove the environment and caches
 system:
 	@deploy/system-packages.sh redis-server chromium
 
-$(VENV)/.local: requirements/local.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements/local.txt
+$(VENV)/.local: requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python deploy/locked.py local > $(VENV)/local.txt
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r $(VENV)/local.txt
 	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@
 
-# torch is not in the lock: the right build (CPU, CUDA) depends on the machine.
-$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
+# torch is outside the lock: the right build (CPU, CUDA) depends on the machine.
+$(VENV)/.dev: requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python deploy/locked.py dev > $(VENV)/dev.txt
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r $(VENV)/dev.txt
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@ $(VENV)/.local

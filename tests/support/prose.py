@@ -65,7 +65,7 @@ TEXT_FILES = (
     *("*.yaml", "*.yml", "*.tpl", "*.txt", "*.sh", "*.toml", "*.js", "*.html", "*.css", "*.pbtxt"),
     *("Makefile", "*Dockerfile", ".ci/*", "helm/*.json", ".devcontainer/*", ".gitignore", ".dockerignore"),
 )
-SKIPPED = ("cli/samples/*", "requirements/*", "tests/cases/*", "export/bundled/vocab.txt")
+SKIPPED = ("cli/samples/*", "requirements.txt", "tests/cases/*", "export/bundled/vocab.txt")
 
 VIETNAMESE = re.compile(r"[ạảãàáâậầấẩẫăắằặẳẵóòọõỏôộổỗồốơờớợởỡéèẻẹẽêếềệểễúùụủũưựữửừứíìịỉĩýỳỷỵỹđ]", re.IGNORECASE)
 MIN_MESSAGE_WORDS = 3

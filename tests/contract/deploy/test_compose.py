@@ -178,7 +178,7 @@ def test_the_stub_is_of_the_python_and_the_triton_it_works_with() -> None:
     dockerfile = (DEPLOY / "Dockerfile").read_text()
     assert "tritonserver:24.10-py3" in dockerfile, "nvidia-pytriton 0.7.0 has the stub of Triton 24.10"
     line = subprocess.run(
-        ["sed", "-n", r"/^nvidia-pytriton==/,/[^\\]$/p", "requirements/local.txt"],
+        ["sed", "-n", r"/^nvidia-pytriton==/,/[^\\]$/p", "requirements.txt"],
         capture_output=True,
         text=True,
         check=True,
