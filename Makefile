@@ -1,6 +1,6 @@
 # All tasks of the project. `make help` lists them.
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || echo python3)
 VENV ?= .venv
+PYTHON ?= $(shell command -v $(VENV)/bin/python || command -v python3.11 || command -v python3.12 || echo python3)
 BIN := $(VENV)/bin
 ARGS ?=
 UPGRADE ?=
@@ -11,12 +11,12 @@ UPGRADE ?=
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.local ## Create the environment for `make run`
+setup: interpreter $(VENV)/.local ## Create the environment for `make run`
 
 run: setup ## Start the platform on this machine: Triton, API, search, sample documents
 	$(BIN)/phoserve up $(ARGS)
 
-test: $(VENV)/.dev system ## Install the test dependencies and run all tests
+test: interpreter $(VENV)/.dev system ## Install the test dependencies and run all tests
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest $(ARGS)
 
 test-fast: $(VENV)/.dev ## Run the unit tests
@@ -36,7 +36,7 @@ format: $(VENV)/.dev ## Format the code
 bench: $(VENV)/.dev ## Run benchmarks with plots; ARGS are passed to `phoserve bench`
 	$(BIN)/phoserve bench $(ARGS)
 
-lock: | $(VENV)/bin/python ## Lock every dependency after a change of pyproject.toml; UPGRADE=1 takes the newest versions
+lock: | $(VENV)/bin/python ## Lock the dependencies of pyproject.toml; UPGRADE=1 takes the newest versions
 	$(BIN)/pip install --quiet "uv>=0.9" packaging
 	UPGRADE=$(UPGRADE) $(BIN)/python -m deploy.lock
 
@@ -62,6 +62,10 @@ $(VENV)/.dev: requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@ $(VENV)/.local
 
-$(VENV)/bin/python:
-	@deploy/system-packages.sh --python $(PYTHON)
+$(VENV)/bin/python: | interpreter
 	$(PYTHON) -m venv $(VENV)
+
+# Checked each time: Triton needs the interpreter's shared library, which Debian packages apart.
+.PHONY: interpreter
+interpreter:
+	@deploy/system-packages.sh --python $(PYTHON)
