@@ -47,7 +47,7 @@ def main() -> int:
         if not resolve(Path(folder), kept):
             if not kept:
                 return 1
-            print("The versions above cannot be kept; resolving all of them anew.", file=sys.stderr)
+            print("The versions above cannot be kept; resolving all of them again.", file=sys.stderr)
             if not resolve(Path(folder), []):
                 return 1
         LOCK.write_text(HEADER + "".join(render(Path(folder))))
@@ -117,7 +117,7 @@ def simplified(marker: str) -> str:
 
 
 def machines(marker: str) -> Iterator[dict[str, str]]:
-    """Yield the supported machines among which `marker` may tell a difference."""
+    """Yield the supported machines that `marker` may distinguish."""
     named = [version for version in re.findall(r"'(3\.1[12]\.\d+)'", marker) if version[-2:] != ".0"]
     before = [re.sub(r"\d+$", lambda last: str(int(last.group()) - 1), version) for version in named]
     for python, machine in itertools.product((*PYTHONS, *named, *before), MACHINES):
