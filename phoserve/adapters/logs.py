@@ -8,7 +8,7 @@ import structlog
 
 
 def configure_logs(file: Path | None = None, *, level: str = "INFO") -> None:
-    """Send every log record, ours and the libraries', as one JSON line to `file`, or to standard error without one."""
+    """Write every log record, including those of libraries, as a JSON line to `file` or to standard error."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -27,7 +27,7 @@ def configure_logs(file: Path | None = None, *, level: str = "INFO") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # one line for every call of the Qdrant client
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every call of the Qdrant client
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

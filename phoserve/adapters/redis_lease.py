@@ -1,4 +1,4 @@
-"""Which of several processes does what only one of them need do: whoever gets hold of a key in Redis."""
+"""A lease in Redis: one of several processes does a piece of periodic work."""
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -9,7 +9,7 @@ CONNECT_TIMEOUT_S = 2.0
 
 
 class RedisLease:
-    """One turn after the other, each taken by one process."""
+    """A named lease that expires by itself."""
 
     def __init__(self, url: str, name: str) -> None:
         self._key = f"phoserve:turn:{name}"
@@ -22,7 +22,7 @@ class RedisLease:
         try:
             return bool(await self._redis.set(self._key, "1", nx=True, px=int(for_s * 1000)))
         except RedisError as error:
-            raise Unavailable("redis", f"the task queue does not answer ({type(error).__name__})") from error
+            raise Unavailable("redis", f"the task queue is unavailable ({type(error).__name__})") from error
 
     async def close(self) -> None:
         """Close the connection."""

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 @contextmanager
 def export_traces(service: str, endpoint: str | None) -> Iterator[None]:
-    """Send this process's spans to `endpoint` (such as http://collector:4318/v1/traces), if there is one."""
+    """Send this process's spans to `endpoint` (such as http://collector:4318/v1/traces), if it is set."""
     if endpoint is None:
         yield
         return

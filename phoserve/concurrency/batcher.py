@@ -1,4 +1,4 @@
-"""Coalesce concurrent calls into one, as a database commits in groups."""
+"""Coalesce concurrent calls into one, like a group commit of a database."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -30,22 +30,22 @@ class Batcher(Generic[Item, Result]):
 
         A call carries up to `max_items` items, more only if a single caller passed more. Callers that were answered
         together tend to return together, so the next call lingers for `linger_ratio` times the duration of the last
-        one (at most 20 ms) unless as many callers wait already.
+        one (at most 20 ms) unless as many callers are already queued.
         """
         self._call = call
         self._max_items = max_items
         self._max_concurrency = max_concurrency
         self._linger_ratio = linger_ratio
         self._waiting: list[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]] = []
-        self._came = asyncio.Event()
+        self._arrived = asyncio.Event()
         self._in_flight = 0
-        self._running: set[asyncio.Task[None]] = set()  # the loop itself holds its tasks weakly
+        self._running: set[asyncio.Task[None]] = set()  # the event loop holds only weak references to its tasks
 
     async def __call__(self, items: Sequence[Item]) -> Sequence[Result]:
         """Return the results of `items`, in order. Raises what the call raises for these items."""
         answer: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
         self._waiting.append((items, answer))
-        self._came.set()
+        self._arrived.set()
         if self._in_flight < self._max_concurrency:
             self._in_flight += 1
             task = asyncio.create_task(self._run())
@@ -62,15 +62,15 @@ class Batcher(Generic[Item, Result]):
                 if self._linger_ratio:
                     await self._linger(len(group), min(_MAX_LINGER_S, self._linger_ratio * (clock() - begun)))
         finally:
-            self._in_flight -= 1  # in the step that found nobody waiting: whoever comes next starts anew
+            self._in_flight -= 1  # no await since the queue was empty: the next caller starts a new task
 
     async def _linger(self, callers: int, within_s: float) -> None:
-        """Until so many wait, or the time is over."""
+        """Wait until `callers` callers are queued or `within_s` seconds have passed."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while len(self._waiting) < callers:
-                    self._came.clear()
-                    await self._came.wait()
+                    self._arrived.clear()
+                    await self._arrived.wait()
 
     async def _dispatch(self, group: "list[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]]") -> None:
         try:
@@ -87,7 +87,7 @@ class Batcher(Generic[Item, Result]):
             _answer(group, results)
 
     def _next_group(self) -> list[tuple[Sequence[Item], asyncio.Future[Sequence[Result]]]]:
-        self._waiting = [each for each in self._waiting if not each[1].done()]  # whose caller has left
+        self._waiting = [each for each in self._waiting if not each[1].done()]  # done: the caller was cancelled
         taken = count = 0
         for items, _ in self._waiting:
             count += len(items)
@@ -98,7 +98,7 @@ class Batcher(Generic[Item, Result]):
         return group
 
     async def _retry_alone(self, items: Sequence[Item], answer: "asyncio.Future[Sequence[Result]]") -> None:
-        """One of them was at fault: each is told its own result or error."""
+        """Repeat the call for one caller, so that an error affects only the caller that caused it."""
         try:
             _answer([(items, answer)], await self._call(list(items)))
         except Exception as error:

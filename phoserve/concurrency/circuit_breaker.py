@@ -1,4 +1,4 @@
-"""A circuit breaker: stop asking what keeps failing, try again now and then."""
+"""A circuit breaker: stop calling a dependency that keeps failing, and probe it from time to time."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class State(StrEnum):
 
 
 class CircuitBreaker:
-    """Closed until `FAILURES_TO_OPEN` calls in a row fail; then open, longer with every probe that fails too."""
+    """Open after `FAILURES_TO_OPEN` consecutive failures. Each failed probe doubles the pause before the next one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.state = State.CLOSED
@@ -26,29 +26,29 @@ class CircuitBreaker:
         self._closed_until = 0.0
 
     def allows(self) -> bool:
-        """Whether a call would be let through now."""
+        """Return whether a call is allowed now."""
         if self.state is State.OPEN:
             return self._clock() >= self._closed_until
         return self.state is State.CLOSED
 
     def begin(self) -> None:
-        """A call starts; after the pause it is the one probe that decides."""
+        """Record the start of a call. After the pause, this call is the only probe."""
         if self.state is State.OPEN:
             self.state = State.HALF_OPEN
 
     def succeeded(self) -> None:
-        """A call came back well."""
+        """Record a successful call and close the circuit."""
         self.state = State.CLOSED
         self._failures = 0
         self.pause_s = FIRST_PAUSE_S
 
     def abandoned(self) -> None:
-        """A call was given up before its outcome was known; a probe is tried again by the next call."""
+        """Record a call that was cancelled before its outcome was known. The next call probes again."""
         if self.state is State.HALF_OPEN:
             self.state = State.OPEN
 
     def failed(self) -> None:
-        """A call failed."""
+        """Record a failed call, which may open the circuit."""
         self._failures += 1
         if self.state is State.HALF_OPEN:
             self.pause_s = min(2 * self.pause_s, LONGEST_PAUSE_S)

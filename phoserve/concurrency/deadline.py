@@ -1,4 +1,4 @@
-"""A point in time by which an answer must be there, handed down through every call."""
+"""The time by which a request must be answered, passed down through every call."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -12,25 +12,25 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The event loop's time, in seconds, at which the caller stops waiting."""
+    """The time of the event loop's clock, in seconds, at which the caller stops waiting."""
 
     at: float
     timeout_s: float
 
     @classmethod
     def after(cls, timeout_s: float) -> Self:
-        """`timeout_s` from now."""
+        """Return the deadline `timeout_s` from now."""
         return cls(asyncio.get_running_loop().time() + timeout_s, timeout_s)
 
     def left_s(self) -> float:
-        """Seconds left. Raises DeadlineExceeded where there are none."""
+        """Return the remaining seconds. Raises DeadlineExceeded if there are none."""
         left = self.at - asyncio.get_running_loop().time()
         if left <= 0:
             raise self.exceeded()
         return left
 
     async def keep(self, work: Awaitable[T]) -> T:
-        """The result of `work`, cancelled at the deadline. Raises DeadlineExceeded."""
+        """Return the result of `work`, cancelled at the deadline. Raises DeadlineExceeded."""
         try:
             async with asyncio.timeout_at(self.at):
                 return await work
@@ -38,5 +38,5 @@ class Deadline:
             raise self.exceeded() from None
 
     def exceeded(self) -> DeadlineExceeded:
-        """The error that says so."""
-        return DeadlineExceeded(f"there was no answer within {self.timeout_s:g} s")
+        """Return the error for an exceeded deadline."""
+        return DeadlineExceeded(f"the request was not completed within {self.timeout_s:g} s")

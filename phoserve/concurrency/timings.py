@@ -1,4 +1,4 @@
-"""How long each stage of an answer took."""
+"""Durations of the stages of a request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +12,13 @@ _tracer = trace.get_tracer("phoserve")
 
 @dataclass(slots=True)
 class Timings:
-    """Milliseconds by stage; stages may overlap, and each is a span of the current trace."""
+    """Milliseconds by stage. Stages may overlap. Each stage is a span of the current trace."""
 
     ms: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time the block as `name`; the same name again adds up."""
+        """Time the block as `name`. Repeated names are added up."""
         begun = perf_counter()
         try:
             with _tracer.start_as_current_span(f"phoserve.{name}"):

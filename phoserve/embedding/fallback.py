@@ -1,4 +1,4 @@
-"""Two embedding servers as one: while the first does not answer, the second does."""
+"""Two embedding servers as one: the second answers while the first is unavailable."""
 
 import asyncio
 import time
@@ -19,9 +19,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class FallbackEmbedder:
-    """An `Embedder` over two of the same model, such as pods with GPUs and pods without.
+    """An `Embedder` over two servers of the same model, such as pods with and without GPUs.
 
-    Where the first refuses or does not answer, the second is asked; a first that does not answer is left alone for
+    If the first is overloaded or unavailable, the second is called. After the first was unavailable, it is skipped for
     `pause_s`, so that requests do not all wait for it.
     """
 
@@ -29,29 +29,29 @@ class FallbackEmbedder:
     second: Embedder
     pause_s: float = PAUSE_S
     clock: Callable[[], float] = time.monotonic
-    _leave_alone_until: float = 0.0
+    _skip_first_until: float = 0.0
 
     @property
     def contract(self) -> ModelContract:
-        """Of both."""
+        """The contract of both servers."""
         return self.first.contract
 
     async def embed(
         self, texts: Sequence[str], *, input_type: InputType = InputType.PASSAGE, timeout_s: float | None = None
     ) -> Embeddings:
-        """Embed `texts` on the first that can. Raises what the second raises where neither can."""
+        """Embed `texts` on the first available server. If both fail, raises the error of the second."""
         begun = self.clock()
-        if begun >= self._leave_alone_until:
+        if begun >= self._skip_first_until:
             try:
                 return await self.first.embed(texts, input_type=input_type, timeout_s=timeout_s)
             except Overloaded:
                 pass
             except Unavailable as error:
-                self._leave_alone_until = self.clock() + self.pause_s
+                self._skip_first_until = self.clock() + self.pause_s
                 log.warning("embedder_fallback", error=str(error), for_s=self.pause_s)
         left_s = None if timeout_s is None else timeout_s - (self.clock() - begun)
         return await self.second.embed(texts, input_type=input_type, timeout_s=left_s)
 
     async def close(self) -> None:
-        """Close both."""
+        """Close both connections."""
         await asyncio.gather(self.first.close(), self.second.close())

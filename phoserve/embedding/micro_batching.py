@@ -1,4 +1,4 @@
-"""Single texts that are asked for at the same time travel as one call, so that what a call costs is shared."""
+"""Batch single texts of concurrent requests, so that they share the cost of a call."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from phoserve.concurrency.deadline import Deadline
 from phoserve.contract import InputType, ModelContract
 from phoserve.embedding.ports import Embedder, Embeddings
 
-# Two, so that one is computed while the other's callers are answered. All three are measured: ADR 66.
+# Two, so that one is computed while the callers of the other are answered. ADR 66 has the measurements.
 MAX_CONCURRENCY: Final = 2
 MAX_ITEMS: Final = 16
 LINGER_RATIO: Final = 0.2
@@ -26,10 +26,10 @@ class _Single:
 
 
 class MicroBatchingEmbedder:
-    """An `Embedder` that sends single texts on in groups; requests of several texts go straight through.
+    """An `Embedder` that batches single texts. It passes requests of several texts through.
 
-    A text goes at once while fewer than `max_concurrency` groups are under way; those that come meanwhile make up the
-    next one. Queries and passages do not mix.
+    A text is sent immediately while fewer than `max_concurrency` calls are in flight. Texts that arrive in the
+    meantime form the next batch. Queries and passages have separate batches.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class MicroBatchingEmbedder:
     async def embed(
         self, texts: Sequence[str], *, input_type: InputType = InputType.PASSAGE, timeout_s: float | None = None
     ) -> Embeddings:
-        """As the embedder does; a text is told of its own errors alone, and waits `timeout_s` whoever is beside it."""
+        """Embed `texts`. An error affects only the text that caused it, and each text keeps its own timeout."""
         if len(texts) != 1:
             return await self._embedder.embed(texts, input_type=input_type, timeout_s=timeout_s)
         deadline = None if timeout_s is None else Deadline.after(timeout_s)
@@ -68,19 +68,19 @@ class MicroBatchingEmbedder:
         call = self._embedder.embed(
             [single.text for single in group], input_type=input_type, timeout_s=_longest([s.deadline for s in group])
         )
-        # The task that sends the groups is nobody's own: a call belongs to its first text's trace and log lines.
+        # The sending task belongs to no request, so a call runs in the trace and log context of its first text.
         embeddings = await asyncio.create_task(call, context=group[0].context)
         return [_row(embeddings, position) for position in range(len(group))]
 
 
 def _longest(deadlines: Sequence[Deadline | None]) -> float | None:
-    """Seconds until the last of them has passed; those that pass before let go by themselves."""
+    """Return the seconds until the last deadline. Earlier deadlines cancel only their own callers."""
     known = [deadline for deadline in deadlines if deadline]
     return max(known, key=lambda deadline: deadline.at).left_s() if len(known) == len(deadlines) else None
 
 
 def _row(embeddings: Embeddings, position: int) -> Embeddings:
-    """One text's; a copy, so that whoever keeps it does not keep the whole group."""
+    """Return the embedding of one text, copied so that a cached row does not keep the whole batch alive."""
     row = slice(position, position + 1)
     return Embeddings(
         vectors=embeddings.vectors[row].copy(),

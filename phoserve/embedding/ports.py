@@ -1,4 +1,4 @@
-"""The port to whatever computes embeddings."""
+"""The port to an embedding model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ class Embeddings:
     """Vectors of a batch of texts, in the texts' order."""
 
     vectors: FloatMatrix
-    """float32, shape (texts, dim), unit length where the contract says so."""
+    """float32, shape (texts, dim), unit length if the contract normalises."""
     tokens: NDArray[np.int32]
-    """int32, shape (texts,): tokens the encoder saw, specials included."""
+    """int32, shape (texts,): tokens that the encoder received, special tokens included."""
     truncated: NDArray[np.bool_]
-    """bool, shape (texts,): true where the text was longer than the model takes."""
+    """bool, shape (texts,): true if the text exceeded the model's limit."""
     served_by: str
     """Name of the Triton encoder model that computed them."""
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors."""
+    """Embeds texts."""
 
     @property
     def contract(self) -> ModelContract: ...

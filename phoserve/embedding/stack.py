@@ -1,4 +1,4 @@
-"""Assemble the embedder layers: the one place that says what a text passes on its way to Triton."""
+"""Assemble the embedder layers between a request and Triton."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,9 @@ class Embedders:
     """The two views of one model's servers."""
 
     bulk: Embedder
-    """For ingestion, which sends full batches: the servers and the fallback between them."""
+    """For ingestion, which sends full batches: the servers with their fallback."""
     interactive: Embedder
-    """For requests: single texts share calls, and the vectors of recent queries are cached."""
+    """For requests: batches single texts and caches the vectors of recent queries."""
 
     async def close(self) -> None:
         """Close the connections below both views."""
@@ -25,8 +25,7 @@ class Embedders:
 def stack_embedder(primary: Embedder, fallback: Embedder | None = None, *, query_cache_entries: int) -> Embedders:
     """Stack the layers over `primary`, a server of the model, and `fallback`, a second one on CPUs.
 
-    From a request down: query cache (absent with 0 entries), micro-batching, fallback, server. Ingestion enters at
-    the fallback.
+    The order is query cache (none with 0 entries), micro-batching, fallback, server. Ingestion skips the first two.
     """
     bulk = FallbackEmbedder(primary, fallback) if fallback else primary
     micro_batching = MicroBatchingEmbedder(bulk)

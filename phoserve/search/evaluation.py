@@ -1,4 +1,4 @@
-"""Measure a ranking against labelled queries: nDCG, recall, reciprocal rank, and how sure the figures are."""
+"""Measure a ranking against labelled queries: nDCG, recall, reciprocal rank, with bootstrap intervals."""
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def ndcg(ranking: Ranking, relevant: Relevant, *, depth: int = 10) -> float:
 
 
 def recall(ranking: Ranking, relevant: Relevant, *, depth: int = 10) -> float:
-    """The part of the relevant ids that is among the first `depth`."""
+    """The share of the relevant ids among the first `depth`."""
     return len(set(ranking[:depth]) & set(relevant)) / len(relevant) if relevant else 0.0
 
 
@@ -62,9 +62,9 @@ def evaluate(
 
 
 def estimate(values: Sequence[float], *, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
-    """The mean and its 95% percentile bootstrap interval (Efron 1979), seeded so that it repeats exactly."""
+    """The mean and its 95% percentile bootstrap interval (Efron 1979), with a fixed seed for reproducibility."""
     if not len(values):
-        raise ValueError("no labelled queries: nothing to measure")
+        raise ValueError("no query is labelled: add relevance labels for at least one query")
     observed = np.asarray(values, np.float64)
     generator = np.random.default_rng(seed)
     means = [generator.choice(observed, len(observed)).mean() for _ in range(resamples)]

@@ -18,6 +18,8 @@ CLEAN: Final = (
     "deploy/",
     "Makefile",
     "pyproject.toml",
+    "phoserve/concurrency/",
+    "phoserve/embedding/",
     ".ci/",
 )
 

@@ -28,10 +28,10 @@ from phoserve.errors import DeadlineExceeded, InvalidInput, Overloaded, Phoserve
 DEPENDENCY: Final = "triton"
 TEXTS_PER_REQUEST: Final = 64
 REQUESTS_IN_FLIGHT: Final = 4
-# What Triton's batcher says, and for a full queue our own scheduler behind it.
+# Messages of Triton's batcher, and of the scheduler in the public model for a full queue.
 QUEUE_TIMEOUT: Final = "Request timeout expired"
 QUEUE_FULL: Final = ("Exceeds maximum queue size", "the queue is full")
-# A restarted server should be found again within a second, not after gRPC's default of two minutes.
+# Reconnect to a restarted server within a second, instead of gRPC's default of two minutes.
 CHANNEL_ARGUMENTS: Final = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
@@ -42,7 +42,7 @@ CHANNEL_ARGUMENTS: Final = [
 
 
 class TritonEmbedder:
-    """The `Embedder` that asks Triton; safe to share among all tasks of one event loop."""
+    """The `Embedder` that calls Triton. All tasks of one event loop may share it."""
 
     def __init__(self, url: str, contract: ModelContract, *, timeout_s: float = 30.0) -> None:
         self.contract = contract
@@ -52,7 +52,7 @@ class TritonEmbedder:
     async def embed(
         self, texts: Sequence[str], *, input_type: InputType = InputType.PASSAGE, timeout_s: float | None = None
     ) -> Embeddings:
-        """Embed `texts`, a few requests of `TEXTS_PER_REQUEST` at a time.
+        """Embed `texts` in concurrent requests of `TEXTS_PER_REQUEST`.
 
         Raises InvalidInput, Overloaded, Unavailable or DeadlineExceeded.
         """
@@ -73,11 +73,11 @@ class TritonEmbedder:
             async with asyncio.TaskGroup() as group:
                 parts = [group.create_task(part(start)) for start in range(0, len(texts), TEXTS_PER_REQUEST)]
         except* PhoserveError as errors:
-            raise _first(errors) from None
-        return _joined([task.result() for task in parts])
+            raise _first_error(errors) from None
+        return _concatenate([task.result() for task in parts])
 
     async def is_ready(self, *, timeout_s: float = 2.0) -> bool:
-        """Whether the public model is loaded and serving."""
+        """Return whether the public model is loaded and serving."""
         try:
             return bool(await self._client.is_model_ready(PUBLIC_MODEL, client_timeout=timeout_s))
         except InferenceServerException:
@@ -101,11 +101,11 @@ class TritonEmbedder:
                     FINGERPRINT_PARAMETER: self.contract.fingerprint,
                 },
                 client_timeout=timeout_s,
-                # Triton drops requests that are still queued when their caller has given up.
+                # Triton drops requests that are still queued at their caller's timeout.
                 timeout=timeout_us,
             )
         except InferenceServerException as error:
-            raise translated(error, timeout_s) from error
+            raise translate_error(error, timeout_s) from error
         return Embeddings(
             vectors=result.as_numpy(EMBEDDING),
             tokens=result.as_numpy(TOKENS)[:, 0],
@@ -115,35 +115,35 @@ class TritonEmbedder:
 
 
 def text_tensor(name: str, texts: Sequence[str]) -> triton.InferInput:
-    """An input of one text a row."""
+    """Return an input tensor with one text per row."""
     tensor = triton.InferInput(name, [len(texts), 1], "BYTES")
     tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], dtype=object))
     return tensor
 
 
 def time_left_us(timeout_s: float) -> int:
-    """Triton's time limit, whole microseconds of which 0 would mean none. Raises DeadlineExceeded if it has passed."""
+    """Return Triton's timeout in whole microseconds, at least 1 because 0 means none. Raises DeadlineExceeded."""
     if timeout_s <= 0:
-        raise DeadlineExceeded("the time limit passed before Triton was asked")
+        raise DeadlineExceeded("the deadline passed before Triton was called")
     return max(1, int(timeout_s * 1e6))
 
 
-def translated(error: InferenceServerException, timeout_s: float) -> PhoserveError:
-    """The domain error for a status that Triton or gRPC answered."""
+def translate_error(error: InferenceServerException, timeout_s: float) -> PhoserveError:
+    """Return the domain error for a status of Triton or gRPC."""
     status, message = str(error.status()), str(error.message())
     if "INVALID_ARGUMENT" in status:
-        return InvalidInput(f"Triton refused the text: {message}", field="input")
-    # Triton says UNAVAILABLE for a full queue and for waiting too long in it; only the message tells.
+        return InvalidInput(f"Triton rejected the text: {message}", field="input")
+    # Triton returns UNAVAILABLE for a full queue and for a timeout in it. Only the message distinguishes them.
     if "DEADLINE_EXCEEDED" in status or "CANCELLED" in status or message.endswith(QUEUE_TIMEOUT):
         return DeadlineExceeded(f"Triton did not answer within {timeout_s:g} s")
-    if "RESOURCE_EXHAUSTED" in status or any(said in message for said in QUEUE_FULL):
+    if "RESOURCE_EXHAUSTED" in status or any(text in message for text in QUEUE_FULL):
         return Overloaded("Triton's queue is full")
     if OTHER_MODEL in message:
         return Unavailable(DEPENDENCY, message)
-    return Unavailable(DEPENDENCY, "the embedding server does not answer; it may be starting")
+    return Unavailable(DEPENDENCY, "the embedding server is unavailable; it may be starting")
 
 
-def _joined(parts: list[Embeddings]) -> Embeddings:
+def _concatenate(parts: list[Embeddings]) -> Embeddings:
     return Embeddings(
         vectors=np.concatenate([part.vectors for part in parts]),
         tokens=np.concatenate([part.tokens for part in parts]),
@@ -152,6 +152,6 @@ def _joined(parts: list[Embeddings]) -> Embeddings:
     )
 
 
-def _first(errors: BaseExceptionGroup[PhoserveError]) -> PhoserveError:
+def _first_error(errors: BaseExceptionGroup[PhoserveError]) -> PhoserveError:
     error = errors.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    return _first_error(error) if isinstance(error, BaseExceptionGroup) else error

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from opentelemetry import propagate
 from tritonclient.utils import InferenceServerException
 
-from phoserve.adapters.triton.embedder import CHANNEL_ARGUMENTS, text_tensor, time_left_us, translated
+from phoserve.adapters.triton.embedder import CHANNEL_ARGUMENTS, text_tensor, time_left_us, translate_error
 from phoserve.contract import PASSAGE, QUERY, RERANKER, SCORE
 from phoserve.errors import InvalidInput
 
@@ -18,10 +18,10 @@ PASSAGES_PER_REQUEST: Final = 64
 
 
 class TritonReranker:
-    """The `Reranker` that asks Triton; safe to share among all tasks of one event loop."""
+    """The `Reranker` that calls Triton. All tasks of one event loop may share it."""
 
     def __init__(self, url: str, *, name: str = RERANKER, timeout_s: float = 30.0) -> None:
-        """`name` is what answers call it."""
+        """Connect to the server at `url`. Responses name the model `name`."""
         self.name = name
         self._timeout_s = timeout_s
         self._client = triton.InferenceServerClient(url, channel_args=CHANNEL_ARGUMENTS)
@@ -60,6 +60,6 @@ class TritonReranker:
                 timeout=timeout_us,
             )
         except InferenceServerException as error:
-            raise translated(error, timeout_s) from error
+            raise translate_error(error, timeout_s) from error
         scores: NDArray[np.float32] = result.as_numpy(SCORE)[:, 0]
         return scores

@@ -1,7 +1,7 @@
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from phoserve.adapters.triton.embedder import translated
+from phoserve.adapters.triton.embedder import translate_error
 from phoserve.errors import DeadlineExceeded, InvalidInput, Overloaded, PhoserveError, Unavailable
 
 
