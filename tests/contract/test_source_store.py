@@ -100,5 +100,5 @@ def test_other_clouds_are_chosen_by_url(location: str, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("location", ["file:///proc/nowhere", "gopher://old"])
 def test_a_location_of_no_use_is_a_configuration_error(location: str) -> None:
-    with pytest.raises(ConfigurationError, match="originals cannot be kept at"):
+    with pytest.raises(ConfigurationError, match="originals cannot be stored at"):
         ObjectStoreSources(location)

@@ -21,9 +21,9 @@ from phoserve.errors import DeadlineExceeded, InvalidInput, Overloaded, Phoserve
     ],
 )
 def test_each_status_has_its_domain_error(status: str, message: str, expected: type[PhoserveError]) -> None:
-    assert type(translated(InferenceServerException(message, status), timeout_s=1.0)) is expected
+    assert type(translate_error(InferenceServerException(message, status), timeout_s=1.0)) is expected
 
 
 def test_which_model_a_server_has_is_passed_on() -> None:
     said = "this server has the model aaaa, not bbbb"
-    assert str(translated(InferenceServerException(said, "StatusCode.UNAVAILABLE"), timeout_s=1.0)) == said
+    assert str(translate_error(InferenceServerException(said, "StatusCode.UNAVAILABLE"), timeout_s=1.0)) == said
