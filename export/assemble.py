@@ -1,4 +1,4 @@
-"""Assemble a model repository beside the server that reads it: `python -m export.assemble MODEL TARGET`."""
+"""Assemble a model repository next to the server that reads it: `python -m export.assemble MODEL TARGET`."""
 
 import argparse
 import sys
@@ -11,10 +11,10 @@ from phoserve.errors import PhoserveError
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     command = argparse.ArgumentParser(prog="python -m export.assemble", description=__doc__)
     command.add_argument("model", type=Path, help="a model folder, made by `phoserve export`")
-    command.add_argument("target", type=Path, help="the repository; what is there is replaced")
+    command.add_argument("target", type=Path, help="the repository; an existing one is replaced")
     command.add_argument("--profile", choices=get_args(Profile), default="cpu", help="Triton's --model-config-name")
     command.add_argument(
         "--reranker", type=Path, help="a cross-encoder's folder, made by `phoserve export --task rerank`"
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command and return its exit status."""
     chosen = parser().parse_args(arguments)
     try:
         assemble_repository(chosen.model, chosen.target, profile=chosen.profile, reranker=chosen.reranker)

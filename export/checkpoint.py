@@ -1,4 +1,4 @@
-"""A PhoBERT-shaped checkpoint on disk: read, checked, and described as the graphs need it."""
+"""Load a PhoBERT-shaped checkpoint from disk, check it, and describe it for the graph writers."""
 
 import json
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from export.sources import TOKENIZER_FILES, WEIGHT_FILES
 from phoserve.contract import VOCAB_FILE, Pooling, Task
 from phoserve.errors import ConfigurationError
 
-SPECIALS: Final = 4  # <s> <pad> </s> <unk> stand before the entries of vocab.txt
-MODEL_TOKENS: Final = 256  # what PhoBERT was trained on
+SPECIALS: Final = 4  # <s> <pad> </s> <unk> precede the entries of vocab.txt
+MODEL_TOKENS: Final = 256  # PhoBERT's limit in training
 POOLINGS: Final[dict[str, Pooling]] = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The model and all that its folder says about how to use it."""
+    """The model and the settings of its folder."""
 
     folder: Path
     model: RobertaModel | RobertaForSequenceClassification
@@ -34,14 +34,14 @@ class Checkpoint:
         return weights_file(self.folder)
 
     def weights(self) -> dict[str, Array]:
-        """The parameters by name, as in `transformers.RobertaModel`, float32; those of a head are `classifier.*`."""
+        """Return the parameters, float32, with their names in `transformers.RobertaModel`; a head has `classifier.*`."""
         return {name.removeprefix("roberta."): value.numpy() for name, value in self.model.state_dict().items()}
 
 
 def load_checkpoint(folder: Path, task: Task = "embed") -> Checkpoint:
     """Read the model in `folder`, in the layout of `transformers` or of sentence-transformers.
 
-    Raises ConfigurationError that names what is missing, damaged or of another shape.
+    Raises ConfigurationError that names a missing, damaged or unsupported part.
     """
     config = _json(folder / "config.json")
     _check_shape(config, folder)
@@ -65,7 +65,7 @@ def load_checkpoint(folder: Path, task: Task = "embed") -> Checkpoint:
 
 
 def weights_file(folder: Path) -> Path:
-    """The file that holds the weights. Raises ConfigurationError if there is none."""
+    """Return the file with the weights. Raises ConfigurationError if there is none."""
     for name in WEIGHT_FILES:
         if (folder / name).is_file():
             return folder / name
@@ -88,7 +88,7 @@ def _check_shape(config: dict[str, Any], folder: Path) -> None:
     for name, value in wanted.items():
         found = config.get(name, value if name != "model_type" else None)
         if found != value:
-            raise ConfigurationError(f"{folder} is not PhoBERT-shaped: its config says {name} {found!r}, not {value!r}")
+            raise ConfigurationError(f"{folder} is not PhoBERT-shaped: its config has {name} {found!r}, not {value!r}")
     needed = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings")
     if missing := [name for name in needed if not isinstance(config.get(name), int)]:
         raise ConfigurationError(f"{folder}/config.json lacks {', '.join(missing)}")
@@ -99,14 +99,14 @@ def _check_tokenizer(folder: Path, vocab_size: int) -> None:
         if not (folder / name).is_file():
             raise ConfigurationError(f"{folder} has no {name}: only models with PhoBERT's tokenizer can be served")
     entries = len((folder / VOCAB_FILE).read_text(encoding="utf-8").splitlines()) + SPECIALS
-    if not entries <= vocab_size <= entries + 1:  # the one more is <mask>
+    if not entries <= vocab_size <= entries + 1:  # one more: <mask>
         raise ConfigurationError(
             f"the tokenizer in {folder} does not belong to the model: {entries} tokens, but embeddings for {vocab_size}"
         )
 
 
 def _pooling(folder: Path) -> Pooling:
-    """What sentence-transformers would do, as `modules.json` and the pooling module say; else the mean."""
+    """Return the pooling of `modules.json` and its pooling module, like sentence-transformers; the mean by default."""
     modules = _json(folder / "modules.json", optional=True) or []
     kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in modules]
     if unknown := set(kinds) - {"Transformer", "Pooling", "Normalize"}:
@@ -117,7 +117,9 @@ def _pooling(folder: Path) -> Pooling:
     if not chosen:
         return "mean"
     if len(chosen) > 1 or chosen[0] not in POOLINGS:
-        raise ConfigurationError(f"{folder}/{where} asks for {' and '.join(chosen)}; only mean or cls can be exported")
+        raise ConfigurationError(
+            f"{folder}/{where} requests {' and '.join(chosen)} pooling; only mean or cls can be exported"
+        )
     return POOLINGS[chosen[0]]
 
 
@@ -134,7 +136,7 @@ def _model(folder: Path, pooling: Pooling) -> RobertaModel | RobertaForSequenceC
             model, info = RobertaForSequenceClassification.from_pretrained(str(folder), **options)
         else:
             model, info = RobertaModel.from_pretrained(str(folder), add_pooling_layer=pooling == "pooler", **options)
-    except Exception as error:  # safetensors, pickle, zip and torch each raise their own for a damaged file
+    except Exception as error:  # safetensors, pickle, zip and torch raise different errors for a damaged file
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ConfigurationError(f"the weights in {path} cannot be read; is the file complete? ({reason})") from error
     if info["missing_keys"]:
@@ -142,5 +144,5 @@ def _model(folder: Path, pooling: Pooling) -> RobertaModel | RobertaForSequenceC
             f"{path} lacks {len(info['missing_keys'])} tensors, such as {min(info['missing_keys'])}"
         )
     if pooling == "classifier" and model.config.num_labels != 1:
-        raise ConfigurationError(f"{folder} tells {model.config.num_labels} classes apart: a reranker gives one score")
+        raise ConfigurationError(f"{folder} has {model.config.num_labels} classes: a reranker has a single score")
     return model.eval()

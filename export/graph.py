@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-# What ONNX Runtime 1.19 reads, which is the one in Triton 24.10.
+# Readable by ONNX Runtime 1.19, the version in Triton 24.10.
 OPSET = 17
 IR_VERSION = 8
 CONTRIB = "com.microsoft"
@@ -18,30 +18,30 @@ Array = NDArray[Any]
 
 
 class GraphWriter:
-    """Collects nodes and constants, then writes them as one model file."""
+    """Collect nodes and constants, then write them as one model file."""
 
     def __init__(self) -> None:
         self._nodes: list[Any] = []
         self._constants: dict[str, Any] = {}
 
     def constant(self, name: str, value: Array) -> str:
-        """A constant tensor; the same name again is the same tensor."""
+        """Add a constant tensor. A repeated name returns the same tensor."""
         if name not in self._constants:
             self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
         return name
 
     def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """The output of `operator` over `inputs`."""
+        """Add a node and return its output."""
         return self.add_many(operator, 1, *inputs, domain=domain, **attributes)[0]
 
     def add_many(self, operator: str, outputs: int, *inputs: str, domain: str = "", **attributes: Any) -> list[str]:
-        """The outputs of `operator` over `inputs`."""
+        """Add a node and return its outputs."""
         names = [f"{operator}_{len(self._nodes)}_{index}" for index in range(outputs)]
         self._nodes.append(helper.make_node(operator, list(inputs), names, domain=domain, **attributes))
         return names
 
     def fused(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """The output of one of ONNX Runtime's own operators."""
+        """Add a node of one of ONNX Runtime's own operators and return its output."""
         return self.add(operator, *inputs, domain=CONTRIB, **attributes)
 
     def save(

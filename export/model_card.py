@@ -1,4 +1,4 @@
-"""The README of an exported model: where it comes from, how it is used, how close its graphs are."""
+"""The README of an exported model: source, usage, and parity of its graphs."""
 
 import datetime
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from phoserve.contract import ModelContract, Task
 _OUTPUT: Final[dict[Task, str]] = {"embed": "vector | {dim} numbers, unit length", "rerank": "score | one logit"}
 _EXPLAINED: Final[dict[Task, str]] = {
     "embed": """Cosines of {texts} Vietnamese texts of all lengths to the vectors of the source model in float32;
-"batch invariance" is the least cosine between the vectors of one text alone, in a batch of texts of its length, and in
+"batch invariance" is the lowest cosine between the vectors of one text alone, in a batch of texts of its length, and in
 a batch of texts of all lengths.""",
-    "rerank": """Agreement on {texts} pairs of texts of all lengths with the source model in float32: 1 less the
-difference of the two logits, in standard deviations of the source's logits; "batch invariance" is the least agreement
+    "rerank": """Agreement on {texts} pairs of texts of all lengths with the source model in float32: 1 minus the
+difference of the two logits, in standard deviations of the source's logits; "batch invariance" is the lowest agreement
 between the logits of one pair alone, in a batch of pairs of its length, and in a batch of pairs of all lengths.""",
 }
 
@@ -28,7 +28,7 @@ def write_model_card(path: Path, source: Source, contract: ModelContract, table:
     path.write_text(
         f"""# {contract.name}
 
-Exported on {today} from `{source.name}`{revision}. The licence is that of the source.
+Exported on {today} from `{source.name}`{revision}. The license is that of the source.
 
 | | |
 |---|---|
@@ -43,7 +43,7 @@ Exported on {today} from `{source.name}`{revision}. The licence is that of the s
 
 ## Parity with PyTorch
 
-{_EXPLAINED[contract.task].format(texts=table[0].texts)} The loss of nDCG@10 is 0 where no labelled set was given.
+{_EXPLAINED[contract.task].format(texts=table[0].texts)} The loss of nDCG@10 is 0 without a labelled set.
 
 {parity_table(table)}
 """,
@@ -52,7 +52,7 @@ Exported on {today} from `{source.name}`{revision}. The licence is that of the s
 
 
 def parity_table(table: Sequence[Parity]) -> str:
-    """The rows as a Markdown table."""
+    """Format the rows as a Markdown table."""
     lines = [
         "| precision | mean | worst | batch invariance | gate (mean / worst / invariance) | nDCG@10 lost | served |",
         "|---|--:|--:|--:|---|--:|---|",

@@ -1,4 +1,4 @@
-"""Export a model: graphs in every precision that passes its gate, a contract, and a card that tells how good it is."""
+"""Export a model: graphs in every precision that passes its gate, a contract, and a card with the parity table."""
 
 import itertools
 import shutil
@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 CPU_PRECISIONS: Final = ("fp32", "int8")
 GPU_PRECISIONS: Final = ("fp16",)
 PLAIN_GRAPH: Final = "plain"
-# Graph files need about this many times the room of the source's weights.
+# Disk space for the graphs, in multiples of the source's weights.
 ROOM_CPU: Final = 1.6
 ROOM_GPU: Final = 1.6
 
@@ -43,14 +43,14 @@ def export_model(
     labelled: LabelledSet | None = None,
     say: Say = lambda _: None,
 ) -> list[Parity]:
-    """Make `target` a model folder of `source`; with `gpu` also the graphs for GPUs. Returns the parity table.
+    """Export `source` to the model folder `target`, with `gpu` also for GPUs. Return the parity table.
 
-    Works in a sibling folder that is renamed at the end: an export that fails leaves nothing, one that is interrupted
-    is taken up where it stopped. A precision that fails its gate is left out; the card says so. Raises
+    The export runs in a sibling folder that is renamed at the end. A failed export leaves nothing behind, an
+    interrupted one resumes. A precision that fails its gate is omitted and noted in the card. Raises
     ConfigurationError.
     """
     if target.exists():
-        raise ConfigurationError(f"{target} exists already; name another folder, or remove it first")
+        raise ConfigurationError(f"{target} already exists; choose another folder, or remove it first")
     partial = target.with_name(f".{target.name}.partial")
     try:
         table = _export(source, partial, gpu=gpu, task=task, segmenter=segmenter, labelled=labelled, say=say)
@@ -91,7 +91,7 @@ def _export(
     if labelled is not None:
         say("comparing retrieval on the labelled set")
         table = _with_retrieval(partial, table, labelled)
-    passed = _keep_the_good(partial, table)
+    passed = _keep_passing(partial, table)
     contract = _with_precisions(partial, passed)
     write_model_card(partial / "README.md", source, contract, table)
     return table
@@ -105,7 +105,7 @@ def _parity_tokens(folder: Path) -> list[Ids]:
 
 
 def _begin(source: Source, checkpoint: Checkpoint, partial: Path, *, gpu: bool, segmenter: Segmenter) -> None:
-    """Lay out the folder; graphs of an interrupted export of the same weights stay."""
+    """Create the folder. Graphs of an interrupted export of the same weights are kept."""
     contract = ModelContract(
         name=source.name,
         dim=1 if checkpoint.shape.pooling == "classifier" else checkpoint.shape.dim,
@@ -118,10 +118,10 @@ def _begin(source: Source, checkpoint: Checkpoint, partial: Path, *, gpu: bool, 
     )
     if not _continues(partial, contract):
         shutil.rmtree(partial, ignore_errors=True)
-    room = checkpoint.weights_file.stat().st_size * (ROOM_CPU + (ROOM_GPU if gpu else 0))
+    space = checkpoint.weights_file.stat().st_size * (ROOM_CPU + (ROOM_GPU if gpu else 0))
     partial.parent.mkdir(parents=True, exist_ok=True)
-    if shutil.disk_usage(partial.parent).free < room:
-        raise ConfigurationError(f"the disk is too full: about {room / 1e9:.1f} GB are needed in {partial.parent}")
+    if shutil.disk_usage(partial.parent).free < space:
+        raise ConfigurationError(f"the disk is too full: about {space / 1e9:.1f} GB are needed in {partial.parent}")
     (partial / "onnx").mkdir(parents=True, exist_ok=True)
     for name in TOKENIZER_FILES:
         shutil.copyfile(source.folder / name, partial / name)
@@ -164,13 +164,13 @@ def _with_retrieval(folder: Path, table: Sequence[Parity], labelled: LabelledSet
     return [replace(row, ndcg_loss=found[0] - ndcg) for row, ndcg in zip(table, found, strict=True)]
 
 
-def _keep_the_good(folder: Path, table: Sequence[Parity]) -> tuple[str, ...]:
+def _keep_passing(folder: Path, table: Sequence[Parity]) -> tuple[str, ...]:
     for row in table:
         if row.passed:
             continue
         if row.precision == "fp32":
             raise ConfigurationError(
-                f"the exported graph is not the model: worst agreement with PyTorch {row.worst:.6f}"
+                f"the exported graph differs from the model: worst agreement with PyTorch {row.worst:.6f}"
             )
         (folder / "onnx" / f"{row.precision}.onnx").unlink()
     return tuple(row.precision for row in table if row.passed)

@@ -1,6 +1,6 @@
-"""The padding-free encoder graph: the tokens of all texts lie end to end, only attention sees them as a matrix.
+"""The padding-free encoder graph: the tokens of all texts are concatenated, only attention uses a matrix per text.
 
-97% of the work is in the linear layers, which do not care where a text begins. Attention gathers the tokens into a
+97% of the work is in the linear layers, which are independent of text boundaries. Attention gathers the tokens into a
 (texts, longest) view and gathers them back.
 """
 
@@ -19,7 +19,7 @@ POSITION_OFFSET = 2  # RoBERTa counts positions from padding id + 1
 
 @dataclass(frozen=True, slots=True)
 class EncoderShape:
-    """What of a RoBERTa configuration the graph needs."""
+    """The part of a RoBERTa configuration that the graph needs."""
 
     dim: int
     layers: int
@@ -30,7 +30,7 @@ class EncoderShape:
 
 
 class Linear(Protocol):
-    """Writes `x @ weight`, weight float32 (in, out), without the bias."""
+    """Write `x @ weight`, weight float32 (in, out), without the bias."""
 
     def __call__(self, graph: GraphWriter, x: str, name: str, weight: Array) -> str: ...
 
@@ -70,7 +70,7 @@ class _View:
         self.valid = graph.add("Less", column, lengths)  # bool (texts, longest)
         self.starts = graph.add("CumSum", LENGTHS, zero, exclusive=1)  # int32 (texts,)
         clipped = graph.add("Min", column, graph.add("Sub", lengths, one))
-        # Cells beyond a text repeat its last token: attention masks them.
+        # Cells past the end of a text repeat its last token, and attention masks them.
         self.to_matrix = graph.add("Add", graph.add("Unsqueeze", self.starts, last), clipped)
         cells = graph.add("NonZero", graph.add("Reshape", self.valid, self.flat))
         self.to_packed = graph.add("Reshape", cells, self.flat)  # int64 (tokens,)
@@ -84,7 +84,7 @@ class _View:
 
 def _embeddings(graph: GraphWriter, view: _View, shape: EncoderShape, weights: Mapping[str, Array]) -> str:
     prefix = "embeddings."
-    # There is one token type: its row belongs to every position.
+    # There is one token type: its row is added to every position.
     rows = weights[prefix + "position_embeddings.weight"] + weights[prefix + "token_type_embeddings.weight"][0]
     words = graph.constant("words", weights[prefix + "word_embeddings.weight"])
     positions = graph.constant("positions", rows[POSITION_OFFSET:])

@@ -15,12 +15,12 @@ from export.graph import OPSET
 from phoserve.contract import EMBEDDING, INPUT_IDS, LOGIT
 from phoserve.serving.encoders import PAD_ID
 
-# Pooling and normalisation stay in float32: in float16 ONNX Runtime 1.19 gives infinite vectors.
+# Pooling and normalisation stay in float32: in float16 ONNX Runtime 1.19 returns infinite vectors.
 POOLING_OPERATORS: Final = ["Clip", "Div", "Expand", "ReduceL2", "ReduceSum"]
 
 
 class PooledEncoder(torch.nn.Module):
-    """The reference: attention mask from the padding id, pooling as the checkpoint says, L2 normalisation."""
+    """The reference: attention mask from the padding id, the checkpoint's pooling, L2 normalisation."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
@@ -28,9 +28,9 @@ class PooledEncoder(torch.nn.Module):
         self.pooling = checkpoint.shape.pooling
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Vectors float32 (texts, dim) of `ids` int32 (texts, longest), filled up with the padding id.
+        """Return vectors, float32 (texts, dim), of `ids`, int32 (texts, longest), padded with the padding id.
 
-        Logits (pairs, 1) of a cross-encoder.
+        A cross-encoder returns logits (pairs, 1).
         """
         mask = ids != PAD_ID
         output = self.model(ids.long(), attention_mask=mask.long())
@@ -52,7 +52,7 @@ def write_plain_graph(path: Path, checkpoint: Checkpoint) -> None:
     example = torch.tensor(np.full((2, 16), 5), dtype=torch.int32)
     with torch.no_grad(), warnings.catch_warnings():
         # The newer exporter writes graphs that ONNX Runtime's attention fusion does not recognise.
-        # Its own branches on tensor values are constant here, and its warnings about them are noise.
+        # The exporter warns about branches on tensor values, which are constant here.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             PooledEncoder(checkpoint),

@@ -1,4 +1,4 @@
-"""How close an exported graph comes to the PyTorch reference, and whether that is close enough to serve."""
+"""Compare an exported graph with the PyTorch reference, and decide whether it may be served."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -37,13 +37,13 @@ SENTENCES: Final = (
 )
 Item = TypeVar("Item")
 
-LONGEST: Final = 40  # sentences: far beyond the 256 tokens a model takes
+LONGEST: Final = 40  # sentences: far beyond a model's 256 tokens
 BATCH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class ParityGate:
-    """The least agreement with the reference, and of a text across batches, that a precision needs to be served.
+    """The minimum agreement with the reference, and of a text across batches, of a precision that may be served.
 
     For vectors that is the cosine; for a cross-encoder's logits see `closeness`.
     """
@@ -76,7 +76,7 @@ class Parity:
     batch_invariance: float
     texts: int
     ndcg_loss: float = 0.0
-    """How much nDCG@10 is lost against float32 on the labelled set, if there was one."""
+    """The loss of nDCG@10 compared with float32 on the labelled set, 0 without one."""
     task: Task = "embed"
 
     @property
@@ -91,7 +91,7 @@ class Parity:
 
 
 def parity_texts(count: int = 200) -> list[str]:
-    """`count` texts of all lengths, the shortest empty, the longest cut by every model; the same ones every time."""
+    """Return `count` fixed texts of all lengths. The shortest is empty, the longest is truncated by every model."""
     random = np.random.default_rng(0)
     texts = ["", "a", *SENTENCES]
     while len(texts) < count:
@@ -101,13 +101,13 @@ def parity_texts(count: int = 200) -> list[str]:
 
 
 def tokenised(pipeline: TextEncoder[Item], texts: Sequence[Item]) -> list[Ids]:
-    """The token ids of each text, or pair of them."""
+    """Tokenize each text or pair of texts."""
     batch = pipeline.encode(texts)
     return [batch.ids[start:end] for start, end in itertools.pairwise(batch.offsets)]
 
 
 def reference_vectors(checkpoint: Checkpoint, texts: Sequence[Ids]) -> Vectors:
-    """What PyTorch gives, float32 (texts, dim)."""
+    """Return PyTorch's vectors, float32 (texts, dim)."""
     module = PooledEncoder(checkpoint)
 
     def encode(ids: Ids, lengths: Ids) -> Vectors:
@@ -119,10 +119,10 @@ def reference_vectors(checkpoint: Checkpoint, texts: Sequence[Ids]) -> Vectors:
 
 
 def measure(precision: str, graph: Path, texts: Sequence[Ids], reference: Vectors, task: Task = "embed") -> Parity:
-    """Compare `graph` with the `reference` vectors, and with itself when the texts come in other batches."""
+    """Compare `graph` with the `reference` vectors, and with itself when the texts are in other batches."""
     encoder = OnnxEncoder(graph)
     vectors = in_batches(texts, encoder.encode)
-    # In the order given, texts of all lengths meet in one batch; alone is the other extreme.
+    # In the given order, a batch contains texts of all lengths. The other extreme is a batch of one.
     mixed = in_batches(texts, encoder.encode, by_length=False)
     some = range(0, len(texts), 4)
     alone = np.concatenate([encoder.encode(texts[index], _lengths([texts[index]])) for index in some])
@@ -133,19 +133,19 @@ def measure(precision: str, graph: Path, texts: Sequence[Ids], reference: Vector
 
 
 def cosine(left: Vectors, right: Vectors) -> Vectors:
-    """The cosine of each pair of rows."""
+    """Return the cosine of each pair of rows."""
     left, right = left.astype(np.float64), right.astype(np.float64)
     products: Vectors = (left * right).sum(1) / (np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1))
     return products
 
 
 def closeness(left: Vectors, right: Vectors, *, unit: float) -> Vectors:
-    """1 where two logits are the same, less by their difference in `unit`: the reference's standard deviation."""
+    """Return 1 minus the difference of each pair of logits in units of the reference's standard deviation."""
     return 1 - np.abs(left[:, 0] - right[:, 0]) / unit
 
 
 def in_batches(texts: Sequence[Ids], encode: Callable[[Ids, Ids], Vectors], *, by_length: bool = True) -> Vectors:
-    """Vectors in the order of `texts`, computed a few texts at a time, those of like length together by default."""
+    """Compute vectors in batches, by default of texts with similar length, and return them in the order of `texts`."""
     order = sorted(range(len(texts)), key=lambda index: len(texts[index])) if by_length else list(range(len(texts)))
     found: dict[int, Vectors] = {}
     for start in range(0, len(order), BATCH):

@@ -1,4 +1,4 @@
-"""What this processor has for products of bytes: it decides whether int8 graphs pay here."""
+"""The processor's instructions for int8 products. They decide whether int8 graphs are faster."""
 
 import re
 from enum import StrEnum
@@ -9,7 +9,7 @@ CPUINFO: Final = Path("/proc/cpuinfo")
 
 
 class InstructionSet(StrEnum):
-    """The best of them, by the name people know it by."""
+    """Instruction sets with their usual names, best first."""
 
     AMX = "AMX"
     AVX512_VNNI = "AVX512-VNNI"
@@ -17,15 +17,15 @@ class InstructionSet(StrEnum):
     AVX512 = "AVX512"
     AVX2 = "AVX2"
     NEON_DOT = "NEON dot products"
-    OTHER = "no vectors of bytes"
+    OTHER = "no int8 vector instructions"
 
     @property
     def favours_int8(self) -> bool:
-        """Whether ONNX Runtime has kernels here that multiply bytes faster than floats."""
+        """Whether ONNX Runtime has int8 kernels that are faster than float32 on this processor."""
         return self is not InstructionSet.OTHER
 
 
-# As /proc/cpuinfo names them, best first.
+# The flags in /proc/cpuinfo, best first.
 FLAGS: Final = {
     "amx_int8": InstructionSet.AMX,
     "avx512_vnni": InstructionSet.AVX512_VNNI,
@@ -37,7 +37,7 @@ FLAGS: Final = {
 
 
 def instruction_set(cpuinfo: Path = CPUINFO) -> InstructionSet:
-    """The best instruction set of this machine's first processor; AVX2 where Linux's list cannot be read."""
+    """Return the best instruction set of the first processor, or AVX2 if /proc/cpuinfo cannot be read."""
     try:
         text = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:

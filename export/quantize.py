@@ -1,7 +1,7 @@
-"""int8 weights for the CPU graph, with one activation scale a token: a text's vector cannot depend on its neighbours.
+"""int8 weights for the CPU graph with one activation scale per token, so that a vector cannot depend on its batch.
 
 ONNX Runtime's own dynamic quantisation scales the activations of the whole batch by its largest value. Here each
-token's row is quantised by its own largest value; the fast integer product is the same, and the scales are multiplied
+token's row is quantised by its own largest value. The integer kernel is the same, and the scales are multiplied
 back afterwards.
 """
 
@@ -16,10 +16,10 @@ ZERO_POINT = 128
 
 
 def int8_linear(graph: GraphWriter, x: str, name: str, weight: Array) -> str:
-    """The product of `x`, float32, with `weight` (in, out) in 7-bit integers, one scale a column."""
+    """Return the product of `x`, float32, with `weight` (in, out) in 7-bit integers, one scale per column."""
     scales = np.maximum(np.abs(weight).max(axis=0), 1e-12) / WEIGHT_LIMIT
     integers = np.clip(np.rint(weight / scales), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int8)
-    # Rounded to whole numbers by a scale a row; the integers themselves then count as having scale 1.
+    # Rows are rounded to integers with one scale per row. The integers then have scale 1.
     row_scales = _row_scales(graph, x)
     zero_point = graph.constant("zero_point", np.array(ZERO_POINT, np.uint8))
     flat = graph.add("Squeeze", row_scales, graph.constant("axis_1", np.array([1])))
@@ -33,7 +33,7 @@ def int8_linear(graph: GraphWriter, x: str, name: str, weight: Array) -> str:
 
 
 def _row_scales(graph: GraphWriter, x: str) -> str:
-    """The largest absolute value of each row over the largest integer, float32 (rows, 1)."""
+    """Return the largest absolute value of each row divided by the largest integer, float32 (rows, 1)."""
     highest = graph.add("ReduceMax", x, axes=[-1], keepdims=1)
     lowest = graph.add("ReduceMin", x, axes=[-1], keepdims=1)
     floor = graph.constant("activation_floor", np.array(1e-12, np.float32))

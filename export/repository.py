@@ -1,4 +1,4 @@
-"""From model folders to a repository that Triton loads: models, configurations and weights for a profile."""
+"""Assemble a Triton model repository from model folders: models, configurations and weights for a profile."""
 
 import os
 import shutil
@@ -54,11 +54,11 @@ def assemble_repository(
     version: str = VERSION,
     cpu_precision: str | None = None,
 ) -> None:
-    """Make `target` a model repository of the model in `model_folder`; `reranker` is a cross-encoder's folder.
+    """Assemble the repository `target` for the model in `model_folder`; `reranker` is a cross-encoder's folder.
 
-    `tritonserver` serves it as it is, or with `--model-config-name=PROFILE`. The CPU encoder gets the precision that is
-    fastest on this machine's processor, unless `cpu_precision` names one. The repository that was at `target` is
-    replaced in one step. Raises ConfigurationError if a model lacks a file that the profile needs.
+    `tritonserver` serves it directly, or with `--model-config-name=PROFILE`. The CPU encoder uses the precision that is
+    fastest on this machine's processor, unless `cpu_precision` names one. An existing repository at `target` is
+    replaced atomically. Raises ConfigurationError if a model lacks a file that the profile needs.
     """
     folders: dict[Task, Path] = {"embed": model_folder}
     if reranker:
@@ -82,12 +82,12 @@ def assemble_repository(
 
 
 def encoders_of(names: TritonNames, profile: Profile) -> tuple[str, ...]:
-    """The Triton models of the encoders that serve `names` in `profile`, the preferred one first."""
+    """Return the Triton models of the encoders that serve `names` in `profile`, the preferred one first."""
     return tuple(name_of(names, role) for role in roles_of(profile)[1:])
 
 
 def best_cpu_precision(contract: ModelContract) -> str:
-    """Return int8 where the model has it and this processor multiplies bytes fast, else fp32."""
+    """Return int8 if the model has it and this processor has fast int8 instructions, else fp32."""
     if "int8" in contract.precisions and (instruction_set().favours_int8 or "fp32" not in contract.precisions):
         return "int8"
     return "fp32"
@@ -96,7 +96,9 @@ def best_cpu_precision(contract: ModelContract) -> str:
 def _check_task(folder: Path, task: Task) -> None:
     found = load_contract(folder).task
     if found != task:
-        raise ConfigurationError(f"the model in {folder} is made to {found}, not to {task}: `phoserve export --task`")
+        raise ConfigurationError(
+            f"the model in {folder} is a model to {found}, not to {task}: see `phoserve export --task`"
+        )
 
 
 def _add_model(
@@ -118,7 +120,7 @@ def _add_model(
 
 
 def _write_configs(model: Path, contract: ModelContract, names: TritonNames, role: Role, profile: Profile) -> None:
-    """Write a configuration for each profile that uses the model, and that of `profile` as the default one."""
+    """Write a configuration for each profile that uses the model, and the one of `profile` as the default."""
     (model / "configs").mkdir()
     for other in PROFILES:
         if other in TEMPLATE_OF[role]:
@@ -157,7 +159,7 @@ def _existing(path: Path) -> Path:
 
 
 def _link(source: Path, target: Path) -> None:
-    """A hard link where the file system allows it: weights are large."""
+    """Create a hard link if the file system supports it, because weights are large."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,4 +1,4 @@
-"""Whether a precision finds what float32 finds: nDCG@10 on a labelled set."""
+"""Compare the retrieval quality of a precision with float32: nDCG@10 on a labelled set."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ DEPTH: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class LabelledSet:
-    """Passages by id, and for every query the ids of the passages that answer it."""
+    """Passages by id, and the relevant passage ids of every query."""
 
     passages: dict[str, str]
     answers: dict[str, list[str]]
@@ -30,7 +30,7 @@ class LabelledSet:
 def load_labelled(queries: Path, corpus: Path) -> LabelledSet:
     """Read JSON lines, gzipped or not: `queries` {query, positive_id}, `corpus` {id, title, text}.
 
-    Raises ConfigurationError if a file is not of that shape.
+    Raises ConfigurationError if a file has another shape.
     """
     try:
         passages = {str(row["id"]): f"{row.get('title', '')} {row['text']}".strip() for row in _rows(corpus)}
@@ -43,7 +43,7 @@ def load_labelled(queries: Path, corpus: Path) -> LabelledSet:
 
 
 def retrieval_ndcg(graph: Path, pipeline: TextPipeline, labelled: LabelledSet) -> float:
-    """The mean nDCG@10 of exact search with the vectors of `graph`."""
+    """Return the mean nDCG@10 of exact search with the vectors of `graph`."""
     encoder = OnnxEncoder(graph)
 
     def vectors(texts: list[str]) -> Vectors:

@@ -1,8 +1,8 @@
-"""A new version of the model on a running server, without a moment in which it does not answer.
+"""Replace the model's version on a running server without downtime.
 
-The encoders' new version is loaded beside the old one and asked for known vectors; then the public model's, which takes
-over; then the old ones are unloaded once they are idle. Each version of the public model asks the encoders of its own
-version, so vectors of two models never mix. The server runs with `--model-control-mode=explicit`.
+The encoders' new version is loaded next to the old one and verified with known vectors. Then the new public model is
+loaded and receives the requests. The old versions are unloaded when idle. Each version of the public model calls the
+encoders of its own version, so vectors of two models never mix. The server runs with `--model-control-mode=explicit`.
 """
 
 import shutil
@@ -34,12 +34,12 @@ from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
 
 CANARY_TEXTS: Final = 16
-# Any precision that was exported is at least this close to float32.
+# Every exported precision is at least this close to float32.
 CANARY_COSINE: Final = min(gate.worst for gate in GATES.values())
 
 
 class Rollout:
-    """Puts the model in `model_folder` on the server that serves `repository` with `profile`."""
+    """Deploys the model in `model_folder` to the server that serves `repository` with `profile`."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Rollout:
     def run(self) -> int:
         """Roll out and return the new version.
 
-        Raises ConfigurationError, with the old version serving as before, if the new one does not pass.
+        Raises ConfigurationError if the new version fails its checks. The old version then keeps serving.
         """
         self._check()
         try:
@@ -91,8 +91,8 @@ class Rollout:
         contract = load_contract(self._model_folder)
         if contract.dim != served.dim:
             raise ConfigurationError(
-                f"the new model gives {contract.dim} numbers a text, the served one {served.dim}: callers would break; "
-                "serve it from a server of its own"
+                f"the new model has {contract.dim} dimensions, the served one {served.dim}, which would break callers; "
+                "serve it from another server"
             )
 
     def _add_version(self) -> None:
@@ -135,7 +135,7 @@ class Rollout:
         worst = cosine(vectors, expected).min()
         self._say(f"{name}: worst cosine to the exported float32 graph {worst:.5f}")
         if not worst >= CANARY_COSINE:
-            raise ConfigurationError(f"{name} gives other vectors than the model: worst cosine {worst:.4f}")
+            raise ConfigurationError(f"{name} returns other vectors than the model: worst cosine {worst:.4f}")
 
     def _canary_tokens(self) -> list[Ids]:
         return tokenised(TextPipeline.load(self._model_folder), parity_texts(CANARY_TEXTS))

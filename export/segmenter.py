@@ -1,4 +1,4 @@
-"""Read pyvi's word segmenter, once, into the data file that `phoserve.text` ships.
+"""Convert pyvi's word segmenter to the data file that `phoserve.text` ships.
 
 Run `python -m export.segmenter` where pyvi is installed (the `dev` extra) to write the file again. pyvi's pickle is
 searched for the CRFsuite model inside it and is never unpickled. The model's binary form holds its weights as doubles;
@@ -59,7 +59,7 @@ def read_crfsuite(blob: bytes) -> tuple[dict[str, Pair], tuple[Pair, Pair]]:
 
 
 def _crfsuite_bytes(pickle_file: Path) -> bytes:
-    # Protocol 2 stores bytes as latin-1 text; the model is the one that begins with CRFsuite's magic.
+    # Protocol 2 stores bytes as latin-1 text. The model begins with CRFsuite's magic.
     for _, argument, _ in pickletools.genops(pickle_file.read_bytes()):
         if isinstance(argument, str) and argument.startswith("lCRF"):
             return argument.encode("latin-1")
@@ -67,7 +67,7 @@ def _crfsuite_bytes(pickle_file: Path) -> bytes:
 
 
 def _strings(blob: bytes, at: int) -> list[str]:
-    """The strings of the CQDB database at `at`, by their ids."""
+    """Return the strings of the CQDB database at `at`, by their ids."""
     _, _, _, _, count, ids_at = STRINGS_HEADER.unpack_from(blob, at)
     strings = []
     for (record_at,) in struct.iter_unpack("<I", blob[at + ids_at : at + ids_at + 4 * count]):
@@ -78,10 +78,10 @@ def _strings(blob: bytes, at: int) -> list[str]:
 
 
 def find_pyvi() -> Path:
-    """The folder of the installed pyvi, found without importing it."""
+    """Return the folder of the installed pyvi without importing it."""
     spec = find_spec("pyvi")
     if spec is None or not spec.submodule_search_locations:
-        raise ConfigurationError("pyvi is not installed; pip install 'phoserve[dev]'")
+        raise ConfigurationError("pyvi is not installed; run: pip install 'phoserve[dev]'")
     return Path(spec.submodule_search_locations[0])
 
 

@@ -1,4 +1,4 @@
-"""Where a model comes from: a folder, or a repository on the Hugging Face hub."""
+"""Find a model: in a folder, or in a repository of the Hugging Face hub."""
 
 import errno
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ DESCRIPTIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A model's files on disk, and where they came from."""
+    """A model's files on disk, and their origin."""
 
     folder: Path
     name: str
@@ -42,9 +42,9 @@ class Source:
 
 
 def find_source(name: str, revision: str | None = None) -> Source:
-    """The folder `name`, or the hub repository `name`, downloaded (an interrupted download goes on where it stopped).
+    """Return the folder `name`, or the downloaded hub repository `name`. An interrupted download resumes.
 
-    Raises ConfigurationError in one line if there is neither, or the hub cannot be reached.
+    Raises ConfigurationError with a one-line message if neither exists, or the hub cannot be reached.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -54,9 +54,9 @@ def find_source(name: str, revision: str | None = None) -> Source:
     try:
         return _download(name, revision)
     except GatedRepoError as error:
-        raise ConfigurationError(f"{name} asks you to accept its terms on the hub, then to set HF_TOKEN") from error
+        raise ConfigurationError(f"{name} requires you to accept its terms on the hub and to set HF_TOKEN") from error
     except RepositoryNotFoundError as error:
-        raise ConfigurationError(f"there is no folder and no public hub model called {name}") from error
+        raise ConfigurationError(f"no folder and no public hub model is called {name}") from error
     except RevisionNotFoundError as error:
         raise ConfigurationError(f"{name} has no revision {revision}") from error
     except EntryNotFoundError as error:
@@ -81,7 +81,7 @@ def _download(name: str, revision: str | None) -> Source:
         if error.errno in DISK_FULL:
             raise ConfigurationError(f"{name} cannot be downloaded: the disk is full") from error
         raise ConfigurationError(
-            f"the download of {name} broke off; run the same command again, it goes on where it stopped"
+            f"the download of {name} was interrupted; run the same command again to resume it"
         ) from error
     return Source(Path(folder), name, info.sha)
 

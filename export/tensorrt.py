@@ -28,7 +28,7 @@ Shape = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class ShapeProfile:
-    """The shapes (texts, tokens) of one optimisation profile: one length, from a single text to a full batch."""
+    """The shapes (texts, tokens) of one optimisation profile: one length bucket, from a single text to a full batch."""
 
     least: Shape
     usual: Shape
@@ -53,7 +53,7 @@ def profiles(contract: ModelContract, batch_tokens: int = GPU_BATCH_TOKENS) -> l
 
 
 def trtexec_command(folder: Path, contract: ModelContract) -> list[str]:
-    """The build as a command line of TensorRT's own tool."""
+    """Return the build as a command line of TensorRT's own tool."""
     command = [
         "trtexec",
         f"--onnx={folder / PLAIN_GRAPH}",
@@ -72,7 +72,7 @@ def trtexec_command(folder: Path, contract: ModelContract) -> list[str]:
 def build_plan(folder: Path) -> Path:
     """Build the plan of the model in `folder` with TensorRT's Python package; minutes of GPU time.
 
-    Raises ConfigurationError if TensorRT or the graph is missing, or TensorRT refuses the graph.
+    Raises ConfigurationError if TensorRT or the graph is missing, or TensorRT rejects the graph.
     """
     contract = load_contract(folder)
     graph = folder / PLAIN_GRAPH
@@ -87,7 +87,7 @@ def build_plan(folder: Path) -> Path:
         raise ConfigurationError(f"TensorRT cannot read {graph}: {parser.get_error(0).desc()}")
     plan = builder.build_serialized_network(network, _options(trt, builder, contract))
     if plan is None:
-        raise ConfigurationError("TensorRT could not build the plan; its messages above say why")
+        raise ConfigurationError("TensorRT could not build the plan; see its messages above")
     target = folder / PLAN
     target.parent.mkdir(exist_ok=True)
     unfinished = target.with_suffix(".unfinished")
@@ -114,7 +114,7 @@ def _tensorrt() -> Any:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m export.tensorrt", description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("--print-trtexec", action="store_true")

@@ -149,7 +149,7 @@ def pool_by_maximum(folder: Path) -> None:
     [
         (
             lambda folder: spoil_config(folder, model_type="bert"),
-            "its config says model_type 'bert'",
+            "its config has model_type 'bert'",
         ),
         (lambda folder: spoil_config(folder, hidden_act="relu"), "hidden_act 'relu'"),
         (lambda folder: (folder / "config.json").unlink(), "config.json is missing"),
@@ -212,5 +212,5 @@ def interrupt(*_: object) -> None:
 
 def test_what_stands_at_the_target_is_not_overwritten(checkpoint: Path) -> None:
     export(checkpoint)
-    with pytest.raises(ConfigurationError, match="exists already"):
+    with pytest.raises(ConfigurationError, match="already exists"):
         export_model(Source(checkpoint, "again"), checkpoint.parent / TARGET)

@@ -102,8 +102,8 @@ def test_a_model_of_the_hub_becomes_a_model_folder(export: Export, tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("nobody/nothing", "no folder and no public hub model called nobody/nothing"),
-        ("someone/bert", "not PhoBERT-shaped: its config says model_type 'bert'"),
+        ("nobody/nothing", "no folder and no public hub model is called nobody/nothing"),
+        ("someone/bert", "not PhoBERT-shaped: its config has model_type 'bert'"),
         ("someone/truncated", "is the file complete?"),
         ("someone/tokenless", f"has no {MERGES_FILE}: only models with PhoBERT's tokenizer"),
         ("someone/weightless", "has no weights"),
@@ -116,7 +116,7 @@ def test_a_wrong_model_is_told(export: Export, tmp_path: Path, name: str, told: 
 
 def test_a_gated_model_says_how_to_get_it(export: Export, hub: Hub, tmp_path: Path) -> None:
     hub.gated.add(MODEL)
-    refused(export(MODEL), "accept its terms on the hub, then to set HF_TOKEN", tmp_path)
+    refused(export(MODEL), "accept its terms on the hub and to set HF_TOKEN", tmp_path)
 
 
 def test_an_unknown_revision_is_told(export: Export, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_stopped(export: Export, hub
     hub.models = {MODEL: tmp_path / "large"}
     size = (tmp_path / "large" / WEIGHTS).stat().st_size
     hub.cut[WEIGHTS] = size - 1000
-    refused(export(MODEL), "broke off; run the same command again", tmp_path)
+    refused(export(MODEL), "was interrupted; run the same command again", tmp_path)
     done = export(MODEL)
     assert done.returncode == 0, done.stderr
     assert load_contract(tmp_path / "out" / "model").name == MODEL

@@ -86,7 +86,7 @@ async def test_a_version_with_other_vectors_is_taken_back(models: tuple[Path, Pa
         shutil.copy(old / "onnx" / "fp32.onnx", broken / "onnx" / "int8.onnx")
         contract = (broken / "contract.json").read_text()
         (broken / "contract.json").write_text(contract.replace('"fp32"', '"fp32", "int8"'))
-        with pytest.raises(ConfigurationError, match="gives other vectors than the model"):
+        with pytest.raises(ConfigurationError, match="returns other vectors than the model"):
             await asyncio.to_thread(roll_out, broken, repository, server)
         embedder = TritonEmbedder(server.ports.grpc_url, load_contract(old))
         np.testing.assert_allclose((await embedder.embed([TEXT])).vectors[0], vector_of(old), atol=1e-5)

@@ -43,7 +43,7 @@ def test_the_interval_holds_the_mean_and_narrows_with_more_queries() -> None:
     assert few.low < few.mean < few.high
     assert many.high - many.low < few.high - few.low
     assert estimate([0.25, 0.5]) == estimate([0.25, 0.5])
-    with pytest.raises(ValueError, match="no labelled queries"):
+    with pytest.raises(ValueError, match="no query is labelled"):
         estimate([])
 
 
