@@ -34,7 +34,7 @@ class Checkpoint:
         return weights_file(self.folder)
 
     def weights(self) -> dict[str, Array]:
-        """Return the parameters, float32, with their names in `transformers.RobertaModel`; a head has `classifier.*`."""
+        """Return the float32 parameters with their names in `transformers.RobertaModel`; a head has `classifier.*`."""
         return {name.removeprefix("roberta."): value.numpy() for name, value in self.model.state_dict().items()}
 
 
