@@ -62,6 +62,14 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, tag="table"):
     """The number of each row in its sheet; empty where rows are not numbered."""
 
 
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag="record"):
+    """An entry of a JSON file or a form: values with their labels, quoted and retrieved as a whole."""
+
+    fields: tuple[tuple[str, str], ...]
+    """Label and value, as displayed; a value without a label has an empty one."""
+    place: Place = Place()
+
+
 class Code(msgspec.Struct, frozen=True, kw_only=True, tag="code"):
     """Preformatted text."""
 
@@ -84,7 +92,7 @@ class Caption(msgspec.Struct, frozen=True, kw_only=True, tag="caption"):
     place: Place = Place()
 
 
-Block = Heading | Paragraph | ListItem | Table | Code | Footnote | Caption
+Block = Heading | Paragraph | ListItem | Table | Record | Code | Footnote | Caption
 
 
 class ParserWarning(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby, islice, pairwise
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from phoserve.errors import ConfigurationError
 from phoserve.text.pipeline import TextPipeline, Word
 from phoserve.text.sentences import sentences
-from phoserve.text.structure import Break, blocks_of
+from phoserve.text.structure import Break, Element, Kind, StructuredText, structure_text
 
 _LEAST_ROOM: Final = 8
 _CLAUSE_MARKS: Final = ",;:"
 _UNITS_AT_ONCE: Final = 2048
+_TABLE_KINDS: Final = frozenset({Kind.TABLE_HEADER, Kind.ROW})
 _MARK: Final = re.compile(r"[\u0300-\u036f\u200d\ufe0f]")
 
 
@@ -30,6 +31,14 @@ class Chunk:
     """Titles of the sections it is in, outermost first."""
     tokens: int
     """As the encoder counts them, prefix and specials included; never more than the budget."""
+    elements: tuple[Element, ...] = ()
+    """The elements it is made of, cut to its span; positions count in the document."""
+
+    @property
+    def context(self) -> str:
+        """The header of the table that its first rows belong to, "" if that is in the chunk or there is none."""
+        first = next((each for each in self.elements if each.kind in _TABLE_KINDS), None)
+        return first.context if first and first.kind is Kind.ROW else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,17 @@ class _Unit:
     before: Break
     headings: tuple[str, ...]
     is_heading: bool
+    is_whole: bool = False
+    """A row or record: cut into sentences only if it is over the budget."""
+    context: str = ""
+
+
+class _Plan(NamedTuple):
+    """A chunk to be made: of which text, of which units, and how many tokens it may have."""
+
+    number: int
+    units: list[_Unit]
+    budget: int
 
 
 class Chunker:
@@ -69,34 +89,48 @@ class Chunker:
         self._room = room
         self._overlap = overlap_sentences
 
-    def chunk(self, text: str) -> list[Chunk]:
+    def chunk(self, text: str | StructuredText) -> list[Chunk]:
         """Return the chunks of `text`, in order; all that is not white space is in one of them.
 
         The same text gives the same chunks. Time is linear in the length.
         """
         return self.chunk_all([text])[0]
 
-    def chunk_all(self, texts: Sequence[str]) -> list[list[Chunk]]:
+    def chunk_all(self, texts: Sequence[str | StructuredText]) -> list[list[Chunk]]:
         """Return the chunks of each text, the same as alone: of many short ones in half the time."""
-        plans: list[tuple[int, list[_Unit]]] = []
-        for number, units in groupby(self._units(texts), key=itemgetter(0)):
+        documents = [structure_text(text) if isinstance(text, str) else text for text in texts]
+        plans: list[_Plan] = []
+        for number, units in groupby(self._units(documents), key=itemgetter(0)):
             for section in _sections(unit for _, unit in units):
-                plans.extend((number, plan) for plan in self._pack(section))
-        chunks: list[list[Chunk]] = [[] for _ in texts]
-        for number, chunk in self._made(texts, iter(plans)):
+                reserved = self._reserved(section)
+                budget = self._budget - reserved
+                plans.extend(_Plan(number, plan, budget) for plan in self._pack(section, self._room - reserved))
+        chunks: list[list[Chunk]] = [[] for _ in documents]
+        for number, chunk in self._made(documents, iter(plans)):
             chunks[number].append(chunk)
-        return chunks
+        return [
+            _with_elements(made, document.elements) for made, document in zip(chunks, documents, strict=True)
+        ]
 
-    def _made(self, texts: Sequence[str], plans: Iterator[tuple[int, list[_Unit]]]) -> Iterator[tuple[int, Chunk]]:
+    def _reserved(self, section: Sequence[_Unit]) -> int:
+        """How many tokens the headers of tables take that are repeated in the chunks of `section`."""
+        contexts = list(dict.fromkeys(unit.context for unit in section if unit.context))
+        if not contexts:
+            return 0
+        longest = int(self._pipeline.count_tokens(contexts).max()) - (self._budget - self._room)
+        return min(longest, self._room // 2)
+
+    def _made(self, texts: Sequence[StructuredText], plans: Iterator[_Plan]) -> Iterator[tuple[int, Chunk]]:
         while batch := list(islice(plans, _UNITS_AT_ONCE)):
-            contents = [texts[number][plan[0].start : plan[-1].end] for number, plan in batch]
+            contents = [texts[number].text[plan[0].start : plan[-1].end] for number, plan, _ in batch]
             counts = self._pipeline.count_tokens(contents).tolist()
-            for (number, plan), content, tokens in zip(batch, contents, counts, strict=True):
-                if tokens <= self._budget:
+            for (number, plan, budget), content, tokens in zip(batch, contents, counts, strict=True):
+                if tokens <= budget:
                     yield number, Chunk(content, plan[0].start, plan[-1].end, plan[-1].headings, tokens)
                 else:
                     # At a chunk's edges words may be segmented otherwise than within the sentence: rarely it matters.
-                    yield from self._made(texts, ((number, half) for half in self._halved(texts[number], plan)))
+                    halves = (_Plan(number, half, budget) for half in self._halved(texts[number].text, plan))
+                    yield from self._made(texts, halves)
 
     def _halved(self, text: str, plan: list[_Unit]) -> list[list[_Unit]]:
         if len(plan) == 1:
@@ -104,25 +138,32 @@ class Chunker:
         middle = max(range(1, len(plan)), key=lambda k: (plan[k].before, -abs(2 * k - len(plan))))
         return [plan[:middle], plan[middle:]]
 
-    def _units(self, texts: Sequence[str]) -> Iterator[tuple[int, _Unit]]:
-        whole = ((number, unit) for number, text in enumerate(texts) for unit in self._sentences(text))
+    def _units(self, texts: Sequence[StructuredText]) -> Iterator[tuple[int, _Unit]]:
+        whole = ((number, unit) for number, text in enumerate(texts) for unit in _units_of(text))
         while batch := list(islice(whole, _UNITS_AT_ONCE)):
-            counts = self._pipeline.count_tokens([texts[number][unit.start : unit.end] for number, unit in batch])
+            counts = self._pipeline.count_tokens([texts[number].text[unit.start : unit.end] for number, unit in batch])
             for (number, unit), count in zip(batch, counts.tolist(), strict=True):
                 tokens = count - (self._budget - self._room)
-                if tokens <= self._room:
+                most = self._room // 2 if unit.context else self._room
+                if tokens <= most:
                     yield number, replace(unit, tokens=tokens)
+                elif unit.is_whole:
+                    parts = list(_sentences_of(texts[number].text, replace(unit, is_whole=False)))
+                    yield from self._counted(number, texts[number].text, parts)
                 else:
-                    for part in self._smaller(texts[number], unit, run=self._room // 8):
+                    for part in self._smaller(texts[number].text, unit, run=self._room // 8):
                         yield number, part
 
-    def _sentences(self, text: str) -> Iterator[_Unit]:
-        for block in blocks_of(text):
-            before = block.before
-            for start, end in sentences(text[block.start : block.end]):
-                span = block.start + start, block.start + end
-                yield _Unit(*span, 0, before, block.headings, block.is_heading)
-                before = Break.SENTENCE
+    def _counted(self, number: int, text: str, units: Sequence[_Unit]) -> Iterator[tuple[int, _Unit]]:
+        """Yield the sentences of a row or record that is over the budget."""
+        counts = self._pipeline.count_tokens([text[unit.start : unit.end] for unit in units])
+        for unit, count in zip(units, counts.tolist(), strict=True):
+            tokens = count - (self._budget - self._room)
+            if tokens <= self._room // 2:
+                yield number, replace(unit, tokens=tokens)
+            else:
+                for part in self._smaller(text, unit, run=self._room // 8):
+                    yield number, part
 
     def _smaller(self, text: str, unit: _Unit, *, run: int) -> list[_Unit]:
         """Runs of words of `unit`, of `run` tokens at most if they have more than one; of a single word, pieces."""
@@ -153,20 +194,20 @@ class Chunker:
         ]
         return [replace(pieces[0], before=word.before), *pieces[1:]]
 
-    def _pack(self, section: Sequence[_Unit]) -> Iterator[list[_Unit]]:
+    def _pack(self, section: Sequence[_Unit], room: int) -> Iterator[list[_Unit]]:
         """Yield the chunks of one section, as many as needed and about equally long."""
         sums = [0, *accumulate(unit.tokens for unit in section)]
         start = fresh = 0  # units before `fresh` are repeated from the chunk before
-        while sums[-1] - sums[start] > self._room:
-            end = self._best_end(section, sums, start, fresh)
+        while sums[-1] - sums[start] > room:
+            end = self._best_end(section, sums, start, fresh, room)
             yield list(section[start:end])
             start, fresh = self._back(section, sums, start, end), end
         yield list(section[start:])
 
-    def _best_end(self, section: Sequence[_Unit], sums: list[int], start: int, fresh: int) -> int:
+    def _best_end(self, section: Sequence[_Unit], sums: list[int], start: int, fresh: int, room: int) -> int:
         rest = sums[-1] - sums[start]
-        target = rest / -(-rest // self._room)
-        most = bisect_right(sums, sums[start] + self._room) - 1
+        target = rest / -(-rest // room)
+        most = bisect_right(sums, sums[start] + room) - 1
         least = max(fresh + 1, bisect_left(sums, sums[start] + target * 0.75))
         ends = range(min(least, most), most + 1)
         return max(ends, key=lambda k: (section[k].before, -abs(sums[k] - sums[start] - target)))
@@ -181,6 +222,40 @@ class Chunker:
             if section[k].before >= Break.SENTENCE:
                 begin, left = k, left - 1
         return begin
+
+
+def _units_of(document: StructuredText) -> Iterator[_Unit]:
+    for element in document.elements:
+        unit = _Unit(
+            *(element.start, element.end, 0, element.before, element.headings, element.kind is Kind.HEADING),
+            is_whole=element.is_whole,
+            context=element.context,
+        )
+        yield from [unit] if unit.is_whole else _sentences_of(document.text, unit)
+
+
+def _sentences_of(text: str, unit: _Unit) -> Iterator[_Unit]:
+    before = unit.before
+    for start, end in sentences(text[unit.start : unit.end]):
+        yield replace(unit, start=unit.start + start, end=unit.start + end, before=before)
+        before = Break.SENTENCE
+
+
+def _with_elements(chunks: Sequence[Chunk], elements: Sequence[Element]) -> list[Chunk]:
+    """Give each chunk the parts of the elements that are in it."""
+    given: list[Chunk] = []
+    first = 0
+    for chunk in chunks:
+        while first < len(elements) and elements[first].end <= chunk.start:
+            first += 1
+        inside: list[Element] = []
+        for element in islice(elements, first, None):
+            if element.start >= chunk.end:
+                break
+            start, end = max(element.start, chunk.start), min(element.end, chunk.end)
+            inside.append(element if (start, end) == (element.start, element.end) else replace(element, start=start, end=end))
+        given.append(replace(chunk, elements=tuple(inside)))
+    return given
 
 
 def _sections(units: Iterator[_Unit]) -> Iterator[list[_Unit]]:

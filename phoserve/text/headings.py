@@ -6,14 +6,16 @@ from typing import Final
 
 _MARKDOWN: Final = re.compile(r"(?P<marks>#{1,6})\s+(?P<title>.+)", re.DOTALL)
 
-# These stand below Markdown's six levels, which documents converted from Word use as they please.
+# These levels are below Markdown's six, which documents converted from Word use as they please.
 _LAW_LEVELS: Final = {"phụ lục": 7, "phần": 8, "chương": 9, "mục": 10, "tiểu mục": 11, "điều": 12}
+ARTICLE_LEVEL: Final = _LAW_LEVELS["điều"]
+ROMAN_LEVEL: Final = 9
 _KINDS: Final = "|".join(f"{kind.capitalize()}|{kind.upper()}" for kind in _LAW_LEVELS)
+_NUMBER: Final = r"(?:thứ|THỨ)\s+[^\W\d_]+|[IVXLC]+|\d+[a-zđ]?(?:\.\d+)*"
 _LAW: Final = re.compile(
-    rf"(?P<kind>{_KINDS})\s+(?P<number>(?:thứ|THỨ)\s+[^\W\d_]+|[IVXLC]+|\d+[a-zđ]?(?:\.\d+)*)"
-    r"(?P<stop>\s?[.:–-])?(?:\s+(?P<title>\S.*))?",
-    re.DOTALL,
+    rf"(?P<prefix>(?P<kind>{_KINDS})\s+(?P<number>{_NUMBER})(?P<stop>\s?[.:–-])?[*_]*)(?:\s+(?P<title>\S.*))?", re.DOTALL
 )
+_ROMAN: Final = re.compile(r"(?:[IVX]{1,6})[.\-–/]\s*(?P<title>[^\W\d_].*)")
 _NUMBERED: Final = re.compile(r"[^\W_]{1,5}[.)]\s")
 _LONGEST: Final = 200
 
@@ -24,38 +26,70 @@ class Title:
 
     level: int
     text: str
-    fills_line: bool
-    """False where the section's text begins on the heading's line, as in "Điều 5. Luật này có hiệu lực từ ..."."""
+    length: int
+    """How many characters of the line are the heading; the section's text may begin on the same line, as in "Điều 5.
+    Luật này có hiệu lực từ ..."."""
     completes: bool = False
-    """True where it goes on with the heading before it: "Chương I", and on the next line "QUY ĐỊNH CHUNG"."""
+    """True where it continues the heading before it: "Chương I", and on the next line "QUY ĐỊNH CHUNG"."""
 
 
-def title_of(line: str, *, follows: Title | None) -> Title | None:
-    """Return the heading that `line` (stripped) is, None if it is none; `follows` is the heading on the line before."""
+def title_of(line: str, *, follows: str | None = None) -> Title | None:
+    """Return the heading that `line` (stripped) is or begins with, None if it is none.
+
+    `follows` is the text of the heading on the line before.
+    """
     marked = _MARKDOWN.match(line)
     bare = (marked["title"].rstrip("# \t") if marked else line).strip("*_ \t")
     if not bare:
         return None
-    law = _LAW.fullmatch(bare.replace("*", ""))
+    law = _LAW.fullmatch(bare)
     if law and (marked or _reads_as_heading(law)):
-        return _law_title(law)
-    if follows and _may_complete(bare, follows):
-        return Title(follows.level, f"{follows.text} {bare}", fills_line=True, completes=True)
-    return Title(len(marked["marks"]), _shortened(bare), fills_line=True) if marked else None
+        return _law_title(law, line)
+    if follows is not None and _may_complete(bare, follows):
+        return Title(0, bare, len(line), completes=True)
+    if marked:
+        return Title(len(marked["marks"]), bare, len(line))
+    roman = _ROMAN.fullmatch(bare)
+    if roman and roman["title"].isupper() and len(roman["title"]) > 2 and len(bare) < _LONGEST:
+        return Title(ROMAN_LEVEL, bare, len(line))
+    return None
 
 
-def descend(path: tuple[Title, ...], title: Title) -> tuple[Title, ...]:
-    """Return the path to `title`, which comes after the section at `path`."""
-    if title.completes:
-        return (*path[:-1], title)
-    return (*(above for above in path if above.level < title.level), title)
+def is_law_title(text: str) -> bool:
+    """Return whether `text` is a heading of Vietnamese law with nothing but its number: "Chương I"."""
+    law = _LAW.fullmatch(text.strip("*_ \t"))
+    return law is not None and law["title"] is None
 
 
-def _law_title(law: re.Match[str]) -> Title:
-    bare = law.group()
-    level = _LAW_LEVELS[" ".join(law["kind"].lower().split())]
+def law_level(text: str) -> int | None:
+    """Return the level of a heading's text if it is one of Vietnamese law, else None."""
+    law = _LAW.fullmatch(text.strip("*_ \t"))
+    return _level(law) if law and (law["title"] is None or law["stop"] or law["title"].isupper()) else None
+
+
+def article_of(heading: str) -> str | None:
+    """Return "Điều 5" for the heading of an article, None for other headings."""
+    law = _LAW.fullmatch(heading)
+    return f"Điều {law['number']}" if law and _level(law) == ARTICLE_LEVEL else None
+
+
+def shorten_title(text: str) -> str:
+    """Return a heading's text on one line and no longer than a path may show."""
+    joined = " ".join(text.split())
+    return joined if len(joined) <= _LONGEST else joined[: _LONGEST - 1].rstrip() + "…"
+
+
+def _law_title(law: re.Match[str], line: str) -> Title:
+    bare = law.group().replace("*", "")
     runs_on = law["title"] is not None and (len(bare) > _LONGEST or bare.endswith((".", ";", ":", ",")))
-    return Title(level, f"{law['kind']} {law['number']}" if runs_on else bare, fills_line=not runs_on)
+    if not runs_on:
+        return Title(_level(law), bare, len(line))
+    prefix = law["prefix"]
+    return Title(_level(law), prefix.strip("*_ \t"), line.index(prefix) + len(prefix))
+
+
+def _level(law: re.Match[str]) -> int:
+    return _LAW_LEVELS[" ".join(law["kind"].lower().split())]
 
 
 def _reads_as_heading(law: re.Match[str]) -> bool:
@@ -63,10 +97,6 @@ def _reads_as_heading(law: re.Match[str]) -> bool:
     return law["title"] is None or law["stop"] is not None or law["title"].isupper()
 
 
-def _may_complete(bare: str, follows: Title) -> bool:
+def _may_complete(bare: str, follows: str) -> bool:
     shouted = bare.isupper() and not _NUMBERED.match(bare)
-    return shouted and len(follows.text) + len(bare) < _LONGEST and _LAW.match(follows.text) is not None
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
+    return shouted and len(follows) + len(bare) < _LONGEST and _LAW.match(follows) is not None

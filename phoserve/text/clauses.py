@@ -1,0 +1,36 @@
+"""Clauses of laws: how khoản and điểm are cited."""
+
+import re
+from typing import Final
+
+from phoserve.text.blocks import Block, Footnote, Heading, ListItem
+from phoserve.text.headings import article_of
+
+_CLAUSE: Final = re.compile(r"\(?(\d{1,3}[a-zđ]?(?:\.\d{1,3}){0,4})[.)]?")
+_POINT: Final = re.compile(r"\(?([a-zđ]\d?)[.)]", re.IGNORECASE)
+
+
+class ClauseCounter:
+    """Follows the blocks of a text and names the clause each is in."""
+
+    def __init__(self) -> None:
+        self._article = self._clause = self._point = ""
+
+    def label_of(self, block: Block, heading: str) -> str:
+        """Return the clause that `block` is in, below the heading `heading`: "điểm b khoản 3 Điều 9"; "" outside laws.
+
+        Blocks are to be given in order.
+        """
+        if isinstance(block, Heading):
+            self._article, self._clause, self._point = article_of(heading) or "", "", ""
+        elif isinstance(block, ListItem):
+            self._enter(block.number)
+        if not self._article or isinstance(block, Heading | Footnote):
+            return ""
+        return " ".join(part for part in (self._point, self._clause, self._article) if part)
+
+    def _enter(self, number: str) -> None:
+        if clause := _CLAUSE.fullmatch(number):
+            self._clause, self._point = f"khoản {clause[1]}", ""
+        elif point := _POINT.fullmatch(number):
+            self._point = f"điểm {point[1].lower()}"
