@@ -1,80 +1,343 @@
-"""The text of a web page, as markdown has it: headings, lists and table rows, without what surrounds the content."""
+"""Web pages: the content that a reader sees, without menus, banners and hidden elements.
+
+Lexbor parses in time linear in the length of the page; the walk below visits each node twice at most.
+"""
 
 import re
-from html.parser import HTMLParser
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from ingest.parsing.encodings import decode_text
+from ingest.parsing.failures import ParsingFailed
+from phoserve.text.blocks import Block, Caption, Code, Heading, ListItem, ParsedDocument, Paragraph, Record, Table
+
+MAX_DEPTH: Final = 1000
+MAX_COLUMNS: Final = 200
+MAX_SPAN: Final = 1000
 _BLOCKS: Final = frozenset(
-    {"address", "article", "aside", "blockquote", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption",
-     "figure", "footer", "form", "header", "hr", "li", "main", "ol", "p", "pre", "section",
-     "summary", "table", "tbody", "thead", "tr", "ul"}
-)  # fmt: skip
-_HIDDEN: Final = frozenset(
-    {"script", "style", "noscript", "template", "nav", "svg", "select", "button", "iframe", "head"}
+    """address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form
+    h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu ol p pre section summary table tbody td tfoot th thead
+    tr ul caption""".split()  # noqa: SIM905
 )
-_HEADINGS: Final = {f"h{level}": "#" * level for level in range(1, 7)}
-_SPACES: Final = re.compile(r"[ \t\r\f\v\u00a0]+")
-_BLANK_LINES: Final = re.compile(r"\n(?:[ \t]*\n){2,}")
+_SKIPPED: Final = frozenset(
+    """script style noscript template nav svg math-ml select option datalist button iframe object embed canvas audio
+    video textarea input head link meta title map progress meter -comment""".split()  # noqa: SIM905
+)
+_FURNITURE_ROLES: Final = frozenset({"navigation", "banner", "contentinfo", "search", "menu", "menubar", "toolbar"})
+_HIDING: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)", re.IGNORECASE)
+_UNSEEN: Final = re.compile(r"(?:\A|\s)(?:sr-only|visually-hidden|screen-reader-text)(?:\Z|\s)")
+_BANNER: Final = re.compile(r"cookie|consent|gdpr", re.IGNORECASE)
+_LONGEST_BANNER: Final = 1500
+_SPACES: Final = re.compile(r"[ \t\r\f\v\n\u00a0]+")
+_SITE: Final = re.compile(r"\s+[-–—|·»]\s+")
+_TAG: Final = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z][A-Za-z0-9:-]{0,30})[^<>]*>?")
+# Elements that have no content, or that the next of their kind ends.
+_NEVER_DEEP: Final = frozenset(
+    """area base br col embed hr img input link meta param source track wbr p li td th tr dt dd option thead tbody tfoot
+    colgroup""".split()  # noqa: SIM905
+)
+_EXPONENT: Final = re.compile(r"[+\-−]?\d+")
 
 
-def text_of_html(html: str) -> tuple[str, str]:
-    """Return the text and the title of a page."""
-    page = _Page()
-    page.feed(html)
-    page.close()
-    lines = (_SPACES.sub(" ", line).strip() for line in "".join(page.parts).split("\n"))
-    return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip(), " ".join("".join(page.title).split())
+def parse(path: Path) -> ParsedDocument:
+    """Read a page. Raises ParsingFailed."""
+    try:
+        decoded = decode_text(path.read_bytes())
+    except ValueError as error:
+        raise ParsingFailed("unreadable", f"this is not HTML: {error}") from error
+    page = read_html(decoded.text)
+    return ParsedDocument(blocks=page.blocks, title=page.title, warnings=decoded.warnings)
 
 
-class _Page(HTMLParser):
+def read_html(html: str) -> ParsedDocument:
+    """Read a page or a fragment of one."""
+    tree = LexborHTMLParser(_limit_depth(html))
+    main = tree.css_first("main, [role=main]")
+    blocks = _Page().read(main) if main is not None else []
+    if not blocks and tree.body is not None:
+        blocks = _Page().read(tree.body)
+    element = tree.css_first("head > title") or tree.css_first("title")
+    title = _SPACES.sub(" ", element.text()).strip() if element is not None else ""
+    return ParsedDocument(blocks=tuple(blocks), title=_without_site(title, blocks))
+
+
+def _limit_depth(html: str) -> str:
+    """The page without the tags that open elements deeper than `MAX_DEPTH`, as browsers limit it too.
+
+    The parsing rules of HTML walk over all open elements, so depth makes any parser quadratic.
+    """
+    if html.count("<") <= MAX_DEPTH:
+        return html
+    depth = 0
+
+    def keep(tag: re.Match[str]) -> str:
+        nonlocal depth
+        if tag["name"].lower() not in _NEVER_DEEP:
+            depth = max(0, depth - 1) if tag["close"] else depth + 1
+        return "" if depth > MAX_DEPTH and not tag["close"] else tag.group()
+
+    return _TAG.sub(keep, html)
+
+
+def _without_site(title: str, blocks: list[Block]) -> str:
+    """The page's own part of a title such as "Nghỉ lễ - Công ty Sao Mai": its first heading, if that is a part."""
+    heading = next((block.text for block in blocks if isinstance(block, Heading)), "")
+    parts = [part.casefold() for part in _SITE.split(title)]
+    return heading if not title or (len(parts) > 1 and heading.casefold() in parts) else title
+
+
+class _Page:
+    """Walks over nodes and collects blocks."""
+
     def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self.title: list[str] = []
-        self._hidden: list[str] = []
-        self._in_title = False
+        self._blocks: list[Block] = []
+        self._text: list[str] = []
+        self._heading = 0
+        self._lists: list[int | None] = []
+        """For each open list the number of its last item, None where items have bullets."""
+        self._number: str | None = None
+        self._term = ""
         self._verbatim = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the base's
-        if tag == "body":
-            self._hidden.clear()  # also where nobody closed the head
-        elif tag in _HIDDEN:
-            self._hidden.append(tag)
-        elif tag == "title" and self._hidden[-1:] in ([], ["head"]):
-            self._in_title = True
-        else:
-            self._verbatim += tag == "pre"
-            self._write_start(tag)
+    def read(self, root: LexborNode) -> list[Block]:
+        """Return the blocks below `root`."""
+        stack: list[tuple[LexborNode, bool]] = [(root, False)]
+        while stack:
+            node, leaves = stack.pop()
+            if leaves:
+                self._leave(node)
+            elif node.tag == "-text":
+                self._add(node.text_content or "")
+            elif not _is_skipped(node) and not self._enter_table(node):
+                self._enter(node)
+                stack.append((node, True))
+                stack.extend((child, False) for child in reversed(list(node.iter(include_text=True))))
+        self._flush()
+        return self._blocks
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in _HIDDEN:
-            self.handle_starttag(tag, attrs)
-            self.handle_endtag(tag)
+    def _add(self, text: str) -> None:
+        self._text.append(text if self._verbatim else _SPACES.sub(" ", text))
 
-    def handle_endtag(self, tag: str) -> None:
-        self._in_title = self._in_title and tag != "title"
-        if tag in self._hidden:
-            del self._hidden[self._hidden.index(tag) :]
-        elif tag in _HEADINGS or tag in _BLOCKS:
-            self._verbatim = max(0, self._verbatim - (tag == "pre"))
-            self._write("\n" if tag in ("li", "tr", "dt") else "\n\n")
-
-    def handle_data(self, data: str) -> None:
-        if self._in_title:
-            self.title.append(data)
-        else:
-            self._write(data if self._verbatim else data.replace("\n", " "))
-
-    def _write_start(self, tag: str) -> None:
+    def _enter(self, node: LexborNode) -> None:
+        tag = node.tag
+        if tag in _BLOCKS:
+            self._flush()
         if tag in _HEADINGS:
-            self._write(f"\n\n{_HEADINGS[tag]} ")
+            self._heading = _HEADINGS[tag]
+        elif tag == "pre":
+            self._verbatim += 1
+        elif tag in ("ul", "menu", "ol"):
+            self._lists.append(_start_of(node) if tag == "ol" else None)
         elif tag == "li":
-            self._write("\n- ")
-        elif tag in ("td", "th"):
-            self._write(" | ")
-        elif tag == "br" or tag in _BLOCKS:
-            self._write("\n")
+            self._number = self._next_number()
+        elif tag == "br":
+            self._text.append("\n")
+        elif tag == "img":
+            self._picture(node.attributes.get("alt") or "")
+        elif tag == "sup" and _EXPONENT.fullmatch(node.text().strip()) and node.css_first("a") is None:
+            self._text.append("^")
 
-    def _write(self, text: str) -> None:
-        if not self._hidden:
-            self.parts.append(text)
+    def _leave(self, node: LexborNode) -> None:
+        tag = node.tag
+        if tag == "dt":
+            self._term = self._taken()
+        elif tag == "pre":
+            text = "".join(self._text).strip("\n")
+            self._text.clear()
+            self._verbatim -= 1
+            if text.strip():
+                self._blocks.append(Code(text=text))
+        elif tag in ("figcaption", "caption"):
+            if text := self._taken():
+                self._blocks.append(Caption(text=text))
+        elif tag in _BLOCKS:
+            self._flush()
+        if tag in _HEADINGS:
+            self._heading = 0
+        elif tag in ("ul", "menu", "ol") and self._lists:
+            self._lists.pop()
+        elif tag == "li":
+            self._number = None
+
+    def _next_number(self) -> str:
+        if not self._lists or self._lists[-1] is None:
+            return "-"
+        self._lists[-1] += 1
+        return f"{self._lists[-1]}."
+
+    def _picture(self, alt: str) -> None:
+        alt = _SPACES.sub(" ", alt).strip()
+        if not alt:
+            return
+        if "".join(self._text).strip():
+            self._text.append(f" {alt} ")
+        else:
+            self._blocks.append(Caption(text=alt))
+
+    def _taken(self) -> str:
+        """The text collected so far, tidied; nothing is left."""
+        text = "".join(self._text)
+        self._text.clear()
+        lines = (line.strip() for line in re.sub(" {2,}", " ", text).split("\n"))
+        return "\n".join(line for line in lines if line)
+
+    def _flush(self) -> None:
+        if self._verbatim:
+            return
+        text = self._taken()
+        if not text:
+            return
+        if self._term:
+            self._blocks.append(Record(fields=((self._term, text),)))
+            self._term = ""
+        elif self._heading:
+            self._blocks.append(Heading(text=" ".join(text.split()), level=self._heading))
+        elif self._number is not None:
+            self._blocks.append(ListItem(text=text, number=self._number, level=max(1, len(self._lists))))
+            self._number = None
+        else:
+            self._blocks.append(Paragraph(text=text))
+
+    def _enter_table(self, node: LexborNode) -> bool:
+        """Read a table of data whole; one that is used for layout is a container like any other."""
+        if node.tag != "table" or node.attributes.get("role") in ("presentation", "none"):
+            return False
+        if node.css_first("table table, h1, h2, h3, ul, ol, form") is not None or node.css_first("td, th") is None:
+            return False
+        table = _table(node)
+        if table is None:
+            return False
+        self._flush()
+        self._blocks.append(table)
+        return True
+
+
+def _is_skipped(node: LexborNode) -> bool:
+    tag = node.tag or ""
+    if tag in _SKIPPED:
+        return True
+    attributes = node.attributes
+    if not attributes and tag not in ("header", "footer"):
+        return False
+    if "hidden" in attributes or attributes.get("aria-hidden") == "true":
+        return True
+    if _HIDING.search(attributes.get("style") or "") or _UNSEEN.search(attributes.get("class") or ""):
+        return True
+    if tag in ("header", "footer") or attributes.get("role") in _FURNITURE_ROLES:
+        return not _is_inside_content(node)
+    return _is_cookie_banner(node)
+
+
+def _is_inside_content(node: LexborNode) -> bool:
+    parent = node.parent
+    while parent is not None:
+        if parent.tag in ("main", "article") or parent.attributes.get("role") == "main":
+            return True
+        parent = parent.parent
+    return False
+
+
+def _is_cookie_banner(node: LexborNode) -> bool:
+    names = f"{node.attributes.get('id') or ''} {node.attributes.get('class') or ''}"
+    if not _BANNER.search(names) or node.tag in ("body", "main", "article", "html"):
+        return False
+    return len(node.text()) <= _LONGEST_BANNER
+
+
+def _start_of(node: LexborNode) -> int:
+    start = node.attributes.get("start") or ""
+    return int(start) - 1 if start.isdecimal() and len(start) < 10 else 0
+
+
+def _table(node: LexborNode) -> Table | None:
+    """The table with each cell under its column; None if it has no more than one column."""
+    head: list[list[str]] = []
+    body: list[list[str]] = []
+    caption = ""
+    taken: dict[int, int] = {}  # columns that a cell above reaches into, with the rows left
+    for row, is_head in _rows(node):
+        cells, all_heads = _cells(row, taken)
+        in_head = is_head or (all_heads and not body)
+        (head if in_head else body).append(cells)
+    element = node.css_first("caption")
+    if element is not None:
+        caption = _cell_text(element)
+    width = max((len(cells) for cells in head + body), default=0)
+    if width < 2 or not body:
+        return None
+    header = _joined_header(head, width)
+    rows = tuple(tuple(cells + [""] * (width - len(cells))) for cells in body)
+    return Table(header=header, rows=rows, caption=caption)
+
+
+def _rows(node: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
+    for row in node.css("tr"):
+        parent = row.parent
+        if not _is_hidden_row(row):
+            yield row, parent is not None and parent.tag == "thead"
+
+
+def _is_hidden_row(row: LexborNode) -> bool:
+    return "hidden" in row.attributes or bool(_HIDING.search(row.attributes.get("style") or ""))
+
+
+def _cells(row: LexborNode, taken: dict[int, int]) -> tuple[list[str], bool]:
+    """The texts of a row, each in its column, and whether all are headings; `taken` is brought up to date."""
+    cells: list[str] = []
+    all_heads = True
+    spans: dict[int, int] = {}
+    for cell in row.iter():
+        if cell.tag not in ("td", "th") or len(cells) >= MAX_COLUMNS:
+            continue
+        while len(cells) in taken and len(cells) < MAX_COLUMNS:
+            cells.append("")
+        all_heads = all_heads and cell.tag == "th"
+        down = _span(cell, "rowspan")
+        across = min(_span(cell, "colspan"), MAX_COLUMNS - len(cells))
+        for offset in range(across):
+            if down > 1:
+                spans[len(cells)] = down
+            cells.append(_cell_text(cell) if offset == 0 else "")
+    while len(cells) in taken and len(cells) < MAX_COLUMNS:
+        cells.append("")
+    for column, left in list(taken.items()):
+        if left <= 1:
+            del taken[column]
+        else:
+            taken[column] = left - 1
+    taken.update({column: down - 1 for column, down in spans.items()})
+    return cells, all_heads and bool(cells)
+
+
+def _span(cell: LexborNode, name: str) -> int:
+    given = (cell.attributes.get(name) or "1").strip()
+    return max(1, min(int(given), MAX_SPAN)) if given.isdecimal() and len(given) < 6 else 1
+
+
+def _cell_text(cell: LexborNode) -> str:
+    texts: list[str] = []
+    for block in _Page().read(cell):
+        match block:
+            case Table(rows=rows):
+                texts += [" ".join(row) for row in rows]
+            case Record(fields=fields):
+                texts += [f"{label}: {value}" for label, value in fields]
+            case ListItem(text=text, number=number):
+                texts.append(text if number == "-" else f"{number} {text}")
+            case _:
+                texts.append(block.text)
+    return " ".join(" ".join(texts).split())
+
+
+def _joined_header(head: list[list[str]], width: int) -> tuple[str, ...]:
+    """One header row of several: the parts of each column, from above."""
+    if not head:
+        return ()
+    columns = [[cells[column] if column < len(cells) else "" for cells in head] for column in range(width)]
+    return tuple(" ".join(part for part in column if part) for column in columns)
+
+
+_HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}

@@ -1,12 +1,27 @@
 """What kind of file a document is: by its first bytes where they tell, by what was declared where they do not."""
 
 import mimetypes
+import re
 import zipfile
 from pathlib import Path
 from typing import Final
 
 PLAIN: Final = "text/plain"
 HTML: Final = ("text/html", "application/xhtml+xml")
+MARKDOWN_TYPES: Final = ("text/markdown", "text/x-markdown")
+CSV_TYPES: Final = ("text/csv", "text/tab-separated-values", "application/csv")
+JSON_TYPES: Final = (
+    "application/json",
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/json-lines",
+    "text/json",
+)
+MAIL: Final = "message/rfc822"
+OUTLOOK: Final = "application/vnd.ms-outlook"
+PDF: Final = "application/pdf"
+IMAGES: Final = ("image/png", "image/jpeg", "image/tiff")
 UNDECLARED: Final = ("", "application/octet-stream", "binary/octet-stream")
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
 _PACKAGES: Final = {
@@ -14,12 +29,16 @@ _PACKAGES: Final = {
     "ppt/": f"{_OFFICE}presentationml.presentation",
     "xl/": f"{_OFFICE}spreadsheetml.sheet",
 }
+DOCX: Final = _PACKAGES["word/"]
+PPTX: Final = _PACKAGES["ppt/"]
+XLSX: Final = _PACKAGES["xl/"]
 _OLD_OFFICE: Final = {
     ".doc": "application/msword",
     ".ppt": "application/vnd.ms-powerpoint",
     ".xls": "application/vnd.ms-excel",
-    ".msg": "application/vnd.ms-outlook",
+    ".msg": OUTLOOK,
 }
+_HTML_HEAD: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|table|meta)\b", re.IGNORECASE)
 _LONGEST_TYPE: Final = 100
 _OLD_OFFICE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MAGIC: Final = (
@@ -27,6 +46,8 @@ _MAGIC: Final = (
     (b"{\\rtf", "application/rtf"),
     (b"\x89PNG\r\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
     (b"\x7fELF", "application/x-executable"),
     (b"MZ\x90", "application/x-executable"),
     (b"\x1f\x8b", "application/gzip"),
@@ -38,14 +59,19 @@ _BY_SUFFIX: Final = {
     ".xlsx": _PACKAGES["xl/"],
     ".md": "text/markdown",
     ".markdown": "text/markdown",
-    ".eml": "message/rfc822",
+    ".eml": MAIL,
+    ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+    ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
+    ".ndjson": "application/x-ndjson",
 }
-READ_BY_PARSER: Final = frozenset(
-    {*_PACKAGES.values(), *_OLD_OFFICE.values(), "application/pdf", "application/rtf", "message/rfc822"}
+READ_BY_KREUZBERG: Final = frozenset(
+    {*_PACKAGES.values(), *_OLD_OFFICE.values(), PDF, "application/rtf", "text/rtf"}
     | {f"application/vnd.oasis.opendocument.{kind}" for kind in ("text", "spreadsheet")}
     | {"application/epub+zip"}
 )
-"""What is neither text nor HTML and yet can be read."""
+"""What is neither text nor HTML and has no parser of this project; old formats, and those that another one misses."""
 
 
 def is_text(content: bytes) -> bool:
@@ -56,8 +82,8 @@ def is_text(content: bytes) -> bool:
 def media_type_of(path: Path, declared: str, filename: str | None) -> str:
     """The media type of the file at `path`, which wins over the type declared and over its name."""
     with path.open("rb") as file:
-        head = file.read(16)
-    stated = _stated(declared, filename)
+        head = file.read(64)
+    stated = stated_type(declared, filename)
     for magic, media_type in _MAGIC:
         if head.startswith(magic):
             return media_type
@@ -65,14 +91,17 @@ def media_type_of(path: Path, declared: str, filename: str | None) -> str:
         return _package(path, stated)
     if head.startswith(_OLD_OFFICE_MAGIC):
         return stated if stated in _OLD_OFFICE.values() else _OLD_OFFICE[".doc"]
-    return stated
+    return HTML[0] if stated in _OLD_OFFICE.values() and _HTML_HEAD.match(head) else stated
 
 
-def _stated(declared: str, filename: str | None) -> str:
+def stated_type(declared: str, filename: str | None) -> str:
+    """The media type that is declared, or that the file's name says where the declaration says little."""
     kind = declared.split(";", 1)[0].strip().lower()
-    if kind not in UNDECLARED:
-        return kind
     suffix = Path(filename or "").suffix.lower()
+    # Browsers call a CSV file what is registered for it: Excel's old type on Windows, or plain text.
+    vague = kind == PLAIN or (kind in _OLD_OFFICE.values() and suffix not in _OLD_OFFICE)
+    if kind not in UNDECLARED and not (vague and suffix in _BY_SUFFIX):
+        return kind
     return _BY_SUFFIX.get(suffix) or mimetypes.types_map.get(suffix) or PLAIN
 
 
@@ -83,10 +112,10 @@ def _package(path: Path, stated: str) -> str:
             # OpenDocument and EPUB say themselves what they are.
             own = package.open("mimetype").read(_LONGEST_TYPE).decode() if "mimetype" in names else ""
     except (zipfile.BadZipFile, OSError, RuntimeError, ValueError):
-        return stated if stated in READ_BY_PARSER else "application/zip"
-    if own in READ_BY_PARSER:
+        return stated if stated in READ_BY_KREUZBERG else "application/zip"
+    if own in READ_BY_KREUZBERG:
         return own
     for folder, media_type in _PACKAGES.items():
         if any(name.startswith(folder) for name in names):
             return media_type
-    return stated if stated in READ_BY_PARSER else "application/zip"
+    return stated if stated in READ_BY_KREUZBERG else "application/zip"

@@ -1,84 +1,93 @@
-"""From the bytes of a document to its text."""
+"""From the bytes of a document to its text and structure."""
 
 import asyncio
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ingest.parsing.child import Refused
-from ingest.parsing.encodings import decoded
-from ingest.parsing.media import HTML, READ_BY_PARSER, media_type_of
-from ingest.parsing.sandbox import ParserLimits, extract
+from ingest.parsing.failures import ParsingFailed, failure_of
+from ingest.parsing.finish import TITLE_CHARACTERS, finish
+from ingest.parsing.limits import ParserLimits
+from ingest.parsing.markdown import read_markdown
+from ingest.parsing.media import MARKDOWN_TYPES, media_type_of, stated_type
+from ingest.parsing.parsers import can_parse
+from ingest.parsing.plain import read_plain
+from ingest.parsing.sandbox import read_in_child
+from phoserve.text.blocks import ParsedDocument, ParserWarning
+from phoserve.text.structure import Kind, StructuredText, render_blocks, structure_text
 
-TITLE_CHARACTERS: Final = 300
-_HEADING: Final = re.compile(r"\s*#{1,2}[ \t]+(.+)")
-_TEXT_LIKE: Final = frozenset({"application/json", "application/x-ndjson", "application/yaml", "application/x-yaml"})
+__all__ = ["DocumentText", "ParsingFailed", "parse", "parse_text"]
 
-
-class ParsingFailed(Exception):
-    """The document cannot be read; `code` is for programs, the message for people."""
-
-    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
-        super().__init__(message)
-        self.code = code
-        self.retryable = retryable
+_TEXT_LIKE: Final = frozenset({"application/yaml", "application/x-yaml", "application/xml"})
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedDocument:
-    """What a document says: its text with markdown headings, and its own title where it has one."""
+class DocumentText:
+    """What a document says: its text with its elements, its own title where it has one, and what was lost of it."""
 
-    text: str
-    title: str
+    structure: StructuredText
+    title: str = ""
+    warnings: tuple[ParserWarning, ...] = ()
+    properties: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The text as it is stored; spans count in it."""
+        return self.structure.text
 
 
-async def parse(
-    path: Path, *, media_type: str, filename: str | None, limits: ParserLimits | None = None
-) -> ParsedDocument:
+async def parse(path: Path, *, media_type: str, filename: str | None, limits: ParserLimits | None = None) -> DocumentText:
     """Read the file at `path`; all but plain text is read in a process of its own, within `limits`.
 
     Raises ParsingFailed.
     """
     limits = limits or ParserLimits()
     kind = await asyncio.to_thread(media_type_of, path, media_type, filename)
-    if kind in HTML or kind in READ_BY_PARSER:
-        extracted = await extract(path, kind, limits)
-        if isinstance(extracted, Refused):
-            raise ParsingFailed(extracted.code, extracted.message)
-        text, title = extracted.text, extracted.title
-    elif kind.startswith("text/") or kind in _TEXT_LIKE:
+    if can_parse(kind):
+        read = await read_in_child(path, kind, limits)
+        if isinstance(read, Refused):
+            raise ParsingFailed(read.code, read.message)
+        return await asyncio.to_thread(_rendered, read.document, filename)
+    if kind.startswith("text/") or kind in _TEXT_LIKE:
         return await asyncio.to_thread(_text_file, path, filename, limits.text_bytes)
-    else:
-        raise ParsingFailed("unsupported", f"{kind} documents cannot be read; send text, HTML, PDF or office documents")
-    # A page's title is meant to be read; that of an office document is often its template's.
-    title = title or _first_heading(text) if kind in HTML else _first_heading(text) or title
-    hint = "; a scan has to go through OCR first" if kind == "application/pdf" else ""
-    return _document(text, title, filename, hint)
+    raise ParsingFailed("unsupported", f"{kind} documents cannot be read; send text, HTML, PDF, mail or office documents")
 
 
-def parse_text(content: bytes, filename: str | None) -> ParsedDocument:
-    """Read plain text or Markdown in any encoding. Raises ParsingFailed."""
-    try:
-        text = decoded(content)
-    except ValueError as error:
-        raise ParsingFailed("encoding", f"the text cannot be read: {error}") from error
-    return _document(text, _first_heading(text), filename)
+def is_markdown(media_type: str, filename: str | None) -> bool:
+    """Return whether a small text is Markdown, as far as its declared type and its name say."""
+    return stated_type(media_type, filename) in MARKDOWN_TYPES
 
 
-def _text_file(path: Path, filename: str | None, most_bytes: int) -> ParsedDocument:
+def parse_text(content: bytes, filename: str | None, *, markdown: bool = False) -> DocumentText:
+    """Read a short text in any encoding here and now; plain text stays as it is. Raises ParsingFailed."""
+    if markdown:
+        try:
+            return _rendered(finish(read_markdown(content), ParserLimits()), filename)
+        except RecursionError as error:
+            raise failure_of(error) from error
+    decoded = read_plain(content)
+    structure = structure_text(decoded.text)
+    first = structure.elements[0] if structure.elements else None
+    title = first.headings[-1] if first and first.kind is Kind.HEADING and first.start < 3 else ""
+    return _checked(DocumentText(structure, title[:TITLE_CHARACTERS], decoded.warnings), filename)
+
+
+def _text_file(path: Path, filename: str | None, most_bytes: int) -> DocumentText:
     size = path.stat().st_size
     if size > most_bytes:
         raise ParsingFailed("too_large", f"a text of {size} bytes is over the limit of {most_bytes} bytes")
     return parse_text(path.read_bytes(), filename)
 
 
-def _document(text: str, title: str, filename: str | None, hint: str = "") -> ParsedDocument:
-    if not text.strip():
-        raise ParsingFailed("empty", f"there is no text in {filename or 'the document'}{hint}")
-    return ParsedDocument(text, title[:TITLE_CHARACTERS])
+def _rendered(document: ParsedDocument, filename: str | None) -> DocumentText:
+    structure = render_blocks(document.blocks)
+    text = DocumentText(structure, document.title, document.warnings, document.properties)
+    return _checked(text, filename)
 
 
-def _first_heading(text: str) -> str:
-    match = _HEADING.match(text)
-    return match.group(1).strip() if match else ""
+def _checked(text: DocumentText, filename: str | None) -> DocumentText:
+    if text.text.strip():
+        return text
+    reasons = "; ".join(dict.fromkeys(warning.message for warning in text.warnings[:3]))
+    raise ParsingFailed("empty", f"there is no text in {filename or 'the document'}{': ' * bool(reasons)}{reasons}")

@@ -1,6 +1,6 @@
-"""Run the parser of office documents in a process that may take so much time and memory and no more.
+"""Run the parser of documents in a process with limited time and memory.
 
-A hostile file takes its own process down, never the worker. That process is handed no environment, so no secret either.
+A hostile file takes down its own process, never the worker. That process has no environment, so no secret either.
 """
 
 import asyncio
@@ -8,29 +8,21 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from ingest.parsing.child import Extracted, Refused
+from ingest.parsing.child import Read, Refused
+from ingest.parsing.limits import MIB, ParserLimits
 
-MIB: Final = 1024 * 1024
+__all__ = ["ParserLimits", "read_in_child"]
+
 _ROOT: Final = str(Path(__file__).parents[2])
 
 
-@dataclass(frozen=True, slots=True)
-class ParserLimits:
-    """What one document may cost."""
-
-    time_s: float = 45.0
-    memory_bytes: int = 1024 * MIB
-    text_bytes: int = 64 * MIB
-
-
-async def extract(path: Path, media_type: str, limits: ParserLimits) -> Extracted | Refused:
-    """What the parser makes of the file at `path`; Refused if it broke, took too long or asked for too much."""
+async def read_in_child(path: Path, media_type: str, limits: ParserLimits) -> Read | Refused:
+    """Return what the parser reads in the file at `path`; Refused if it broke, or went over a limit."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "ingest.parsing.child", str(path), media_type),
         *(str(limits.memory_bytes), str(int(limits.time_s) + 1), str(limits.text_bytes)),
@@ -45,13 +37,13 @@ async def extract(path: Path, media_type: str, limits: ParserLimits) -> Extracte
         async with asyncio.timeout(limits.time_s):
             answer, _ = await child.communicate()
     except TimeoutError:
-        return Refused("timeout", f"reading the document took longer than {limits.time_s:g} s")
+        return Refused("timeout", f"reading the document took longer than {limits.time_s:g} s; split it")
     finally:
         await _end(child)
     if child.returncode != 0:
         megabytes = limits.memory_bytes // MIB
-        return Refused("too_complex", f"the parser broke on the document, or needed more than {megabytes} MiB for it")
-    return msgspec.msgpack.decode(answer, type=Extracted | Refused)
+        return Refused("too_complex", f"reading the document needs more than {megabytes} MiB, or broke; split it")
+    return await asyncio.to_thread(msgspec.msgpack.decode, answer, type=Read | Refused)
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

@@ -1,0 +1,91 @@
+"""What every parsed document goes through: composed Unicode, repaired encodings, limits."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from ingest.parsing.encodings import repair_texts
+from ingest.parsing.failures import ParsingFailed
+from ingest.parsing.limits import ParserLimits
+from phoserve.text.blocks import Block, Heading, ListItem, ParsedDocument, ParserWarning, Record, Table
+from phoserve.text.normalise import compose, compose_value
+
+TITLE_CHARACTERS: Final = 300
+MAX_WARNINGS: Final = 100
+PROPERTY_CHARACTERS: Final = 1000
+MAX_PROPERTIES: Final = 50
+
+
+def finish(document: ParsedDocument, limits: ParserLimits) -> ParsedDocument:
+    """Return the document as it is stored. Raises ParsingFailed if its text is over the limit."""
+    document = msgspec.structs.replace(document, blocks=tuple(_map(block, _clean) for block in document.blocks))
+    texts = [text for block in document.blocks for text in _texts(block)]
+    if sum(map(len, texts)) > limits.text_bytes:
+        raise ParsingFailed("too_large", f"the text of the document is longer than {limits.text_bytes} characters")
+    repaired = repair_texts(texts)
+    blocks = document.blocks
+    if repaired.warnings:
+        rest = iter(repaired.texts)
+        blocks = tuple(_map(block, lambda _: next(rest)) for block in blocks)
+    title = document.title or first_title(blocks)
+    title = " ".join(repair_texts([compose(title)]).texts[0].split())
+    return ParsedDocument(
+        blocks=blocks,
+        title=title[:TITLE_CHARACTERS],
+        warnings=cap_warnings((*document.warnings, *repaired.warnings)),
+        properties=_cap_properties(document.properties),
+    )
+
+
+def first_title(blocks: tuple[Block, ...]) -> str:
+    """Return the heading that a document begins with, "" if it begins with something else."""
+    first = blocks[0] if blocks else None
+    return first.text if isinstance(first, Heading) and first.level <= 2 else ""
+
+
+def cap_warnings(warnings: tuple[ParserWarning, ...]) -> tuple[ParserWarning, ...]:
+    """Return the first `MAX_WARNINGS` distinct warnings, and one that counts the others."""
+    distinct = tuple(dict.fromkeys(warnings))
+    if len(distinct) <= MAX_WARNINGS:
+        return distinct
+    more = ParserWarning(code="more_warnings", message=f"{len(distinct) - MAX_WARNINGS} more warnings are not shown")
+    return (*distinct[:MAX_WARNINGS], more)
+
+
+def _cap_properties(properties: dict[str, Any]) -> dict[str, Any]:
+    composed: dict[str, Any] = compose_value(dict(list(properties.items())[:MAX_PROPERTIES]))
+    return {
+        key: value[:PROPERTY_CHARACTERS] if isinstance(value, str) else value
+        for key, value in composed.items()
+        if value not in ("", None, [], ())
+    }
+
+
+def _clean(text: str) -> str:
+    return compose(text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", ""))
+
+
+def _texts(block: Block) -> Iterator[str]:
+    kept: list[str] = []
+    _map(block, lambda text: kept.append(text) or text)
+    yield from kept
+
+
+def _map(block: Block, change: Callable[[str], str]) -> Block:
+    """The block with `change` applied to each of its texts, in order."""
+    match block:
+        case Table():
+            return msgspec.structs.replace(
+                block,
+                caption=change(block.caption),
+                header=tuple(map(change, block.header)),
+                rows=tuple(tuple(map(change, row)) for row in block.rows),
+            )
+        case Record():
+            fields = tuple((change(label), change(value)) for label, value in block.fields)
+            return msgspec.structs.replace(block, fields=fields)
+        case ListItem():
+            return msgspec.structs.replace(block, number=change(block.number), text=change(block.text))
+        case _:
+            return msgspec.structs.replace(block, text=change(block.text))

@@ -1,0 +1,129 @@
+"""JSON and JSON lines: keys as labels, one record a unit."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from ingest.parsing.failures import ParsingFailed
+from ingest.parsing.plain import read_plain
+from phoserve.text.blocks import Block, Heading, Paragraph, ParsedDocument, ParserWarning, Place, Record
+from phoserve.text.lines import read_lines
+
+MAX_DEPTH: Final = 6
+"""Deeper values are shown as JSON."""
+MAX_BAD_LINES: Final = 20
+_TITLE_KEYS: Final = ("title", "tiêu đề", "tieu_de", "name", "tên")
+
+
+def parse(path: Path) -> ParsedDocument:
+    """Read a JSON file or JSON lines. Raises ParsingFailed."""
+    return read_json(path.read_bytes())
+
+
+def read_json(content: bytes) -> ParsedDocument:
+    """Read JSON, or one JSON value a line; what is neither is read as plain text, with a warning."""
+    decoded = read_plain(content)
+    text = decoded.text.strip()
+    if not text:
+        return ParsedDocument(blocks=(), warnings=decoded.warnings)
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ParsingFailed("too_complex", "the JSON is nested too deeply to be read; flatten it") from None
+    except ValueError as error:
+        return _read_lines(text, decoded.warnings, error)
+    blocks = tuple(_blocks(value, "", 1, Place()))
+    return ParsedDocument(blocks=blocks, title=_title_of(value), warnings=decoded.warnings)
+
+
+def _read_lines(text: str, warnings: tuple[ParserWarning, ...], error: ValueError) -> ParsedDocument:
+    """JSON lines; `error` is why the text is not one JSON value."""
+    blocks: list[Block] = []
+    bad: list[ParserWarning] = []
+    good = 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except RecursionError:
+            raise ParsingFailed("too_complex", f"the JSON in line {number} is nested too deeply; flatten it") from None
+        except ValueError:
+            if len(bad) < MAX_BAD_LINES:
+                place = Place(row=number)
+                message = f"line {number} is not JSON; it was read as text"
+                bad.append(ParserWarning(code="not_parsed", message=message, place=place))
+            blocks.append(Paragraph(text=line.strip(), place=Place(row=number)))
+        else:
+            good += isinstance(value, dict | list)
+            blocks += _blocks(value, "", 1, Place(row=number))
+    if not good:
+        plain = ParserWarning(code="not_parsed", message=f"the file is not JSON ({error}); it was read as plain text")
+        return ParsedDocument(blocks=tuple(found.block for found in read_lines(text)), warnings=(*warnings, plain))
+    return ParsedDocument(blocks=tuple(blocks), warnings=(*warnings, *bad))
+
+
+def _title_of(value: Any) -> str:
+    if not isinstance(value, dict) or not any(isinstance(each, list | dict) for each in value.values()):
+        return ""
+    lowered = {str(key).lower(): each for key, each in value.items()}
+    return next((lowered[key] for key in _TITLE_KEYS if isinstance(lowered.get(key), str)), "")
+
+
+def _blocks(value: Any, label: str, level: int, place: Place) -> Iterator[Block]:
+    """The blocks of a value under its label: lists of objects are records, objects of objects are sections."""
+    if isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
+        if label:
+            yield Heading(text=label, level=min(level, 6), place=place)
+        for number, each in enumerate(value, start=1):
+            own = place if place.row is not None else Place(row=number)
+            yield from _blocks(each, "", level + 1, own)
+    elif isinstance(value, dict) and level <= MAX_DEPTH and any(map(_is_section, value.values())):
+        if label:
+            yield Heading(text=label, level=min(level, 6), place=place)
+        simple = {key: each for key, each in value.items() if not _is_section(each)}
+        if simple:
+            yield _record(simple, place)
+        for key, each in value.items():
+            if _is_section(each):
+                yield from _blocks(each, str(key), level + 1, place)
+    elif isinstance(value, dict):
+        if label:
+            yield Heading(text=label, level=min(level, 6), place=place)
+        if fields := tuple(_fields(value)):
+            yield Record(fields=fields, place=place)
+    elif (text := _scalar(value)).strip():
+        yield Record(fields=((label, text),), place=place)
+
+
+def _is_section(value: Any) -> bool:
+    """Whether a value has records of its own: a list of objects, or an object that holds one."""
+    if isinstance(value, list):
+        return any(isinstance(each, dict) for each in value)
+    return isinstance(value, dict) and any(isinstance(each, dict | list) for each in value.values())
+
+
+def _record(fields: dict[str, Any], place: Place) -> Record:
+    return Record(fields=tuple(_fields(fields)), place=place)
+
+
+def _fields(value: dict[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, str]]:
+    for key, each in value.items():
+        label = f"{prefix}{key}"
+        if isinstance(each, dict) and depth < MAX_DEPTH:
+            yield from _fields(each, f"{label}.", depth + 1)
+        elif (text := _scalar(each)).strip():
+            yield label, text
+
+
+def _scalar(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case list() if not any(isinstance(each, dict | list) for each in value):
+            return ", ".join(map(_scalar, value))
+        case _:
+            return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,191 @@
+"""Mail: the subject as title, the readable part of each alternative, and attachments as parts of the document."""
+
+import mimetypes
+import tempfile
+from dataclasses import dataclass, field
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from ingest.parsing.encodings import decode_text
+from ingest.parsing.failures import failure_of
+from ingest.parsing.faults import Unreadable
+from ingest.parsing.html import read_html
+from ingest.parsing.media import MAIL, PLAIN, media_type_of
+from ingest.parsing.plain import read_plain
+from phoserve.text.blocks import Block, Heading, ParsedDocument, ParserWarning, Place
+from phoserve.text.lines import read_lines
+
+MAX_ATTACHMENTS: Final = 50
+MAX_DEPTH: Final = 3
+"""Of mails within mails."""
+_HEADERS: Final = {"sender": "from", "recipients": "to", "copies": "cc", "date": "date"}
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a mail."""
+
+    name: str
+    content: bytes
+    media_type: str = ""
+
+
+@dataclass(slots=True)
+class _Found:
+    blocks: list[Block] = field(default_factory=list)
+    warnings: list[ParserWarning] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+
+
+def parse(path: Path, depth: int = 1) -> ParsedDocument:
+    """Read a mail. Raises Unreadable."""
+    message = BytesParser(policy=policy.default).parsebytes(path.read_bytes())
+    if not isinstance(message, EmailMessage) or not message.keys():
+        raise Unreadable("it is no mail: it has no header lines")
+    found = _Found()
+    _read_part(message, found)
+    blocks, warnings = read_attachments(found.attachments, depth)
+    return ParsedDocument(
+        blocks=(*found.blocks, *blocks),
+        title=_header(message, "subject"),
+        warnings=(*found.warnings, *warnings),
+        properties={name: value for name, header in _HEADERS.items() if (value := _header(message, header))},
+    )
+
+
+def read_attachments(
+    attachments: list[Attachment], depth: int = 1
+) -> tuple[list[Block], list[ParserWarning]]:
+    """Return the blocks of attachments below a heading with each one's name, and warnings for those that are skipped."""
+    blocks: list[Block] = []
+    warnings: list[ParserWarning] = []
+    for number, attachment in enumerate(attachments):
+        reason = f"only the first {MAX_ATTACHMENTS} are read" if number >= MAX_ATTACHMENTS else ""
+        place = Place(part=attachment.name)
+        try:
+            read = None if reason else _read_attachment(attachment, depth)
+        except MemoryError:
+            raise
+        except Exception as error:  # one broken attachment must not take the mail with it
+            read, reason = None, str(failure_of(error))
+        if read is None or not read.blocks:
+            message = f"attachment {attachment.name!r} was skipped: {reason or 'there is no text in it'}"
+            warnings.append(ParserWarning(code="attachment_skipped", message=message, place=place))
+            continue
+        blocks.append(Heading(text=attachment.name, level=1, place=place))
+        blocks += [_in_part(block, attachment.name) for block in read.blocks]
+        warnings += [msgspec.structs.replace(each, place=_part_of(each.place, attachment.name)) for each in read.warnings]
+    return blocks, warnings
+
+
+def _read_attachment(attachment: Attachment, depth: int) -> ParsedDocument:
+    from ingest.parsing.parsers import can_parse, parse_file  # they know of mails too
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "attachment"
+        path.write_bytes(attachment.content)
+        kind = media_type_of(path, attachment.media_type, attachment.name)
+        if kind == MAIL and depth >= MAX_DEPTH:
+            raise Unreadable("it is a mail within too many others")
+        if kind == MAIL:
+            return parse(path, depth + 1)
+        if can_parse(kind):
+            return parse_file(path, kind)
+        if kind.startswith("text/"):
+            return _plain(attachment.content)
+        raise Unreadable(f"{kind} documents are not read")
+
+
+def _plain(content: bytes) -> ParsedDocument:
+    decoded = read_plain(content)
+    return ParsedDocument(blocks=tuple(each.block for each in read_lines(decoded.text)), warnings=decoded.warnings)
+
+
+def _read_part(part: EmailMessage, found: _Found) -> None:
+    kind = part.get_content_type()
+    if part.get_content_disposition() == "attachment" or (part.get_filename() and not kind.startswith("multipart/")):
+        found.attachments.append(_attachment(part))
+    elif kind == "multipart/alternative":
+        _read_alternative(part, found)
+    elif kind == MAIL:
+        found.attachments.append(_attachment(part))
+    elif part.is_multipart():
+        for inner in part.iter_parts():
+            if isinstance(inner, EmailMessage):
+                _read_part(inner, found)
+    elif kind in (PLAIN, "text/html"):
+        _add_text(part, kind, found)
+    elif kind.startswith(("image/", "text/calendar")):
+        pass  # pictures of signatures, and invitations whose text is in the mail
+    else:
+        found.attachments.append(_attachment(part))
+
+
+def _read_alternative(part: EmailMessage, found: _Found) -> None:
+    """Read the plain version, or the one in HTML if there is no plain one, or none to speak of."""
+    versions: list[_Found] = []
+    for inner in part.iter_parts():
+        if isinstance(inner, EmailMessage):
+            version = _Found()
+            _read_part(inner, version)
+            versions.append(version)
+    lengths = [sum(len(getattr(block, "text", "")) for block in version.blocks) for version in versions]
+    readable = [each for each, length in zip(versions, lengths, strict=True) if length * 4 >= max(lengths) and each.blocks]
+    if readable:
+        found.blocks += readable[0].blocks
+        found.warnings += readable[0].warnings
+    for version in versions:
+        found.attachments += version.attachments
+
+
+def _add_text(part: EmailMessage, kind: str, found: _Found) -> None:
+    content = _content(part)
+    charset = (part.get_content_charset() or "").lower()
+    try:
+        text = content.decode(charset) if charset and charset not in ("us-ascii", "utf-8") else ""
+    except (LookupError, UnicodeDecodeError):
+        text = ""
+    if not text:
+        decoded = decode_text(content)
+        found.warnings += decoded.warnings
+        text = decoded.text
+    if kind == "text/html":
+        found.blocks += read_html(text).blocks
+    else:
+        found.blocks += [located.block for located in read_lines(text.replace("\r\n", "\n"))]
+
+
+def _attachment(part: EmailMessage) -> Attachment:
+    kind = part.get_content_type()
+    if kind == MAIL and part.is_multipart():
+        inner = next(iter(part.iter_parts()), None) or part.get_payload(0)
+        name = part.get_filename() or f"{_header(inner, 'subject') or 'mail'}.eml"
+        return Attachment(name, inner.as_bytes(), MAIL)
+    name = part.get_filename() or f"attachment{mimetypes.guess_extension(kind) or ''}"
+    return Attachment(name, _content(part), kind)
+
+
+def _content(part: EmailMessage) -> bytes:
+    content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""
+
+
+def _header(message: Any, name: str) -> str:
+    try:
+        return " ".join(str(message.get(name) or "").split())
+    except Exception:  # the standard library stumbles over some broken headers
+        return ""
+
+
+def _in_part(block: Block, name: str) -> Block:
+    return msgspec.structs.replace(block, place=_part_of(block.place, name))
+
+
+def _part_of(place: Place, name: str) -> Place:
+    return msgspec.structs.replace(place, part=f"{name} › {place.part}" if place.part else name)
+

@@ -1,0 +1,70 @@
+"""Formats that kreuzberg reads well: old Office files, OpenDocument, EPUB and RTF; titles from their own metadata."""
+
+import html
+import re
+import zipfile
+from pathlib import Path
+from typing import Final
+
+import kreuzberg
+
+from ingest.parsing.faults import Encrypted, Unreadable
+from ingest.parsing.markdown import blocks_of_markdown
+from phoserve.text.blocks import ParsedDocument
+
+_LOCKED: Final = ("password", "encrypt", "decrypt")
+_IMAGE: Final = re.compile(r"\\?!\[[^\]\n]*\]\([^)\n]*\)")
+_METADATA_PARTS: Final = ("meta.xml", "docProps/core.xml")
+_TITLE: Final = re.compile(r"<dc:title[^<>]*>([^<]{1,1000})</dc:title>")
+_RTF_TITLE: Final = re.compile(rb"\{\\title\s((?:[^{}\\]|\\[^{}]){1,1000})\}")
+_RTF_CHARACTER: Final = re.compile(r"\\u(-?\d{1,5}) ?(?:\\'[0-9a-fA-F]{2}|[^\\])?|\\'([0-9a-fA-F]{2})|\\[a-z]+-?\d* ?")
+_LARGEST_PART: Final = 1 << 20
+_RTF_HEAD: Final = 1 << 16
+
+
+def parse(path: Path, media_type: str) -> ParsedDocument:
+    """Read the file at `path`. Raises Unreadable or Encrypted."""
+    config = kreuzberg.ExtractionConfig(output_format="markdown", use_cache=False)
+    try:
+        result = kreuzberg.extract_file_sync(path, mime_type=media_type, config=config)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever the parser raises, the document is to blame
+        if any(word in str(error).lower() for word in _LOCKED):
+            raise Encrypted("it is protected by a password") from error
+        raise Unreadable("it is damaged, or not what its name says; open it, save it again and retry") from error
+    title = own_title(path) or str(result.metadata.get("title") or "")
+    return ParsedDocument(blocks=tuple(blocks_of_markdown(_IMAGE.sub("", result.content))), title=title.strip())
+
+
+def own_title(path: Path) -> str:
+    """Return the title in the metadata of an OpenDocument, EPUB or RTF file, "" if there is none."""
+    with path.open("rb") as file:
+        head = file.read(_RTF_HEAD)
+    if head.startswith(b"{\\rtf"):
+        match = _RTF_TITLE.search(head)
+        return _rtf_text(match[1].decode("cp1252", errors="replace")) if match else ""
+    if not head.startswith(b"PK"):
+        return ""
+    try:
+        with zipfile.ZipFile(path) as package:
+            names = [name for name in package.namelist() if name in _METADATA_PARTS or name.endswith(".opf")]
+            for name in names[:3]:
+                with package.open(name) as part:
+                    match_ = _TITLE.search(part.read(_LARGEST_PART).decode("utf-8", errors="replace"))
+                if match_:
+                    return html.unescape(match_[1]).strip()
+    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError):
+        return ""
+    return ""
+
+
+def _rtf_text(written: str) -> str:
+    """The text of a run of RTF: escapes for characters, and control words that change nothing."""
+
+    def character(match: re.Match[str]) -> str:
+        if match[1]:
+            return chr(int(match[1]) % 0x10000)
+        return bytes.fromhex(match[2]).decode("cp1252", errors="replace") if match[2] else ""
+
+    return _RTF_CHARACTER.sub(character, written).strip()
