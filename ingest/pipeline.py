@@ -18,7 +18,7 @@ import structlog
 from ingest.claim import Claim, ClaimLost
 from ingest.orphans import is_orphaned
 from ingest.parsing.parse import ParsingFailed
-from ingest.staging import StagingTools, stage_document
+from ingest.staging import StagedDocument, StagingTools, stage_document
 from phoserve.concurrency.batcher import Batcher
 from phoserve.documents.ports import ActivePassageStore, DocumentRegistry, IndexedPassage, IndexingTask, SourceStore
 from phoserve.documents.records import Document, DocumentFailure, DocumentState
@@ -154,9 +154,8 @@ class Pipeline:
     async def _index(self, claim: Claim) -> None:
         document = claim.document
         if not document.is_indexed or document.fingerprint != self.index.fingerprint:
-            passages = await stage_document(document, self.sources, self.stage, self.tools, claim.progress)
-            fingerprint = self.index.fingerprint
-            await claim.write(lambda current: current.indexed(passages, fingerprint, self.options.lease))
+            staged = await stage_document(document, self.sources, self.stage, self.tools, claim.progress)
+            await claim.write(partial(self._indexed, staged=staged))
         with self.tools.metrics.stage("publish"):
             await self.publish([(document.key, document.revision)])
         if not await self.index.is_active():  # nobody would take these passages over any more
@@ -164,6 +163,15 @@ class Pipeline:
         await claim.write(lambda current: current.ready())
         self.tools.metrics.ended("ready", passages=claim.document.passages)
         log.info("document_ready", revision=document.revision, passages=claim.document.passages)
+
+    def _indexed(self, document: Document, staged: StagedDocument) -> Document:
+        return document.indexed(
+            staged.passages,
+            self.index.fingerprint,
+            self.options.lease,
+            warnings=staged.warnings,
+            properties=staged.properties,
+        )
 
     def _waited(self, document: Document) -> None:
         """Count how long a document that nobody has tried yet was queued."""

@@ -15,13 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.metrics import IngestMetrics
-from ingest.parsing.media import is_text
-from ingest.parsing.parse import ParsedDocument, ParsingFailed, parse, parse_text
+from ingest.parsing.media import CSV_TYPES, HTML, JSON_TYPES, MAIL, is_text, stated_type
+from ingest.parsing.parse import DocumentText, ParsingFailed, is_markdown, parse, parse_text
 from phoserve.concurrency.batcher import Batcher
 from phoserve.documents.ports import IndexedPassage, SourceStore
-from phoserve.documents.records import Document, Passage
+from phoserve.documents.records import Document, Metadata, Passage, PassageUnit
 from phoserve.embedding.ports import Embedder
 from phoserve.text import Chunk, Chunker, SparseVector, TextPipeline, passage_terms
+from phoserve.text.blocks import ParserWarning
+from phoserve.text.normalise import strip_invisible
+from phoserve.text.structure import StructuredText
 
 PASSAGE_TOKENS: Final = 256
 """Longest passage, with its context, also where the model takes more: a citation should point at something short."""
@@ -50,7 +53,7 @@ class StagingTools:
     metrics: IngestMetrics = field(default_factory=IngestMetrics)
 
     @cached_property
-    def cut(self) -> Batcher[str, list[Chunk]]:
+    def cut(self) -> Batcher[StructuredText, list[Chunk]]:
         """Texts into chunks, on a thread."""
         budget = min(self.text.contract.max_tokens, PASSAGE_TOKENS) - CONTEXT_TOKENS
         chunker = Chunker(self.text, max_tokens=budget)
@@ -73,22 +76,32 @@ class StagingTools:
         return Batcher(vectors, max_items=PASSAGES_PER_BATCH, max_concurrency=REQUESTS_IN_FLIGHT)
 
 
+@dataclass(frozen=True, slots=True)
+class StagedDocument:
+    """What is noted of a document whose passages are staged."""
+
+    passages: int
+    warnings: tuple[ParserWarning, ...]
+    properties: Metadata
+
+
 async def stage_document(
     document: Document, sources: SourceStore, stage: StagePassages, tools: StagingTools, progress: ReportProgress
-) -> int:
-    """StagePassages every passage of the document's revision and return how many.
+) -> StagedDocument:
+    """Stage every passage of the document's revision.
 
     Raises ParsingFailed, and whatever the ports and `progress` raise.
     """
     parsed = await _parsed(document, sources, tools)
-    title = document.title or parsed.title
+    title = document.title or parsed.title or document.original.filename or ""
     with tools.metrics.stage("chunk"):
-        [chunks] = await tools.cut([parsed.text])
+        [chunks] = await tools.cut([parsed.structure])
     if not chunks:
         raise ParsingFailed("empty", "there is no text in the document")
     passages = [_passage(document, title, ordinal, chunk) for ordinal, chunk in enumerate(chunks)]
     await stage_passages(passages, stage, tools, progress)
-    return len(passages)
+    properties = {"title": parsed.title, **parsed.properties} if parsed.title else parsed.properties
+    return StagedDocument(len(passages), parsed.warnings, properties)
 
 
 async def stage_passages(
@@ -116,20 +129,31 @@ async def stage_passages(
         raise errors.exceptions[0] from None
 
 
-async def _parsed(document: Document, sources: SourceStore, tools: StagingTools) -> ParsedDocument:
+async def _parsed(document: Document, sources: SourceStore, tools: StagingTools) -> DocumentText:
     original = document.original
-    if original.is_small:
+    if original.is_small and _needs_no_parser(document):
         with tools.metrics.stage("fetch"):
             content = await sources.read(original.key)
         if is_text(content):
             with tools.metrics.stage("parse"):
-                return await asyncio.to_thread(parse_text, content, original.filename)
+                return await asyncio.to_thread(
+                    parse_text,
+                    content,
+                    original.filename,
+                    markdown=is_markdown(original.media_type, original.filename),
+                )
     with tempfile.TemporaryDirectory(prefix="phoserve-") as folder:
         path = Path(folder) / "original"
         with tools.metrics.stage("fetch"):
             await sources.fetch(original.key, path)
         with tools.metrics.stage("parse"):
             return await parse(path, media_type=original.media_type, filename=original.filename)
+
+
+def _needs_no_parser(document: Document) -> bool:
+    """Whether a small text is read here: plain text or Markdown, by type and name."""
+    original = document.original
+    return stated_type(original.media_type, original.filename) not in (*CSV_TYPES, *JSON_TYPES, *HTML, MAIL)
 
 
 async def indexed(passages: Sequence[Passage], tools: StagingTools) -> list[IndexedPassage]:
@@ -145,24 +169,41 @@ async def indexed(passages: Sequence[Passage], tools: StagingTools) -> list[Inde
 
 
 def _texts_and_terms(text: TextPipeline, passages: Sequence[Passage]) -> list[tuple[str, SparseVector]]:
-    """What is embedded and what is matched: the passage behind its title and headings.
+    """What is embedded and what is matched: the passage behind its title, headings and table header.
 
-    Where both do not fit the encoder, only the passage is embedded: it is never truncated.
+    Where that does not fit the encoder, title and headings are left out, then the header too: the passage itself is
+    never truncated. Clauses of laws are also matched by the way they are cited.
     """
-    full = [_with_context(passage) for passage in passages]
+    embedded = _fitting(text, passages)
+    matched = [strip_invisible("\n".join((*_context(each), *_labels(each), each.text))) for each in passages]
+    return list(zip(embedded, passage_terms(text, matched), strict=True))
+
+
+def _fitting(text: TextPipeline, passages: Sequence[Passage]) -> list[str]:
+    """The longest form of each passage that the encoder takes whole."""
+    forms = [
+        [strip_invisible("\n".join((*context, each.text))) for context in (_context(each), [each.context], [])]
+        for each in passages
+    ]
+    chosen = [0] * len(forms)
     # A passage alone fits: it was cut so. Counting means segmenting it once more.
-    behind = [number for number, passage in enumerate(passages) if full[number] != passage.text]
-    embedded = [passage.text for passage in passages]
-    counts = text.count_tokens([full[number] for number in behind]) if behind else ()
-    for number, tokens in zip(behind, counts, strict=True):
-        if tokens <= text.contract.max_tokens:
-            embedded[number] = full[number]
-    return list(zip(embedded, passage_terms(text, full), strict=True))
+    undecided = [number for number, each in enumerate(forms) if each[0] != each[-1]]
+    while undecided:
+        counts = text.count_tokens([forms[number][chosen[number]] for number in undecided])
+        too_long = [n for n, tokens in zip(undecided, counts, strict=True) if tokens > text.contract.max_tokens]
+        for number in too_long:
+            chosen[number] += 1
+        undecided = [number for number in too_long if chosen[number] < len(forms[number]) - 1]
+    return [each[choice] for each, choice in zip(forms, chosen, strict=True)]
 
 
-def _with_context(passage: Passage) -> str:
-    context = [part for part in dict.fromkeys((passage.title, *passage.headings)) if part]
-    return "\n".join((*context, passage.text))
+def _context(passage: Passage) -> list[str]:
+    return [part for part in dict.fromkeys((passage.title, *passage.headings, passage.context)) if part]
+
+
+def _labels(passage: Passage) -> list[str]:
+    """How the clauses in the passage are cited; the article alone is in the headings."""
+    return [label for label in dict.fromkeys(unit.label for unit in passage.units) if " Điều " in label]
 
 
 def _passage(document: Document, title: str, ordinal: int, chunk: Chunk) -> Passage:
@@ -177,5 +218,21 @@ def _passage(document: Document, title: str, ordinal: int, chunk: Chunk) -> Pass
         headings=chunk.headings,
         start=chunk.start,
         end=chunk.end,
+        context=chunk.context,
+        place=chunk.place,
+        units=_units(chunk),
         metadata=document.metadata,
+    )
+
+
+def _units(chunk: Chunk) -> tuple[PassageUnit, ...]:
+    return tuple(
+        PassageUnit(
+            start=element.start - chunk.start,
+            end=element.end - chunk.start,
+            kind=str(element.kind),
+            label=element.label,
+            place=None if element.place == chunk.place else element.place,
+        )
+        for element in chunk.elements
     )

@@ -34,7 +34,8 @@ TONES: Final = "\u0300\u0301\u0303\u0309\u0323"
 
 def documents_of(path: Path) -> Iterator[str]:
     """Yield the texts of a file: each string of each record, or the whole file."""
-    opened: Callable[..., Any] = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)
+    openers: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open}
+    opened = openers.get(path.suffix, open)
     if ".jsonl" not in path.suffixes:
         with opened(path, "rt", encoding="utf-8", errors="ignore") as file:
             yield compose(file.read())

@@ -41,9 +41,12 @@ def read_csv(content: bytes) -> ParsedDocument:
 
 def _rows(text: str, separator: str, *, skip: int = 0) -> Iterator[Row]:
     lines = text.split("\n")[skip:]
-    quoting = csv.QUOTE_MINIMAL if _is_quoted(lines) else csv.QUOTE_NONE
     csv.field_size_limit(max(LONGEST_CELL, len(text)))
-    reader = csv.reader((line + "\n" for line in lines), delimiter=separator, quoting=quoting)
+    ended = (line + "\n" for line in lines)
+    if _is_quoted(lines):
+        reader = csv.reader(ended, delimiter=separator)
+    else:
+        reader = csv.reader(ended, delimiter=separator, quoting=csv.QUOTE_NONE)
     begin = skip + 1
     for row in reader:
         yield begin, row

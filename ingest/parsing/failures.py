@@ -15,7 +15,6 @@ class ParsingFailed(Exception):
         self.retryable = retryable
 
 
-
 def failure_of(error: Exception) -> ParsingFailed:
     """Return what is told of any exception that a parser raises; none of the parser's internals."""
     match error:

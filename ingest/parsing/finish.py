@@ -68,7 +68,12 @@ def _clean(text: str) -> str:
 
 def _texts(block: Block) -> Iterator[str]:
     kept: list[str] = []
-    _map(block, lambda text: kept.append(text) or text)
+
+    def keep(text: str) -> str:
+        kept.append(text)
+        return text
+
+    _map(block, keep)
     yield from kept
 
 

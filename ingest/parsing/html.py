@@ -12,7 +12,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from ingest.parsing.encodings import decode_text
 from ingest.parsing.failures import ParsingFailed
-from phoserve.text.blocks import Block, Caption, Code, Heading, ListItem, ParsedDocument, Paragraph, Record, Table
+from phoserve.text.blocks import Block, Caption, Code, Heading, ListItem, Paragraph, ParsedDocument, Record, Table
 
 MAX_DEPTH: Final = 1000
 MAX_COLUMNS: Final = 200

@@ -73,28 +73,22 @@ def _title_of(value: Any) -> str:
 
 def _blocks(value: Any, label: str, level: int, place: Place) -> Iterator[Block]:
     """The blocks of a value under its label: lists of objects are records, objects of objects are sections."""
-    if isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
-        if label:
-            yield Heading(text=label, level=min(level, 6), place=place)
+    is_list = isinstance(value, list) and any(isinstance(each, dict | list) for each in value)
+    if not is_list and not isinstance(value, dict):
+        if (text := _scalar(value)).strip():
+            yield Record(fields=((label, text),), place=place)
+        return
+    if label:
+        yield Heading(text=label, level=min(level, 6), place=place)
+    if is_list:
         for number, each in enumerate(value, start=1):
-            own = place if place.row is not None else Place(row=number)
-            yield from _blocks(each, "", level + 1, own)
-    elif isinstance(value, dict) and level <= MAX_DEPTH and any(map(_is_section, value.values())):
-        if label:
-            yield Heading(text=label, level=min(level, 6), place=place)
-        simple = {key: each for key, each in value.items() if not _is_section(each)}
-        if simple:
-            yield _record(simple, place)
-        for key, each in value.items():
-            if _is_section(each):
-                yield from _blocks(each, str(key), level + 1, place)
-    elif isinstance(value, dict):
-        if label:
-            yield Heading(text=label, level=min(level, 6), place=place)
-        if fields := tuple(_fields(value)):
-            yield Record(fields=fields, place=place)
-    elif (text := _scalar(value)).strip():
-        yield Record(fields=((label, text),), place=place)
+            yield from _blocks(each, "", level + 1, place if place.row is not None else Place(row=number))
+        return
+    inner = {str(key): each for key, each in value.items() if level <= MAX_DEPTH and _is_section(each)}
+    if fields := tuple(_fields({key: each for key, each in value.items() if str(key) not in inner})):
+        yield Record(fields=fields, place=place)
+    for key, each in inner.items():
+        yield from _blocks(each, key, level + 1, place)
 
 
 def _is_section(value: Any) -> bool:
@@ -102,10 +96,6 @@ def _is_section(value: Any) -> bool:
     if isinstance(value, list):
         return any(isinstance(each, dict) for each in value)
     return isinstance(value, dict) and any(isinstance(each, dict | list) for each in value.values())
-
-
-def _record(fields: dict[str, Any], place: Place) -> Record:
-    return Record(fields=tuple(_fields(fields)), place=place)
 
 
 def _fields(value: dict[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, str]]:

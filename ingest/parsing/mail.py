@@ -58,10 +58,8 @@ def parse(path: Path, depth: int = 1) -> ParsedDocument:
     )
 
 
-def read_attachments(
-    attachments: list[Attachment], depth: int = 1
-) -> tuple[list[Block], list[ParserWarning]]:
-    """Return the blocks of attachments below a heading with each one's name, and warnings for those that are skipped."""
+def read_attachments(attachments: list[Attachment], depth: int = 1) -> tuple[list[Block], list[ParserWarning]]:
+    """Return the blocks of attachments, each below its name as a heading, and warnings for those that are skipped."""
     blocks: list[Block] = []
     warnings: list[ParserWarning] = []
     for number, attachment in enumerate(attachments):
@@ -79,7 +77,7 @@ def read_attachments(
             continue
         blocks.append(Heading(text=attachment.name, level=1, place=place))
         blocks += [_in_part(block, attachment.name) for block in read.blocks]
-        warnings += [msgspec.structs.replace(each, place=_part_of(each.place, attachment.name)) for each in read.warnings]
+        warnings += [_warning_in_part(warning, attachment.name) for warning in read.warnings]
     return blocks, warnings
 
 
@@ -135,7 +133,9 @@ def _read_alternative(part: EmailMessage, found: _Found) -> None:
             _read_part(inner, version)
             versions.append(version)
     lengths = [sum(len(getattr(block, "text", "")) for block in version.blocks) for version in versions]
-    readable = [each for each, length in zip(versions, lengths, strict=True) if length * 4 >= max(lengths) and each.blocks]
+    readable = [
+        each for each, length in zip(versions, lengths, strict=True) if length * 4 >= max(lengths) and each.blocks
+    ]
     if readable:
         found.blocks += readable[0].blocks
         found.warnings += readable[0].warnings
@@ -163,7 +163,7 @@ def _add_text(part: EmailMessage, kind: str, found: _Found) -> None:
 def _attachment(part: EmailMessage) -> Attachment:
     kind = part.get_content_type()
     if kind == MAIL and part.is_multipart():
-        inner = next(iter(part.iter_parts()), None) or part.get_payload(0)
+        inner: Any = part.get_payload(0)
         name = part.get_filename() or f"{_header(inner, 'subject') or 'mail'}.eml"
         return Attachment(name, inner.as_bytes(), MAIL)
     name = part.get_filename() or f"attachment{mimetypes.guess_extension(kind) or ''}"
@@ -186,6 +186,9 @@ def _in_part(block: Block, name: str) -> Block:
     return msgspec.structs.replace(block, place=_part_of(block.place, name))
 
 
+def _warning_in_part(warning: ParserWarning, name: str) -> ParserWarning:
+    return msgspec.structs.replace(warning, place=_part_of(warning.place, name))
+
+
 def _part_of(place: Place, name: str) -> Place:
     return msgspec.structs.replace(place, part=f"{name} › {place.part}" if place.part else name)
-

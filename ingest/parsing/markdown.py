@@ -11,7 +11,7 @@ from markdown_it.token import Token
 from ingest.parsing.html import read_html
 from ingest.parsing.limits import MIB
 from ingest.parsing.plain import drop_pictures, read_plain
-from phoserve.text.blocks import Block, Caption, Code, Heading, ListItem, ParsedDocument, Paragraph, Table
+from phoserve.text.blocks import Block, Caption, Code, Heading, ListItem, Paragraph, ParsedDocument, Table
 from phoserve.text.lines import read_lines
 
 LONGEST_PARSED: Final = 16 * MIB
@@ -30,10 +30,8 @@ def read_markdown(content: bytes) -> ParsedDocument:
     """Read Markdown in any encoding. Raises ParsingFailed."""
     decoded = read_plain(content)
     text, properties = _front_matter(decoded.text)
-    if len(text) > LONGEST_PARSED:
-        blocks = [located.block for located in read_lines(text)]
-    else:
-        blocks = blocks_of_markdown(text)
+    is_long = len(text) > LONGEST_PARSED
+    blocks = [located.block for located in read_lines(text)] if is_long else blocks_of_markdown(text)
     title = str(properties.pop("title", ""))
     return ParsedDocument(blocks=tuple(blocks), title=title, warnings=decoded.warnings, properties=properties)
 
@@ -111,9 +109,9 @@ def _inline(token: Token) -> str:
     for child in token.children or []:
         if child.type in ("text", "code_inline", "image"):
             parts.append(child.content)
-        elif child.type in ("softbreak", "hardbreak"):
-            parts.append("\n")
-        elif child.type == "html_inline" and child.content.lower().startswith("<br"):
+        elif child.type in ("softbreak", "hardbreak") or (
+            child.type == "html_inline" and child.content.lower().startswith("<br")
+        ):
             parts.append("\n")
     return "".join(parts).strip()
 

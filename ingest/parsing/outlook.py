@@ -34,6 +34,4 @@ def parse(path: Path) -> ParsedDocument:
         "recipients": ", ".join(each.email_address or each.name or "" for each in message.recipients),
         "date": message.sent_date.isoformat() if message.sent_date else "",
     }
-    return ParsedDocument(
-        blocks=(*blocks, *more), title=subject, warnings=tuple(warnings), properties=properties
-    )
+    return ParsedDocument(blocks=(*blocks, *more), title=subject, warnings=tuple(warnings), properties=properties)

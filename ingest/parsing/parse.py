@@ -37,7 +37,9 @@ class DocumentText:
         return self.structure.text
 
 
-async def parse(path: Path, *, media_type: str, filename: str | None, limits: ParserLimits | None = None) -> DocumentText:
+async def parse(
+    path: Path, *, media_type: str, filename: str | None, limits: ParserLimits | None = None
+) -> DocumentText:
     """Read the file at `path`; all but plain text is read in a process of its own, within `limits`.
 
     Raises ParsingFailed.
@@ -51,7 +53,9 @@ async def parse(path: Path, *, media_type: str, filename: str | None, limits: Pa
         return await asyncio.to_thread(_rendered, read.document, filename)
     if kind.startswith("text/") or kind in _TEXT_LIKE:
         return await asyncio.to_thread(_text_file, path, filename, limits.text_bytes)
-    raise ParsingFailed("unsupported", f"{kind} documents cannot be read; send text, HTML, PDF, mail or office documents")
+    raise ParsingFailed(
+        "unsupported", f"{kind} documents cannot be read; send text, HTML, PDF, mail or office documents"
+    )
 
 
 def is_markdown(media_type: str, filename: str | None) -> bool:

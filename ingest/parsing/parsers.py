@@ -57,7 +57,9 @@ def parse_file(path: Path, media_type: str) -> ParsedDocument:
         from ingest.parsing import other_office  # after the limits: what it allocates counts
 
         return other_office.parse(path, media_type)
-    raise ParsingFailed("unsupported", f"{media_type} documents cannot be read; send text, HTML, PDF or office documents")
+    raise ParsingFailed(
+        "unsupported", f"{media_type} documents cannot be read; send text, HTML, PDF or office documents"
+    )
 
 
 def _exists(name: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from phoserve.errors import Conflict, InvalidInput
+from phoserve.text.blocks import ParserWarning, Place
 
 MAX_NAME_CHARACTERS: Final = 64
 MAX_ID_CHARACTERS: Final = 256
@@ -87,6 +88,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     state: DocumentState = DocumentState.QUEUED
     title: str = ""
     metadata: Metadata = msgspec.field(default_factory=dict)
+    properties: Metadata = msgspec.field(default_factory=dict)
+    """Metadata of the file itself, as its parser found it; its own title is `title`."""
     original: Original
     fingerprint: str = ""
     """Of the model whose vectors are live."""
@@ -97,6 +100,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     """How often a worker has begun on the newest revision."""
     error: DocumentFailure | None = None
+    warnings: tuple[ParserWarning, ...] = ()
+    """What the parser could not keep of the live revision."""
     bulk: bool = False
     """Bulk work waits behind interactive work."""
     requests: tuple[str, ...] = ()
@@ -138,13 +143,23 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         """Still worked on; the lease starts again."""
         return self._to(DocumentState.PROCESSING, progress=progress, due_at=_now() + lease)
 
-    def indexed(self, passages: int, fingerprint: str, lease: timedelta) -> Self:
+    def indexed(
+        self,
+        passages: int,
+        fingerprint: str,
+        lease: timedelta,
+        *,
+        warnings: tuple[ParserWarning, ...] = (),
+        properties: Metadata | None = None,
+    ) -> Self:
         """Every passage of the newest revision is staged: from here on only publishing is left to do."""
         return self._to(
             DocumentState.PROCESSING,
             live_revision=self.revision,
             passages=passages,
             fingerprint=fingerprint,
+            warnings=warnings,
+            properties=properties or {},
             progress=1.0,
             due_at=_now() + lease,
         )
@@ -176,6 +191,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         return self.live_revision == self.revision
 
     @property
+    def display_title(self) -> str:
+        """The title given by the caller, else the file's own, else the file's name."""
+        return self.title or str(self.properties.get("title") or "") or self.original.filename or ""
+
+    @property
     def source_prefix(self) -> str:
         """What the keys of all its originals begin with."""
         return f"{self.collection}/{self.key}/"
@@ -196,6 +216,20 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     etag: str = ""
 
 
+class PassageUnit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a passage that is quoted as one: a paragraph, an item or clause, a table row, a record."""
+
+    start: int
+    """In the passage's text, in characters."""
+    end: int
+    kind: str
+    """`heading`, `paragraph`, `item`, `table_header`, `row`, `record`, `code`, `footnote` or `caption`."""
+    label: str = ""
+    """How a law cites it: "điểm b khoản 3 Điều 9"."""
+    place: Place | None = None
+    """Where it is in the file; None where that is the passage's place."""
+
+
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of a document that fits the encoder: the unit of search."""
 
@@ -211,7 +245,18 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     start: int
     """Where `text` begins in the document's extracted text, in characters."""
     end: int
+    context: str = ""
+    """The header of the table that the first rows of `text` belong to; embedded, matched and shown with them."""
+    place: Place = Place()
+    """Where the passage begins in its file: page, slide, sheet and row, or part."""
+    units: tuple[PassageUnit, ...] = ()
+    """The parts of the text, in order; empty in passages of version 0.1."""
     metadata: Metadata = msgspec.field(default_factory=dict)
+
+    def place_at(self, position: int) -> Place:
+        """Return where in the file the character at `position` of the text is."""
+        unit = next((each for each in self.units if each.start <= position < each.end), None)
+        return unit.place if unit and unit.place else self.place
 
     @property
     def id(self) -> str:

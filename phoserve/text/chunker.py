@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from phoserve.errors import ConfigurationError
+from phoserve.text.blocks import Place
 from phoserve.text.pipeline import TextPipeline, Word
 from phoserve.text.sentences import sentences
 from phoserve.text.structure import Break, Element, Kind, StructuredText, structure_text
@@ -39,6 +40,11 @@ class Chunk:
         """The header of the table that its first rows belong to, "" if that is in the chunk or there is none."""
         first = next((each for each in self.elements if each.kind in _TABLE_KINDS), None)
         return first.context if first and first.kind is Kind.ROW else ""
+
+    @property
+    def place(self) -> Place:
+        """Where it begins in the file."""
+        return self.elements[0].place if self.elements else Place()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +114,7 @@ class Chunker:
         chunks: list[list[Chunk]] = [[] for _ in documents]
         for number, chunk in self._made(documents, iter(plans)):
             chunks[number].append(chunk)
-        return [
-            _with_elements(made, document.elements) for made, document in zip(chunks, documents, strict=True)
-        ]
+        return [_with_elements(made, document.elements) for made, document in zip(chunks, documents, strict=True)]
 
     def _reserved(self, section: Sequence[_Unit]) -> int:
         """How many tokens the headers of tables take that are repeated in the chunks of `section`."""
@@ -253,7 +257,9 @@ def _with_elements(chunks: Sequence[Chunk], elements: Sequence[Element]) -> list
             if element.start >= chunk.end:
                 break
             start, end = max(element.start, chunk.start), min(element.end, chunk.end)
-            inside.append(element if (start, end) == (element.start, element.end) else replace(element, start=start, end=end))
+            inside.append(
+                element if (start, end) == (element.start, element.end) else replace(element, start=start, end=end)
+            )
         given.append(replace(chunk, elements=tuple(inside)))
     return given
 

@@ -13,7 +13,8 @@ ROMAN_LEVEL: Final = 9
 _KINDS: Final = "|".join(f"{kind.capitalize()}|{kind.upper()}" for kind in _LAW_LEVELS)
 _NUMBER: Final = r"(?:thứ|THỨ)\s+[^\W\d_]+|[IVXLC]+|\d+[a-zđ]?(?:\.\d+)*"
 _LAW: Final = re.compile(
-    rf"(?P<prefix>(?P<kind>{_KINDS})\s+(?P<number>{_NUMBER})(?P<stop>\s?[.:–-])?[*_]*)(?:\s+(?P<title>\S.*))?", re.DOTALL
+    rf"(?P<prefix>(?P<kind>{_KINDS})\s+(?P<number>{_NUMBER})(?P<stop>\s?[.:–-])?[*_]*)(?:\s+(?P<title>\S.*))?",
+    re.DOTALL,
 )
 _ROMAN: Final = re.compile(r"(?:[IVX]{1,6})[.\-–/]\s*(?P<title>[^\W\d_].*)")
 _NUMBERED: Final = re.compile(r"[^\W_]{1,5}[.)]\s")

@@ -49,7 +49,7 @@ class VisibleText:
 
     text: str
     offsets: tuple[int, ...] | None
-    """For each character of `text` its position in the original, then the original's length; None if nothing changed."""
+    """Each character's position in the original, then the original's length; None if nothing changed."""
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return the span of the original that `text[start:end]` was made from."""

@@ -20,6 +20,8 @@ SHORT_RECORD_CHARACTERS: Final = 80
 """Records at least this long are passages of their own; shorter ones share a passage."""
 CELL_SEPARATOR: Final = " | "
 
+NOWHERE: Final = Place()
+
 Span = tuple[int, int]
 
 
@@ -50,7 +52,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """A heading, paragraph, item or row: `text[start:end]`. The elements of a text leave out nothing but white space."""
+    """A heading, paragraph, item or row: `text[start:end]`. The elements of a text leave out only white space."""
 
     start: int
     end: int
@@ -59,7 +61,7 @@ class Element:
     """What kind of place it begins at; WORD after a heading, which stays with what it is the heading of."""
     headings: tuple[str, ...]
     """Titles of the sections it is in, outermost first; a heading's own title is the last of its."""
-    place: Place = Place()
+    place: Place = NOWHERE
     context: str = ""
     """The header of the table that a row is in, as it is in the text; without it a row cannot be understood."""
     label: str = ""
