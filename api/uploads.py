@@ -75,7 +75,6 @@ def _draft(file: UploadFile, document_id: str | None, metadata: dict[str, Any]) 
     return Draft(
         _blocks(file),
         id=document_id,
-        title=name,
         metadata=metadata,
         media_type=given or guessed or UNKNOWN_TYPE,
         filename=name or None,

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from api.schemas.documents import ContextField, PlaceField
 from api.schemas.search import FilterField, Positive, SearchHit, Weights
 from phoserve.answers.citations import Citation
 from phoserve.answers.events import Done, Note
@@ -47,6 +48,8 @@ class CitationView(Struct, frozen=True, kw_only=True):
     start: int
     end: int
     quote: str
+    context: ContextField
+    place: PlaceField
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -145,6 +148,8 @@ def citation_view(citation: Citation) -> CitationView:
         start=citation.start,
         end=citation.end,
         quote=citation.quote,
+        context=citation.passage.context_at(citation.start - citation.passage.start),
+        place=citation.passage.place_at(citation.start - citation.passage.start),
     )
 
 

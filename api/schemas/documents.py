@@ -8,9 +8,18 @@ from urllib.parse import quote
 from msgspec import Meta, Struct
 
 from phoserve.documents.records import Collection, Document, DocumentFailure, DocumentState, Passage
+from phoserve.text.blocks import ParserWarning, Place
 
 MetadataField = Annotated[
     dict[str, Any], Meta(description="Any JSON object; search filters on it. Dates as RFC 3339 strings.")
+]
+
+
+ContextField = Annotated[
+    str, Meta(description="The header of the table that the first rows of the text belong to, where that is elsewhere.")
+]
+PlaceField = Annotated[
+    Place, Meta(description="Where it begins in the file: `page`, `slide`, `sheet` and `row`, or `part`; from 1.")
 ]
 
 
@@ -78,7 +87,12 @@ class DocumentView(Struct, frozen=True, kw_only=True):
     passages: int
     progress: float
     error: DocumentFailure | None
+    warnings: Annotated[
+        tuple[ParserWarning, ...],
+        Meta(description="What of the file could not be kept or was changed; translate messages by `code`."),
+    ]
     metadata: dict[str, Any]
+    properties: Annotated[dict[str, Any], Meta(description="Metadata of the file itself: author, sender, date ...")]
     media_type: str
     size_bytes: int
     sha256: Annotated[str, Meta(description="Of the original, so that a client need not send again what is there.")]
@@ -122,7 +136,7 @@ class DocumentList(Struct, frozen=True, kw_only=True):
 
 
 class PassageView(Struct, frozen=True, kw_only=True):
-    """A passage of a document; `start` and `end` are characters of the document's text."""
+    """A passage of a document; `start` and `end` are characters of the document's text (`GET .../text`)."""
 
     passage_id: str
     ordinal: int
@@ -130,6 +144,8 @@ class PassageView(Struct, frozen=True, kw_only=True):
     headings: tuple[str, ...]
     start: int
     end: int
+    context: ContextField
+    place: PlaceField
 
 
 class PassageList(Struct, frozen=True, kw_only=True):
@@ -148,13 +164,15 @@ def view_of(document: Document) -> DocumentView:
     return DocumentView(
         id=document.id,
         collection=document.collection,
-        title=document.title,
+        title=document.display_title,
         state=document.state,
         revision=document.revision,
         live_revision=document.live_revision,
         passages=document.passages,
         progress=round(document.progress, 4),
         error=document.error,
+        warnings=document.warnings,
+        properties=document.properties,
         metadata=document.metadata,
         media_type=document.original.media_type,
         size_bytes=document.original.size_bytes,
@@ -186,4 +204,6 @@ def passage_view(passage: Passage) -> PassageView:
         headings=passage.headings,
         start=passage.start,
         end=passage.end,
+        context=passage.context,
+        place=passage.place,
     )

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from api.schemas.documents import ContextField, PlaceField
 from phoserve.search.retrieval import Hit, SearchMode
 
 FilterField = Annotated[
@@ -53,6 +54,8 @@ class SearchHit(Struct, frozen=True, kw_only=True):
     end: int
     highlights: tuple[tuple[int, int], ...]
     metadata: dict[str, Any]
+    context: ContextField
+    place: PlaceField
 
 
 class SearchResponse(Struct, frozen=True, kw_only=True):
@@ -81,4 +84,6 @@ def hit_view(hit: Hit) -> SearchHit:
         end=passage.end,
         highlights=hit.highlights,
         metadata=passage.metadata,
+        context=passage.context,
+        place=passage.place,
     )

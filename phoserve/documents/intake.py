@@ -144,7 +144,9 @@ class Intake:
         if known.state is DocumentState.FAILED or known.original.sha256 != sha256:
             return False
         current = known.state is not DocumentState.READY or known.fingerprint == self._index.fingerprint
-        return current and (known.title, known.metadata) == (draft.title, draft.metadata)
+        # Version 0.1 took a file's name for its title.
+        titles = {draft.title, draft.filename} if not draft.title else {draft.title}
+        return current and known.title in titles and known.metadata == draft.metadata
 
     async def _store(
         self, collection: str, drafts: dict[str, Draft], known: Mapping[str, Document]

@@ -258,6 +258,16 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
         unit = next((each for each in self.units if each.start <= position < each.end), None)
         return unit.place if unit and unit.place else self.place
 
+    def context_at(self, position: int) -> str:
+        """Return the header of the table whose row is at `position` of the text, "" if there is none."""
+        header = self.context
+        for unit in self.units:
+            if unit.kind == "table_header":
+                header = self.text[unit.start : unit.end]
+            if unit.start <= position < unit.end:
+                return header if unit.kind == "row" else ""
+        return ""
+
     @property
     def id(self) -> str:
         """UUIDv5 of document key, revision and ordinal: doing the work twice writes the same points."""

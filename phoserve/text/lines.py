@@ -45,11 +45,19 @@ def recognise_blocks(blocks: Iterable[Block]) -> list[Block]:
     found: list[Located] = []
     for block in blocks:
         if isinstance(block, Paragraph):
-            reader = _Reader(block.place, found)
-            reader.read(_lines(block.text), marked=False)
+            _Reader(block.place, found).read(_lines(block.text), marked=False)
+        elif isinstance(block, ListItem) and (rest := _next_item(block.text)):
+            found.append(Located(msgspec.structs.replace(block, text=block.text[:rest].rstrip()), ()))
+            _Reader(block.place, found).read(_lines(block.text[rest:]), marked=False)
         else:
             found.append(Located(_heading_of_item(block), ()))
     return [located.block for located in _complete_titles(found)]
+
+
+def _next_item(text: str) -> int:
+    """Where in the text of an item another one begins that was typed on a line of its own, 0 for nowhere."""
+    lines = _lines(text)[1:] if "\n" in text else []
+    return next((line.start for line in lines if _ITEM.match(line.text) or title_of(line.text)), 0)
 
 
 def _heading_of_item(block: Block) -> Block:

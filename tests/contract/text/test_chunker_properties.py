@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phoserve.text import Chunk, Chunker, TextPipeline, sentences
-from phoserve.text.structure import blocks_of
+from phoserve.text.structure import structure_text
 from tests.support.models import phobert_model
 from tests.support.references import phobert_tokenizer, pyvi_tokenize
 from tests.support.shared import shared
@@ -62,7 +62,7 @@ def test_no_word_is_cut(pipeline: TextPipeline, text: str, max_tokens: int) -> N
     """Words as pyvi finds them in each sentence; only a word over the budget by itself may be cut."""
     chunks = Chunker(pipeline, max_tokens=max_tokens).chunk(text)
     cuts = {c.start for c in chunks} | {c.end for c in chunks}
-    for block in blocks_of(text):
+    for block in structure_text(text).elements:
         for start, end in sentences(text[block.start : block.end]):
             for word in pipeline.words(text[block.start + start : block.start + end]):
                 inside = range(block.start + start + word.start + 1, block.start + start + word.end)
