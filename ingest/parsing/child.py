@@ -46,8 +46,8 @@ def _limit(limits: ParserLimits) -> None:
 def _read(path: Path, media_type: str, limits: ParserLimits) -> Read | Refused:
     try:
         return Read(finish(parse_file(path, media_type), limits))
-    except MemoryError:
-        raise  # the parent names the limit
+    except (MemoryError, ImportError):
+        raise  # a library that cannot be loaded is out of memory too; the parent names the limit
     except Exception as error:  # whatever a parser raises, the document is to blame
         failure = failure_of(error)
         return Refused(failure.code, str(failure))
