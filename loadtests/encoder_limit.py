@@ -3,8 +3,8 @@
     python -m loadtests.encoder_limit MODEL --questions Q.jsonl.gz --passages P.jsonl.gz \
         [--precision int8] [--max-concurrent-calls 1]
 
-Limit and server run by turns on the same texts with the same number of threads, the limit once a batch size. The
-medians of the rounds are compared, the server's with that of the limit's best batch size.
+Limit and server are interleaved on the same texts with the same number of threads, the limit once per batch size. The
+medians of the rounds are compared, the server's with the limit's best batch size.
 """
 
 import argparse
@@ -73,7 +73,7 @@ async def _compare(arguments: argparse.Namespace) -> None:
 
 
 def set_concurrency(repository: Path, max_concurrent_calls: int) -> None:
-    """Let the encoders of `repository` compute so many calls side by side; 0: one a core."""
+    """Set the number of concurrent calls of the encoders in `repository`. 0 means one per core."""
     for file in repository.glob("*/configs/local.pbtxt"):
         config = text_format.Parse(file.read_text(), model_config_pb2.ModelConfig())
         if "max_concurrent_calls" in config.parameters:
@@ -82,7 +82,7 @@ def set_concurrency(repository: Path, max_concurrent_calls: int) -> None:
 
 
 def bare(encoder: OnnxEncoder, texts: Sequence[Ids], size: int) -> tuple[float, Vectors]:
-    """Seconds and vectors of bare ONNX Runtime, length-sorted, `size` texts a call; tokenising is not counted."""
+    """Return seconds and vectors of bare ONNX Runtime, length-sorted, `size` texts per call, without tokenising."""
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     batches = [order[start : start + size] for start in range(0, len(order), size)]
     started = time.perf_counter()
@@ -97,7 +97,7 @@ def bare(encoder: OnnxEncoder, texts: Sequence[Ids], size: int) -> tuple[float, 
 
 
 async def served(embedder: TritonEmbedder, texts: Sequence[str], *, clients: int, size: int) -> tuple[float, Vectors]:
-    """Seconds and vectors of a closed loop of `clients`, `size` texts a request; tokenising is counted."""
+    """Return seconds and vectors of a closed loop of `clients`, `size` texts per request, with tokenising."""
     waiting = list(range(0, len(texts), size))[::-1]
     found: dict[int, Vectors] = {}
 
@@ -147,11 +147,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--questions", type=Path, required=True)
     parser.add_argument("--passages", type=Path, required=True)
     parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--max-concurrent-calls", type=int, default=0, help="calls side by side; one a core by default")
-    parser.add_argument("--count", type=int, default=160, help="questions a round")
-    parser.add_argument("--passage-count", type=int, default=64, help="passages a round")
+    parser.add_argument("--max-concurrent-calls", type=int, default=0, help="concurrent calls; one per core by default")
+    parser.add_argument("--count", type=int, default=160, help="questions per round")
+    parser.add_argument("--passage-count", type=int, default=64, help="passages per round")
     parser.add_argument(
-        "--limit-batches", type=int, nargs="+", default=[4, 8, 16, 32], help="texts a call of the limit"
+        "--limit-batches", type=int, nargs="+", default=[4, 8, 16, 32], help="texts per call of the limit"
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)

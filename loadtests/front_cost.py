@@ -1,8 +1,8 @@
-"""What a text costs Triton's processes before and behind the encoder: seconds of a core, and texts a second.
+"""CPU time per text of Triton's processes around the encoder: seconds of a core, and texts/s.
 
     python -m loadtests.front_cost --questions Q.jsonl.gz --passages P.jsonl.gz
 
-Served is the bundled encoder, whose own cost is next to nothing, in a closed loop; a first round is not counted.
+The script serves the bundled encoder, whose own cost is negligible, in a closed loop. A warm-up round is not counted.
 """
 
 import argparse
@@ -26,7 +26,7 @@ MODEL = Path(export.bundled.__path__[0])
 
 
 async def measure(questions: Sequence[str], passages: Sequence[str], rounds: int) -> None:
-    """Print a line for each way of asking: medians of the rounds."""
+    """Print a line for each request shape: medians of the rounds."""
     ways = {"questions, one a request, 32 clients": (questions, 32, 1), "passages, 32 a request": (passages, 4, 32)}
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     async with serving(MODEL, _assemble) as (server, embedder):
@@ -53,7 +53,7 @@ def _assemble(repository: Path) -> None:
 
 
 def _core_s(server: TritonProcess) -> float:
-    """Seconds of a core so far: Triton and its Python backend."""
+    """Return the CPU seconds so far of Triton and its Python backend."""
     assert server.pid is not None  # noqa: S101 - it is running
     return sum(processor_seconds(server.pid).values())
 

@@ -1,11 +1,11 @@
-"""What a GPU encoder reaches behind the public model: tokens/s by length bucket, and its share of the matrix rate.
+"""Throughput of a GPU encoder behind the public model: tokens/s by length bucket, and its share of the matrix rate.
 
     python -m loadtests.gpu_encoder MODEL [--provider cuda] [--url HOST:PORT]
 
 MODEL is a folder exported with `--gpu`. Without `--url` the server from PyPI runs the gpu profile, its encoder in the
-Python backend on ONNX Runtime's CUDA provider (`pip install 'phoserve[gpu]'`); with it, a server that is already there,
-such as the container's, is measured. `--provider cpu` tries the script out where there is no card. The last line is
-what a call costs beside its tokens: `call_tokens` of the profile.
+Python backend on ONNX Runtime's CUDA provider (`pip install 'phoserve[gpu]'`); with it, a running server,
+such as the container's, is measured. `--provider cpu` runs the script on a machine without a card. The last line is
+the fixed cost of a call: `call_tokens` of the profile.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from phoserve.text import TextPipeline
 
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 TEXTS_A_REQUEST = 64
-CHAIN = 16  # products of the matrix benchmark, one after another, so that a call's own cost vanishes
+CHAIN = 16  # sequential products of the matrix benchmark, so that the fixed cost of a call is negligible
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def matrix_flops(provider: str, size: int) -> float:
-    """FLOP/s of large square products in ONNX Runtime on `provider`, operands and result on the device."""
+    """Measure FLOP/s of large square products in ONNX Runtime on `provider`, with operands and result on the device."""
     dtype = _dtype(provider)
     kind = TensorProto.FLOAT16 if dtype == "float16" else TensorProto.FLOAT
     nodes = [helper.make_node("MatMul", [f"x{index}", "w"], [f"x{index + 1}"]) for index in range(CHAIN)]
@@ -81,7 +81,7 @@ def matrix_flops(provider: str, size: int) -> float:
 
 
 def flops_per_token(model: Path, length: int) -> float:
-    """Of the encoder in `model` for texts of `length` tokens: two a weight, and in attention 4 x width x length."""
+    """Return the FLOP per token for texts of `length` tokens: two per weight, and 4 x width x length in attention."""
     graph = onnx.load(model / "onnx" / "plain.onnx").graph
     sizes = {item.name: int(np.prod(item.dims)) for item in graph.initializer}
     weights = sum(sizes.get(node.input[1], 0) for node in graph.node if node.op_type == "MatMul")
@@ -90,7 +90,7 @@ def flops_per_token(model: Path, length: int) -> float:
 
 
 def call_tokens(model: Path, provider: str) -> float:
-    """A call's fixed cost over a token's cost, from calls of one to 32 texts of 32 tokens."""
+    """Return the fixed cost of a call divided by the cost of a token, from calls of 1 to 32 texts of 32 tokens."""
     encoder = OnnxEncoder(model / "onnx" / "fp16.onnx", providers=[PROVIDERS[provider]])
     rows = [1, 2, 4, 8, 16, 32]
     seconds = []
@@ -131,7 +131,7 @@ def _prepare(arguments: argparse.Namespace, target: Path) -> None:
     config = read_config(path)
     config.parameters["provider"].string_value = PROVIDERS[arguments.provider]
     path.write_text(text_format.MessageToString(config))
-    shutil.rmtree(target / CPU_ENCODER)  # a GPU encoder that fails must not be covered up
+    shutil.rmtree(target / CPU_ENCODER)  # a failing GPU encoder must not be hidden by the fallback
     front = target / PUBLIC_MODEL / "configs" / "gpu.pbtxt"
     config = read_config(front)
     config.parameters["encoders"].string_value = GPU_ENCODER
@@ -140,7 +140,7 @@ def _prepare(arguments: argparse.Namespace, target: Path) -> None:
 
 
 def _measured(arguments: argparse.Namespace, url: str, length: int) -> float:
-    """Tokens/s of texts of `length` tokens from `processes` times `clients` closed loops."""
+    """Measure tokens/s of texts of `length` tokens from `processes` times `clients` closed loops."""
     text = text_of(TextPipeline.load(arguments.model), length)
     with ProcessPoolExecutor(arguments.processes, get_context("spawn")) as pool:  # gRPC does not survive a fork
         jobs = [
@@ -151,7 +151,7 @@ def _measured(arguments: argparse.Namespace, url: str, length: int) -> float:
 
 
 def text_of(pipeline: TextPipeline, length: int) -> str:
-    """A text of at most `length` tokens, and nearly as many."""
+    """Return a text of nearly `length` tokens, and no more."""
     words = length
     while len(pipeline.encode([text := "một ngôi nhà " * words]).ids) > length or pipeline.encode([text]).truncated[0]:
         words -= 1
@@ -186,7 +186,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--url", help="gRPC address of a running server")
     parser.add_argument("--matrix", type=int, default=8192, help="width of the matrix benchmark")
     parser.add_argument("--processes", type=int, default=4)
-    parser.add_argument("--clients", type=int, default=8, help="of each process")
+    parser.add_argument("--clients", type=int, default=8, help="clients of each process")
     parser.add_argument("--seconds", type=float, default=10)
     return parser.parse_args()
 

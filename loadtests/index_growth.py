@@ -1,9 +1,9 @@
-"""What the embedded engine keeps of passages that were replaced: memory and disk as the same documents come again.
+"""Memory and disk of the embedded engine while documents are replaced.
 
     python -m loadtests.index_growth [--live 5000] [--replacements 12000]
 
-Random vectors of 384, and a hundred documents of one passage that are replaced over and over beside those that stay.
-One JSON line at every twelfth of the way: megabytes of the engine's own pages (`Pss_Anon`) and of its folder.
+Random vectors of 384, and a hundred documents of one passage that are replaced repeatedly next to unchanged ones. One
+JSON line after every twelfth of the replacements: megabytes of the engine's own pages (`Pss_Anon`) and of its folder.
 """
 
 import argparse
@@ -34,7 +34,7 @@ RANDOM: Final = np.random.default_rng(0)
 
 
 def passage(document: int, revision: int) -> IndexedPassage:
-    """The document's only passage."""
+    """Return the document's only passage."""
     terms = np.unique(RANDOM.zipf(1.2, TERMS).clip(1, 30_000)).astype(np.uint32)
     key = str(uuid.UUID(int=document))
     found = Passage(
@@ -46,14 +46,14 @@ def passage(document: int, revision: int) -> IndexedPassage:
 
 
 async def publish(index: EdgeProcessIndex, document: int, revision: int) -> None:
-    """The document in that revision, and in no other."""
+    """Publish one revision of the document and remove the others."""
     item = passage(document, revision)
     await index.stage([item])
     await index.publish([(item.passage.document_key, revision)])
 
 
 async def grow(live: int, replacements: int) -> None:
-    """Print what the engine takes as documents are replaced. Raises SystemExit if it counts others than there are."""
+    """Print the engine's memory and disk while documents are replaced. Raises SystemExit if its count is wrong."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         index = await EdgeProcessIndex(folder, VectorSpace("growth", DIM)).start()
@@ -61,16 +61,16 @@ async def grow(live: int, replacements: int) -> None:
             await publish(index, document, 1)
         for number in range(replacements):
             if number % (replacements // READINGS) == 0:
-                say(number, folder)
+                write_line(number, folder)
             await publish(index, number % NAMES, 1 + number // NAMES)
-        say(replacements, folder)
+        write_line(replacements, folder)
         if await index.count() != live + NAMES:
-            raise SystemExit("the engine finds other passages than were published")
+            raise SystemExit("the engine counts other passages than were published")
         await index.close()
 
 
-def say(replaced: int, folder: Path) -> None:
-    """One line."""
+def write_line(replaced: int, folder: Path) -> None:
+    """Write one line."""
     memory = sum(proportional_bytes(pid, "Pss_Anon") for pid in family(os.getpid()) if pid != os.getpid())
     disk = sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
     figures = {"replaced": replaced, "memory_mb": round(memory / 1e6, 1), "disk_mb": round(disk / 1e6, 1)}

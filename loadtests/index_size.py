@@ -1,9 +1,9 @@
-"""What Qdrant's engine keeps of a passage: bytes on disk, by part of a segment.
+"""Bytes on disk per passage in Qdrant's engine, by part of a segment.
 
     python -m loadtests.index_size MODEL --passages P.jsonl.gz [--dim 768] [--count 20000]
 
-The engine is that of local mode, its graph built; vectors are random (values do not matter to their size), texts and
-terms are the file's, as often as it takes. The write-ahead log, whose size does not grow with them, is not counted.
+The engine is that of local mode with its graph built. Vectors are random, because values do not affect their size.
+Texts and terms are those of the file, repeated as needed. The write-ahead log, whose size is constant, is not counted.
 """
 
 import argparse
@@ -33,7 +33,7 @@ DISK_BLOCK_BYTES = 512
 
 
 async def measure(model: Path, texts: list[str], dim: int, count: int, folder: Path) -> dict[str, float]:
-    """Bytes a passage, by part of a segment, and `all` of them."""
+    """Return the bytes per passage by part of a segment, and the sum as `all`."""
     contract = msgspec.structs.replace(load_contract(model), dim=dim)
     pipeline = TextPipeline.load(model)
     made = _passages(texts, pipeline, dim, count)
@@ -67,7 +67,7 @@ def _passages(texts: list[str], pipeline: TextPipeline, dim: int, count: int) ->
 
 
 def _by_part(folder: Path) -> dict[str, int]:
-    """Bytes really taken by the segments' files, by the part they belong to."""
+    """Return the allocated bytes of the segments' files by part."""
     sizes: dict[str, int] = defaultdict(int)
     for segment in folder.glob("**/segments/*"):
         for path in segment.rglob("*"):

@@ -1,9 +1,9 @@
-"""Locust users of every entrance of phoserve.
+"""Locust users for every API of phoserve.
 
 locust --locustfile loadtests/locustfile.py --host http://127.0.0.1:8000 --users 20 --run-time 1m --headless SearchUser
 
-Without class names the users of the API that wait for their answers ask, in the proportions of their weights. The key
-comes from the environment (`PHOSERVE_KEY`), never from the command line.
+Without class names, all closed-loop users of the API run in the proportions of their weights. The API key is read
+from the environment (`PHOSERVE_KEY`), never from the command line.
 """
 
 import os
@@ -30,31 +30,31 @@ MODEL = "phobert_simcse"
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: LocustArgumentParser) -> None:
-    """Options beside Locust's own; each also as an environment variable."""
+    """Add options to Locust's own. Each is also an environment variable."""
     add = parser.add_argument
     add("--collection", default="samples", env_var="PHOSERVE_COLLECTION", help="Collection to search.")
     add("--load-shape", choices=SHAPES, default="constant", help="How the number of users changes.")
-    add("--arrivals-per-s", type=float, default=10.0, help="Of each ArrivalsUser, whatever the answers take.")
-    add("--queries", type=Path, default=None, help="JSONL of {query}; the samples' questions without it.")
-    add("--corpus", type=Path, default=None, help="JSONL of {id, title, text}; the samples without it.")
+    add("--arrivals-per-s", type=float, default=10.0, help="Request rate of each ArrivalsUser.")
+    add("--queries", type=Path, default=None, help="JSONL of {query}; default: the samples' questions.")
+    add("--corpus", type=Path, default=None, help="JSONL of {id, title, text}; default: the samples.")
     add("--triton-http", default="http://127.0.0.1:8010", help="Triton's HTTP address.")
     add("--triton-grpc", default="127.0.0.1:8001", help="Triton's gRPC address.")
-    add("--max-p95-ms", type=float, default=None, help="Fail the run over this.")
-    add("--max-p99-ms", type=float, default=None, help="Fail the run over this.")
-    add("--max-error-share", type=float, default=0.0, help="Fail the run over this share of errors, 0 to 1.")
-    add("--min-requests-per-s", type=float, default=None, help="Fail the run under this.")
+    add("--max-p95-ms", type=float, default=None, help="Fail the run above this.")
+    add("--max-p99-ms", type=float, default=None, help="Fail the run above this.")
+    add("--max-error-share", type=float, default=0.0, help="Fail the run above this share of errors, 0 to 1.")
+    add("--min-requests-per-s", type=float, default=None, help="Fail the run below this.")
 
 
 @events.init.add_listener
 def choose_users(environment: Environment, **_: Any) -> None:
-    """Where no class is named, those ask who come through the API and wait for their answers."""
+    """Select the closed-loop users of the API if no class is named."""
     if environment.parsed_options and not environment.parsed_options.user_classes:
         environment.user_classes = [SearchUser, EmbeddingsUser, AnswersUser, IngestUser]
 
 
 @events.quitting.add_listener
 def judge(environment: Environment, **_: Any) -> None:
-    """Say which thresholds were broken, and set the exit code."""
+    """Log the thresholds that were not met, and set the exit code."""
     options = environment.parsed_options
     if options is None or getattr(options, "worker", False):
         return
@@ -71,7 +71,7 @@ class Shape(LoadTestShape):
     use_common_options: ClassVar[bool] = True
 
     def tick(self) -> tuple[int, float] | None:
-        """How many users there are to be now; None at the end."""
+        """Return the number of users at this time, None at the end."""
         options = self.runner.environment.parsed_options
         peak = options.num_users or 1
         length, elapsed = options.run_time, self.get_run_time()
@@ -82,14 +82,14 @@ class Shape(LoadTestShape):
 
 
 class ApiUser(FastHttpUser):
-    """Somebody with a key."""
+    """A client with an API key."""
 
     abstract = True
     wait_time = constant(0)
     texts: Texts
 
     def on_start(self) -> None:
-        """Read the texts, put the key on every request."""
+        """Read the texts, add the key to every request."""
         options = self.environment.parsed_options
         self.collection = options.collection
         self.texts = load_texts(options.queries, options.corpus)
@@ -97,12 +97,12 @@ class ApiUser(FastHttpUser):
         self.headers = {"Authorization": f"Bearer {key}"} if key else {}
 
     def send(self, path: str, body: dict[str, Any], name: str) -> None:
-        """POST JSON; anything but a 2xx answer is an error."""
+        """POST JSON. Any status except 2xx is an error."""
         self.client.post(path, json=body, headers=self.headers, name=name)
 
 
 class SearchUser(ApiUser):
-    """Searches by turns in every mode, hybrid most of the time."""
+    """Searches in every mode, mostly hybrid."""
 
     weight = 6
 
@@ -119,13 +119,13 @@ class SearchUser(ApiUser):
         self.search("lexical")
 
     def search(self, mode: str) -> None:
-        """One search that no cache has seen."""
+        """Send one search that is not cached."""
         body = {"query": self.texts.query(), "mode": mode, "top_k": 10}
         self.send(f"/v1/collections/{self.collection}/search", body, f"search {mode}")
 
 
 class EmbeddingsUser(ApiUser):
-    """Embeds single queries and batches of passages, as the openai client does."""
+    """Embeds single queries and batches of passages, like the openai client."""
 
     weight = 3
 
@@ -142,7 +142,7 @@ class EmbeddingsUser(ApiUser):
 
 
 class AnswersUser(ApiUser):
-    """Asks for answers, and reads for a while."""
+    """Requests answers, and pauses to read them."""
 
     weight = 1
     wait_time = between(1, 3)
@@ -154,13 +154,13 @@ class AnswersUser(ApiUser):
 
 
 class IngestUser(ApiUser):
-    """Adds documents to a collection of its own, which goes when it does."""
+    """Adds documents to its own collection, which is deleted at the end."""
 
     weight = 1
     wait_time = between(0.5, 1.5)
 
     def on_start(self) -> None:
-        """Make the collection."""
+        """Create the collection."""
         super().on_start()
         self.own = f"load-{uuid4().hex[:12]}"
         self.client.put(f"/v1/collections/{self.own}", json={}, headers=self.headers, name="collection, new")
@@ -171,14 +171,14 @@ class IngestUser(ApiUser):
         self.send(f"/v1/collections/{self.own}/documents", {"documents": documents}, "documents, added")
 
     def on_stop(self) -> None:
-        """Leave nothing behind."""
+        """Delete the collection."""
         self.client.delete(f"/v1/collections/{self.own}", headers=self.headers, name="collection, deleted")
 
 
 class ArrivalsUser(SearchUser):
-    """Open loop: searches begin on a schedule, and their time counts from when they should have begun.
+    """Open loop: searches are sent on a schedule, and response times are measured from their scheduled time.
 
-    A slow server cannot hide its queue by slowing its users down.
+    A slow server cannot hide its queue by slowing down its users.
     """
 
     weight = 1
@@ -193,7 +193,7 @@ class ArrivalsUser(SearchUser):
             due += interval
 
     def timed(self, due: float) -> None:
-        """One search; late by whatever the schedule slipped."""
+        """Send one search. Its delay behind the schedule counts as response time."""
         path = f"/v1/collections/{self.collection}/search"
         body = {"query": self.texts.query()}
         with self.client.post(
@@ -220,7 +220,7 @@ class TritonHttpUser(FastHttpUser):
 
 
 class TritonGrpcUser(User):
-    """The same over gRPC."""
+    """A team that calls the shared endpoint over gRPC."""
 
     weight = 1
     wait_time = constant(0)
@@ -238,7 +238,7 @@ class TritonGrpcUser(User):
         begun, error = perf_counter(), None
         try:
             self.triton.infer(MODEL, [text])
-        except Exception as raised:  # whatever it is, Locust counts it
+        except Exception as raised:  # Locust counts every error
             error = raised
         spent = (perf_counter() - begun) * 1000
         self.environment.events.request.fire(
@@ -246,5 +246,5 @@ class TritonGrpcUser(User):
         )
 
     def on_stop(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.triton.close()

@@ -1,12 +1,12 @@
-"""Searches that arrive faster than a running phoserve can answer: what it still answers, and how soon it refuses.
+"""Searches at rates above the capacity of a running phoserve: goodput, and the latency of rejections.
 
     python -m loadtests.overload --queries QUERIES.jsonl.gz [--url URL] [--collection load] [--out bench-overload]
 
-First a closed loop finds the peak, the best of a few tries. Then requests come at even intervals, at half the peak to
-three times it, whatever becomes of them (open loop); times count from when each was due, and how late the generator
-was to send them is told too. The closed loop and the rates take turns, round by round, for machines drift. At the end,
-for each rate, the medians of the rounds: what was answered as a share of the most that was (`goodput`), and how soon
-was refused.
+First a closed loop finds the peak, the best of a few tries. Then requests are sent at even intervals (open loop), at
+half the peak to three times the peak. Response times are measured from the due time, and the delay of the generator is
+reported. The closed loop and the rates are interleaved by round, because machines drift. At the end the medians of the
+rounds are printed for each rate: the successful requests as a share of the best rate (`goodput`), and the latency of
+rejections.
 """
 
 import argparse
@@ -36,30 +36,33 @@ TOLD: Final = (
 CLOSED: Final = "closed loop"
 OPEN: Final = "open loop"
 REST_S: Final = 1.0
-"""Between two rates, so that one does not pay for the other's queue."""
+"""Pause between two rates, so that the queue of one does not affect the next."""
 
 
 async def curve(url: str, requests: Iterator[Request], results: Results, plan: argparse.Namespace) -> None:
-    """Add the closed loop and, by share of the peak, what came of every rate."""
+    """Add the results of the closed loop and of every rate, by share of the peak."""
     await closed_loop(url, requests, clients=CLIENTS, seconds=plan.seconds)  # warm
     tries = [(await closed_loop(url, requests, clients=CLIENTS, seconds=plan.seconds)).figures() for _ in range(TRIES)]
     peak = max(tries, key=itemgetter("requests_per_s"))
-    say("peak", peak)
+    write_line("peak", peak)
     for round_ in range(plan.rounds):
         figures = (await closed_loop(url, requests, clients=CLIENTS, seconds=plan.seconds)).figures()
         results.measurements.append(Measurement(SUITE, CLOSED, "search", CLIENTS, round_, figures))
-        say(CLOSED, figures)
+        write_line(CLOSED, figures)
         for share in plan.shares:
             rate = share * peak["requests_per_s"]
             figures = (await open_loop(url, requests, rate_per_s=rate, seconds=plan.seconds)).figures()
             figures |= {"offered_per_s": rate, "share_of_peak": share}
             results.measurements.append(Measurement(SUITE, OPEN, f"{share:g} x the peak", 0, round_, figures))
-            say(f"{share:g} x", figures)
+            write_line(f"{share:g} x", figures)
             await asyncio.sleep(REST_S)
 
 
 def summary(measurements: Sequence[Measurement]) -> dict[float, dict[str, float]]:
-    """By share of the peak, medians over the rounds; `goodput` is a share of the most that any rate or the loop got."""
+    """Return medians over the rounds by share of the peak.
+
+    `goodput` is relative to the best of all rates and the loop.
+    """
     bursts = [each.figures for each in measurements if each.contender == OPEN]
     shares = dict.fromkeys(each["share_of_peak"] for each in bursts)
     found = {share: _medians([each for each in bursts if each["share_of_peak"] == share]) for share in shares}
@@ -74,14 +77,14 @@ def _medians(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def searches(collection: str, queries: Sequence[str]) -> Iterator[Request]:
-    """Hybrid searches, without end."""
+    """Yield hybrid searches endlessly."""
     path = f"/v1/collections/{collection}/search"
     bodies = [json.dumps({"query": query}, ensure_ascii=False).encode() for query in queries]
     return (Request(path, body) for body in cycle(bodies))
 
 
-def say(name: str, figures: dict[str, float]) -> None:
-    """One line."""
+def write_line(name: str, figures: dict[str, float]) -> None:
+    """Write one line."""
     sys.stdout.write(f"{name}: {json.dumps({key: round(value, 2) for key, value in figures.items()})}\n")
     sys.stdout.flush()
 
@@ -102,7 +105,7 @@ def main() -> None:
     requests = searches(given.collection, queries)
     asyncio.run(curve(given.url, requests, results, given))
     for share, figures in summary(results.measurements).items():
-        say(f"median at {share:g} x", figures)
+        write_line(f"median at {share:g} x", figures)
     write_results(results, given.out)
 
 

@@ -1,9 +1,10 @@
-"""Ways to batch texts of mixed length, side by side: how fast, and how much of the work is padding.
+"""Compare ways to batch texts of mixed length: throughput and share of padding.
 
     python -m loadtests.padding MODEL --questions Q.jsonl.gz --passages P.jsonl.gz [--bare | --served]
 
-MODEL is a folder exported with `--gpu`; everything runs in float32 on the CPU. First in bare ONNX Runtime, then through
-Triton: the packed graph, the padded graph cut by the cost model, and the packed graph behind Triton's ragged batching.
+MODEL is a folder exported with `--gpu`; everything runs in float32 on the CPU. First in bare ONNX Runtime, then
+through Triton: the packed graph, the padded graph with batches of the cost model, and the packed graph with Triton's
+ragged batching.
 """
 
 import argparse
@@ -39,7 +40,7 @@ from phoserve.text import TextPipeline
 
 RAGGED = Path(__file__).parent / "ragged"
 BATCH_TOKENS = 1024
-CALL_TOKENS = 16  # of a call on two cores in float32; see the intercept of its times over its tokens
+CALL_TOKENS = 16  # fixed cost of a call on two cores in float32: the intercept of its time over its tokens
 BATCH = 16
 PASSAGES_A_REQUEST = 32
 Figures = dict[tuple[str, str], list[float]]
@@ -61,7 +62,7 @@ def main() -> None:
 
 
 def _fuse(model: Path, target: Path) -> None:
-    """The padded float32 graph with ONNX Runtime's transformer fusions."""
+    """Return the padded float32 graph with ONNX Runtime's transformer fusions."""
     fused: Any = optimize_model(str(model / "onnx" / "plain.onnx"), model_type="bert", opt_level=0)
     fused.save_model_to_file(str(target))
 
@@ -90,10 +91,10 @@ def _plans(lengths: Ids) -> dict[str, tuple[str, list[Rows]]]:
     as_they_come = np.arange(len(lengths))
     by_length = np.argsort(lengths, kind="stable")
     return {
-        "padded, as they come": ("padded", _slices(as_they_come)),
+        "padded, unsorted": ("padded", _slices(as_they_come)),
         "padded, sorted": ("padded", _slices(by_length)),
-        "padded, cut by cost": ("padded", list(_cut(lengths))),
-        "packed, as they come": ("packed", _slices(as_they_come)),
+        "padded, cost model": ("padded", list(_cut(lengths))),
+        "packed, unsorted": ("packed", _slices(as_they_come)),
         "packed, sorted": ("packed", _slices(by_length)),
     }
 
@@ -117,13 +118,13 @@ def _waste(lengths: Ids, batches: Sequence[Rows]) -> float:
 
 async def _through_triton(arguments: argparse.Namespace, kinds: dict[str, list[str]], padded: Path) -> None:
     model = arguments.model
-    ways = {"packed": _packed, "padded, cut by cost": _padded, "ragged batching": _ragged}
+    ways = {"packed": _packed, "padded, cost model": _padded, "ragged batching": _ragged}
     rates: Figures = defaultdict(list)
     waste: dict[tuple[str, str], float] = {}
     async with contextlib.AsyncExitStack() as stack:
         servers = {}
         for name, prepare in ways.items():
-            profile: Profile = "local" if name != "padded, cut by cost" else "gpu"
+            profile: Profile = "local" if name != "padded, cost model" else "gpu"
             started = serving(model, partial(prepare, model, padded), profile=profile)
             servers[name] = await stack.enter_async_context(started)
             await served(servers[name][1], kinds["questions"][:8], clients=1, size=1)
@@ -140,7 +141,7 @@ async def _through_triton(arguments: argparse.Namespace, kinds: dict[str, list[s
 
 
 async def _load(embedder: TritonEmbedder, kinds: dict[str, list[str]], kind: str) -> None:
-    """Questions from 8 clients, one a request; passages from 2, many a request."""
+    """Send questions from 8 clients, one per request, and passages from 2 clients, many per request."""
     loads = []
     if kind != "passages":
         loads.append(served(embedder, kinds["questions"], clients=8, size=1))
@@ -154,7 +155,7 @@ def _packed(model: Path, _: Path, target: Path) -> None:
 
 
 def _padded(model: Path, padded: Path, target: Path) -> None:
-    """The gpu profile with a padded graph on this CPU in the GPU encoder's place."""
+    """Assemble the gpu profile with a padded graph on this CPU as the GPU encoder."""
     assemble_repository(model, target, profile="gpu", cpu_precision="fp32")
     shutil.rmtree(target / CPU_ENCODER)
     path = target / PUBLIC_MODEL / "configs" / "gpu.pbtxt"
@@ -169,7 +170,7 @@ def _padded(model: Path, padded: Path, target: Path) -> None:
 
 
 def use_python_backend(encoder: Path, graph: Path, *, profile: str = "gpu") -> None:
-    """Let the padded `encoder` run `graph` in the Python backend: the server from PyPI has no other."""
+    """Run `graph` of the padded `encoder` in the Python backend, because the server from PyPI has no other."""
     path = encoder / "configs" / f"{profile}.pbtxt"
     config = read_config(path)
     config.backend = "python"

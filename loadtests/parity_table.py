@@ -1,10 +1,10 @@
-"""Whether every way to a vector gives the same one: PyTorch, each exported graph, and each through Triton.
+"""Compare the vectors of PyTorch, of each exported graph, and of each graph through Triton.
 
     python -m loadtests.parity_table MODEL [SOURCE] [--queries Q.jsonl.gz --corpus C.jsonl.gz]
 
 MODEL is an exported folder, SOURCE the checkpoint it was made from. The bundled encoder needs no SOURCE: its reference
 is computed by PyTorch from the table inside its graph, and its fp32 and fp16 graphs are written from that table.
-fp16 of a transformer runs on the CPU here, padded, in the GPU encoder's place.
+fp16 of a transformer runs padded on the CPU, as the GPU encoder.
 """
 
 import argparse
@@ -62,14 +62,14 @@ def main() -> None:
 
 
 def static_table(model: Path) -> Vectors:
-    """The rows of a static encoder, float32 (vocabulary, dim), from its int8 graph."""
+    """Return the rows of a static encoder, float32 (vocabulary, dim), from its int8 graph."""
     constants = {item.name: item for item in onnx.load(model / "onnx" / "int8.onnx").graph.initializer}
     table: Vectors = numpy_helper.to_array(constants["table"]) * numpy_helper.to_array(constants["scales"])
     return table
 
 
 def static_reference(table: Vectors, texts: list[Ids]) -> Vectors:
-    """By PyTorch: the rows of each text's distinct tokens times the root of their counts, summed, unit length."""
+    """Compute the vectors in PyTorch: the sum of sqrt(count) x row over each text's distinct tokens, unit length."""
     rows = torch.from_numpy(table)
     found = []
     for ids in texts:
@@ -80,7 +80,7 @@ def static_reference(table: Vectors, texts: list[Ids]) -> Vectors:
 
 
 def _with_all_precisions(model: Path, target: Path) -> Path:
-    """A copy of the static `model` with graphs of its table in every precision."""
+    """Copy the static `model` with graphs of its table in every precision."""
     shutil.copytree(model, target)
     table = static_table(model)
     write_static_graph(target / "onnx" / "fp32.onnx", table)
@@ -100,7 +100,7 @@ async def _served(model: Path, precision: str, texts: list[str]) -> Vectors:
         use_python_backend(target / GPU_ENCODER, model / "onnx" / f"{precision}.onnx")
         path = target / PUBLIC_MODEL / "configs" / "gpu.pbtxt"
         config = read_config(path)
-        config.parameters["encoders"].string_value = GPU_ENCODER  # no fallback: its own vectors or none
+        config.parameters["encoders"].string_value = GPU_ENCODER  # no fallback, so that only this encoder can answer
         config.parameters["encoder_timeout_s"].string_value = "300"
         config.instance_group[0].count = 1
         path.write_text(text_format.MessageToString(config))
@@ -117,7 +117,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--queries", type=Path)
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--texts", type=int, default=200)
-    parser.add_argument("--work", type=Path, help="folder for what is served [default: beside the model]")
+    parser.add_argument("--work", type=Path, help="folder of the served repository [default: next to the model]")
     return parser.parse_args()
 
 

@@ -2,8 +2,8 @@
 
     python -m loadtests.precisions MODEL --questions Q.jsonl.gz --passages P.jsonl.gz
 
-MODEL is an exported folder; the variants are made from its float32 graph in a temporary folder. The variants run by
-turns on the same mixed batches; medians of the rounds are shown.
+MODEL is an exported folder; the variants are made from its float32 graph in a temporary folder. The variants are
+interleaved on the same mixed batches. Medians of the rounds are shown.
 """
 
 import argparse
@@ -73,9 +73,9 @@ def main() -> None:
 def _variants(model: Path, folder: Path, texts: Sequence[Ids]) -> Iterator[tuple[str, Path]]:
     exact = model / "onnx" / "fp32.onnx"
     yield "fp32", exact
-    yield "int8, scale a token", model / "onnx" / "int8.onnx"
+    yield "int8, scale per token", model / "onnx" / "int8.onnx"
     options: dict[str, Any] = {"weight_type": QuantType.QInt8, "per_channel": True, "op_types_to_quantize": ["MatMul"]}
-    # Shapes cannot be inferred through the fused operators, so types have to be named.
+    # Shapes cannot be inferred through the fused operators, so types are listed.
     extra = {"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT}
     quantize_dynamic(exact, folder / "dynamic.onnx", extra_options=extra, **options)
     yield "int8, dynamic", folder / "dynamic.onnx"
@@ -86,7 +86,7 @@ def _variants(model: Path, folder: Path, texts: Sequence[Ids]) -> Iterator[tuple
     try:
         from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
     except ImportError as error:
-        sys.stderr.write(f"4-bit blocks are left out: {error.name} is not installed\n")
+        sys.stderr.write(f"4-bit blocks are skipped: {error.name} is not installed\n")
         return
     for bits in (4, 8):
         options = {"block_size": 32, "is_symmetric": True, "accuracy_level": 4, "bits": bits}

@@ -1,9 +1,9 @@
-"""A model of PhoBERT's shape with random weights: as fast as a trained one, to measure speed without a hub.
+"""Create a model of PhoBERT's shape with random weights: as fast as a trained one, for measurements without a hub.
 
     python -m loadtests.random_model FOLDER [--tokenizer ../shared/phobert] [--layers 12 --dim 768]
 
-The folder is what `phoserve export` and the peers take. The tokenizer is the bundled encoder's (32,000 pieces), or that
-of another folder, PhoBERT's own for example: texts get about as many tokens, and only the embeddings' memory differs.
+`phoserve export` and the peers accept the folder. The tokenizer is the bundled encoder's (32,000 pieces), or that
+of another folder, for example PhoBERT's own. Texts have about as many tokens, and only the embeddings' memory differs.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Ten thousand documents: how long pages of listing, filtering and deleting take.
+"""Time listing, filtering and deleting pages of ten thousand documents.
 
 `python -m loadtests.registry [--documents 10000] [--pages 50] [--json FILE]` fills a registry and an index of Qdrant
-Edge in a temporary folder, then times each page through `Library`, as the API does. A page is 200 documents.
+Edge in a temporary folder, then times each page through `Library`, like the API. A page is 200 documents.
 """
 
 import argparse
@@ -37,7 +37,7 @@ LEASE: Final = timedelta(minutes=1)
 
 
 def main() -> None:
-    """Fill, measure, print a table."""
+    """Fill the stores, measure and print a table."""
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as folder:
         figures = asyncio.run(_measured(Path(folder), arguments.documents, arguments.pages))
@@ -126,7 +126,7 @@ async def _paged(library: Library, pages: int, **query: Any) -> list[float]:
 
 
 async def _timed(times: int, call: Callable[[int], Awaitable[object]]) -> list[float]:
-    """Milliseconds of each of several calls."""
+    """Return the milliseconds of each of several calls."""
     elapsed = []
     for number in range(times):
         started = time.perf_counter()

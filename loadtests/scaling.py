@@ -1,10 +1,11 @@
-"""How search scales with the collection: the embedded engine without a graph, with one, and with vectors of 8 bits.
+"""Search latency by size of the collection: the embedded engine without a graph, with one, and with 8-bit vectors.
 
     python -m loadtests.scaling MODEL --passages P.jsonl.gz --queries Q.jsonl.gz [--count 1000 --count 10000]
 
-Vectors and terms are the model's own, of the file's texts. Of each size: milliseconds a search, seconds to fill and to
-build the graph, recall@10 against the exact neighbours, bytes of memory and disk a passage. The memory is what this
-process grew by, its pages of the index's files included. One JSON line each; results and report.html are in --out.
+Vectors and terms are computed from the file's texts. For each size the script prints milliseconds per search, seconds
+to fill and to build the graph, recall@10 against the exact neighbours, and bytes of memory and disk per passage. The
+memory is the growth of this process, including its pages of the index's files. One JSON line each; results and
+report.html are in --out.
 """
 
 import argparse
@@ -50,7 +51,7 @@ EIGHT_BITS: Final = edge.ScalarQuantizationConfig(edge.ScalarType.Int8)
 
 
 class Encoder:
-    """Text to vectors, in this process."""
+    """Embeds texts in this process."""
 
     def __init__(self, model: Path) -> None:
         self.model, self.pipeline = model, TextPipeline.load(model)
@@ -67,7 +68,7 @@ class Encoder:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What is searched, what for, and what should be found."""
+    """Passages, queries and their exact neighbours."""
 
     model: Path
     texts: Sequence[str]
@@ -79,20 +80,20 @@ class Corpus:
 
     @classmethod
     def of(cls, encoder: Encoder, texts: Sequence[str], queries: Sequence[str]) -> Self:
-        """The texts and queries encoded."""
+        """Encode the texts and queries."""
         vectors, asked = encoder.vectors(texts), encoder.vectors(queries, InputType.QUERY)
         nearest = np.argpartition(-(asked @ vectors.T), TOP_K, axis=1)[:, :TOP_K]
         return cls(encoder.model, texts, vectors, asked, query_terms(encoder.pipeline, list(queries)), nearest)
 
 
 async def measure(corpus: Corpus, *, bits: Literal[8, 32]) -> list[Measurement]:
-    """Dense searches without a graph and with one, and lexical ones."""
+    """Measure dense searches without and with a graph, and lexical searches."""
     found: list[Measurement] = []
 
     def note(name: str, figures: dict[str, float]) -> None:
         count = len(corpus.texts)
         found.append(Measurement(SUITE, name, f"{count:,} passages", 1, 0, {"passages": count, **figures}))
-        say(name, found[-1].figures)
+        write_line(name, found[-1].figures)
 
     async def dense(index: EdgePassageIndex) -> dict[str, float]:
         asked = corpus.queries
@@ -130,7 +131,7 @@ async def _fill(index: EdgePassageIndex, pipeline: TextPipeline, corpus: Corpus)
 
 
 def _passages(pipeline: TextPipeline, corpus: Corpus) -> Iterator[IndexedPassage]:
-    """Documents of 1000 passages; the ordinal counts over all of them, so that it names a row of the vectors."""
+    """Build documents of 1000 passages. Ordinals count over all documents, so that they index rows of the vectors."""
     for first in range(0, len(corpus.texts), 1000):
         key = str(uuid.UUID(int=first))
         part = list(corpus.texts[first : first + 1000])
@@ -152,7 +153,7 @@ def _passages(pipeline: TextPipeline, corpus: Corpus) -> Iterator[IndexedPassage
 async def _each(
     search: Callable[[int], Awaitable[list[ScoredId]]], count: int
 ) -> tuple[list[list[ScoredId]], dict[str, float]]:
-    """Every answer, and the percentiles of their times."""
+    """Return all results and the percentiles of their times."""
     found, times = [], []
     for query in range(count):
         begun = time.perf_counter()
@@ -168,7 +169,7 @@ async def _timed(work: Awaitable[None]) -> float:
 
 
 def _alone(corpus: Corpus, bits: Literal[8, 32]) -> list[Measurement]:
-    """Measured in a process of its own: one before would leave memory behind that the next one takes for nothing."""
+    """Measure in a separate process, because memory of an earlier run would be reused unnoticed."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(_measured, corpus, bits).result()
 
@@ -185,8 +186,8 @@ def _on_disk(folder: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
-def say(name: str, figures: dict[str, float]) -> None:
-    """One line."""
+def write_line(name: str, figures: dict[str, float]) -> None:
+    """Write one line."""
     sys.stdout.write(json.dumps({"search": name, **{key: round(value, 3) for key, value in figures.items()}}) + "\n")
     sys.stdout.flush()
 
@@ -206,7 +207,7 @@ def main() -> None:
     results = Results({"model": encoder.pipeline.contract.name, "texts": given.passages.name, "queries": len(queries)})
     counts = given.count or (1_000, 10_000, 100_000, 300_000)
     if max(counts) > len(texts):
-        parser.error(f"--passages has {len(texts)} texts, {max(counts)} were asked for")
+        parser.error(f"--passages has {len(texts)} texts, {max(counts)} are required")
     for count in counts:
         corpus = Corpus.of(encoder, texts[:count], queries)
         for bits in (32, 8):

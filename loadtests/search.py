@@ -1,4 +1,4 @@
-"""How fast a running phoserve searches, alone, under load and overloaded.
+"""Search latency and throughput of a running phoserve: sequential, under load and overloaded.
 
 python -m loadtests.search fill --corpus CORPUS.jsonl.gz     documents into the collection, until all are ready
 python -m loadtests.search measure --queries QUERIES.jsonl.gz
@@ -25,13 +25,13 @@ from loadtests.benchmark.texts import read_queries
 DOCUMENTS_PER_REQUEST = 500
 CLIENTS = (1, 8, 32)
 OVERLOAD = 640
-"""Ten times what the server takes on at once by default."""
+"""Ten times the server's default limit of concurrent requests."""
 IMPATIENCE_S = 0.5
-"""How long the crowd waits after a refusal, which is less than it is asked to."""
+"""Pause of a client after a rejection, shorter than its Retry-After."""
 
 
 async def fill(client: httpx.AsyncClient, collection: str, rows: Sequence[CorpusRow]) -> None:
-    """Post the rows and wait until every one is ready."""
+    """Post the rows and wait until all are ready."""
     (await client.put(f"/v1/collections/{collection}")).raise_for_status()
     for first in range(0, len(rows), DOCUMENTS_PER_REQUEST):
         documents = [
@@ -43,14 +43,14 @@ async def fill(client: httpx.AsyncClient, collection: str, rows: Sequence[Corpus
         (await client.post(path, json={"documents": documents})).raise_for_status()
     while True:
         counts = (await client.get(f"/v1/collections/{collection}")).raise_for_status().json()["documents"]
-        say(counts)
+        write_line(counts)
         if set(counts) <= {"ready", "failed"}:
             return
         await asyncio.sleep(5)
 
 
 async def alone(url: str, path: str, queries: Sequence[str], mode: str) -> dict[str, float]:
-    """One search after another: wall time, and what of it is neither the embedding nor the engine, in ms."""
+    """Search sequentially and return wall time and overhead (wall time minus embedding and engine) in ms."""
     walls, overheads = [], []
     connection = await Connection.to(url)
     for query in queries:
@@ -67,7 +67,7 @@ async def alone(url: str, path: str, queries: Sequence[str], mode: str) -> dict[
 
 
 async def crowd(url: str, path: str, bodies: Sequence[bytes], *, clients: int, seconds: float) -> dict[str, Any]:
-    """`clients` at once, each asking again as soon as it is answered; statuses, rate, and latency by status."""
+    """Run a closed loop of `clients` and return statuses, rate, and latency by status."""
     times: dict[int, list[float]] = {}
     waits: list[int] = []
     turns, until = cycle(bodies), time.monotonic() + seconds
@@ -94,30 +94,30 @@ async def crowd(url: str, path: str, bodies: Sequence[bytes], *, clients: int, s
 
 
 async def measure(client: httpx.AsyncClient, collection: str, queries: list[str], seconds: float) -> None:
-    """All the figures, one JSON object a line."""
+    """Print all figures, one JSON object per line."""
     path = f"/v1/collections/{collection}/search"
     url = str(client.base_url)
-    say({"passages": (await client.get(f"/v1/collections/{collection}")).json()["passages"]})
+    write_line({"passages": (await client.get(f"/v1/collections/{collection}")).json()["passages"]})
     await alone(url, path, queries[:50], "hybrid")  # warm
     for start, mode in enumerate(("dense", "lexical", "hybrid"), start=1):
-        # Queries the cache has not seen.
-        say({"mode": mode, **await alone(url, path, queries[300 * start : 300 * (start + 1)], mode)})
+        # Queries that are not cached.
+        write_line({"mode": mode, **await alone(url, path, queries[300 * start : 300 * (start + 1)], mode)})
     bodies = [json.dumps({"query": query}).encode() for query in queries]
     for mode in ("dense", "lexical", "hybrid"):
         asked = [json.dumps({"query": query, "mode": mode}).encode() for query in queries]
         for clients in CLIENTS:
-            say({"load": mode, **await crowd(url, path, asked, clients=clients, seconds=seconds)})
-    say({"load": "overload", **await crowd(url, path, bodies, clients=OVERLOAD, seconds=min(20.0, seconds))})
-    say({"load": "after", **await alone(url, path, queries[:100], "hybrid")})
+            write_line({"load": mode, **await crowd(url, path, asked, clients=clients, seconds=seconds)})
+    write_line({"load": "overload", **await crowd(url, path, bodies, clients=OVERLOAD, seconds=min(20.0, seconds))})
+    write_line({"load": "after", **await alone(url, path, queries[:100], "hybrid")})
 
 
 def percentiles(name: str, values: Sequence[float]) -> dict[str, float]:
-    """The median and the 95th and 99th percentiles."""
+    """Return the median and the 95th and 99th percentiles."""
     return {f"{name}_p{rank}": round(float(np.percentile(values, rank)), 2) for rank in (50, 95, 99)}
 
 
-def say(figures: dict[str, Any]) -> None:
-    """One line of JSON."""
+def write_line(figures: dict[str, Any]) -> None:
+    """Write one line of JSON."""
     sys.stdout.write(json.dumps(figures) + "\n")
     sys.stdout.flush()
 

@@ -1,6 +1,6 @@
-"""How well search finds what is asked for, among 50,000 paragraphs of other things, beside an independent BM25.
+"""Search quality with 50,000 paragraphs as distractors, compared with an independent BM25.
 
-python -m loadtests.search_quality --data ../shared/data     the table of docs/api.md, one set after another
+python -m loadtests.search_quality --data ../shared/data     the table of docs/api.md, by set
 """
 
 import argparse
@@ -29,7 +29,7 @@ DISTRACTORS: Final = 50_000
 
 
 def distractors(path: Path, count: int) -> Iterator[CorpusRow]:
-    """The first `count` paragraphs, under ids that no set has."""
+    """Return the first `count` paragraphs, under ids that no set uses."""
     decoder = msgspec.json.Decoder(CorpusRow)
     with lzma.open(path) as lines:
         for number, row in enumerate(map(decoder.decode, islice(lines, count))):
@@ -37,11 +37,11 @@ def distractors(path: Path, count: int) -> Iterator[CorpusRow]:
 
 
 def reference_rankings(text: TextPipeline, corpus: Sequence[CorpusRow], queries: Sequence[str]) -> dict[str, Ranking]:
-    """What `bm25s` finds by the same terms, K1 and B, best first."""
+    """Return the rankings of `bm25s` with the same terms, K1 and B."""
     reference = bm25s.BM25(k1=K1, b=B, method="lucene")
     documents = _tokens(text, [f"{row.title}\n{row.text}" if row.title else row.text for row in corpus])
-    # It measures lengths against the corpus's own mean, we against a fixed one, because a collection grows. A
-    # document that nobody asks for makes the two the same, where the corpus is the shorter.
+    # It normalises lengths by the corpus's mean, phoserve by a fixed mean, because a collection grows. A
+    # padding document that matches no query makes both means equal if the corpus is shorter.
     missing = int(AVERAGE_TERMS) * (len(documents) + 1) - sum(map(len, documents))
     filler = [f"filler{number}" for number in range(missing)] or ["filler"]
     reference.index([*documents, filler], show_progress=False)
@@ -54,7 +54,7 @@ def reference_rankings(text: TextPipeline, corpus: Sequence[CorpusRow], queries:
 
 
 def measure(model: Path, data: Path, name: str, others: Sequence[CorpusRow]) -> str:
-    """The set's row of the table."""
+    """Print the set's row of the table."""
     corpus = [*read_rows(data / "eval" / f"corpus_{name}.jsonl.gz", CorpusRow), *others]
     labels = labels_of(read_rows(data / "eval" / f"retrieval_{name}.jsonl.gz", QueryRow), corpus)
     queries = list(labels)

@@ -1,9 +1,9 @@
-"""How much slower a search is while documents come in flat out, on a running phoserve.
+"""Search latency of a running phoserve during bulk ingestion, compared with idle.
 
 python -m loadtests.search_while_ingesting --corpus CORPUS.jsonl.gz --queries QUERIES.jsonl.gz [--url URL]
 
-Half of the corpus is filled in first and searched at rest; then the other half is sent, and the same number of searches
-is made while it is being indexed. Afterwards the search is at rest once more.
+Half of the corpus is indexed first and searched while idle. Then the other half is sent, and the same number of
+searches runs during its indexing. Finally the searches run idle again.
 """
 
 import argparse
@@ -16,16 +16,16 @@ import httpx
 
 from cli.evaluation import CorpusRow, read_rows
 from loadtests.benchmark.texts import read_queries
-from loadtests.search import alone, fill, say
+from loadtests.search import alone, fill, write_line
 
 QUERIES = 200
 
 
 async def compare(client: httpx.AsyncClient, rows: Sequence[CorpusRow], queries: Sequence[str]) -> None:
-    """Print the latencies at rest, meanwhile and afterwards, and how they compare."""
+    """Print the latencies before, during and after ingestion, and their ratios."""
     url, path = str(client.base_url), "/v1/collections/load/search"
     half = len(rows) // 2
-    turns = iter(queries)  # each is new to the query cache
+    turns = iter(queries)  # none is cached
     await fill(client, "load", rows[:half])
     await alone(url, path, list(islice(turns, 20)), "hybrid")
     before = await alone(url, path, list(islice(turns, QUERIES)), "hybrid")
@@ -34,12 +34,12 @@ async def compare(client: httpx.AsyncClient, rows: Sequence[CorpusRow], queries:
     during = await alone(url, path, list(islice(turns, QUERIES)), "hybrid")
     counts = (await client.get("/v1/collections/load")).raise_for_status().json()["documents"]
     if not counts.get("queued"):
-        raise SystemExit("everything was indexed before the searches ended: give a larger corpus")
+        raise SystemExit("everything was indexed before the searches ended: use a larger corpus")
     await filling
     after = await alone(url, path, list(islice(turns, QUERIES)), "hybrid")
     for name, figures in (("at rest", before), ("meanwhile", during), ("afterwards", after)):
-        say({"search": name, **figures})
-    say(
+        write_line({"search": name, **figures})
+    write_line(
         {
             f"p95_over_{name}": round(during["wall_ms_p95"] / rest["wall_ms_p95"], 2)
             for name, rest in (("before", before), ("after", after))
@@ -49,7 +49,7 @@ async def compare(client: httpx.AsyncClient, rows: Sequence[CorpusRow], queries:
 
 async def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description="Time searches at rest and while documents are indexed.")
+    parser = argparse.ArgumentParser(description="Time searches while idle and while documents are indexed.")
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--queries", type=Path, required=True)

@@ -1,4 +1,4 @@
-"""A Triton server of its own for a load test, over a repository that the test prepares."""
+"""Start a Triton server for a load test, with a repository that the test prepares."""
 
 import contextlib
 import tempfile
@@ -15,7 +15,7 @@ from phoserve.contract import load_contract
 async def serving(
     model: Path, prepare: Callable[[Path], None], *, profile: Profile = "local"
 ) -> AsyncIterator[tuple[TritonProcess, TritonEmbedder]]:
-    """Serve what `prepare` writes to the folder it is given; the work folder lies beside `model`, for hard links."""
+    """Serve the repository that `prepare` writes. The work folder is next to `model`, so that hard links work."""
     with tempfile.TemporaryDirectory(dir=model.parent) as folder:
         work = Path(folder)
         prepare(work / "models")

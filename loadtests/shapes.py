@@ -1,4 +1,4 @@
-"""How the number of users changes over a run: constant, ramp, step, spike or soak."""
+"""Load shapes: the number of users over a run, constant, ramp, step, spike or soak."""
 
 from math import ceil
 from typing import Final
@@ -9,10 +9,10 @@ SOAK_SHARE: Final = 0.6
 
 
 def users_at(shape: str, share: float, peak: int) -> int:
-    """How many of `peak` users ask at `share` (0 to 1) of the run.
+    """Return the number of users at `share` (0 to 1) of the run, at most `peak`.
 
-    `ramp` climbs evenly; `step` in five equal steps, each as long; `spike` rests at a tenth but for the middle fifth;
-    `soak` stays at 60%, for hours if you like; `constant` is there at once.
+    `ramp` rises linearly. `step` has five equal steps. `spike` is at a tenth except for the middle fifth.
+    `soak` stays at 60%. `constant` starts at the peak.
     """
     match shape:
         case "ramp":

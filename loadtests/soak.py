@@ -1,10 +1,10 @@
-"""Searches and additions for a long while: errors, and whether memory grows.
+"""Long run of searches and additions: errors and growth of memory.
 
     python -m loadtests.soak --queries QUERIES.jsonl.gz [--minutes 10] [--pid PID] [--url URL] [--collection load]
 
-`PID` is that of `phoserve up`: the memory of it and its descendants is read 120 times, together and by part. The
-slope is the least-squares line over the second half, when caches and pools have their size. Every tenth request
-adds a document under one of a hundred names, so that the index is written all the time and does not grow.
+`PID` is that of `phoserve up`. The memory of it and its descendants is read 120 times, in total and by part. The
+slope is the least-squares line over the second half, when caches and pools have reached their size. Every tenth request
+adds a document under one of a hundred names, so that the index is written constantly without growing.
 """
 
 import argparse
@@ -31,14 +31,14 @@ READINGS: Final = 120
 NAMES: Final = 100
 TOTAL: Final = "total"
 ADDED: Final = "soak"
-"""The collection that is written to."""
+"""The collection for additions."""
 
 Reading = tuple[float, dict[str, float]]
-"""Seconds since the beginning, and megabytes by part."""
+"""Seconds since the start, and megabytes by part."""
 
 
 def requests(collection: str, queries: Sequence[str]) -> Iterator[Request]:
-    """Nine searches, then a document made of the nine queries, without end."""
+    """Yield nine searches, then a document with the nine queries, endlessly."""
     for number in count():
         part = [queries[(9 * number + each) % len(queries)] for each in range(9)]
         for query in part:
@@ -48,7 +48,7 @@ def requests(collection: str, queries: Sequence[str]) -> Iterator[Request]:
 
 
 async def soak(url: str, asked: Iterator[Request], pid: int, seconds: float) -> tuple[Outcome, list[Reading]]:
-    """What came of it, and the memory as it went on."""
+    """Return the outcome and the memory over time."""
     readings: list[Reading] = []
     begun = time.monotonic()
 
@@ -64,7 +64,7 @@ async def soak(url: str, asked: Iterator[Request], pid: int, seconds: float) -> 
 
 
 def memory_mb(pid: int) -> dict[str, float]:
-    """Of all processes (`total`, with files' pages), and of each part what is its own (without them)."""
+    """Return the memory of all processes (`total`, with pages of files) and of each part (without them)."""
     found = {TOTAL: 0.0}
     for each in family(pid):
         with suppress(OSError):
@@ -75,7 +75,7 @@ def memory_mb(pid: int) -> dict[str, float]:
 
 
 def trend(readings: Sequence[Reading], part: str) -> dict[str, float]:
-    """First, last, highest, and the slope an hour: least squares over the second half."""
+    """Return first, last and highest value, and the slope per hour: least squares over the second half."""
     times, sizes = np.array([(at, found.get(part, 0.0)) for at, found in readings]).T
     half = len(times) // 2
     slope = float(np.polyfit(times[half:], sizes[half:], 1)[0]) * 3600
@@ -84,7 +84,7 @@ def trend(readings: Sequence[Reading], part: str) -> dict[str, float]:
 
 
 def main() -> None:
-    """Run the command line; exit code 1 if anything but 200 and 202 was answered."""
+    """Run the command line. The exit code is 1 after any status except 200 and 202."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--collection", default="load")

@@ -1,8 +1,8 @@
-"""How fast text becomes tokens: the pipeline against pyvi and PhobertTokenizer, interleaved, on one core.
+"""Speed of the text pipeline compared with pyvi and PhobertTokenizer, interleaved, on one core.
 
 `python -m loadtests.text_pipeline [--rounds 7] [--json FILE]` reads ViQuAD's questions and passages and PhoBERT's
-tokenizer from ../shared and needs the `dev` extra. Both sides are warm (every word has been
-seen before); times are CPU time of one thread, so that other programs on the machine disturb less.
+tokenizer from ../shared and needs the `dev` extra. Both sides are warm (all words are
+cached). Times are CPU time of one thread, which other programs on the machine affect less.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def measure(name: str, texts: Sequence[str], pipeline: TextPipeline, rounds: int) -> dict[str, Any]:
-    """Medians of `rounds` interleaved runs, in microseconds a text, of both sides' three tasks."""
+    """Return medians of `rounds` interleaved runs, in microseconds per text, of both sides' three tasks."""
     segment, tokenizer = pyvi_tokenize(), phobert_tokenizer(SHARED / "phobert")
     segmented = [segment(text) for text in texts]
     plain = pipeline.tokenize
@@ -74,7 +74,7 @@ def measure(name: str, texts: Sequence[str], pipeline: TextPipeline, rounds: int
 
 
 def chunk(pipeline: TextPipeline, megabytes: float) -> dict[str, Any]:
-    """BatchPolicy one document of that many million bytes, made of news and encyclopaedia articles."""
+    """Chunk one document of the given number of megabytes, built from news and encyclopaedia articles."""
     articles, size = [], 0
     for text in training_texts():
         articles.append(text)
@@ -91,7 +91,7 @@ def chunk(pipeline: TextPipeline, megabytes: float) -> dict[str, Any]:
 
 
 def load_phobert(folder: Path) -> TextPipeline:
-    """The pipeline of a model folder made in `folder` with PhoBERT's tokenizer."""
+    """Load the pipeline of a model folder in `folder` with PhoBERT's tokenizer."""
     for name in (VOCAB_FILE, MERGES_FILE):
         (folder / name).symlink_to(SHARED / "phobert" / name)
     save_contract(ModelContract(name="bench", dim=1, tokenizer_sha256="", weights_sha256=""), folder)
@@ -112,7 +112,7 @@ def _seconds(work: Work, repeat: int) -> float:
 
 def _table(results: list[dict[str, Any]]) -> str:
     lines = [
-        "| texts | task | reference, µs a text | ours, µs a text | ours, µs a word | ratio |",
+        "| texts | task | reference, µs per text | ours, µs per text | ours, µs per word | ratio |",
         "|---|---|--:|--:|--:|--:|",
     ]
     for result in results:

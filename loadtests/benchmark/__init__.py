@@ -1,1 +1,1 @@
-"""Benchmarks of the platform as its users reach it: real processes on this machine, over HTTP."""
+"""End-to-end benchmarks of the platform: real processes on this machine, over HTTP."""

@@ -22,26 +22,26 @@ from phoserve.contract import load_contract
 from phoserve.errors import InvalidInput, PhoserveError
 from phoserve.serving.encoders import cores
 
-JsonLines = Annotated[Path | None, typer.Option(help="JSON lines, .gz or not; made of the samples by default.")]
+JsonLines = Annotated[Path | None, typer.Option(help="JSON lines, .gz or not; generated from the samples by default.")]
 
 
 def bench(
     model: Annotated[Path, typer.Option(help="Model folder.")] = BUNDLED_MODEL,
     out: Annotated[Path, typer.Option(help="Folder for results, plots and report.")] = Path("bench-results"),
-    precision: Annotated[list[str] | None, typer.Option(help="Of the model's; all it has by default.")] = None,
-    clients: Annotated[list[int] | None, typer.Option(help="Clients at once.")] = None,
-    workload: Annotated[list[Kind] | None, typer.Option(help="All of them by default.")] = None,
-    rounds: Annotated[int, typer.Option(help="Rounds, by turns over everything measured.", min=1)] = 3,
-    seconds: Annotated[float, typer.Option(help="Of each run.")] = 8.0,
+    precision: Annotated[list[str] | None, typer.Option(help="Precisions of the model; all by default.")] = None,
+    clients: Annotated[list[int] | None, typer.Option(help="Concurrent clients.")] = None,
+    workload: Annotated[list[Kind] | None, typer.Option(help="Workloads; all by default.")] = None,
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds over all contenders.", min=1)] = 3,
+    seconds: Annotated[float, typer.Option(help="Seconds of each run.")] = 8.0,
     queries: JsonLines = None,
     passages: JsonLines = None,
     peers: Annotated[Path | None, typer.Option(help="Python of the peers' environment (docs/benchmarks.md).")] = None,
     source: Annotated[Path | None, typer.Option(help="Hugging Face folder of the model, for the peers.")] = None,
     compare: Annotated[
-        tuple[Path, Path] | None, typer.Option(help="Only print what changed between two results.")
+        tuple[Path, Path] | None, typer.Option(help="Only print the changes between two results.")
     ] = None,
 ) -> None:
-    """Measure embedding through the REST API by clients and length of text: the median of rounds that take turns."""
+    """Measure embedding through the REST API by clients and text length: the median of interleaved rounds."""
     if compare:
         print_changes(Results.read(compare[0]), Results.read(compare[1]))
         return
@@ -69,7 +69,7 @@ def bench(
 
 
 def print_rates(results: Results) -> None:
-    """The medians of rates and times."""
+    """Print the medians of rates and times."""
     table = Table("workload", "contender", "clients", "texts/s", "p50 ms", "p95 ms", "p99 ms", "errors", "MB")
     for (_, workload, contender, clients), figures in results.medians().items():
         names = ("ms_p50", "ms_p95", "ms_p99", "errors", "resident_mb")
@@ -79,7 +79,7 @@ def print_rates(results: Results) -> None:
 
 
 def print_ratios(results: Results) -> None:
-    """How many times as fast as others the platform is."""
+    """Print the speedup of the platform over each peer."""
     table = Table("workload", "contender", "clients", "times the texts/s of", title="Round by round")
     for (_, workload, contender, clients), others in results.ratios().items():
         if contender.startswith(PLATFORM):
@@ -89,8 +89,8 @@ def print_ratios(results: Results) -> None:
 
 
 def print_profile(results: Results) -> None:
-    """The medians of each part's processor time."""
-    table = Table("workload", "contender", "clients", "ms of a core a text", title="Where the processor's time goes")
+    """Print the medians of each part's CPU time."""
+    table = Table("workload", "contender", "clients", "CPU ms per text", title="CPU time by part")
     for (_, workload, contender, clients), figures in results.medians().items():
         spent = {name.removeprefix(CORE_MS): ms for name, ms in figures.items() if name.startswith(CORE_MS)}
         parts = ", ".join(f"{part} {ms:.2f}" for part, ms in spent.items())
@@ -99,7 +99,7 @@ def print_profile(results: Results) -> None:
 
 
 def print_changes(before: Results, after: Results) -> None:
-    """Every figure that both results have, and its ratio."""
+    """Print every figure of both results, and its ratio."""
     table = Table("what", "figure", "before", "after", "ratio")
     for key, name, old, new in compared(before, after):
         ratio = f"{new / old:.2f}" if old else ""
@@ -108,7 +108,7 @@ def print_changes(before: Results, after: Results) -> None:
 
 
 def main() -> None:
-    """Run the command line; an error that the project raises on purpose ends it with its sentence and status 1."""
+    """Run the command line. A domain error ends it with its message and status 1."""
     try:
         typer.run(bench)
     except PhoserveError as error:

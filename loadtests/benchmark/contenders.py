@@ -1,4 +1,4 @@
-"""What is compared: the platform in its precisions, the peers, and bare ONNX Runtime as the limit."""
+"""The contenders: the platform in its precisions, the peers, and bare ONNX Runtime as the limit."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ from phoserve.text import TextPipeline
 
 EMBEDDINGS: Final = "/v1/embeddings"
 NO_CACHE: Final = {"PHOSERVE_LIMITS__QUERY_CACHE_ENTRIES": "0"}
-"""A benchmark asks some texts again; a cache would answer them for free."""
+"""A benchmark repeats texts, which a cache would answer for free."""
 SEED_SERVER: Final = Path(__file__).parent / "peers" / "seed_server.py"
 ONNX_FOLDER: Final = Path(__file__).parent / "peers" / "onnx_folder.py"
 MAX_TEXTS: Final = 32
@@ -34,20 +34,20 @@ LIMIT_BATCHES: Final = (4, 8, 16, 32)
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """An embedding server that can be asked."""
+    """An embedding server under test."""
 
     name: str
     server: Server
     model: str
     prepare: Callable[[str], str] = field(default=str)
-    """Makes texts what it wants them to be: peers that do not segment words get them segmented, off the clock."""
+    """Prepares texts outside the measured time: peers without word segmentation receive segmented texts."""
 
     def prepared(self, texts: Sequence[str]) -> list[str]:
-        """What `request` takes."""
+        """Prepare texts for `request`."""
         return [self.prepare(text) for text in texts]
 
     def request(self, prepared: Sequence[str]) -> Request:
-        """The request for vectors of texts that were `prepared`."""
+        """Build the request for prepared texts."""
         body = {"model": self.model, "input": prepared}
         return Request(EMBEDDINGS, json.dumps(body, ensure_ascii=False).encode(), len(prepared))
 
@@ -56,7 +56,7 @@ class Contender:
 def platform(
     model: Path, work: Path, *, precision: str | None = None, more: dict[str, str] | None = None
 ) -> Iterator[Contender]:
-    """`phoserve up` with an empty store and the cache off; `precision` None means the one it chooses itself."""
+    """`phoserve up` with an empty store and without the cache. `precision` None means its default."""
     folder = one_precision(model, work / "model", precision) if precision else model
     port = free_port()
     command = [sys.executable, "-m", "cli", "up", "--json", "--no-samples", "--port", str(port)]
@@ -78,7 +78,7 @@ def seed(python: Path, source: Path, work: Path) -> Iterator[Contender]:
 
 @contextmanager
 def infinity(python: Path, folder: Path, work: Path, segment: Callable[[str], str]) -> Iterator[Contender]:
-    """Infinity's optimum engine on a folder made by `onnx_folder.py`; it gets its texts segmented."""
+    """Infinity's optimum engine on a folder made by `onnx_folder.py`. It receives segmented texts."""
     port = free_port()
     command = [str(python.parent / "infinity_emb"), "v2", "--model-id", str(folder), "--engine", "optimum"]
     command += ["--device", "cpu", "--port", str(port), "--host", "127.0.0.1", "--url-prefix", "/v1"]
@@ -89,7 +89,7 @@ def infinity(python: Path, folder: Path, work: Path, segment: Callable[[str], st
 
 
 class BareRuntime:
-    """The limit: the same graph in bare ONNX Runtime, texts tokenised before, sorted by length, no server."""
+    """The limit: the same graph in bare ONNX Runtime, with tokenised texts sorted by length, without a server."""
 
     def __init__(self, model: Path, precision: str) -> None:
         self.name = f"{RUNTIME} {precision}"
@@ -102,11 +102,11 @@ class BareRuntime:
         return self._encoder.encode(tokens.ids, np.diff(tokens.offsets).astype(np.int32))
 
     def best_batch(self, texts: Sequence[str]) -> int:
-        """The number of texts a call with which it is fastest."""
+        """Return the fastest number of texts per call."""
         return max(LIMIT_BATCHES, key=lambda batch: self.figures(texts, batch=batch)["texts_per_s"])
 
     def figures(self, texts: Sequence[str], *, batch: int) -> dict[str, float]:
-        """Texts a second and processor time, tokenising not counted, `batch` texts a call."""
+        """Return texts/s and CPU time without tokenising, with `batch` texts per call."""
         tokens = self._pipeline.encode(list(texts))
         rows: list[Ids] = [
             tokens.ids[start:end] for start, end in zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True)
@@ -122,7 +122,7 @@ class BareRuntime:
 
 
 def one_precision(model: Path, target: Path, precision: str) -> Path:
-    """A model folder with the weights of `precision` only, so that this is what the platform serves."""
+    """Create a model folder with the weights of `precision` only, so that the platform serves it."""
     contract = json.loads((model / CONTRACT_FILE).read_text())
     if precision not in contract["precisions"]:
         raise ConfigurationError(f"{model} has no {precision} weights, only {', '.join(contract['precisions'])}")

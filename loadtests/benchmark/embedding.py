@@ -1,4 +1,4 @@
-"""Embedding through the REST API, beside peers and the limit, by turns in one run."""
+"""Embedding through the REST API, interleaved with the peers and the limit in one run."""
 
 import asyncio
 import json
@@ -29,15 +29,18 @@ from phoserve.text import TextPipeline
 SUITE: Final = "embedding"
 CHECKED: Final = 6
 WORST_COSINE: Final = {"fp32": 0.999, "int8": 0.98}
-"""Below it, two servers do not serve the same weights: random ones give two texts a cosine of 0.94 to 0.97."""
+"""Minimum cosine between two servers with the same weights.
+
+With random weights, two texts have a cosine of 0.94 to 0.97.
+"""
 
 Turn = Callable[[Workload, int], Iterator[Measurement]]
-"""What one contender's turn gives: a workload, in the round of that number."""
+"""Measures one contender: a workload, and the number of the round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """Where the peers' Python is, and the Hugging Face folder the model was exported from."""
+    """The peers' Python, and the Hugging Face folder of the exported model."""
 
     python: Path
     source: Path
@@ -45,7 +48,7 @@ class Peers:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingPlan:
-    """What is measured."""
+    """The contenders, workloads and rounds of a benchmark."""
 
     model: Path
     precisions: Sequence[str]
@@ -72,7 +75,7 @@ def measure(plan: EmbeddingPlan, texts: Texts, work: Path, results: Results, rep
 
 
 def turned(turns: Sequence[Turn], round_: int) -> list[Turn]:
-    """Another one begins every round, so that none always comes after the same one."""
+    """Rotate the contenders, so that none always follows the same one."""
     first = round_ % len(turns)
     return [*turns[first:], *turns[:first]]
 
@@ -94,7 +97,7 @@ def _started(plan: EmbeddingPlan, work: Path, report: Reporter, stack: ExitStack
 
 
 def _limit(model: Path, precision: str, asked: Sequence[Workload]) -> Turn:
-    """Batch sizes are chosen before the rounds: the best of several in each would be the luckiest one."""
+    """Choose batch sizes before the rounds, because the best of several per round would be biased."""
     limit = BareRuntime(model, precision)
     sizes = {each.name: limit.best_batch(each.of_the_limit(0)) for each in asked}
 
@@ -117,7 +120,7 @@ def _served(contender: Contender, seconds: float, workload: Workload, round_: in
 
 
 async def _after_one(server: Server, requests: Iterator[Request], clients: int, seconds: float) -> dict[str, float]:
-    """The first request warms up, then it is the first of those that count."""
+    """Send the first request twice: once to warm up, once measured."""
     first = next(requests)
     await closed_loop(server.url, iter([first]), clients=1, seconds=0)
     before = _spent(server)
@@ -143,7 +146,7 @@ def _check_same_vectors(contenders: Sequence[Contender], model: Path, precision:
 
 
 def _onnx_folder(peers: Peers) -> Path:
-    """Made once, inside the peers' environment."""
+    """Create the ONNX folder once, in the peers' environment."""
     folder = peers.python.absolute().parents[1] / f"{peers.source.name}-onnx"
     if not folder.exists():
         command = [str(peers.python), str(ONNX_FOLDER), str(peers.source), str(folder)]

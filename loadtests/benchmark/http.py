@@ -1,4 +1,4 @@
-"""As little of an HTTP client as a load test needs."""
+"""A minimal HTTP client for load tests."""
 
 import asyncio
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 
 class Reply(NamedTuple):
-    """What came back."""
+    """Status and body of a response."""
 
     status: int
     retry_after_s: int
@@ -14,20 +14,20 @@ class Reply(NamedTuple):
 
 
 class Connection:
-    """One HTTP/1.1 connection, kept: HTTP clients with pools would take more of this machine than some servers do."""
+    """One persistent HTTP/1.1 connection. HTTP clients with pools would use more CPU time than some servers."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
         self._reader, self._writer, self._host = reader, writer, host
 
     @classmethod
     async def to(cls, url: str) -> "Connection":
-        """Connect."""
+        """Open a connection."""
         parts = urlsplit(url)
         assert parts.hostname  # noqa: S101 - a wrong --url
         return cls(*await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 24), parts.netloc)
 
     async def post(self, path: str, body: bytes) -> Reply:
-        """The reply to a POST of JSON."""
+        """POST JSON and return the reply."""
         head = f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
         self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         status_line, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -36,5 +36,5 @@ class Connection:
         return Reply(int(status_line.split()[1]), int(headers.get("retry-after", "0")), content)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._writer.close()

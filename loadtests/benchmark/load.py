@@ -1,4 +1,4 @@
-"""Traffic over plain HTTP connections: closed loops of clients, and arrivals at a rate that waits for nobody."""
+"""Traffic over plain HTTP connections: closed loops of clients, and open loops with a fixed arrival rate."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ OK: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A POST of JSON; `texts` is what it counts for."""
+    """A POST of JSON that counts as `texts` texts."""
 
     path: str
     body: bytes
@@ -25,25 +25,25 @@ class Request:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a run."""
+    """Outcome of a run."""
 
     wall_s: float = 0.0
     texts: int = 0
-    """Of the requests answered 200."""
+    """Latencies of requests with status 200."""
     latencies_ms: dict[int, list[float]] = field(default_factory=dict)
-    """By status; 0 where there was no answer."""
+    """Counts by status; 0 means no response."""
     late_ms: list[float] = field(default_factory=list)
-    """How long after it was due each request of an open loop was sent: what the generator itself added."""
+    """Delay between due time and sending of each request in an open loop."""
     bodies: list[bytes] = field(default_factory=list)
-    """The answers themselves, where they were asked for."""
+    """Response bodies, if requested."""
 
     def add(self, status: int, latency_ms: float, texts: int) -> None:
-        """Count an answer."""
+        """Record a response."""
         self.latencies_ms.setdefault(status, []).append(latency_ms)
         self.texts += texts if status == OK else 0
 
     def figures(self) -> dict[str, float]:
-        """Rates in 1/s and latencies in ms: of what was answered 200, and of what was refused (429)."""
+        """Return rates in 1/s and latencies in ms of successful (200) and rejected (429) requests."""
         answered = self.latencies_ms.get(OK, [])
         refused = self.latencies_ms.get(429, [])
         total = sum(map(len, self.latencies_ms.values()))
@@ -62,7 +62,7 @@ class Outcome:
 async def closed_loop(
     url: str, requests: Iterator[Request], *, clients: int, seconds: float, keep: bool = False
 ) -> Outcome:
-    """`clients` at once, each asking again as soon as it is answered, for `seconds` or until `requests` end."""
+    """Run a closed loop of `clients` for `seconds` or until `requests` end."""
     outcome = Outcome()
     begun = time.perf_counter()
 
@@ -84,9 +84,9 @@ async def closed_loop(
 
 
 async def open_loop(url: str, requests: Iterator[Request], *, rate_per_s: float, seconds: float) -> Outcome:
-    """Requests at even intervals whatever becomes of them; latency counts from when each was due.
+    """Send requests at even intervals. Latency is measured from the due time.
 
-    A connection that is free takes the next one, another is opened if none is: a slow server cannot hide its queue.
+    A free connection takes the next request, or a new one is opened, so a slow server cannot hide its queue.
     """
     outcome = Outcome()
     idle: list[Connection] = []
@@ -115,5 +115,5 @@ async def open_loop(url: str, requests: Iterator[Request], *, rate_per_s: float,
 
 
 def percentiles(name: str, values: list[float]) -> dict[str, float]:
-    """The median and the 95th and 99th percentiles; nothing where there are no values."""
+    """Return the median and the 95th and 99th percentiles, or nothing without values."""
     return {f"{name}_p{rank}": float(np.percentile(values, rank)) for rank in RANKS} if values else {}

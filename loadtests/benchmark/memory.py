@@ -1,20 +1,20 @@
-"""Memory of a process and everything it started, as Linux counts it."""
+"""Memory of a process and its descendants, from Linux's accounting."""
 
 from pathlib import Path
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory of `pid` and its descendants together (proportional set size, so that shared pages count once)."""
+    """Return the memory of `pid` and its descendants (proportional set size, so that shared pages count once)."""
     return sum(proportional_bytes(each) for each in family(pid))
 
 
 def family(pid: int) -> list[int]:
-    """`pid`, then its descendants."""
+    """Return `pid` and its descendants."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:  # it ended meanwhile
+        except OSError:  # the process has ended
             continue
         children.setdefault(parent, []).append(int(entry.name))
     found, todo = [], [pid]
@@ -25,7 +25,7 @@ def family(pid: int) -> list[int]:
 
 
 def proportional_bytes(pid: int, kind: str = "Pss") -> int:
-    """Memory of `pid` alone, 0 once it has ended; `Pss_Anon` leaves out pages of files, which the kernel takes back."""
+    """Return the memory of `pid`, 0 after its end. `Pss_Anon` excludes pages of files, which the kernel can reclaim."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

@@ -9,17 +9,17 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from loadtests.benchmark.processor import CORE_MS, NOBODY
+from loadtests.benchmark.processor import CORE_MS, UNUSED
 from loadtests.benchmark.results import Key, Results
 
 Medians = Mapping[Key, Mapping[str, float]]
 RANKS: Final = ("ms_p50", "ms_p95", "ms_p99")
 SWEPT: Final = {"tokens", "passages", "share_of_peak"}
-"""Figures that stand on an axis of their own, where all measurements that have one are drawn together."""
+"""Figures with their own axis, on which all measurements are drawn."""
 
 
 def plots(results: Results) -> dict[str, str]:
-    """SVG by title, of whatever the results allow to be drawn."""
+    """Draw the plots that the results allow. Return SVG by title."""
     medians = results.medians()
     drawn = {}
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "phoserve"}):
@@ -39,14 +39,14 @@ def _drawn(medians: Medians) -> Iterator[tuple[str, Axes]]:
             yield f"Latency percentiles, {workload}", _percentiles(timed)
         if len({key[3] for key in timed}) > 1:
             yield f"Throughput against latency, {workload}", _against(timed)
-        if spent := {key: each for key, each in here.items() if NOBODY in each}:
-            yield f"Where the processor's time goes, {workload}", _spent(spent)
+        if spent := {key: each for key, each in here.items() if UNUSED in each}:
+            yield f"CPU time by part, {workload}", _spent(spent)
     if lengths := _having("tokens", medians):
-        yield "Throughput against the length of text", _lengths(lengths)
+        yield "Throughput by text length", _lengths(lengths)
     if sizes := _having("passages", medians):
-        yield "Search against the size of the collection", _sizes(sizes)
+        yield "Search latency by size of the collection", _sizes(sizes)
     if offered := _having("share_of_peak", medians):
-        yield "Overload: searches answered, and how soon", _overload(list(offered.values()))
+        yield "Overload: goodput and latency", _overload(list(offered.values()))
 
 
 def _having(name: str, medians: Medians) -> Medians:
@@ -83,7 +83,7 @@ def _against(medians: Medians) -> Axes:
         axes.annotate(str(clients), point, xytext=(4, 4), textcoords="offset points", fontsize=8)
     for contender, points in lines.items():
         axes.plot(*zip(*points, strict=True), marker="o", label=contender)
-    axes.set(xlabel="texts/s (points: clients at once)", ylabel="p95, ms", yscale="log")
+    axes.set(xlabel="texts/s (points: concurrent clients)", ylabel="p95, ms", yscale="log")
     axes.legend()
     return axes
 
@@ -93,20 +93,20 @@ def _spent(medians: Medians) -> Axes:
     labels = [_label(key) for key in medians]
     left = [0.0] * len(labels)
     parts = dict.fromkeys(name for each in medians.values() for name in each if name.startswith(CORE_MS))
-    for part in sorted(parts, key=NOBODY.__eq__):  # the one that is no work comes last
+    for part in sorted(parts, key=UNUSED.__eq__):  # the unused time is last
         widths = [figures.get(part, 0.0) for figures in medians.values()]
-        color = "lightgrey" if part == NOBODY else None
+        color = "lightgrey" if part == UNUSED else None
         axes.barh(labels, widths, left=left, color=color, label=part.removeprefix(CORE_MS))
         left = [start + width for start, width in zip(left, widths, strict=True)]
     axes.invert_yaxis()
-    axes.set_xlabel("ms of a core a text")
+    axes.set_xlabel("CPU ms per text")
     axes.figure.legend(loc="outside lower center", ncols=4, fontsize=8)
     return axes
 
 
 def _lengths(medians: Medians) -> Axes:
     axes = _swept(medians, "tokens", "texts_per_s")
-    axes.set(xlabel="tokens of a text", ylabel="texts/s", yscale="log")
+    axes.set(xlabel="tokens per text", ylabel="texts/s", yscale="log")
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
     return axes
@@ -119,7 +119,7 @@ def _sizes(medians: Medians) -> Axes:
 
 
 def _swept(medians: Medians, across: str, up: str) -> Axes:
-    """A line for each contender."""
+    """Draw a line for each contender."""
     axes = _axes()
     lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for (_, _, contender, _), figures in medians.items():
@@ -134,9 +134,9 @@ def _swept(medians: Medians, across: str, up: str) -> Axes:
 def _overload(offered: list[Mapping[str, float]]) -> Axes:
     axes = _axes()
     shares = [figures["share_of_peak"] for figures in offered]
-    axes.plot(shares, [figures["requests_per_s"] for figures in offered], marker="o", label="answered 200, 1/s")
+    axes.plot(shares, [figures["requests_per_s"] for figures in offered], marker="o", label="successful requests, 1/s")
     axes.plot(shares, [figures["offered_per_s"] for figures in offered], "--", color="grey", label="offered, 1/s")
-    axes.set(xlabel="offered, as a share of the closed loop's peak", ylabel="requests/s", ylim=(0, None))
+    axes.set(xlabel="offered load / peak of the closed loop", ylabel="requests/s", ylim=(0, None))
     times = axes.twinx()
     for name, label in (("ms_p95", "p95 of 200, ms"), ("refused_ms_p95", "p95 of 429, ms")):
         points = [(share, each[name]) for share, each in zip(shares, offered, strict=True) if name in each]

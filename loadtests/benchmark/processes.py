@@ -1,4 +1,4 @@
-"""Servers under test: started as processes of their own, watched, weighed, stopped."""
+"""Servers under test: start, monitor, measure and stop them as separate processes."""
 
 import os
 import signal
@@ -24,18 +24,18 @@ LOG_LINES: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A process and its descendants, answering at `url`."""
+    """A server process and its descendants, reachable at `url`."""
 
     url: str
     pid: int
 
     def resident_bytes(self) -> int:
-        """Memory of all its processes (proportional set size, so that shared pages count once)."""
+        """Return the memory of all its processes (proportional set size, so that shared pages count once)."""
         return resident_bytes(self.pid)
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
+    """Return a free loopback port."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
@@ -45,9 +45,9 @@ def free_port() -> int:
 def running(
     command: Sequence[str], port: int, *, ready: str, log: Path, environment: Mapping[str, str]
 ) -> Iterator[Server]:
-    """The server that `command` starts on `port`, from when GET `ready` is answered 200.
+    """Start `command` on `port`, and yield the server when GET `ready` returns 200.
 
-    Raises ConfigurationError with the end of its log if it does not get that far.
+    Raises ConfigurationError with the end of its log if it does not become ready.
     """
     url = f"http://127.0.0.1:{port}"
     with log.open("ab") as output:
@@ -75,7 +75,7 @@ def _wait_ready(process: subprocess.Popen[bytes], url: str, name: str, log: Path
         except (urllib.error.URLError, OSError):
             time.sleep(POLL_S)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
-    raise ConfigurationError(f"{name} did not get ready; the end of its log, {log}:\n{tail}")
+    raise ConfigurationError(f"{name} did not become ready; the end of its log, {log}:\n{tail}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""One page of HTML that needs nothing beside itself: settings, machine, table, plots."""
+"""A self-contained HTML report: settings, machine, tables, plots."""
 
 from collections.abc import Mapping
 from html import escape
@@ -17,11 +17,11 @@ td.number { text-align: right; font-variant-numeric: tabular-nums } svg { max-wi
 
 
 def write_results(results: Results, folder: Path) -> list[str]:
-    """results.json, results.csv and, where matplotlib is installed, report.html; the names of what was written."""
+    """Write results.json, results.csv and, if matplotlib is installed, report.html. Return the names of the files."""
     results.write(folder)
     if find_spec("matplotlib") is None:
         return ["results.json", "results.csv"]
-    from loadtests.benchmark.plots import plots  # only the extra "loadtest" has what it needs
+    from loadtests.benchmark.plots import plots  # it needs the extra "loadtest"
 
     write_report(results, plots(results), folder / "report.html")
     return ["results.json", "results.csv", "report.html"]
@@ -32,7 +32,7 @@ def write_report(results: Results, plots: Mapping[str, str], target: Path) -> No
     figures = "".join(f"<figure>{svg}</figure>" for svg in plots.values())
     target.write_text(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>phoserve benchmark</title>'
-        f"<style>{STYLE}</style></head><body><h1>phoserve benchmark</h1><p>Begun {escape(results.begun)}; "
+        f"<style>{STYLE}</style></head><body><h1>phoserve benchmark</h1><p>Started {escape(results.begun)}; "
         f"medians of the rounds.</p>{_medians(results)}{figures}<h2>Settings</h2>"
         f"{_pairs(results.settings)}<h2>Machine</h2>{_pairs(results.machine)}</body></html>",
         encoding="utf-8",

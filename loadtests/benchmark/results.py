@@ -1,4 +1,4 @@
-"""Measurements, where they were made, and the files they are kept in."""
+"""Measurements with their machine, and the files that store them."""
 
 import csv
 import importlib.metadata
@@ -35,13 +35,13 @@ class Measurement:
 
     @property
     def key(self) -> Key:
-        """What its rounds share."""
+        """The key shared by its rounds."""
         return self.suite, self.workload, self.contender, self.clients
 
 
 @dataclass(slots=True)
 class Results:
-    """All of a benchmark."""
+    """All measurements of a benchmark."""
 
     settings: dict[str, Any]
     machine: dict[str, Any] = field(default_factory=lambda: this_machine())
@@ -49,16 +49,16 @@ class Results:
     begun: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def medians(self) -> dict[Key, dict[str, float]]:
-        """Every figure's median over the rounds, in the order of measuring."""
+        """Return every figure's median over the rounds, in the order of measuring."""
         rounds: dict[Key, list[dict[str, float]]] = defaultdict(list)
         for each in self.measurements:
             rounds[each.key].append(each.figures)
         return {key: _median(figures) for key, figures in rounds.items()}
 
     def ratios(self) -> dict[Key, dict[str, float]]:
-        """How many times the texts/s of each other contender one has, with as many clients: the rounds' median.
+        """Return the ratios of a contender's texts/s to each other's with as many clients: the rounds' median.
 
-        A limit has no clients and stands beside any number of them. What the machine does to a whole round cancels out.
+        A limit has no clients and is compared with any number of them. Drift of the machine between rounds cancels out.
         """
         found: dict[Key, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         for one, other in permutations(self.measurements, 2):
@@ -68,7 +68,7 @@ class Results:
         return {key: {name: statistics.median(each) for name, each in others.items()} for key, others in found.items()}
 
     def write(self, folder: Path) -> None:
-        """results.json with everything and results.csv with a line a measurement."""
+        """Write results.json with everything and results.csv with a line per measurement."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "results.json").write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False))
         names = list(dict.fromkeys(name for each in self.measurements for name in each.figures))
@@ -81,14 +81,14 @@ class Results:
 
     @classmethod
     def read(cls, path: Path) -> "Results":
-        """What `write` wrote: the folder, or its results.json."""
+        """Read the folder that `write` wrote, or its results.json."""
         kept = json.loads((path / "results.json" if path.is_dir() else path).read_text())
         kept["measurements"] = [Measurement(**each) for each in kept["measurements"]]
         return cls(**kept)
 
 
 def compared(before: Results, after: Results) -> list[tuple[Key, str, float, float]]:
-    """Key, figure, value before and after, of every figure that both have."""
+    """Return key, figure, old and new value of every figure that both have."""
     old, new = before.medians(), after.medians()
     return [
         (key, name, old[key][name], new[key][name])
@@ -100,7 +100,7 @@ def compared(before: Results, after: Results) -> list[tuple[Key, str, float, flo
 
 
 def this_machine() -> dict[str, Any]:
-    """Processor, cores, memory, system and the versions of what takes part."""
+    """Return processor, cores, memory, system and versions."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "processor": _processor(),

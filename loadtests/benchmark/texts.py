@@ -1,4 +1,4 @@
-"""Vietnamese texts to ask with: short queries and passages, each once."""
+"""Vietnamese texts for benchmarks: distinct short queries and passages."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from phoserve.errors import ConfigurationError
 
 SAMPLES = Path(cli.samples.__file__).parent
 MANY = 4000
-"""Texts made of the samples where no file is given."""
+"""Number of texts generated from the samples without files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Texts:
 
     @classmethod
     def load(cls, queries: Path | None, passages: Path | None) -> "Texts":
-        """From JSON lines ({"query"} and {"text"}, .gz or not), or made of the sample documents."""
+        """Load JSON lines ({"query"} and {"text"}, .gz or not), or generate texts from the sample documents."""
         found = read_queries(queries) if queries else sample_queries()
         texts = read_passages(passages) if passages else sample_passages()
         if not found or not texts:
@@ -47,38 +47,38 @@ class _Passage(msgspec.Struct):
 
 
 def read_queries(path: Path) -> list[str]:
-    """Those of a file with rows {"query"}, each once."""
+    """Read the distinct queries of a file with rows {"query"}."""
     return _distinct([row.query for row in read_rows(path, _Query)])
 
 
 def read_passages(path: Path) -> list[str]:
-    """Those of a file with rows {"text"}, each once."""
+    """Read the distinct passages of a file with rows {"text"}."""
     return _distinct([row.text for row in read_rows(path, _Passage)])
 
 
 def sample_queries() -> list[str]:
-    """The sample questions, then questions that join the halves of two of them."""
+    """Return the sample questions, then questions that join the halves of two of them."""
     questions = read_queries(SAMPLES / "questions.jsonl")
     mixed = (_halves(first, second) for first in questions for second in questions if first != second)
     return questions + _distinct(list(islice(mixed, MANY)))
 
 
 def sample_passages() -> list[str]:
-    """Windows of about 130 syllables over the sample documents, every 40."""
+    """Return windows of about 130 syllables over the sample documents, every 40."""
     words = [path.read_text(encoding="utf-8").split() for path in sorted((SAMPLES / "documents").iterdir())]
     windows = [" ".join(each[at : at + 130]) for each in words for at in range(0, max(1, len(each) - 60), 40)]
     return _distinct(windows)
 
 
 def shuffled(texts: Sequence[str]) -> list[str]:
-    """In another order, always the same."""
+    """Shuffle with a fixed seed."""
     return random.Random(0).sample(texts, len(texts))  # noqa: S311 - an order, no secret
 
 
 def cut(
     texts: Sequence[str], tokens: int, count: int, count_tokens: Callable[[list[str]], NDArray[np.int32]]
 ) -> list[str]:
-    """`count` texts, each as many words from a place in `texts` on as give at most `tokens`, and hardly fewer."""
+    """Return `count` texts of words in `texts`, each with at most `tokens` tokens and nearly as many."""
     words = [word for text in texts for word in text.split()]
     starts = [number * len(words) // count for number in range(count)]
     words += words[: 2 * tokens]

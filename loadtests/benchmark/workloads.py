@@ -1,4 +1,4 @@
-"""What is asked of every contender: short queries, passages in batches, and texts cut to lengths."""
+"""Workloads of every contender: short queries, passages in batches, and texts truncated to lengths."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ TEXTS_OF_A_LENGTH: Final = 256
 
 
 class Kind(StrEnum):
-    """Which workloads are run."""
+    """The kinds of workloads."""
 
     QUERIES = "queries"
     PASSAGES = "passages"
@@ -25,32 +25,32 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Texts, how many of them a request has, and the numbers of clients that ask at once, each in a run of its own."""
+    """Texts, the number per request, and the numbers of concurrent clients, each measured in its own run."""
 
     name: str
     texts: Sequence[str]
     size: int
     clients: Sequence[int]
     for_limit: int
-    """Texts a round of the limit: about as many as a server gets through."""
+    """Texts per round of the limit: about as many as a server processes."""
     tokens: int = 0
-    """Of each text, where that is what differs; else 0."""
+    """Tokens of each text if the workload varies them, else 0."""
 
     def requests(self, round_: int) -> Iterator[list[str]]:
-        """The texts of each request, without end; in a round, every contender begins at the same place."""
+        """Yield the texts of each request endlessly. In a round, every contender starts at the same text."""
         return batches(self.texts, self.size, start=round_ * self.for_limit)
 
     def figures(self) -> dict[str, float]:
-        """What its measurements say beside what was measured."""
+        """Return the constant figures of its measurements."""
         return {"tokens": self.tokens} if self.tokens else {}
 
     def of_the_limit(self, round_: int) -> list[str]:
-        """What the limit computes in a round: the first texts that servers are asked."""
+        """Return the limit's texts of a round: the first texts that servers receive."""
         return next(batches(self.texts, self.for_limit, start=round_ * self.for_limit))
 
 
 def workloads(kinds: Sequence[Kind], texts: Texts, clients: Sequence[int], pipeline: TextPipeline) -> list[Workload]:
-    """Those of `kinds`; texts are cut to no more tokens than the model takes."""
+    """Return the workloads of `kinds`. Texts are truncated to the model's limit."""
     found = []
     if Kind.QUERIES in kinds:
         found.append(Workload("query", texts.queries, 1, clients, for_limit=160))
@@ -66,7 +66,7 @@ def workloads(kinds: Sequence[Kind], texts: Texts, clients: Sequence[int], pipel
 
 
 def batches(texts: Sequence[str], size: int, *, start: int = 0) -> Iterator[list[str]]:
-    """`size` texts a time, without end, from the text number `start` on."""
+    """Yield batches of `size` texts endlessly, from the text `start` on."""
     source = islice(cycle(texts), start % len(texts), None)
     while True:
         yield list(islice(source, size))

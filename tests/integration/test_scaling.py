@@ -23,4 +23,4 @@ def test_a_collection_is_searched_in_every_way(tmp_path: Path) -> None:
         for name in ("dense, every vector", "dense, graph, 32 bits", "dense, graph, 8 bits"):
             assert found[name, f"{size} passages"]["recall_at_10"] > 0.99
         assert found["lexical", f"{size} passages"]["ms_p50"] > 0
-    assert "Search against the size of the collection" in (out / "report.html").read_text()
+    assert "Search latency by size of the collection" in (out / "report.html").read_text()

@@ -1,1 +1,1 @@
-"""What the platform is compared with; these run in an environment of their own (docs/benchmarks.md)."""
+"""The peers of the platform. They run in a separate environment (docs/benchmarks.md)."""

@@ -1,6 +1,6 @@
-"""Makes, of a Hugging Face folder, one with onnx/model.onnx in it, which Infinity's optimum engine looks for.
+"""Convert a Hugging Face folder to one with onnx/model.onnx, which Infinity's optimum engine requires.
 
-PYTHON onnx_folder.py SOURCE TARGET; it runs in the peers' environment and imports nothing of this project.
+PYTHON onnx_folder.py SOURCE TARGET; the script runs in the peers' environment and imports nothing of this project.
 """
 
 import json
@@ -13,7 +13,7 @@ from transformers import AutoModel
 
 
 class LastHiddenState(torch.nn.Module):
-    """The encoder's plain output: pooling is the server's business."""
+    """The encoder's output without pooling, which the server adds."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -31,7 +31,8 @@ def main(source: Path, target: Path) -> None:
         if path.is_file() and path.suffix != ".safetensors" and path.name != "contract.json":
             shutil.copy2(path, target)
     config = json.loads((target / "config.json").read_text())
-    # RoBERTa begins to count positions at 2, Infinity cuts texts at this number: without the two it asks past the end.
+    # RoBERTa's positions start at 2, and Infinity truncates texts at this number: without the offset it exceeds the
+    # table.
     config["max_position_embeddings"] -= 2
     (target / "config.json").write_text(json.dumps(config))
     names = ["input_ids", "attention_mask"]

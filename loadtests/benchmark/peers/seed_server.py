@@ -1,6 +1,6 @@
-"""The usual first version: FastAPI, pyvi and sentence-transformers, everything inside the endpoint.
+"""A typical first version: FastAPI, pyvi and sentence-transformers, everything inside the endpoint.
 
-PYTHON seed_server.py MODEL_FOLDER PORT; it runs in the peers' environment and imports nothing of this project.
+PYTHON seed_server.py MODEL_FOLDER PORT; the script runs in the peers' environment and imports nothing of this project.
 """
 
 import sys
@@ -17,20 +17,20 @@ model.max_seq_length = 256
 
 
 class EmbeddingsRequest(BaseModel):
-    """The part of OpenAI's request that it understands."""
+    """The supported part of OpenAI's request."""
 
     input: list[str]
 
 
 @app.get("/health")
 def health() -> dict[str, str]:
-    """It is up."""
+    """Report that the server is running."""
     return {"status": "ok"}
 
 
 @app.post("/v1/embeddings")
 def embed(request: EmbeddingsRequest) -> dict[str, list[dict[str, list[float]]]]:
-    """Segment, encode, answer; FastAPI runs it on a thread of its pool."""
+    """Segment and encode. FastAPI runs the endpoint on a thread of its pool."""
     segmented = [ViTokenizer.tokenize(text) for text in request.input]
     vectors = model.encode(segmented, normalize_embeddings=True)
     return {"data": [{"embedding": vector.tolist()} for vector in vectors]}

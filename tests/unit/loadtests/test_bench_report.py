@@ -8,7 +8,7 @@ from loadtests.benchmark.results import Measurement, Results
 
 def results() -> Results:
     timed = {"texts_per_s": 50.0, "ms_p50": 20.0, "ms_p95": 30.0, "ms_p99": 40.0}
-    spent = {"core_ms_server": 12.0, "core_ms_nobody": 3.0}
+    spent = {"core_ms_server": 12.0, "core_ms_unused": 3.0}
     offered = {"texts_per_s": 90.0, "requests_per_s": 90.0, "ms_p95": 80.0}
     found = Results({"model": "<a & b>"}, machine={"versions": {"numpy": "1"}})
     found.measurements = [

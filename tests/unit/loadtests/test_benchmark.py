@@ -103,7 +103,7 @@ def test_processor_time_counts_what_a_process_started() -> None:
 def test_what_nobody_did_is_what_is_left_of_the_cores() -> None:
     figures = core_ms({"server": 1.0}, {"server": 2.0, "client": 0.5}, wall_s=4.0, texts=10)
     left = 4000 * cores() - 1500
-    assert figures == {"core_ms_server": 100.0, "core_ms_client": 50.0, "core_ms_nobody": max(0, left) / 10}
+    assert figures == {"core_ms_server": 100.0, "core_ms_client": 50.0, "core_ms_unused": max(0, left) / 10}
 
 
 @pytest.mark.parametrize("wall", [0.5, 4.0])

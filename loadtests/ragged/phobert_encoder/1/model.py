@@ -1,4 +1,4 @@
-"""The packed graph over a batch that Triton gathered: one text a request, of any length."""
+"""The packed graph over a batch of Triton's batcher: one text per request, of any length."""
 
 from pathlib import Path
 

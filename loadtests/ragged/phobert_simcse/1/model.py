@@ -1,4 +1,4 @@
-"""Texts to tokens, each text a call to the encoder; Triton gathers the calls."""
+"""Texts to tokens. Each text is a call to the encoder, and Triton batches the calls."""
 
 import asyncio
 from pathlib import Path
