@@ -59,11 +59,11 @@ async def _measured(folder: Path, documents: int, pages: int) -> dict[str, list[
         "list": await _paged(library, pages),
         "list, state ready": await _paged(library, pages, states=[DocumentState.READY]),
         "list, metadata filter": await _paged(library, pages, where=Match("year", 3)),
-        "counts by state": await _timed(pages, lambda _: library.counts("kb")),
-        "delete by filter": await _timed(
+        "counts by state": await _time_calls(pages, lambda _: library.counts("kb")),
+        "delete by filter": await _time_calls(
             max(1, documents // YEARS // PAGE_LIMIT), lambda _: library.delete_where("kb", where=Match("year", 3))
         ),
-        "delete collection (answer)": await _timed(1, lambda _: library.delete_collection("kb")),
+        "delete collection (answer)": await _time_calls(1, lambda _: library.delete_collection("kb")),
     }
     await registry.close()
     await index.close()
@@ -122,10 +122,10 @@ async def _paged(library: Library, pages: int, **query: Any) -> list[float]:
         nonlocal cursor
         cursor = (await library.documents("kb", cursor=cursor, limit=PAGE_LIMIT, **query)).cursor
 
-    return await _timed(pages, page)
+    return await _time_calls(pages, page)
 
 
-async def _timed(times: int, call: Callable[[int], Awaitable[object]]) -> list[float]:
+async def _time_calls(times: int, call: Callable[[int], Awaitable[object]]) -> list[float]:
     """Return the milliseconds of each of several calls."""
     elapsed = []
     for number in range(times):

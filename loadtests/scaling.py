@@ -108,10 +108,10 @@ async def measure(corpus: Corpus, *, bits: Literal[8, 32]) -> list[Measurement]:
         pipeline, before = TextPipeline.load(corpus.model), _memory()
         quantization = EIGHT_BITS if bits == 8 else None
         index = EdgePassageIndex(Path(folder), pipeline.contract, graph=True, quantization=quantization)
-        filled = await _timed(_fill(index, pipeline, corpus))
+        filled = await _time_work(_fill(index, pipeline, corpus))
         if bits == 32:
             note("dense, every vector", {"fill_s": filled, **await dense(index)})
-        figures = {"graph_s": await _timed(index.optimize()), **await dense(index)}
+        figures = {"graph_s": await _time_work(index.optimize()), **await dense(index)}
         terms = corpus.terms
         _, times = await _each(lambda q: index.matching(COLLECTION, terms[q], limit=TOP_K), len(terms))
         figures["memory_bytes_a_passage"] = (_memory() - before) / len(corpus.texts)
@@ -162,7 +162,7 @@ async def _each(
     return found, percentiles("ms", times)
 
 
-async def _timed(work: Awaitable[None]) -> float:
+async def _time_work(work: Awaitable[None]) -> float:
     begun = time.perf_counter()
     await work
     return time.perf_counter() - begun

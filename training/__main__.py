@@ -28,7 +28,7 @@ STANDARD: Final = Recipe()
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console()
 
-ModelFolder = Annotated[Path, typer.Argument(help="Folder of a model.", show_default="the bundled one")]
+ModelFolder = Annotated[Path, typer.Argument(help="Folder of a model.", show_default="the bundled encoder")]
 DataFolder = Annotated[Path, typer.Option(help="Folder with `train` and `eval`.")]
 
 
@@ -38,11 +38,11 @@ def train(
     data: DataFolder = DATA,
     dim: Annotated[int, typer.Option(min=8, help="Length of the vectors.")] = STANDARD.dim,
     vocabulary: Annotated[int, typer.Option(min=500, help="Word pieces.")] = STANDARD.vocabulary,
-    seed: Annotated[int, typer.Option(help="Of the pairs, their order and the first weights.")] = STANDARD.seed,
+    seed: Annotated[int, typer.Option(help="Seed of the pairs, their order and the initial weights.")] = STANDARD.seed,
     teacher: Annotated[Path | None, typer.Option(help="A PhoBERT-shaped model to distil from.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Of torch.")] = 2,
 ) -> None:
-    """Train an encoder from public text and write it as a model folder; `train.log` in it says what was done."""
+    """Train an encoder from public text and write it as a model folder. Its `train.log` records the steps."""
     torch.set_num_threads(threads)
     recipe = Recipe(dim=dim, vocabulary=vocabulary, merges=vocabulary + vocabulary // 32, seed=seed)
     target.mkdir(parents=True, exist_ok=True)
@@ -65,9 +65,9 @@ def train(
 def ship(
     model: Annotated[Path, typer.Argument(help="Folder that `train` wrote.")],
     dense: Annotated[float, typer.Option(min=0, max=1, help="Weight of the dense side, see `fusion`.")],
-    target: Annotated[Path, typer.Option(help="Folder to put it in.")] = BUNDLED,
+    target: Annotated[Path, typer.Option(help="Target folder.")] = BUNDLED,
 ) -> None:
-    """Make a trained model the bundled one: its int8 graph, its tokenizer and the fusion weights."""
+    """Copy a trained model to the bundled encoder: its int8 graph, tokenizer and fusion weights."""
     bundle.ship(model, target, fusion=Fusion(dense=dense, lexical=round(1 - dense, 2)))
 
 
@@ -76,7 +76,7 @@ def quality(
     model: ModelFolder = BUNDLED,
     data: DataFolder = DATA,
     precision: Annotated[str | None, typer.Option(help="fp32 or int8.", show_default="the last one")] = None,
-    distractors: Annotated[bool, typer.Option(help="Also search among 50,000 more passages.")] = True,
+    distractors: Annotated[bool, typer.Option(help="Add 50,000 passages as distractors.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
 ) -> None:
     """Print nDCG@10 of dense, BM25 and hybrid search on every labelled set, and the paraphrase check."""
@@ -95,7 +95,7 @@ def quality(
 
 @app.command()
 def fusion(model: ModelFolder = BUNDLED, data: DataFolder = DATA) -> None:
-    """Print nDCG@10 at each weight on vicov19qa's validation split and on held-out documents, and which to choose."""
+    """Print nDCG@10 at each weight on vicov19qa's validation split and on held-out documents, and the chosen weight."""
     encoder = Encoder(model)
     hard, held_out = load_set(data / "eval", "vicov19qa", split="val"), load_held_out(data / "train")
     sources = [(find(encoder, each.queries, Corpus(encoder, each.passages)), each) for each in (hard, held_out)]
@@ -109,7 +109,7 @@ def fusion(model: ModelFolder = BUNDLED, data: DataFolder = DATA) -> None:
 
 @app.command()
 def speed(model: ModelFolder = BUNDLED, data: DataFolder = DATA) -> None:
-    """Print how many questions of viquad_test a second one core encodes through ONNX Runtime."""
+    """Print the questions/s of viquad_test that one core encodes through ONNX Runtime."""
     keep_to_one_core()
     questions = load_set(data / "eval", "viquad_test").queries
     for each in speeds(Encoder(model), questions):
@@ -118,11 +118,13 @@ def speed(model: ModelFolder = BUNDLED, data: DataFolder = DATA) -> None:
 
 @app.command()
 def agreement(model: ModelFolder = BUNDLED, data: DataFolder = DATA) -> None:
-    """Print how far apart a model's precisions are on every set, and each text alone from the same text in a batch."""
+    """Print the differences between a model's precisions on every set, and between single texts and batches."""
     encoders = {each: Encoder(model, precision=each) for each in load_contract(model).precisions}
     questions = load_set(data / "eval", "viquad_test").queries
     for precision, encoder in encoders.items():
-        console.print(f"{precision}: alone and in batches at most {largest_batch_difference(encoder, questions)} apart")
+        console.print(
+            f"{precision}: single texts and batches differ by at most {largest_batch_difference(encoder, questions)}"
+        )
     for line in precisions_agree(encoders, data / "eval"):
         figures = "  ".join(f"{precision} {figure:.4f}" for precision, figure in line.figures.items())
         console.print(f"{line.name:16} dense nDCG@10  {figures}  apart {line.points:.2f} points")

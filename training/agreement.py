@@ -1,4 +1,4 @@
-"""Whether a model folder agrees with itself: one precision with another, a text alone with the same text in a batch."""
+"""Compare a model folder's precisions with each other, and single texts with batches."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from training.quality import Corpus, Encoder, find
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """nDCG@10 of dense search on one set, one figure a precision, and how far they lie apart in points."""
+    """nDCG@10 of dense search on one set, one figure per precision, and their difference in points."""
 
     name: str
     figures: dict[str, float]
@@ -24,7 +24,7 @@ class Agreement:
 
 
 def precisions_agree(encoders: dict[str, Encoder], evaluation: Path) -> Iterator[Agreement]:
-    """A line for each labelled set on its own passages; `encoders` are one folder's, by precision."""
+    """Return a line for each labelled set on its own passages; `encoders` are one folder's, by precision."""
     for name in SETS:
         labelled = load_set(evaluation, name)
         figures: dict[str, float] = {}
@@ -36,6 +36,6 @@ def precisions_agree(encoders: dict[str, Encoder], evaluation: Path) -> Iterator
 
 
 def largest_batch_difference(encoder: Encoder, texts: Sequence[str]) -> float:
-    """By how much any number of any text's vector changes when the text is embedded alone; 0 means the same bits."""
+    """Return the largest difference between a vector of a single text and of a batch. 0 means bit-identical."""
     alone = np.concatenate([encoder.embed([text]) for text in texts])
     return float(np.abs(encoder.embed(texts) - alone).max())

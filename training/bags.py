@@ -15,7 +15,7 @@ from training.corpus import Tokens
 from training.pairs import Pair
 
 Teacher = Callable[[Sequence[Tokens]], FloatMatrix]
-"""Embeds texts, given as the student's token ids in their order, as unit vectors."""
+"""Embeds texts, given as the student's token ids, as unit vectors."""
 
 CHUNK: Final = 20_000
 CLUSTER_SAMPLE: Final = 20_000
@@ -24,7 +24,7 @@ CLUSTER_ROUNDS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Bags of queries and passages, sparse (pairs, vocabulary); pairs of equal `document` are not each other's foil."""
+    """Bags of queries and passages, sparse (pairs, vocabulary); pairs with an equal `document` are no negatives of each other."""
 
     queries: Any
     passages: Any
@@ -34,7 +34,7 @@ class Batch:
 
 
 class PairBags:
-    """The pairs of a training run, in an order that puts what is hard to tell apart next to each other."""
+    """The pairs of a training run, ordered so that hard negatives are neighbours."""
 
     def __init__(self, pairs: Iterable[Pair], vocabulary: int, teacher: Teacher | None = None) -> None:
         queries, passages, documents = [], [], []
@@ -49,19 +49,19 @@ class PairBags:
         self.queries = sparse.vstack(queries, format="csr")
         self.passages = sparse.vstack(passages, format="csr")
         self.documents = np.array(documents)
-        self.teacher = _stacked(views)
+        self.teacher = _stack_rows(views)
 
     def __len__(self) -> int:
         return len(self.documents)
 
     def inverse_document_frequency(self) -> NDArray[np.float32]:
-        """ln((pairs + 1) / (passages with the token + 1)) + 0.1 of each token: never zero, so that it can be learnt."""
+        """Return ln((pairs + 1) / (passages with the token + 1)) + 0.1 of each token: never zero, so that it can be learnt."""
         frequency = np.bincount(self.passages.indices, minlength=self.passages.shape[1])
         weights: NDArray[np.float32] = (np.log((len(self) + 1) / (frequency + 1)) + 0.1).astype(np.float32)
         return weights
 
     def batches(self, size: int, run: int, random: np.random.Generator) -> Iterator[Batch]:
-        """Batches of `size` pairs, made of random runs of `run` neighbours: hard foils among easy ones."""
+        """Yield batches of `size` pairs from random runs of `run` neighbours, which mix hard and easy negatives."""
         starts = np.arange(int(random.integers(run)), len(self) - run + 1, run)
         random.shuffle(starts)
         order = (starts[:, None] + np.arange(run)).ravel()
@@ -70,7 +70,7 @@ class PairBags:
             yield Batch(self.queries[rows], self.passages[rows], self.documents[rows], _rows(self.teacher, rows))
 
     def sort_by_topic(self, table: Array, topics: int, random: np.random.Generator) -> None:
-        """Order the pairs by the topic of their passage: spherical k-means over the vectors `table` gives them."""
+        """Order the pairs by the topic of their passage: spherical k-means over their vectors in `table`."""
         first = np.flatnonzero(np.diff(self.documents, prepend=-1))
         sample = self._vectors(table, np.sort(random.choice(first, min(CLUSTER_SAMPLE, len(first)), replace=False)))
         centres = sample[random.choice(len(sample), min(topics, len(sample)), replace=False)]
@@ -91,7 +91,7 @@ class PairBags:
 
 
 def bags(texts: Sequence[Tokens], vocabulary: int) -> Any:
-    """A sparse float32 matrix (texts, vocabulary) of the square roots of token counts."""
+    """Return a sparse float32 matrix (texts, vocabulary) of the square roots of token counts."""
     owner = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
     flat = np.concatenate(texts).astype(np.int64)
     keys, counts = np.unique(owner * vocabulary + flat, return_counts=True)
@@ -105,7 +105,7 @@ def _unit(vectors: Array) -> Array:
     return unit
 
 
-def _stacked(views: Sequence[tuple[FloatMatrix, FloatMatrix]]) -> tuple[FloatMatrix, FloatMatrix] | None:
+def _stack_rows(views: Sequence[tuple[FloatMatrix, FloatMatrix]]) -> tuple[FloatMatrix, FloatMatrix] | None:
     return (np.concatenate([each[0] for each in views]), np.concatenate([each[1] for each in views])) if views else None
 
 

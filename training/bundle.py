@@ -1,4 +1,4 @@
-"""Write a static table and its tokenizer as a model folder, the shape every other part of the platform reads."""
+"""Write a static table and its tokenizer as a model folder."""
 
 import shutil
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from export.graph import Array
 from phoserve.contract import MERGES_FILE, VOCAB_FILE, Fusion, ModelContract, load_contract, save_contract, sha256_of
 from training.graph import write_static_graph
 
-# A sum over a bag of words does not blur with length as attention does over-long: whole sections may be one text.
+# A sum over a bag of words keeps its quality on long texts, unlike attention: a text may be a whole section.
 MAX_TOKENS: Final = 512
-# The row of <s>: too small to move a text of words, all there is of a text without any.
+# The row of <s>: negligible in a text with words, the whole vector of a text without words.
 START_NORM: Final = 1e-4
 
 Precision = Literal["fp32", "int8"]
@@ -30,10 +30,10 @@ def write_model(
     precisions: Sequence[Precision] = ("int8",),
     max_tokens: int = MAX_TOKENS,
 ) -> ModelContract:
-    """Write `contract.json`, the tokenizer's files and one packed graph a precision into `folder`.
+    """Write `contract.json`, the tokenizer's files and one packed graph per precision to `folder`.
 
-    `table` is float32 (vocabulary with PhoBERT's four special tokens first, dim). The graphs are replaced; other files
-    in `folder` stay.
+    `table` is float32 (vocabulary with PhoBERT's four special tokens first, dim). The graphs are replaced. Other files
+    in `folder` are kept.
     """
     graphs = folder / "onnx"
     shutil.rmtree(graphs, ignore_errors=True)
@@ -61,7 +61,10 @@ def write_model(
 
 
 def ship(source: Path, target: Path, *, fusion: Fusion, precision: Precision = "int8") -> ModelContract:
-    """Copy what is served of the model folder `source`, one graph and the tokenizer, to `target`; other files stay."""
+    """Copy the served files of the model folder `source`, one graph and the tokenizer, to `target`.
+
+    Other files are kept.
+    """
     graph = target / "onnx" / f"{precision}.onnx"
     shutil.rmtree(graph.parent, ignore_errors=True)
     graph.parent.mkdir(parents=True)
@@ -75,7 +78,7 @@ def ship(source: Path, target: Path, *, fusion: Fusion, precision: Precision = "
 
 
 def with_special_rows(table: Array) -> Array:
-    """`table` with the rows of `<pad>`, `</s>` and `<unk>` zero, that of `<s>` tiny, and a zero row for `<mask>`."""
+    """Return `table` with the rows of `<pad>`, `</s>` and `<unk>` zero, that of `<s>` tiny, and a zero row for `<mask>`."""
     rows = np.vstack([table, np.zeros_like(table[:1])]).astype(np.float32)
     rows[:4] = 0
     mean = rows.mean(axis=0)

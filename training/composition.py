@@ -1,8 +1,8 @@
-"""What a word piece is made of: rare pieces learn through what they share with frequent ones.
+"""The parts of a word piece: rare pieces learn through the parts that they share with frequent ones.
 
-While training, the row of a piece is a sum of learnt parts: its own, that of its lower-cased form, and those of the
-syllables of a compound. `Học_sinh`, `học_sinh` and `học` so pull each other along. Afterwards the sums are folded into
-one table, and nothing of this is left to pay for at run time.
+During training, the row of a piece is a sum of learnt parts: its own, that of its lower-cased form, and those of the
+syllables of a compound. `Học_sinh`, `học_sinh` and `học` thus learn together. Afterwards the sums are folded into
+one table without a cost at run time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,9 +16,9 @@ from training.tokenizer import CONTINUES, SPECIAL_TOKENS
 
 
 def composition(pieces: Sequence[str], *, shared: bool = True) -> Any:
-    """A sparse float32 matrix (special tokens and `pieces`, parts); each row has length 1.
+    """Return a sparse float32 matrix (special tokens and `pieces`, parts); each row has length 1.
 
-    Without `shared` a piece is only itself.
+    Without `shared` a piece has only its own part.
     """
     columns: dict[tuple[str, str], int] = {}
     rows, parts, values = [], [], []

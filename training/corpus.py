@@ -1,4 +1,4 @@
-"""The training documents: read, freed of leaks, segmented, and kept as token ids by sentence."""
+"""The training documents: read, filter, segment and tokenize them by sentence."""
 
 import json
 import lzma
@@ -21,21 +21,21 @@ BATCH: Final = 2000
 SENTENCE_END: Final = frozenset((".", "!", "?", ";", "\n", "..."))
 SHORTEST_SENTENCE: Final = 5
 HELD_OUT_EVERY: Final = 100
-"""One document in so many is never trained on: the fusion weights are chosen on these."""
+"""One document in this many is held out to choose the fusion weights."""
 
 Tokens = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A title, what follows it (lead and body, or one text), as raw or segmented text."""
+    """A title and its text (lead and body, or one text), raw or segmented."""
 
     title: str
     parts: tuple[str, ...]
 
     @property
     def text(self) -> str:
-        """All of it, the title on a line of its own."""
+        """Return the whole text with the title on its own line."""
         return "\n".join((self.title, *self.parts))
 
 
@@ -48,7 +48,7 @@ class TokenisedDocument:
 
 
 def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
-    """The documents of .jsonl.xz files of {title, lead, body} or {title, text}, in order."""
+    """Read the documents of .jsonl.xz files of {title, lead, body} or {title, text}, in order."""
     for path in paths:
         with lzma.open(path, "rt", encoding="utf-8") as file:
             for line in file:
@@ -56,12 +56,12 @@ def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
 
 
 def is_held_out(position: int) -> bool:
-    """Whether the document at that position of all is kept from training."""
+    """Return whether the document at this position is held out from training."""
     return position % HELD_OUT_EVERY == 0
 
 
-def segmented(documents: Iterable[Document]) -> Iterator[Document]:
-    """The documents with their words joined by "_", tone marks in the new style, a batch at a time."""
+def segment_documents(documents: Iterable[Document]) -> Iterator[Document]:
+    """Segment documents in batches: words joined by "_", tone marks in the new style."""
     segmenter = Segmenter(load_segmenter_model(), respell=modern_tones)
     remaining = iter(documents)
     while batch := list(islice(remaining, BATCH)):
@@ -71,15 +71,15 @@ def segmented(documents: Iterable[Document]) -> Iterator[Document]:
 
 
 def count_words(documents: Iterable[Document]) -> Counter[str]:
-    """How often each word of segmented `documents` occurs."""
+    """Count the words of segmented `documents`."""
     words: Counter[str] = Counter()
     for document in documents:
         words.update(document.text.split())
     return words
 
 
-def tokenised(documents: Iterable[Document], pieces: WordPieces) -> Iterator[TokenisedDocument]:
-    """The ids of segmented `documents`, split into sentences."""
+def tokenize_documents(documents: Iterable[Document], pieces: WordPieces) -> Iterator[TokenisedDocument]:
+    """Tokenize segmented `documents` by sentence."""
     remaining = iter(documents)
     while batch := list(islice(remaining, BATCH)):
         sentences = [[_sentences(part) for part in document.parts] for document in batch]
@@ -99,7 +99,7 @@ def _document(fields: dict[str, Any]) -> Document:
 
 
 def _sentences(segmented_text: str) -> list[str]:
-    """Runs of words up to the end of a sentence; a fragment of a few words stays with what follows."""
+    """Split words into sentences. A fragment of a few words is joined to the next sentence."""
     found: list[str] = []
     words: list[str] = []
     for word in segmented_text.split():

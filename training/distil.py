@@ -22,12 +22,12 @@ POOLING_FILE: Final = "1_Pooling/config.json"
 
 
 class FolderTeacher:
-    """Embeds texts as the model in a folder does; the texts come as the student's tokens and are spelled out again."""
+    """Embeds texts with the model in a folder. The texts are the student's tokens, converted back to text."""
 
     def __init__(self, folder: Path, pieces: Sequence[str]) -> None:
         """`pieces` is the student's vocabulary without its special tokens.
 
-        Raises ConfigurationError if `folder` has no model, no tokenizer, or pools neither by mean nor by `<s>`.
+        Raises ConfigurationError if `folder` has no model, no tokenizer, or another pooling than mean or `<s>`.
         """
         self._pieces = pieces
         self._cls = _pools_by_first_token(folder / POOLING_FILE)
@@ -38,10 +38,10 @@ class FolderTeacher:
             raise ConfigurationError(f"{folder} is not a PhoBERT-shaped model: {error}") from error
 
     def __call__(self, texts: Sequence[Tokens]) -> FloatMatrix:
-        """Unit vectors of `texts`, float32 (texts, the teacher's dim)."""
+        """Return unit vectors of `texts`, float32 (texts, the teacher's dim)."""
         order = np.argsort([len(text) for text in texts], kind="stable")
         blocks = [
-            self._embed([self.spelled(texts[index]) for index in order[start : start + MICRO_BATCH]])
+            self._embed([self.spell_out(texts[index]) for index in order[start : start + MICRO_BATCH]])
             for start in range(0, len(texts), MICRO_BATCH)
         ]
         vectors = np.concatenate(blocks)
@@ -49,8 +49,8 @@ class FolderTeacher:
         restored[order] = vectors
         return restored
 
-    def spelled(self, tokens: Tokens) -> str:
-        """The segmented text that `tokens` are the pieces of; unknown ones are left out."""
+    def spell_out(self, tokens: Tokens) -> str:
+        """Return the segmented text of `tokens` without unknown ones."""
         pieces = [self._pieces[token - SPECIAL_TOKENS] for token in tokens.tolist() if token >= SPECIAL_TOKENS]
         return " ".join(pieces).replace(CONTINUES + " ", "").removesuffix(CONTINUES)
 
@@ -68,12 +68,12 @@ class FolderTeacher:
 
 
 def _pools_by_first_token(path: Path) -> bool:
-    """What a sentence-transformers folder says of pooling; without the file, the mean."""
+    """Return the pooling of a sentence-transformers folder; the mean without the file."""
     if not path.is_file():
         return False
     settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if settings.get("pooling_mode_cls_token"):
         return True
     if not settings.get("pooling_mode_mean_tokens", True):
-        raise ConfigurationError(f"{path} asks for a pooling that is neither mean nor cls: not a teacher we can read")
+        raise ConfigurationError(f"{path} requests a pooling other than mean or cls, which a teacher cannot have")
     return False

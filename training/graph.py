@@ -1,4 +1,4 @@
-"""The static encoder as an ONNX graph: rows of a table, summed with the square root of how often each token occurs."""
+"""The static encoder as an ONNX graph: rows of a table, summed with the square root of each token's count."""
 
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ def write_static_graph(path: Path, table: Array, *, layout: Layout = "packed", i
     """Write the graph of `table`, float32 (vocabulary, dim), to `path`.
 
     The vector of a text is the sum of sqrt(count) * table[token] over its distinct tokens, scaled to unit length. Rows
-    of padding and of `</s>` should be zero and that of `<s>` tiny: it is all that a text without known words has.
+    of padding and of `</s>` should be zero and that of `<s>` tiny: it is the vector of a text without known words.
     With `int8` each row is stored as bytes and one scale.
     """
     graph = GraphWriter()
@@ -27,7 +27,7 @@ def write_static_graph(path: Path, table: Array, *, layout: Layout = "packed", i
     vectors = graph.add("Mul", _vectors(graph, token, table, int8=int8), graph.add("Unsqueeze", weight, _last(graph)))
     width = graph.constant("width", np.array([table.shape[1]]))
     zeros = graph.add("Expand", graph.constant("zero", np.zeros((), np.float32)), _joined(graph, texts, width))
-    # Tokens arrive sorted within each text, so a sum never depends on the text's neighbours.
+    # Tokens are sorted within each text, so a sum never depends on the batch.
     index = graph.add("Unsqueeze", row, _last(graph))
     pooled = graph.add("ScatterND", zeros, index, vectors, reduction="add")
     floor = graph.constant("norm_floor", np.array(1e-12, np.float32))
@@ -38,7 +38,7 @@ def write_static_graph(path: Path, table: Array, *, layout: Layout = "packed", i
 
 
 def _packed_rows(graph: GraphWriter) -> str:
-    """The text each token belongs to, int64 (tokens,)."""
+    """Return the text of each token, int64 (tokens,)."""
     zero, one = (graph.constant(f"int_{value}", np.array(value, np.int32)) for value in (0, 1))
     longest = graph.add("ReduceMax", LENGTHS, keepdims=0)
     column = graph.add("Unsqueeze", graph.add("Range", zero, longest, one), graph.constant("first", np.array([0])))
@@ -57,7 +57,7 @@ def _row_of(graph: GraphWriter, cells: str) -> str:
 
 
 def _distinct(graph: GraphWriter, rows: str, vocabulary: int) -> tuple[str, str, str]:
-    """Each text's distinct tokens: text and token, int64 (pairs,), and the square root of the count, float32."""
+    """Return each text's distinct tokens: text and token, int64 (pairs,), and the square root of the count, float32."""
     size = graph.constant("vocabulary", np.array(vocabulary))
     flat = graph.add("Reshape", INPUT_IDS, graph.constant("flat", np.array([-1])))
     keys = graph.add("Add", graph.add("Mul", rows, size), graph.add("Cast", flat, to=INT64))
@@ -75,7 +75,7 @@ def _vectors(graph: GraphWriter, token: str, table: Array, *, int8: bool) -> str
 
 
 def quantise_rows(table: Array) -> tuple[Array, Array]:
-    """Bytes (vocabulary, dim) and float32 scales (vocabulary,) whose product is nearest to `table`."""
+    """Return int8 rows (vocabulary, dim) and float32 scales (vocabulary,) whose product approximates `table`."""
     scales = np.maximum(np.abs(table).max(axis=1), 1e-12) / BYTE_LIMIT
     return np.rint(table / scales[:, None]).astype(np.int8), scales.astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Read labelled retrieval sets: queries, passages and which passage answers which query."""
+"""Read labelled retrieval sets: queries, passages and the relevant passages of each query."""
 
 import gzip
 import json
@@ -37,11 +37,11 @@ def load_set(folder: Path, name: str, *, split: str | None = None) -> LabelledSe
     for line in _lines(folder / f"retrieval_{name}.jsonl.gz"):
         if wanted is None or line["split"] == wanted:
             relevant.setdefault(line["query"], set()).add(position[line["positive_id"]])
-    return LabelledSet(name, list(relevant), list(relevant.values()), [titled(passage) for passage in corpus])
+    return LabelledSet(name, list(relevant), list(relevant.values()), [add_title(passage) for passage in corpus])
 
 
 def load_held_out(folder: Path) -> LabelledSet:
-    """Title and text of the documents in `folder` (.jsonl.xz) that nothing was trained on: whose text is this title?"""
+    """Return a set of the held-out documents in `folder` (.jsonl.xz): titles as queries, texts as passages."""
     documents = islice(read_documents(sorted(folder.glob("*.jsonl.xz"))), 0, None, HELD_OUT_EVERY)
     chosen = [document for document in documents if document.title and document.parts]
     relevant: dict[str, set[int]] = {}
@@ -51,19 +51,19 @@ def load_held_out(folder: Path) -> LabelledSet:
 
 
 def load_distractors(path: Path, count: int) -> list[str]:
-    """The first `count` passages of a .jsonl.xz file of {title, text}."""
-    return [titled(passage) for passage in islice(_lines(path), count)]
+    """Return the first `count` passages of a .jsonl.xz file of {title, text}."""
+    return [add_title(passage) for passage in islice(_lines(path), count)]
 
 
 def load_paraphrases(path: Path) -> tuple[list[str], list[str], list[bool]]:
-    """First sentences, second sentences and whether they mean the same, from a .tsv.gz with a header line."""
+    """Return first sentences, second sentences and labels from a .tsv.gz with a header line."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
         rows = [line.rstrip("\n").split("\t") for line in islice(file, 1, None)]
     return [row[1] for row in rows], [row[2] for row in rows], [row[0] == "1" for row in rows]
 
 
-def titled(passage: dict[str, Any]) -> str:
-    """The passage as it is embedded: its title, if it has one, on a line of its own before the text."""
+def add_title(passage: dict[str, Any]) -> str:
+    """Return the embedded form of a passage: its title, if any, on its own line before the text."""
     return "\n".join(part for part in (passage.get("title"), passage["text"]) if part)
 
 

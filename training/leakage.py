@@ -1,4 +1,4 @@
-"""Find training documents that share text with the evaluation sets, so that nothing is learnt from the answers."""
+"""Find training documents that share text with the evaluation sets, to prevent leaks."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from phoserve.text.tones import modern_tones
 
-# A run of this many equal syllables is a copy, not a phrase of the language.
+# A run of this many equal syllables is a copy, not a common phrase.
 RUN: Final = 13
-# A shorter evaluation text leaks if all of it occurs; one shorter than this is a phrase.
+# A shorter evaluation text leaks if all of it occurs. A text shorter than this is a common phrase.
 SHORTEST: Final = 8
 BLOCK: Final = 20_000
 
@@ -23,7 +23,7 @@ Hashes = NDArray[np.uint64]
 
 
 class LeakageFilter:
-    """Knows the runs of syllables of the evaluation texts."""
+    """The runs of syllables of the evaluation texts."""
 
     def __init__(self, evaluation_texts: Iterable[str]) -> None:
         self._numbers: dict[str, int] = {}
@@ -37,7 +37,7 @@ class LeakageFilter:
         self._runs = {length: np.unique(np.concatenate(hashes)) for length, hashes in runs.items()}
 
     def leaks(self, documents: Iterable[str]) -> list[bool]:
-        """Whether each document shares RUN syllables in a row with an evaluation text, or has all of a short one."""
+        """Return whether each document shares RUN consecutive syllables with an evaluation text, or contains a short one."""
         found: list[bool] = []
         remaining = iter(documents)
         while block := list(islice(remaining, BLOCK)):
@@ -60,10 +60,10 @@ class LeakageFilter:
         return leaks
 
     def _syllables(self, text: str) -> list[int]:
-        return [self._numbers.setdefault(each, len(self._numbers)) for each in _spelled(text)]
+        return [self._numbers.setdefault(each, len(self._numbers)) for each in _spell_syllables(text)]
 
     def _hashes(self, syllables: Sequence[int] | NDArray[np.int64], length: int) -> Hashes:
-        """A polynomial hash of every run of `length` syllables; overflow is part of it."""
+        """Return a polynomial hash of every run of `length` syllables, with integer overflow by design."""
         values = self._random[np.asarray(syllables, np.int64) % len(self._random)]
         hashes = np.zeros(len(values) - length + 1, np.uint64)
         for offset in range(length):
@@ -71,5 +71,5 @@ class LeakageFilter:
         return hashes
 
 
-def _spelled(text: str) -> Iterator[str]:
+def _spell_syllables(text: str) -> Iterator[str]:
     return (match[0] for match in _SYLLABLE.finditer(modern_tones(text).lower()))

@@ -1,4 +1,4 @@
-"""Pairs of a query and the passage that answers it, cut out of unlabelled documents."""
+"""Build pairs of a query and a relevant passage from unlabelled documents."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ LONGEST_PASSAGE: Final = 1024
 SHORTEST_SENTENCE: Final = 6
 SHORTEST_VIEWED: Final = 10
 
-# What questions are made of besides their subject: mixed into queries so that the model learns how little it says.
+# Question phrases, mixed into queries so that the model learns to ignore them.
 QUESTION_PHRASES: Final[Sequence[str]] = [
     *("là gì", "là ai", "ai là", "ai", "bao_nhiêu", "bao nhiêu", "mấy", "khi nào", "năm nào", "bao_lâu", "bao lâu"),
     *("ở đâu", "nơi nào", "tại sao", "vì sao", "làm sao", "như thế_nào", "thế_nào", "nào", "gì", "có", "không"),
@@ -24,21 +24,20 @@ QUESTION_PHRASES: Final[Sequence[str]] = [
 
 @dataclass(frozen=True, slots=True)
 class PairRecipe:
-    """How queries are made. Probabilities and parts are between 0 and 1."""
+    """Parameters of query generation. Probabilities and shares are between 0 and 1."""
 
     sentences: int = 2
-    """Sentences of each document that become queries."""
+    """Number of sentences of each document that become queries."""
     keep_at_least: float = 0.5
-    """A query keeps a part of its tokens, uniform between this and 1."""
+    """A query keeps a share of its tokens, uniform between this and 1."""
     question_phrases: float = 0.7
-    """How often one or two question phrases are added to a query."""
+    """Probability of adding one or two question phrases to a query."""
     remove_sentence: float = 0.5
-    """How often the passage lacks the sentence that is the query: the rest of the time, words in common are taught."""
-    views: int = 0
-    """Sentences of each document of which two views, each without some tokens, become a pair: what it says, not only
-    what it is about, since the other sentences of the document are its foils."""
-    keep_in_view: float = 0.6
-    """A view keeps a part of its sentence's tokens, uniform between this and 1."""
+    """Probability of removing the query's sentence from the passage. Otherwise common words are learnt."""
+    views: int = 0 """Number of sentences of each document whose two views, each without some tokens, become a pair.
+    The other sentences of the document are negatives, so the model learns more than the topic.""" keep_in_view: float
+    = 0.6
+    """A view keeps a share of its sentence's tokens, uniform between this and 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +47,16 @@ class Pair:
     query: Tokens
     passage: Tokens
     document: int
-    """The position of the document they come from, or below 0: pairs of one document are not each other's foils, two
-    views of a sentence are everybody's."""
+    """The position of their document, or below 0. Pairs of one document are no negatives of each other, two
+    views of a sentence are negatives of all other pairs."""
 
 
 def make_pairs(
     documents: Sequence[TokenisedDocument], phrases: Sequence[Tokens], recipe: PairRecipe, *, seed: int
 ) -> Iterator[Pair]:
-    """Yield the pairs of `documents`, in their order; the same seed gives the same pairs."""
+    """Yield the pairs of `documents` in order. The same seed gives the same pairs."""
     maker = _PairMaker(phrases, recipe, np.random.default_rng(seed))
-    # Below -1, which ends no document, so that every pair of views is a document of its own.
+    # Start below -1, which no document uses, so that every pair of views has its own document.
     own = count(-2, -1)
     for index, document in enumerate(documents):
         for query, passage in maker.pairs(document):
@@ -79,7 +78,7 @@ class _PairMaker:
         if not sentences:
             return
         if len(document.title):
-            query = self._blurred(document.title) if self._happens(0.5) else document.title
+            query = self._drop_tokens(document.title) if self._happens(0.5) else document.title
             yield query, np.concatenate(sentences)
         if len(document.parts) > 1 and document.parts[0] and self._happens(0.6):
             yield self._lead_pair(document)
@@ -88,16 +87,16 @@ class _PairMaker:
                 yield from self._sentence_pair(document.title, sentences)
 
     def views(self, document: TokenisedDocument) -> Iterator[tuple[Tokens, Tokens]]:
-        """Two incomplete copies of some of its sentences."""
+        """Yield two incomplete copies of some sentences."""
         sentences = [each for each in chain.from_iterable(document.parts) if len(each) >= SHORTEST_VIEWED]
         for chosen in self._random.permutation(len(sentences))[: self._recipe.views]:
             yield self._part(sentences[chosen]), self._part(sentences[chosen])
 
     def _lead_pair(self, document: TokenisedDocument) -> tuple[Tokens, Tokens]:
-        """A lead, and what follows it; now and then with the title."""
+        """Return a lead and the following text, sometimes with the title."""
         lead, rest = document.parts[0], list(chain.from_iterable(document.parts[1:]))
         title = [document.title] if self._happens(0.3) else []
-        return self._blurred(np.concatenate(lead)), _joined([*title, *rest])
+        return self._drop_tokens(np.concatenate(lead)), _concatenate([*title, *rest])
 
     def _sentence_pair(self, title: Tokens, sentences: list[Tokens]) -> Iterator[tuple[Tokens, Tokens]]:
         chosen = int(self._random.integers(len(sentences)))
@@ -109,10 +108,10 @@ class _PairMaker:
             query = query[start : start + LONGEST_QUERY]
         removed = self._happens(self._recipe.remove_sentence)
         rest = sentences[:chosen] + sentences[chosen + 1 :] if removed else sentences
-        yield self._blurred(query), _joined([title, *rest])
+        yield self._drop_tokens(query), _concatenate([title, *rest])
 
-    def _blurred(self, query: Tokens) -> Tokens:
-        """The query without some of its tokens, perhaps with question phrases."""
+    def _drop_tokens(self, query: Tokens) -> Tokens:
+        """Drop some tokens of the query and possibly add question phrases."""
         keep = self._random.uniform(self._recipe.keep_at_least, 1)
         query = query[self._random.random(len(query)) < keep]
         if self._phrases and self._happens(self._recipe.question_phrases):
@@ -127,5 +126,5 @@ class _PairMaker:
         return bool(self._random.random() < probability)
 
 
-def _joined(sentences: Sequence[Tokens]) -> Tokens:
+def _concatenate(sentences: Sequence[Tokens]) -> Tokens:
     return np.concatenate(sentences) if sentences else np.empty(0, np.int32)

@@ -1,4 +1,4 @@
-"""How well a model folder retrieves: dense, BM25 and hybrid, exactly as the platform searches, on labelled sets."""
+"""Retrieval quality of a model folder on labelled sets: dense, BM25 and hybrid, with the platform's own code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ from training.labelled import LabelledSet
 MODES: Final = ("dense", "lexical", "hybrid")
 BATCH: Final = 64
 QUERY_BLOCK: Final = 256
-# Terms are hashes of 32 bits; the low ones tell those of one corpus apart.
+# Terms are 32-bit hashes. Their low bits distinguish the terms of one corpus.
 TERM_BITS: Final = 22
 
 
 class Encoder:
-    """A model folder run by ONNX Runtime in this process."""
+    """A model folder in ONNX Runtime in this process."""
 
     def __init__(self, folder: Path, *, precision: str | None = None, threads: int = 1) -> None:
         self.pipeline = TextPipeline.load(folder)
@@ -37,12 +37,12 @@ class Encoder:
         self._session = ort.InferenceSession(folder / "onnx" / f"{chosen}.onnx", options, ["CPUExecutionProvider"])
 
     def embed(self, texts: Sequence[str]) -> FloatMatrix:
-        """Vectors of `texts`, float32 (texts, dim)."""
+        """Return vectors of `texts`, float32 (texts, dim)."""
         batches = (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
         return np.concatenate([self.vectors(self.pipeline.encode(batch)) for batch in batches])
 
     def vectors(self, batch: TokenBatch) -> FloatMatrix:
-        """Vectors of texts that are tokens already, float32 (texts, dim)."""
+        """Return vectors of tokenised texts, float32 (texts, dim)."""
         feed = {INPUT_IDS: batch.ids, LENGTHS: np.diff(batch.offsets).astype(np.int32)}
         found: FloatMatrix = self._session.run([EMBEDDING], feed)[0]
         return found
@@ -50,13 +50,13 @@ class Encoder:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The best passages of each query, with their scores, by either side of a hybrid search."""
+    """The best passages of each query with their scores, for each side of a hybrid search."""
 
     dense: list[dict[int, float]]
     lexical: list[dict[int, float]]
 
     def rankings(self, mode: str, weights: Fusion) -> list[Ranking]:
-        """Positions of the passages, best first, one ranking a query."""
+        """Return a ranking per query: positions of the passages, best first."""
         if mode == "hybrid":
             pairs = zip(self.dense, self.lexical, strict=True)
             return [[passage for passage, _ in fuse(dense, lexical, weights)] for dense, lexical in pairs]
@@ -64,14 +64,14 @@ class Found:
 
 
 class Corpus:
-    """Passages, embedded and counted once; distractors can be shared between sets."""
+    """Passages with their vectors and term counts. Sets can share distractors."""
 
     def __init__(self, encoder: Encoder, passages: Sequence[str]) -> None:
         self.vectors = encoder.embed(passages)
         self.terms = _matrix(passage_terms(encoder.pipeline, passages))
 
     def joined(self, other: "Corpus") -> "Corpus":
-        """These passages followed by the other's."""
+        """Return these passages followed by the other's."""
         both = object.__new__(Corpus)
         both.vectors = np.concatenate([self.vectors, other.vectors])
         both.terms = sparse.vstack([self.terms, other.terms], format="csr")
@@ -96,7 +96,7 @@ def find(encoder: Encoder, queries: Sequence[str], corpus: Corpus) -> Found:
 
 
 def measure(found: Found, labelled: LabelledSet, weights: Fusion) -> dict[str, dict[str, Estimate]]:
-    """The metrics of each mode."""
+    """Return the metrics of each mode."""
     relevant = {str(query): wanted for query, wanted in enumerate(labelled.relevant)}
     return {
         mode: evaluate({str(query): ranking for query, ranking in enumerate(found.rankings(mode, weights))}, relevant)
@@ -105,7 +105,7 @@ def measure(found: Found, labelled: LabelledSet, weights: Fusion) -> dict[str, d
 
 
 def best(scores: NDArray[Any], *, above: float = -np.inf, depth: int = FUSION_DEPTH) -> dict[int, float]:
-    """Positions and values of the `depth` highest scores over `above`, highest first, equal ones by position."""
+    """Return positions and values of the `depth` highest scores above `above`, highest first, ties by position."""
     depth = min(depth, len(scores))
     threshold = np.partition(scores, -depth)[-depth]
     top = np.flatnonzero((scores >= threshold) & (scores > above))
@@ -114,12 +114,12 @@ def best(scores: NDArray[Any], *, above: float = -np.inf, depth: int = FUSION_DE
 
 
 def paraphrase_auc(encoder: Encoder, first: Sequence[str], second: Sequence[str], same: Sequence[bool]) -> float:
-    """Area under the curve of cosine as a test for paraphrases."""
+    """Return the area under the curve of cosine as a test for paraphrases."""
     return auc((encoder.embed(first) * encoder.embed(second)).sum(axis=1).tolist(), same)
 
 
 def overlap_auc(pipeline: TextPipeline, first: Sequence[str], second: Sequence[str], same: Sequence[bool]) -> float:
-    """The baseline: the part of all distinct words and syllables of two sentences that they share (Jaccard)."""
+    """Return the baseline: the shared part of two sentences' distinct words and syllables (Jaccard)."""
     pairs = zip(query_terms(pipeline, first), query_terms(pipeline, second), strict=True)
     return auc([_jaccard(set(one.indices.tolist()), set(other.indices.tolist())) for one, other in pairs], same)
 
@@ -129,7 +129,7 @@ def _jaccard(one: set[int], other: set[int]) -> float:
 
 
 def _matrix(vectors: Sequence[SparseVector]) -> Any:
-    """The vectors as rows of a sparse matrix."""
+    """Return the vectors as rows of a sparse matrix."""
     offsets = np.cumsum([0, *(len(vector.indices) for vector in vectors)])
     columns = np.concatenate([vector.indices for vector in vectors]) & np.uint32((1 << TERM_BITS) - 1)
     values = np.concatenate([vector.values for vector in vectors])

@@ -1,4 +1,4 @@
-"""From public text to a model folder: every step of how the bundled encoder was made, seeded."""
+"""From public text to a model folder: every step of the bundled encoder's training, seeded."""
 
 import gzip
 import json
@@ -27,14 +27,14 @@ from training.corpus import (
     count_words,
     is_held_out,
     read_documents,
-    segmented,
-    tokenised,
+    segment_documents,
+    tokenize_documents,
 )
 from training.distil import FolderTeacher
 from training.labelled import load_paraphrases
 from training.leakage import LeakageFilter
 from training.pairs import QUESTION_PHRASES, PairRecipe, make_pairs
-from training.shape import evened, silenced
+from training.shape import mute_punctuation, whiten_table
 from training.static import Report, Schedule, train
 
 NEIGHBOURS: Final = 64
@@ -45,17 +45,17 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class TrainingStage:
-    """One pass over pairs of a part of the documents."""
+    """One pass over pairs of a share of the documents."""
 
     schedule: Schedule
     part: float = 1.0
     views: int = 0
-    """Of each document, how many sentences are paired with themselves."""
+    """Number of sentences of each document that are paired with themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides the result, besides the documents and the versions of the libraries."""
+    """All parameters of the result, except the documents and the versions of the libraries."""
 
     name: str = "phoserve-bundled-vi"
     vocabulary: int = 32_000
@@ -67,7 +67,7 @@ class Recipe:
     stages: tuple[TrainingStage, ...] = field(
         default=(
             TrainingStage(Schedule()),
-            # Again, gently, among passages of the same topic: these are hard to tell apart.
+            # A second pass with a lower rate and passages of the same topic, which are hard negatives.
             TrainingStage(Schedule(run=32, learning_rate=0.008, topics=400), part=0.5, views=1),
         )
     )
@@ -77,7 +77,7 @@ class Recipe:
 def make(
     recipe: Recipe, data: Path, target: Path, *, teacher: Path | None = None, note: Note, report: Report | None = None
 ) -> Array:
-    """Make the model folder `target` from `data/train/*.jsonl.xz`, without what `data/eval` holds; return its table.
+    """Train the model folder `target` on `data/train/*.jsonl.xz` without the texts of `data/eval`. Return its table.
 
     Raises ConfigurationError if there is no training data.
     """
@@ -90,14 +90,14 @@ def make(
     documents = _clean_documents(data, say)
     pieces = _tokenizer(recipe, documents, target)
     say(f"tokenizer: {len(pieces):,} pieces")
-    table = _trained(recipe, documents, pieces, WordPieces(target), teacher, say, report)
-    table = silenced(evened(table), pieces)
+    table = _train_stages(recipe, documents, pieces, WordPieces(target), teacher, say, report)
+    table = mute_punctuation(whiten_table(table), pieces)
     write_model(target, recipe.name, target, table, fusion=recipe.fusion, precisions=("fp32", "int8"))
     say(f"wrote {target}")
     return table
 
 
-def _trained(
+def _train_stages(
     recipe: Recipe,
     documents: list[Document],
     pieces: list[str],
@@ -106,7 +106,7 @@ def _trained(
     say: Note,
     report: Report | None,
 ) -> Array:
-    ids = list(tokenised(documents, encoder))
+    ids = list(tokenize_documents(documents, encoder))
     questions = _ids(encoder, QUESTION_PHRASES)
     parts = composition(pieces, shared=recipe.share_parts)
     guide = FolderTeacher(teacher, pieces) if teacher else None
@@ -119,12 +119,12 @@ def _trained(
         say(f"stage {number + 1}: {len(bags):,} pairs of {len(chosen):,} documents")
         table = train(bags, parts, recipe.dim, stage.schedule, seed=seed, start=table, report=report)
     if table is None:
-        raise ConfigurationError("the recipe has no stage: nothing was trained")
+        raise ConfigurationError("the recipe has no stage: add one")
     return table
 
 
 def _ids(encoder: WordPieces, texts: Sequence[str]) -> list[Tokens]:
-    """Token ids of segmented `texts` without special tokens."""
+    """Return token ids of segmented `texts` without special tokens."""
     batch = encoder.encode(list(texts), max_tokens=64)
     ends = zip(batch.offsets[:-1].tolist(), batch.offsets[1:].tolist(), strict=True)
     return [batch.ids[start + 1 : end - 1] for start, end in ends]
@@ -138,7 +138,7 @@ def _clean_documents(data: Path, say: Note) -> list[Document]:
     say(f"read {len(documents):,} documents")
     leaks = LeakageFilter(_evaluation_texts(data / "eval")).leaks(document.text for document in documents)
     kept = [not leak and not is_held_out(position) for position, leak in enumerate(leaks)]
-    clean = list(segmented(compress(documents, kept)))
+    clean = list(segment_documents(compress(documents, kept)))
     dropped = f"{sum(leaks):,} shared text with the evaluation sets and were dropped"
     say(f"segmented {len(clean):,}; {dropped}, one in {HELD_OUT_EVERY} was held out")
     return clean
@@ -161,7 +161,7 @@ def _tokenizer(recipe: Recipe, documents: list[Document], target: Path) -> list[
 
 
 def _part(documents: list[TokenisedDocument], part: float, seed: int) -> list[TokenisedDocument]:
-    """Random runs of neighbouring documents, in their order, about `part` of all."""
+    """Select random runs of neighbouring documents in order, about a `part` of all."""
     starts = np.arange(0, len(documents), NEIGHBOURS)
     chosen = np.sort(np.random.default_rng(seed).permutation(starts)[: max(round(part * len(starts)), 1)])
     return [document for start in chosen.tolist() for document in documents[start : start + NEIGHBOURS]]

@@ -1,4 +1,4 @@
-"""After training: even out the directions and lengths of a table, and let only words count."""
+"""Post-processing of a table: whiten it, adjust the lengths of its rows, and ignore punctuation."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,15 +7,15 @@ import numpy as np
 
 from export.graph import Array
 
-# Chosen on vicov19qa's validation split. 0 leaves the directions as they are, 1 makes all equally wide.
+# Chosen on vicov19qa's validation split. 0 changes nothing, 1 whitens completely.
 WHITENING: Final = 1.0
-# Of the length of each row: below 1, frequent words count for more than training made them.
+# Exponent of the length of each row. Below 1, frequent words gain weight.
 LENGTH_POWER: Final = 0.7
 FREQUENT: Final = 20_000
 
 
-def evened(table: Array, *, whitening: float = WHITENING, length_power: float = LENGTH_POWER) -> Array:
-    """`table`, float32 (vocabulary, dim), partly whitened over its most frequent rows, lengths pulled together."""
+def whiten_table(table: Array, *, whitening: float = WHITENING, length_power: float = LENGTH_POWER) -> Array:
+    """Whiten `table`, float32 (vocabulary, dim), by its most frequent rows, and raise row lengths to `length_power`."""
     _, widths, directions = np.linalg.svd(table[4:FREQUENT], full_matrices=False)
     turned = (table @ directions.T) * (widths / widths.mean()) ** -whitening
     lengths = np.linalg.norm(turned, axis=1, keepdims=True)
@@ -23,8 +23,8 @@ def evened(table: Array, *, whitening: float = WHITENING, length_power: float = 
     return shaped
 
 
-def silenced(table: Array, pieces: Sequence[str]) -> Array:
-    """`table` with nothing for the pieces, after its four special rows, that hold neither letter nor digit."""
+def mute_punctuation(table: Array, pieces: Sequence[str]) -> Array:
+    """Return `table` with zero rows for pieces without a letter or digit. The first four rows are special."""
     marks = [row for row, piece in enumerate(pieces, len(table) - len(pieces)) if not any(map(str.isalnum, piece))]
     quiet = table.copy()
     quiet[marks] = 0

@@ -1,4 +1,4 @@
-"""Learn a static table: one vector a word piece, so that a query's sum points where its passage's does."""
+"""Train a static table: one vector per word piece, so that the sums of a query and its passage are close."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Schedule:
     temperature: float = 0.05
     warm_up: int = 50
     topics: int = 0
-    """Sort the pairs by that many topics first; needs a table to start from."""
+    """Number of topics for sorting the pairs first; requires a table to start from."""
 
 
 Report = Callable[[int, int, float], None]
@@ -43,7 +43,7 @@ def train(
     start: Array | None = None,
     report: Report | None = None,
 ) -> Array:
-    """Return a table, float32 (vocabulary, dim), trained in one pass over `pairs` from `start` or from nothing.
+    """Return a table, float32 (vocabulary, dim), trained in one pass over `pairs` from `start` or from random rows.
 
     `parts` is the composition of the vocabulary. The loss is the symmetric contrastive one (InfoNCE) over the batch,
     averaged with the divergence from the teacher's view of it if the pairs have one.
@@ -81,7 +81,7 @@ def train(
 
 
 class _Table(torch.nn.Module):
-    """Learnt parts, summed and scaled into rows; on top of `start` if there is one."""
+    """Learnt parts, summed and scaled to rows, added to `start` if given."""
 
     def __init__(self, composition: Any, dim: int, idf: Array, start: Array | None) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class _Table(torch.nn.Module):
         count = composition.shape[1]
         fresh = torch.zeros(count, dim) if start is not None else torch.randn(count, dim) / sqrt(dim)
         self.parts = torch.nn.Parameter(fresh)
-        # Rare words say more: rows start as long as their inverse document frequency.
+        # Rare words are more informative: rows start with the length of their inverse document frequency.
         self.log_scales = torch.nn.Parameter(
             torch.zeros(len(idf)) if start is not None else torch.from_numpy(idf).log()
         )
@@ -103,7 +103,7 @@ class _Table(torch.nn.Module):
 
 
 class _Product(torch.autograd.Function):
-    """A constant sparse SciPy matrix times a dense tensor; several times faster here than torch's own."""
+    """A constant sparse SciPy matrix times a dense tensor, several times as fast as torch's own product."""
 
     @staticmethod
     def forward(context: Any, dense: torch.Tensor, matrix: Any) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The quality tables of a model folder: every set, alone and among distractors, and paraphrases."""
+"""The quality tables of a model folder: every set, with and without distractors, and paraphrases."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Row:
 def retrieval_table(
     encoder: Encoder, evaluation: Path, weights: Fusion, *, distractors: Path | None = None, count: int = DISTRACTORS
 ) -> Iterator[Row]:
-    """A row for each labelled set, with `count` passages of `distractors` (.jsonl.xz) added if it is given."""
+    """Return a row for each labelled set, with `count` passages of `distractors` (.jsonl.xz) added if it is given."""
     others = Corpus(encoder, load_distractors(distractors, count)) if distractors else None
     for name in SETS:
         labelled = load_set(evaluation, name)
@@ -38,14 +38,14 @@ def retrieval_table(
 
 
 def paraphrase_figures(encoder: Encoder, path: Path) -> tuple[float, float]:
-    """Area under the curve of the model, and of the overlap of words and syllables."""
+    """Return the area under the curve of the model and of the overlap of words and syllables."""
     pairs = load_paraphrases(path)
     return paraphrase_auc(encoder, *pairs), overlap_auc(encoder.pipeline, *pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What one weight of the dense side does to questions that are hard for it, and to titles of held-out documents."""
+    """The effect of one dense weight on hard questions and on titles of held-out documents."""
 
     dense: float
     hard: float
@@ -53,7 +53,7 @@ class Trial:
 
 
 def try_fusion(hard: tuple[Found, LabelledSet], held_out: tuple[Found, LabelledSet]) -> tuple[list[Trial], float]:
-    """nDCG@10 of the hybrid at every weight, and of BM25 alone on the hard questions."""
+    """Return nDCG@10 of hybrid search at every weight, and of BM25 alone on the hard questions."""
     trials = [
         Trial(dense, _ndcg(*hard, "hybrid", _weights(dense)), _ndcg(*held_out, "hybrid", _weights(dense)))
         for dense in WEIGHTS
@@ -62,7 +62,7 @@ def try_fusion(hard: tuple[Found, LabelledSet], held_out: tuple[Found, LabelledS
 
 
 def choose_fusion(trials: Sequence[Trial], bm25: float) -> float:
-    """The weight that does most for the held-out documents without falling behind BM25 on the hard questions."""
+    """Return the best weight for the held-out documents that is not behind BM25 on the hard questions."""
     harmless = [trial for trial in trials if trial.hard >= bm25] or [max(trials, key=lambda trial: trial.hard)]
     return max(harmless, key=lambda trial: trial.held_out).dense
 

@@ -18,7 +18,7 @@ ALPHABET: Final = 400
 
 
 class WordPieces:
-    """Byte-pair encoding of single words, each remembered once computed."""
+    """Byte-pair encoding of single words, cached."""
 
     def __init__(self, merges: list[tuple[str, str]], alphabet: Iterable[str]) -> None:
         symbols = dict.fromkeys(form for letter in sorted(alphabet) for form in (letter, letter + END_OF_WORD))
@@ -29,7 +29,7 @@ class WordPieces:
         self._pieces: dict[str, list[str]] = {}
 
     def pieces(self, word: str) -> list[str]:
-        """The pieces of `word`, all but the last ending in `@@`; characters outside the alphabet are left out."""
+        """Return the pieces of `word`, all but the last ending in `@@`. Characters outside the alphabet are dropped."""
         found = self._pieces.get(word)
         if found is None:
             found = self._pieces[word] = [_phobert_form(token.value) for token in self._bpe.tokenize(word)]
@@ -53,7 +53,7 @@ def learn(texts: Iterable[str], merges: int) -> list[tuple[str, str]]:
 
 
 def save(folder: Path, merges: list[tuple[str, str]], words: Mapping[str, int], *, size: int) -> list[str]:
-    """Write both files; the vocabulary is the `size` most frequent pieces of `words`. Returns it, best first."""
+    """Write both files. The vocabulary is the `size` most frequent pieces of `words`. Return it, best first."""
     encoder = WordPieces(merges, {letter for word in words for letter in word})
     counts: Counter[str] = Counter()
     for word, count in words.items():

@@ -44,7 +44,7 @@ def ids_of(folder: Path) -> list[Tokens]:
 
 def test_tokens_are_spelled_out_as_the_text_they_came_from(folder: Path) -> None:
     teacher = FolderTeacher(folder, pieces_of(folder))
-    assert [teacher.spelled(ids) for ids in ids_of(folder)] == TEXTS
+    assert [teacher.spell_out(ids) for ids in ids_of(folder)] == TEXTS
 
 
 def test_vectors_keep_the_order_of_the_texts_and_have_unit_length(folder: Path) -> None:
