@@ -122,9 +122,7 @@ def agreement(model: ModelFolder = BUNDLED, data: DataFolder = DATA) -> None:
     encoders = {each: Encoder(model, precision=each) for each in load_contract(model).precisions}
     questions = load_set(data / "eval", "viquad_test").queries
     for precision, encoder in encoders.items():
-        console.print(
-            f"{precision}: single texts and batches differ by at most {largest_batch_difference(encoder, questions)}"
-        )
+        console.print(f"{precision}: largest difference in a batch {largest_batch_difference(encoder, questions)}")
     for line in precisions_agree(encoders, data / "eval"):
         figures = "  ".join(f"{precision} {figure:.4f}" for precision, figure in line.figures.items())
         console.print(f"{line.name:16} dense nDCG@10  {figures}  apart {line.points:.2f} points")

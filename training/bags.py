@@ -24,7 +24,7 @@ CLUSTER_ROUNDS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Bags of queries and passages, sparse (pairs, vocabulary); pairs with an equal `document` are no negatives of each other."""
+    """Bags of queries and passages, sparse (pairs, vocabulary). Pairs with an equal `document` are not negatives."""
 
     queries: Any
     passages: Any
@@ -55,7 +55,7 @@ class PairBags:
         return len(self.documents)
 
     def inverse_document_frequency(self) -> NDArray[np.float32]:
-        """Return ln((pairs + 1) / (passages with the token + 1)) + 0.1 of each token: never zero, so that it can be learnt."""
+        """Return ln((pairs + 1) / (passages with the token + 1)) + 0.1 of each token, which is never zero."""
         frequency = np.bincount(self.passages.indices, minlength=self.passages.shape[1])
         weights: NDArray[np.float32] = (np.log((len(self) + 1) / (frequency + 1)) + 0.1).astype(np.float32)
         return weights

@@ -78,7 +78,7 @@ def ship(source: Path, target: Path, *, fusion: Fusion, precision: Precision = "
 
 
 def with_special_rows(table: Array) -> Array:
-    """Return `table` with the rows of `<pad>`, `</s>` and `<unk>` zero, that of `<s>` tiny, and a zero row for `<mask>`."""
+    """Return `table` with zero rows for `<pad>`, `</s>`, `<unk>` and `<mask>`, and a tiny row for `<s>`."""
     rows = np.vstack([table, np.zeros_like(table[:1])]).astype(np.float32)
     rows[:4] = 0
     mean = rows.mean(axis=0)

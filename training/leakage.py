@@ -37,7 +37,7 @@ class LeakageFilter:
         self._runs = {length: np.unique(np.concatenate(hashes)) for length, hashes in runs.items()}
 
     def leaks(self, documents: Iterable[str]) -> list[bool]:
-        """Return whether each document shares RUN consecutive syllables with an evaluation text, or contains a short one."""
+        """Return whether each document shares RUN consecutive syllables with an evaluation text or contains one."""
         found: list[bool] = []
         remaining = iter(documents)
         while block := list(islice(remaining, BLOCK)):

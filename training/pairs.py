@@ -34,9 +34,12 @@ class PairRecipe:
     """Probability of adding one or two question phrases to a query."""
     remove_sentence: float = 0.5
     """Probability of removing the query's sentence from the passage. Otherwise common words are learnt."""
-    views: int = 0 """Number of sentences of each document whose two views, each without some tokens, become a pair.
-    The other sentences of the document are negatives, so the model learns more than the topic.""" keep_in_view: float
-    = 0.6
+    views: int = 0
+    """Number of sentences of each document whose two views, each without some tokens, become a pair.
+
+    The other sentences of the document are negatives, so the model learns more than the topic.
+    """
+    keep_in_view: float = 0.6
     """A view keeps a share of its sentence's tokens, uniform between this and 1."""
 
 
