@@ -1,0 +1,1 @@
+"""Word documents: styles, automatic numbering, runs, tables and the body's blocks."""
