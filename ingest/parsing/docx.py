@@ -57,7 +57,7 @@ def _notes(package: Package, related: dict[str, str]) -> Iterator[tuple[tuple[st
 
 
 def _title(own: str, reader: BodyReader) -> str:
-    """Return what the document calls itself: its "Title" paragraphs, a title of the file that it also shows, its head."""
+    """Return what the document calls itself: "Title" paragraphs, the file's title if it also shows it, its head."""
     shown = " ".join(block.text for block in reader.blocks[:40] if not hasattr(block, "rows")).casefold()
     heading = next((block.text for block in reader.blocks if isinstance(block, Heading)), "")
     head = " ".join(reader.title_lines)

@@ -38,6 +38,8 @@ _MONTHS: Final = ("January", "February", "March", "April", "May", "June", "July"
                   "November", "December")  # fmt: skip
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _DAYS_VI: Final = ("thứ hai", "thứ ba", "thứ tư", "thứ năm", "thứ sáu", "thứ bảy", "chủ nhật")
+_WORD: Final = re.compile(r"[^\W\d_]{2}")
+_ACCENTED: Final = re.compile(r"[^\W\d_\x00-\x7f]|[\u0300-\u0323]")
 _LAST_SERIAL: Final = 2_958_466  # the first day of the year 10000
 _MAX_DECIMALS: Final = 30
 
@@ -57,6 +59,11 @@ class Style:
 
 VIETNAMESE: Final = Style()
 ENGLISH: Final = Style(decimal=".", group=",", vietnamese=False)
+
+
+def style_of(text: str) -> Style:
+    """Return how a document with this text writes numbers: the English way if it has words and no accents."""
+    return ENGLISH if _WORD.search(text) and not _ACCENTED.search(text) else VIETNAMESE
 
 
 def builtin_format(number: int) -> str:

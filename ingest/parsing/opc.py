@@ -26,9 +26,9 @@ _TRANSITIONAL: Final = {
     f"{_STRICT}drawingml/": "http://schemas.openxmlformats.org/drawingml/2006/",
 }
 _TEMPLATE_TITLE: Final = re.compile(
-    r"(microsoft (word|excel|powerpoint) - .*|(word|powerpoint) (document|presentation)|presentation ?\d*|document ?\d*|"
-    r"slide ?\d*|book ?\d*|sheet ?\d*|untitled.*|title|normal|(bản|bài) trình (bày|chiếu).*|trang (tính|chiếu) ?\d*|"
-    r"tài liệu ?\d*|\[.*\]|.*\.(docx?|dotx?|xlsx?|pptx?|potx?)|.*template.*)",
+    r"(microsoft (word|excel|powerpoint) - .*|(word|powerpoint) (document|presentation)|presentation ?\d*|"
+    r"document ?\d*|slide ?\d*|book ?\d*|sheet ?\d*|untitled.*|title|normal|(bản|bài) trình (bày|chiếu).*|"
+    r"trang (tính|chiếu) ?\d*|tài liệu ?\d*|\[.*\]|.*\.(docx?|dotx?|xlsx?|pptx?|potx?)|.*template.*)",
     re.IGNORECASE,
 )
 

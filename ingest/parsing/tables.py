@@ -111,7 +111,7 @@ def _header(filled: Sequence[Cell], header_rows: int) -> dict[int, str]:
 
 
 def _kept_columns(header: dict[int, str], body: dict[int, dict[int, str]]) -> list[int]:
-    """Return the columns with text, without those that are empty but for a header cell they share with the one before."""
+    """Return the columns with text, without those that hold but a header cell shared with the column before."""
     used = {column for row in body.values() for column in row}
     kept: list[int] = []
     for column in sorted(used | header.keys()):

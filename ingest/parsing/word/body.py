@@ -12,7 +12,7 @@ from ingest.parsing.outline import Outline
 from ingest.parsing.tables import build_table
 from ingest.parsing.word.numbering import Numbering, format_number
 from ingest.parsing.word.runs import Inline, InlineReader
-from ingest.parsing.word.styles import Styles, W, value
+from ingest.parsing.word.styles import Styles, W, outline_level, value
 from ingest.parsing.word.tables import Row, is_layout, table_cells, table_rows
 from phoserve.text.blocks import Block, Caption, Footnote, Heading, ListItem, Paragraph, Place
 
@@ -228,8 +228,8 @@ class _Setting:
     def of(cls, properties: etree._Element | None, style: str, inline: Inline, styles: Styles) -> "_Setting":
         own = None if properties is None else value(properties.find(f"{W}outlineLvl"))
         heading = styles.heading_level(style)
-        if own is not None and own.isdecimal():
-            heading = int(own) + 1 if int(own) < 9 else None
+        if own is not None:
+            heading = outline_level(own)
         alignment = None if properties is None else value(properties.find(f"{W}jc"))
         is_centred = alignment == "center" if alignment is not None else styles.is_centred(style)
         return cls(styles.name(style), heading, inline.all_bold, is_centred)

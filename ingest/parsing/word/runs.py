@@ -1,7 +1,7 @@
 """The text of Word's paragraphs: runs, fields, symbols, formulas; and what is anchored in them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,17 +15,21 @@ _MC: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _R: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _V: Final = "{urn:schemas-microsoft-com:vml}"
 _DROPPED: Final = frozenset({"del", "moveFrom", "rt", "delText", "instrText", "delInstrText", "fldData", "rPr", "pPr"})
-_MARKS: Final = {"tab": "\t", "ptab": "\t", "cr": "\n", "noBreakHyphen": "-"}
 _PAGE_FIELDS: Final = ("PAGE", "NUMPAGES", "SECTIONPAGES", "PAGEREF")
 # Symbols that Wingdings and Symbol have where Unicode has private characters; others become a bullet.
 _SYMBOLS: Final = {
-    "wingdings": {0xFC: "✓", 0xFB: "✗", 0xFE: "☑", 0xFD: "☒", 0xA8: "☐", 0x6F: "☐", 0xE0: "→", 0xE8: "→", 0x28: "☎", 0x2A: "✉"},
+    "wingdings": {0xFC: "✓", 0xFB: "✗", 0xFE: "☑", 0xFD: "☒", 0xA8: "☐", 0x6F: "☐", 0xE0: "→", 0xE8: "→"},
     "symbol": {0xB3: "≥", 0xA3: "≤", 0xB1: "±", 0xB4: "×", 0xB8: "÷", 0xB9: "≠", 0xAE: "→", 0xDE: "⇒", 0x61: "α",
                0x62: "β", 0x67: "γ", 0x64: "δ", 0x44: "Δ", 0x53: "Σ", 0x70: "π", 0x57: "Ω", 0x6D: "µ", 0xB0: "°"},
 }  # fmt: skip
 _LAST_WORD: Final = re.compile(r"[^\W\d_]+$")
 _UNITS: Final = frozenset({"m", "cm", "dm", "km", "mm", "hm"})
-_GENERATED_ALT: Final = ("automatically generated", "ai-generated content may be incorrect", "nội dung do ai tạo")
+_GENERATED_ALT: Final = (
+    "description generated with",
+    "automatically generated",
+    "ai-generated content may be incorrect",
+    "nội dung do ai tạo",
+)
 
 
 @dataclass(slots=True)
@@ -73,12 +77,14 @@ class InlineReader:
                 self._objects(element, inline)
             elif name == "oMath":
                 parts.append(formula(element))
-            elif (name == "fldSimple" and self._is_page_field(value(element, "instr") or "")) or (
-                name == "sdt" and element.find(f"{W}sdtPr/{W}showingPlcHdr") is not None
-            ):
-                continue
-            elif name not in _DROPPED:
+            elif name not in _DROPPED and not self._is_left_out(element, name):
                 self._children(element, style, inline, parts)
+
+    def _is_left_out(self, element: etree._Element, name: str) -> bool:
+        """Whether the element is a page number in a header, or a control that still shows what to fill in."""
+        if name == "fldSimple":
+            return self._is_page_field(value(element, "instr") or "")
+        return name == "sdt" and element.find(f"{W}sdtPr/{W}showingPlcHdr") is not None
 
     def _run(self, run: etree._Element, style: str, inline: Inline, parts: list[str]) -> None:
         properties = run.find(f"{W}rPr")
@@ -103,20 +109,12 @@ class InlineReader:
                 self._fields[-1].code += element.text or ""
             elif self._in_code():
                 continue
-            elif name == "t":
-                yield element.text or ""
-            elif name == "br":
-                yield "" if value(element, "type") in ("page", "column") else "\n"
-            elif name in _MARKS:
-                yield _MARKS[name]
-            elif name == "sym":
-                yield _symbol(element)
+            elif name in _CHARACTERS:
+                yield _CHARACTERS[name](element)
             elif name in ("footnoteReference", "endnoteReference") and not hidden:
                 # A mark of the author's own stays in the text, and at the beginning of the note.
                 own_mark = "" if value(element, "customMarkFollows") in ("1", "true", "on") else None
                 inline.notes.append((name.removesuffix("Reference"), value(element, "id") or "", own_mark))
-            elif name == "ruby":
-                yield "".join(t.text or "" for base in element.iterfind(f"{W}rubyBase") for t in base.iter(f"{W}t"))
             elif name in ("drawing", "pict", "object", "AlternateContent") and not hidden:
                 self._objects(element, inline)
 
@@ -235,3 +233,16 @@ def _symbol(element: etree._Element) -> str:
     if table is not None or 0xE000 <= code <= 0xF8FF:
         return (table or {}).get(code & 0xFF, "•")
     return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else ""
+
+
+_CHARACTERS: Final[dict[str, Callable[[etree._Element], str]]] = {
+    "t": lambda element: element.text or "",
+    "br": lambda element: "" if value(element, "type") in ("page", "column") else "\n",
+    "cr": lambda _: "\n",
+    "tab": lambda _: "\t",
+    "ptab": lambda _: "\t",
+    "noBreakHyphen": lambda _: "-",
+    "sym": _symbol,
+    "ruby": lambda element: "".join(text.text or "" for text in element.iterfind(f"{W}rubyBase//{W}t")),
+}
+"""The text of the elements of a run that have one."""

@@ -23,6 +23,11 @@ def is_on(properties: etree._Element | None, name: str) -> bool | None:
     return None if element is None else value(element) not in _OFF
 
 
+def outline_level(text: str | None) -> int | None:
+    """Return the heading level that an outline level gives, 1 to 9; None for body text."""
+    return int(text) + 1 if text and len(text) == 1 and text in "012345678" else None
+
+
 class Styles:
     """The styles of a document, each with those it is based on."""
 
@@ -52,19 +57,21 @@ class Styles:
                 return int(match[1])
             outline = value(style.find(f"{W}pPr/{W}outlineLvl"))
             if outline is not None:
-                return int(outline) + 1 if outline.isdecimal() and int(outline) < 9 else None
+                return outline_level(outline)
         return None
 
     def numbering(self, identifier: str) -> tuple[str | None, int | None]:
         """Return the number id and the level of the list that a style puts its paragraphs into."""
-        number = level = None
+        number: str | None = None
+        level: int | None = None
         for style in self._chain(identifier):
             properties = style.find(f"{W}pPr/{W}numPr")
             if properties is None:
                 continue
             number = number if number is not None else value(properties.find(f"{W}numId"))
             found = value(properties.find(f"{W}ilvl"))
-            level = level if level is not None else int(found) if (found or "").isdecimal() else None
+            if level is None and found and found.isdecimal():
+                level = int(found)
         return number, level
 
     def is_on(self, identifier: str | None, name: str) -> bool:

@@ -1,0 +1,1 @@
+"""Excel workbooks: styles and strings, sheets read as streams, and the tables on them."""
