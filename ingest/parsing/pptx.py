@@ -335,7 +335,7 @@ def _is_bold(run: etree._Element) -> bool:
 
 
 def _is_file_name(text: str) -> bool:
-    return " " not in text and posixpath.splitext(text)[1].lower() in (
+    return posixpath.splitext(text)[1].lower() in (
         ".png",
         ".jpg",
         ".jpeg",
