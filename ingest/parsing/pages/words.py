@@ -1,16 +1,24 @@
 """Words on a page with their places, from the characters that pdfium reads."""
 
 import ctypes
+import math
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 _MAX_CHARACTERS: Final = 200_000
 _HYPHENS: Final = (0x02, 0xFFFE, 0xAD)  # what pdfium makes of a hyphen at the end of a line
-_NEW_WORD_GAP: Final = 0.28  # of the font size
+_BLANKS: Final = frozenset({0x20, 0x0A, 0x0D, 0x09, 0xA0, 0x3000})
+_NEW_WORD_GAP: Final = 0.2  # of the font size
+_SAME_LINE: Final = 0.22
+_ASCENT: Final = 0.75
+_DESCENT: Final = 0.22
+_SAMPLED: Final = 4
+"""Every so many characters one is asked whether its code has a meaning."""
 _BOLD: Final = ("bold", "black", "heavy", "semibold", "demi")
 _LEGACY_FONTS: Final = (".vn", "vni-", "vni ", "vnhelv", "vntime")
 
@@ -54,17 +62,19 @@ class PageText:
         return self.broken > 0.15 * max(self.characters, 1)
 
 
-@dataclass(slots=True)
-class _Open:
-    """A word that is being read."""
+class _Glyph(NamedTuple):
+    """A character on the page as it is shown, or a blank."""
 
-    text: str = ""
-    x0: float = 0.0
-    bottom: float = 0.0
-    x1: float = 0.0
-    top: float = 0.0
-    size: float = 0.0
-    bold: bool = False
+    x0: float
+    x1: float
+    base: float
+    """The line it is on, from the top of the page."""
+    text: str
+    at: int
+    """Its number in the file."""
+    size: float
+    after_break: bool
+    """Whether pdfium sees a break before it."""
 
 
 class _Boxes:
@@ -72,13 +82,14 @@ class _Boxes:
 
     def __init__(self) -> None:
         self.loose = pdfium_c.FS_RECTF()
-        self.left, self.right, self.bottom, self.top = (ctypes.c_double() for _ in range(4))
+        self.matrix = pdfium_c.FS_MATRIX()
+        self.x, self.y = ctypes.c_double(), ctypes.c_double()
         self.name = ctypes.create_string_buffer(128)
         self.flags = ctypes.c_int()
 
 
 def read_words(page: pdfium.PdfPage) -> PageText:
-    """Return the words of a page's text layer, in the order of the file."""
+    """Return the words of a page's text layer, line by line."""
     left, bottom, right, top = page.get_bbox()
     rotation = page.get_rotation()
     flipped = rotation in (90, 270)
@@ -101,20 +112,31 @@ class _Reader:
         self._box = box
         self._rotation = rotation
         self._boxes = _Boxes()
-        self._word: _Open | None = None
+        self._glyphs: list[_Glyph] = []
         self._turned: list[str] = []
+        self._broke = False
 
     def read(self) -> None:
         count = min(pdfium_c.FPDFText_CountChars(self._raw), _MAX_CHARACTERS)
         for at in range(count):
             code = pdfium_c.FPDFText_GetUnicode(self._raw, at)
-            if code in (0x20, 0x0A, 0x0D, 0x09, 0xA0, 0x3000) or 0x2000 <= code <= 0x200B:
-                self._close()
+            if code in _BLANKS or 0x2000 <= code <= 0x200B:
+                self._blank(at, code)
             elif code:
                 self._character(at, code)
-        self._close()
-        if self._turned:
+        if any(text != " " for text in self._turned):
             self._found.turned.append("".join(self._turned))
+        # Programs draw the letters of a fallback font after those of the line, so the order of the file is no help.
+        for row in _rows(self._glyphs):
+            for glyphs in _split(sorted(row, key=lambda glyph: glyph.x0 + glyph.x1)):
+                self._found.words.append(self._word(glyphs))
+
+    def _blank(self, at: int, code: int) -> None:
+        self._broke = True
+        if self._turned and self._turned[-1] != " ":
+            self._turned.append(" ")
+        if code not in (0x0A, 0x0D) and pdfium_c.FPDFText_IsGenerated(self._raw, at) != 1:
+            self._append(at, " ")
 
     def _character(self, at: int, code: int) -> None:
         if 0xD800 <= code <= 0xDFFF:
@@ -122,78 +144,123 @@ class _Reader:
         text = "-" if code in _HYPHENS else chr(code)
         self._found.characters += 1
         is_broken = 0xE000 <= code <= 0xF8FF or code == 0xFFFD or unicodedata.category(text) in ("Cc", "Cn")
-        if is_broken or pdfium_c.FPDFText_HasUnicodeMapError(self._raw, at) == 1:
+        if is_broken:
             self._found.broken += 1
-            if is_broken:
-                text = "•" if 0xE000 <= code <= 0xF8FF else "\ufffd"
-        angle = round(pdfium_c.FPDFText_GetCharAngle(self._raw, at) * 57.2957795 + self._rotation) % 360
-        if 3 < angle < 357:
-            if angle % 90 in (0, 1, 89):  # other angles are those of watermarks
-                self._turned.append(text)
-            return
+            text = "•" if 0xE000 <= code <= 0xF8FF else "\ufffd"
+        elif at % _SAMPLED == 0 and pdfium_c.FPDFText_HasUnicodeMapError(self._raw, at) == 1:
+            self._found.broken += _SAMPLED
         self._append(at, text)
 
     def _append(self, at: int, text: str) -> None:
         boxes = self._boxes
-        if not pdfium_c.FPDFText_GetLooseCharBox(self._raw, at, boxes.loose):
+        loose = boxes.loose
+        if not pdfium_c.FPDFText_GetLooseCharBox(self._raw, at, loose):
             return
-        x0, bottom, x1, top = boxes.loose.left, boxes.loose.bottom, boxes.loose.right, boxes.loose.top
-        size = pdfium_c.FPDFText_GetFontSize(self._raw, at)
-        word = self._word
-        if word is not None and word.text:
-            if (
-                text == word.text[-1]
-                and abs(x0 - word.x1 + (x1 - x0)) < 0.15 * (x1 - x0)
-                and abs(bottom - word.bottom) < 1
-            ):
-                return  # drawn twice to look bold
-            height = max(top - bottom, 1.0)
-            gap = x0 - word.x1
-            moved = gap > _NEW_WORD_GAP * height or gap < -height or abs(bottom - word.bottom) > 0.5 * height
-            if moved and (abs(size - word.size) < 0.01 or not _is_script(word, x0, bottom, top)):
-                self._close()
-        word = self._word
-        if word is None:
-            real_size = max(size, 0.1) if size > 1.5 else max(top - bottom, 0.1)
-            self._word = _Open(text, x0, bottom, x1, top, real_size, self._is_bold(at))
+        pdfium_c.FPDFText_GetCharOrigin(self._raw, at, boxes.x, boxes.y)
+        scale, angle = self._matrix(at)
+        if 3 < angle < 357:
+            if angle % 90 in (0, 1, 89) and text != " ":  # other angles are those of watermarks
+                self._turned.append(text)
             return
-        word.text += text
-        word.x0, word.x1 = min(word.x0, x0), max(word.x1, x1)
-        word.bottom, word.top = min(word.bottom, bottom), max(word.top, top)
+        x0, _, x1, _ = self._place(loose.left, loose.bottom, loose.right, loose.top)
+        _, base, _, _ = self._place(boxes.x.value, boxes.y.value, boxes.x.value, boxes.y.value)
+        before = self._glyphs[-1] if self._glyphs else None
+        if before and before.text != " " and unicodedata.combining(text):
+            self._glyphs[-1] = before._replace(text=before.text + text)
+            return
+        if before and _is_again(before, text, x0, x1, base):
+            return  # drawn twice to look bold
+        if x1 < 0 or base < 0 or x0 > self._found.width or base > self._found.height:
+            return
+        size = max(pdfium_c.FPDFText_GetFontSize(self._raw, at) * scale, 0.1)
+        self._glyphs.append(_Glyph(x0, x1, base, text, at, size, self._broke))
+        self._broke = False
+
+    def _matrix(self, at: int) -> tuple[float, int]:
+        """Return by how much a character's size is scaled, and its angle on the page in degrees."""
+        matrix = self._boxes.matrix
+        if not pdfium_c.FPDFText_GetMatrix(self._raw, at, matrix):
+            return 1.0, 0
+        if matrix.b == 0 and matrix.c == 0 and matrix.a > 0 and not self._rotation:
+            return abs(matrix.d) or 1.0, 0
+        angle = math.degrees(math.atan2(-matrix.b, matrix.a)) + self._rotation
+        return math.hypot(matrix.c, matrix.d) or 1.0, round(angle) % 360
+
+    def _word(self, glyphs: list[_Glyph]) -> Word:
+        text = unicodedata.normalize("NFC", "".join(glyph.text for glyph in glyphs))
+        tallest = max(glyphs, key=lambda glyph: glyph.size)
+        top, bottom = tallest.base - _ASCENT * tallest.size, tallest.base + _DESCENT * tallest.size
+        bold = self._is_bold(glyphs[0].at)
+        return Word(text, glyphs[0].x0, top, max(g.x1 for g in glyphs), bottom, tallest.size, bold)
 
     def _is_bold(self, at: int) -> bool:
         boxes = self._boxes
         length = pdfium_c.FPDFText_GetFontInfo(self._raw, at, boxes.name, len(boxes.name), boxes.flags)
         name = boxes.name.raw[: max(0, min(length, len(boxes.name)) - 1)].decode("utf-8", "replace").lower()
-        if name.partition("+")[2].startswith(_LEGACY_FONTS) or name.startswith(_LEGACY_FONTS):
+        if name.rpartition("+")[2].startswith(_LEGACY_FONTS):
             self._found.legacy = True
         return any(mark in name for mark in _BOLD) or pdfium_c.FPDFText_GetFontWeight(self._raw, at) >= 650
 
-    def _close(self) -> None:
-        word, self._word = self._word, None
-        if self._turned and self._turned[-1] != " ":
-            self._turned.append(" ")
-        if word is None or not word.text:
-            return
-        x0, top, x1, bottom = self._place(word)
-        if x1 < 0 or bottom < 0 or x0 > self._found.width or top > self._found.height:
-            return
-        text = unicodedata.normalize("NFC", word.text)
-        self._found.words.append(Word(text, x0, top, x1, bottom, word.size, word.bold))
-
-    def _place(self, word: _Open) -> tuple[float, float, float, float]:
+    def _place(self, x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
         """Return left, top, right and bottom on the page as it is shown."""
         left, bottom, right, top = self._box
         if self._rotation == 90:
-            return word.bottom - bottom, word.x0 - left, word.top - bottom, word.x1 - left
+            return y0 - bottom, x0 - left, y1 - bottom, x1 - left
         if self._rotation == 180:
-            return right - word.x1, word.bottom - bottom, right - word.x0, word.top - bottom
+            return right - x1, y0 - bottom, right - x0, y1 - bottom
         if self._rotation == 270:
-            return top - word.top, right - word.x1, top - word.bottom, right - word.x0
-        return word.x0 - left, top - word.top, word.x1 - left, top - word.bottom
+            return top - y1, right - x1, top - y0, right - x0
+        return x0 - left, top - y1, x1 - left, top - y0
 
 
-def _is_script(word: _Open, x0: float, bottom: float, top: float) -> bool:
-    """Whether a character continues the word as superscript or subscript."""
-    overlaps = min(top, word.top) - max(bottom, word.bottom) > 0.3 * (top - bottom)
-    return overlaps and -1 < x0 - word.x1 < 0.15 * (word.top - word.bottom)
+def _is_again(before: _Glyph, text: str, x0: float, x1: float, base: float) -> bool:
+    return text == before.text != " " and abs(x0 - before.x0) < 0.15 * (x1 - x0) and abs(base - before.base) < 1
+
+
+def _rows(glyphs: list[_Glyph]) -> list[list[_Glyph]]:
+    """Return the glyphs of each line, from top to bottom; superscripts and subscripts are of the line they are at."""
+    rows: list[list[_Glyph]] = []
+    for glyph in sorted(glyphs, key=lambda glyph: glyph.base):
+        if rows and glyph.base - rows[-1][0].base <= _SAME_LINE * max(glyph.size, rows[-1][0].size):
+            rows[-1].append(glyph)
+        else:
+            rows.append([glyph])
+    joined: list[list[_Glyph]] = []
+    for row in rows:
+        if joined and _is_script(joined[-1], row):
+            joined[-1].extend(row)
+        else:
+            joined.append(row)
+    return joined
+
+
+def _is_script(above: list[_Glyph], below: list[_Glyph]) -> bool:
+    """Whether one of two rows is superscript or subscript of the other, all along it."""
+    sizes = [max(glyph.size for glyph in row) for row in (above, below)]
+    distance = min(glyph.base for glyph in below) - max(glyph.base for glyph in above)
+    if distance > 0.5 * max(sizes) or min(sizes) > 0.8 * max(sizes):
+        return False
+    small, large = (above, below) if sizes[0] < sizes[1] else (below, above)
+    ends = sorted(glyph.x1 for glyph in large)
+    return all(ends[0] - 1 <= glyph.x0 <= ends[-1] + glyph.size for glyph in small)
+
+
+def _split(row: list[_Glyph]) -> Iterator[list[_Glyph]]:
+    """Yield the words of a line."""
+    word: list[_Glyph] = []
+    end = 0.0
+    for glyph in row:
+        if glyph.text == " ":
+            if word:
+                yield word
+                word = []
+            continue
+        if word:
+            hinted = glyph.after_break and glyph.at > word[-1].at and glyph.x0 - end > 0.08 * glyph.size
+            if glyph.x0 - end > _NEW_WORD_GAP * glyph.size or hinted:
+                yield word
+                word = []
+        end = max(end, glyph.x1) if word else glyph.x1
+        word.append(glyph)
+    if word:
+        yield word
