@@ -19,6 +19,7 @@ _ENUMERATOR: Final = re.compile(
     r"(điều|chương|mục|phần|phụ lục)\s+[\dIVXLC]+[.:]?)(\s|$)",
     re.IGNORECASE,
 )
+_WITH_PAGE: Final = re.compile(r".*[\s.…]\d{1,4}", re.DOTALL)
 _NUMBERED_TITLE: Final = re.compile(r"(\d{1,2}(\.\d{1,2}){0,4}\.?|[IVXLC]{1,6}\.|[A-Z]\.)\s+\S")
 _END: Final = re.compile(r"[.!?:;…][\"”’»)\]]*$")
 _NOTE: Final = re.compile(r"(?P<number>\d{1,3}|[*†‡]{1,3})\s*(?P<text>\S.*)", re.DOTALL)
@@ -139,7 +140,8 @@ class Flow:
         if level is not None:
             return level if not text.endswith((",", ";")) else None
         bold = all(line.bold for line in lines)
-        if not bold or self._has_articles or len(lines) > 2 or _END.search(text) or text.endswith(","):
+        plain = _END.search(text) or text.endswith(",") or _WITH_PAGE.fullmatch(text)
+        if not bold or self._has_articles or len(lines) > 2 or plain:
             return None
         numbered = _NUMBERED_TITLE.match(text)
         if not numbered and not (text.isupper() and len(text) > 3):
@@ -212,13 +214,17 @@ def _begins(line: Line, paragraph: Sequence[Line], column: Column, pitch: float,
     before = paragraph[-1]
     if abs(line.size - before.size) > 0.08 * before.size + 0.3 or line.top < before.top:
         return True
+    if _LETTER_HYPHEN.search(before.text) and line.text[0].islower():
+        return False
     distance = line.top - before.top
     if distance > max(1.35 * min(pitch, 2.2 * line.size), 1.5 * line.size):
         return True
+    if line.size > _LARGER * body:
+        return bool(_ENUMERATOR.match(line.text)) or (_room(before, line, column) and not _is_centred(line, column))
     centred = _is_centred(line, column) and _is_centred(before, column)
     if line.bold != before.bold and (line.bold or _room(before, line, column) or centred):
         return True
-    if centred and (line.bold or line.size > _LARGER * body):
+    if centred and line.bold:
         return bool(_ENUMERATOR.match(line.text))
     if _ENUMERATOR.match(line.text) and (_END.search(before.text) or _room(before, line, column)):
         return True

@@ -1,7 +1,7 @@
 """What pages repeat: headers, footers and page numbers."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,6 +17,9 @@ _PAGE_NUMBER: Final = re.compile(
     re.IGNORECASE,
 )
 _NAMED_PAGE_NUMBER: Final = re.compile(r"(trang|page)\s*:?\s*\d{1,5}\s*((/|of|trên)\s*\d{1,5})?", re.IGNORECASE)
+_OUTER_NUMBER: Final = re.compile(r"^\d{1,4}(?=\s|$)|(?<=\s)\d{1,4}$")
+_LONGEST: Final = 150
+_MAX_NAMES: Final = 20
 _NEAR: Final = 6.0
 
 
@@ -52,15 +55,38 @@ def find_furniture(
         for candidate in _candidates(number, height, lines):
             groups[candidate.is_footer, _NUMBER.sub("#", candidate.text)].append(candidate)
     found: dict[int, set[int]] = defaultdict(set)
+    found.update(_by_page_number([one for group in groups.values() for one in group], furniture))
     for (is_footer, signature), group in groups.items():
         kept = _repeated(group, signature, total_pages)
         for candidate in kept:
             found[candidate.page].add(candidate.line)
         if kept and any(letter.isalpha() for letter in signature) and not _PAGE_NUMBER.fullmatch(kept[0].text):
             names = furniture.footer if is_footer else furniture.header
-            if kept[0].text not in names and len(names) < 20:
+            if kept[0].text not in names and len(names) < _MAX_NAMES:
                 names.append(kept[0].text)
     return found
+
+
+def _by_page_number(candidates: list[_Candidate], furniture: Furniture) -> dict[int, set[int]]:
+    """Return the lines that begin or end with the number printed on their page: headers that name the section."""
+    numbered = [(one, number) for one in candidates if one.is_edge for number in _outer_numbers(one.text)]
+    offsets = Counter({one.page: number - one.page for one, number in numbered}.values())
+    offset, support = max(offsets.items(), key=lambda item: item[1], default=(0, 0))
+    found: dict[int, set[int]] = defaultdict(set)
+    if support < max(3, 0.3 * len({one.page for one in candidates})):
+        return found
+    for one, number in numbered:
+        if number - one.page == offset and len(one.text) <= _LONGEST:
+            found[one.page].add(one.line)
+            names = furniture.footer if one.is_footer else furniture.header
+            text = _OUTER_NUMBER.sub("", one.text).strip(" -–—|")
+            if text and text not in names and len(names) < _MAX_NAMES:
+                names.append(text)
+    return found
+
+
+def _outer_numbers(text: str) -> set[int]:
+    return {int(number) for number in _OUTER_NUMBER.findall(text)}
 
 
 def _candidates(number: int, height: float, lines: Sequence[Line]) -> list[_Candidate]:

@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from ingest.parsing.scripts import raise_text
+
 _MAX_CHARACTERS: Final = 200_000
 _HYPHENS: Final = (0x02, 0xFFFE, 0xAD)  # what pdfium makes of a hyphen at the end of a line
 _BLANKS: Final = frozenset({0x20, 0x0A, 0x0D, 0x09, 0xA0, 0x3000})
@@ -245,6 +247,10 @@ def _is_script(above: list[_Glyph], below: list[_Glyph]) -> bool:
     return all(ends[0] - 1 <= glyph.x0 <= ends[-1] + glyph.size for glyph in small)
 
 
+def _is_raised(glyph: _Glyph, before: _Glyph) -> bool:
+    return glyph.size < 0.8 * before.size and glyph.base < before.base - 0.15 * before.size
+
+
 def _split(row: list[_Glyph]) -> Iterator[list[_Glyph]]:
     """Yield the words of a line."""
     word: list[_Glyph] = []
@@ -260,6 +266,13 @@ def _split(row: list[_Glyph]) -> Iterator[list[_Glyph]]:
             if glyph.x0 - end > _NEW_WORD_GAP * glyph.size or hinted:
                 yield word
                 word = []
+            elif _is_raised(glyph, word[-1]):
+                raised = raise_text(glyph.text, "".join(other.text for other in word))
+                if raised.startswith(" "):
+                    yield word
+                    word = []
+                else:
+                    glyph = glyph._replace(text=raised)
         end = max(end, glyph.x1) if word else glyph.x1
         word.append(glyph)
     if word:

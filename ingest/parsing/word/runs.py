@@ -1,6 +1,5 @@
 """The text of Word's paragraphs: runs, fields, symbols, formulas; and what is anchored in them."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -8,6 +7,7 @@ from typing import Final
 from lxml import etree
 
 from ingest.parsing.opc import local_name
+from ingest.parsing.scripts import raise_text
 from ingest.parsing.word.styles import Styles, W, is_on, value
 
 _M: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
@@ -22,8 +22,6 @@ _SYMBOLS: Final = {
     "symbol": {0xB3: "≥", 0xA3: "≤", 0xB1: "±", 0xB4: "×", 0xB8: "÷", 0xB9: "≠", 0xAE: "→", 0xDE: "⇒", 0x61: "α",
                0x62: "β", 0x67: "γ", 0x64: "δ", 0x44: "Δ", 0x53: "Σ", 0x70: "π", 0x57: "Ω", 0x6D: "µ", 0xB0: "°"},
 }  # fmt: skip
-_LAST_WORD: Final = re.compile(r"[^\W\d_]+$")
-_UNITS: Final = frozenset({"m", "cm", "dm", "km", "mm", "hm"})
 _GENERATED_ALT: Final = (
     "description generated with",
     "automatically generated",
@@ -98,7 +96,7 @@ class InlineReader:
         if text.strip() and not self._switch(properties, style, "b"):
             inline.all_bold = False
         raised = value(properties.find(f"{W}vertAlign")) if properties is not None else None
-        parts.append(_raise(text, "".join(parts[-1:])) if raised == "superscript" else text)
+        parts.append(raise_text(text, "".join(parts[-1:])) if raised == "superscript" else text)
 
     def _run_content(self, run: etree._Element, inline: Inline, *, hidden: bool) -> Iterator[str]:
         for element in run:
@@ -170,17 +168,6 @@ class _Field:
 
     shows: bool = False
     code: str = ""
-
-
-def _raise(text: str, before: str) -> str:
-    """Return superscript `text` so that it does not become one word or number with what is `before` it."""
-    if not text[:1].isalnum() or not before[-1:].isalnum():
-        return text
-    word = _LAST_WORD.search(before)
-    if before[-1].isdigit():
-        return f"^{text}"
-    is_unit = text in ("2", "3") and word is not None and word[0].lower() in _UNITS
-    return text if is_unit or not text.isdigit() else f" {text}"
 
 
 def is_generated(text: str) -> bool:
