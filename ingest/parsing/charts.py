@@ -5,7 +5,8 @@ from typing import Final
 
 from lxml import etree
 
-from ingest.parsing.number_format import VIETNAMESE, Style, display
+from ingest.parsing.number_codes import VIETNAMESE, Style
+from ingest.parsing.number_format import display
 from ingest.parsing.opc import local_name
 from phoserve.text.blocks import Place, Table
 

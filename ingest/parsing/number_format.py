@@ -5,15 +5,14 @@ does: 12.500.000,5 in Vietnamese, 12,500,000.5 in English.
 """
 
 import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
-from functools import lru_cache
 from typing import Final
 
 from openpyxl.styles.numbers import BUILTIN_FORMATS
-from openpyxl.utils.datetime import MAC_EPOCH, WINDOWS_EPOCH
+
+from ingest.parsing.date_format import display_date, is_date
+from ingest.parsing.number_codes import ENGLISH, VIETNAMESE, Style, Token, literal, split_sections
 
 # Ids whose display depends on the language of the system; a Vietnamese one shows the day first.
 _SYSTEM_FORMATS: Final = {
@@ -25,40 +24,10 @@ _SYSTEM_FORMATS: Final = {
     8: "#,##0.00",
 }
 _SYSTEM_CODES: Final = {"mm-dd-yy": "dd/mm/yyyy", "m/d/yy h:mm": "dd/mm/yyyy hh:mm", "m/d/yyyy": "dd/mm/yyyy"}
-_TOKEN: Final = re.compile(
-    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_(?P<blank>.)|\*(?P<fill>.)|\[(?P<bracket>[^\]]*)\]|'
-    r"(?P<clock>AM/PM|A/P)|(?P<general>General)|(?P<date>[yY]+|[mM]+|[dD]+|[hH]+|[sS]+|[bBgG]+|e(?![+-]))|"
-    r"(?P<exponent>[eE][+-])|(?P<digits>[0#?]+)|(?P<point>\.)|(?P<comma>,)|(?P<percent>%)|(?P<slash>/)|(?P<text>@)|(?P<other>.)",
-    re.DOTALL,
-)
 _CONDITION: Final = re.compile(r"(<=|>=|<>|<|>|=)(-?[\d.]+)")
-_CURRENCY: Final = re.compile(r"\$([^-]*)(?:-[0-9A-Fa-f]+)?")
-_ELAPSED: Final = re.compile(r"h+|m+|s+", re.IGNORECASE)
-_MONTHS: Final = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-                  "November", "December")  # fmt: skip
-_DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_DAYS_VI: Final = ("thứ hai", "thứ ba", "thứ tư", "thứ năm", "thứ sáu", "thứ bảy", "chủ nhật")
 _WORD: Final = re.compile(r"[^\W\d_]{2}")
 _ACCENTED: Final = re.compile(r"[^\W\d_\x00-\x7f]|[\u0300-\u0323]")
-_LAST_SERIAL: Final = 2_958_466  # the first day of the year 10000
 _MAX_DECIMALS: Final = 30
-
-Token = tuple[str, str]
-"""What kind of token, and its text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How a document writes numbers."""
-
-    decimal: str = ","
-    group: str = "."
-    vietnamese: bool = True
-    epoch_1904: bool = False
-
-
-VIETNAMESE: Final = Style()
-ENGLISH: Final = Style(decimal=".", group=",", vietnamese=False)
 
 
 def style_of(text: str) -> Style:
@@ -73,13 +42,13 @@ def builtin_format(number: int) -> str:
 
 def display(value: float | int, code: str, style: Style = VIETNAMESE) -> str:
     """Return `value` as displayed under the format `code`; as "General" if the code cannot be understood."""
-    sections = _sections(_SYSTEM_CODES.get(code, code) or "General")
+    sections = split_sections(_SYSTEM_CODES.get(code, code) or "General")
     tokens, magnitude = _choose(sections, value)
     if not tokens:
         return ""
     try:
-        if any(kind == "date" for kind, _ in tokens) or _is_elapsed(tokens):
-            return _date(value, tokens, style)
+        if is_date(tokens):
+            return display_date(value, tokens, style)
         return _number(magnitude, tokens, style)
     except (ArithmeticError, ValueError):
         return general(value, style)
@@ -87,11 +56,11 @@ def display(value: float | int, code: str, style: Style = VIETNAMESE) -> str:
 
 def display_text(text: str, code: str) -> str:
     """Return text as displayed under the format `code`, whose fourth section may add words to it."""
-    sections = _sections(code or "General")
+    sections = split_sections(code or "General")
     if len(sections) < 4 and not any(kind == "text" for kind, _ in sections[-1]):
         return text
     tokens = sections[3] if len(sections) > 3 else sections[-1]
-    return "".join(text if kind == "text" else _literal(kind, part) for kind, part in tokens).strip() or text
+    return "".join(text if kind == "text" else literal(kind, part) for kind, part in tokens).strip() or text
 
 
 def general(value: float | int, style: Style = VIETNAMESE) -> str:
@@ -109,18 +78,6 @@ def general(value: float | int, style: Style = VIETNAMESE) -> str:
         rounded = number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
     text = f"{rounded:f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace(".", style.decimal)
-
-
-@lru_cache(maxsize=512)
-def _sections(code: str) -> tuple[tuple[Token, ...], ...]:
-    sections: list[list[Token]] = [[]]
-    for match in _TOKEN.finditer(code[:1000]):
-        kind, text = match.lastgroup or "other", match[match.lastgroup or 0]
-        if kind == "other" and text == ";":
-            sections.append([])
-        else:
-            sections[-1].append((kind, text))
-    return tuple(tuple(section) for section in sections)
 
 
 def _choose(sections: tuple[tuple[Token, ...], ...], value: float) -> tuple[tuple[Token, ...], float]:
@@ -153,29 +110,12 @@ def _holds(value: float, sign: str, limit: float) -> bool:
     }[sign]  # fmt: skip
 
 
-def _literal(kind: str, text: str) -> str:
-    if kind in ("quoted", "escaped", "other", "slash"):
-        return text
-    if kind == "blank":
-        return " "
-    if kind == "bracket" and (currency := _CURRENCY.fullmatch(text)):
-        return currency[1]
-    return ""
-
-
-def _is_elapsed(tokens: tuple[Token, ...]) -> bool:
-    return any(kind == "bracket" and _ELAPSED.fullmatch(text) for kind, text in tokens)
-
-
-# ---- numbers
-
-
 def _number(value: float, tokens: tuple[Token, ...], style: Style) -> str:
     kinds = [kind for kind, _ in tokens]
     if "general" in kinds:
-        return "".join(general(value, style) if k == "general" else _literal(k, t) for k, t in tokens).strip()
+        return "".join(general(value, style) if k == "general" else literal(k, t) for k, t in tokens).strip()
     if "digits" not in kinds:
-        text = "".join(general(value, style) if k == "text" else _literal(k, t) for k, t in tokens)
+        text = "".join(general(value, style) if k == "text" else literal(k, t) for k, t in tokens)
         return (text.replace("%", "") + "%" if "percent" in kinds else text).strip()
     if "slash" in kinds and "point" not in kinds:
         return _fraction(value, tokens)
@@ -203,15 +143,32 @@ def _decimal(value: float, tokens: tuple[Token, ...], style: Style) -> str:
     digits = digits.lstrip("0").rjust(sum(character == "0" for character in whole), "0")
     if any(kind == "comma" for kind, _ in tokens[first:last]):
         digits = _grouped(digits, style.group)
+    else:
+        digits = _interleaved(digits, tokens[first : last + 1])
     kept = len(places.rstrip("0"))
     places = "".join(d for d, mark in zip(places, decimals, strict=False) if mark == "0" or d != "0" or kept > 0)
     places = places[: max(kept, sum(mark == "0" for mark in decimals))]
     shown = digits + (style.decimal + places if places or (point and decimals == "") else "")
     sign = "-" if rounded < 0 else ""
-    before = "".join(_literal(kind, text) for kind, text in tokens[:first])
-    after = "".join("%" if kind == "percent" else _literal(kind, text) for kind, text in tokens[last + 1 :])
+    before = "".join(literal(kind, text) for kind, text in tokens[:first])
+    after = "".join("%" if kind == "percent" else literal(kind, text) for kind, text in tokens[last + 1 :])
     lead = "".join("%" for kind, _ in tokens[:first] if kind == "percent")
     return f"{sign}{before}{lead}{shown or ('0' if not before and not after else '')}{exponent}{after}".strip()
+
+
+def _interleaved(digits: str, tokens: tuple[Token, ...]) -> str:
+    """Return the digits before the decimal point with what the format puts between them, as in "0000 000 000"."""
+    end = next((at for at, (kind, _) in enumerate(tokens) if kind == "point"), len(tokens))
+    whole = tokens[:end]
+    shown = ""
+    for at in range(len(whole) - 1, -1, -1):
+        kind, text = whole[at]
+        if kind != "digits":
+            shown = literal(kind, text) + shown if digits else shown
+            continue
+        cut = max(0, len(digits) - len(text)) if any(kind == "digits" for kind, _ in whole[:at]) else 0
+        shown, digits = digits[cut:] + shown, digits[:cut]
+    return shown
 
 
 def _digit_range(tokens: tuple[Token, ...]) -> tuple[int, int]:
@@ -261,99 +218,3 @@ def _fraction(value: float, tokens: tuple[Token, ...]) -> str:
     if not top:
         return f"{sign}{whole}"
     return f"{sign}{f'{whole} ' if whole else ''}{top}/{bottom}"
-
-
-# ---- dates and times
-
-
-def _date(value: float, tokens: tuple[Token, ...], style: Style) -> str:
-    if not 0 <= value < _LAST_SERIAL and not _is_elapsed(tokens):
-        raise ValueError("no date")
-    fraction_marks = _second_places(tokens)
-    seconds = Decimal(repr(value)) * 86400
-    seconds = seconds.quantize(Decimal(1).scaleb(-fraction_marks), rounding=ROUND_HALF_UP)
-    moment = None if _is_elapsed(tokens) else _moment(seconds, style)
-    twelve = any(kind == "clock" for kind, _ in tokens)
-    parts: list[str] = []
-    for at, (kind, text) in enumerate(tokens):
-        if kind == "bracket" and _ELAPSED.fullmatch(text):
-            unit = {"h": 3600, "m": 60, "s": 1}[text[0].lower()]
-            parts.append(str(int(seconds // unit)).zfill(len(text)))
-        elif kind == "date":
-            minutes = text[0] in "mM" and len(text) <= 2 and _means_minutes(tokens, at)
-            parts.append(_date_part(moment, seconds, text, minutes=minutes, twelve=twelve, style=style))
-        elif kind == "clock":
-            hour = int(seconds // 3600) % 24
-            names = ("SA", "CH") if style.vietnamese else ("AM", "PM")
-            parts.append(names[hour >= 12])
-        elif kind == "digits" and at and tokens[at - 1][0] == "point":
-            parts.append(f"{seconds % 1:f}".partition(".")[2][: len(text)].ljust(len(text), "0"))
-        elif kind in ("point", "comma"):
-            followed = at + 1 < len(tokens) and tokens[at + 1][0] == "digits"
-            parts.append(style.decimal if followed else "." if kind == "point" else ",")
-        else:
-            parts.append(_literal(kind, text))
-    return "".join(parts).strip()
-
-
-def _second_places(tokens: tuple[Token, ...]) -> int:
-    for at, (kind, text) in enumerate(tokens):
-        if kind == "digits" and at and tokens[at - 1][0] == "point":
-            return min(len(text), 3)
-    return 0
-
-
-def _moment(seconds: Decimal, style: Style) -> datetime:
-    epoch = MAC_EPOCH if style.epoch_1904 else WINDOWS_EPOCH
-    days, rest = divmod(seconds, 86400)
-    if not style.epoch_1904 and days < 60:
-        days += 1  # Excel counts a 29 February 1900
-    return epoch + timedelta(days=int(days), seconds=float(rest))
-
-
-def _means_minutes(tokens: tuple[Token, ...], at: int) -> bool:
-    """Whether an "m" means minutes: after hours, or before seconds."""
-
-    def unit(token: Token) -> str:
-        kind, text = token
-        return text[0].lower() if kind == "date" or (kind == "bracket" and _ELAPSED.fullmatch(text)) else ""
-
-    before = next((unit(token) for token in reversed(tokens[:at]) if unit(token)), "")
-    after = next((unit(token) for token in tokens[at + 1 :] if unit(token)), "")
-    return before == "h" or after == "s"
-
-
-def _date_part(
-    moment: datetime | None, seconds: Decimal, text: str, *, minutes: bool, twelve: bool, style: Style
-) -> str:
-    letter, length = text[0].lower(), len(text)
-    if minutes or letter in "hs":
-        hour = int(seconds // 3600) % 24
-        number = {"h": (hour + 11) % 12 + 1 if twelve else hour, "m": int(seconds // 60) % 60, "s": int(seconds) % 60}
-        return str(number[letter]).zfill(min(length, 2))
-    if moment is None:
-        return ""
-    if letter == "y" or letter == "e":
-        return f"{moment.year:04d}" if length > 2 or letter == "e" else f"{moment.year % 100:02d}"
-    if letter == "m":
-        return _month(moment, length, style)
-    if letter == "d":
-        return _day(moment, length, style)
-    return ""
-
-
-def _month(moment: datetime, length: int, style: Style) -> str:
-    if length <= 2:
-        return str(moment.month).zfill(length)
-    if style.vietnamese:
-        return f"Thg {moment.month}" if length == 3 else f"Tháng {moment.month}"
-    name = _MONTHS[moment.month - 1]
-    return name[:3] if length == 3 else name[:1] if length == 5 else name
-
-
-def _day(moment: datetime, length: int, style: Style) -> str:
-    if length <= 2:
-        return str(moment.day).zfill(length)
-    names = _DAYS_VI if style.vietnamese else _DAYS
-    name = names[moment.weekday()]
-    return name if length > 3 or style.vietnamese else name[:3]

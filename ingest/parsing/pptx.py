@@ -10,7 +10,8 @@ from lxml import etree
 
 from ingest.parsing.charts import chart_table, diagram_texts
 from ingest.parsing.faults import Unreadable
-from ingest.parsing.number_format import Style, style_of
+from ingest.parsing.number_codes import Style
+from ingest.parsing.number_format import style_of
 from ingest.parsing.opc import Package, Relation, is_template_title, local_name
 from ingest.parsing.tables import Cell, build_table
 from ingest.parsing.word.numbering import format_number

@@ -9,7 +9,8 @@ from ingest.parsing.charts import chart_table
 from ingest.parsing.excel.regions import sheet_blocks, used_text
 from ingest.parsing.excel.sheet import MAX_CELLS, Sheet, read_sheet
 from ingest.parsing.excel.workbook import S, SheetEntry, Workbook, read_workbook, rich_text
-from ingest.parsing.number_format import Style, style_of
+from ingest.parsing.number_codes import Style
+from ingest.parsing.number_format import style_of
 from ingest.parsing.opc import Package, is_template_title, local_name
 from phoserve.text.blocks import Block, Caption, Footnote, Heading, Paragraph, ParsedDocument, ParserWarning, Place
 

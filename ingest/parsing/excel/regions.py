@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 
 from ingest.parsing.excel.sheet import Sheet, SheetCell
-from ingest.parsing.number_format import Style, display, display_text
+from ingest.parsing.number_codes import Style
+from ingest.parsing.number_format import display, display_text
 from ingest.parsing.tables import Cell, build_table, guess_header_rows, is_value
 from phoserve.text.blocks import Block, Paragraph, Place, Table
 

@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from ingest.parsing.number_format import ENGLISH, style_of
+from ingest.parsing.number_codes import ENGLISH
+from ingest.parsing.number_format import style_of
 from ingest.parsing.outline import Outline
 from ingest.parsing.pages.columns import Column, Line
 from phoserve.text.blocks import Block, Footnote, Heading, Paragraph, Place
