@@ -19,9 +19,9 @@ import numpy as np
 import pypdfium2 as pdfium
 from PIL import Image
 
-from ingest.parsing.ocr import Ocr, find_tesseract
 from ingest.parsing.pages.columns import Column, reading_order
 from ingest.parsing.pages.words import Word
+from ingest.parsing.tesseract import Ocr, find_tesseract
 from loadtests.search import say
 from tests.support.typeset import as_photographed, available_fonts, page_images, typeset
 

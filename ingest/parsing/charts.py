@@ -6,7 +6,7 @@ from typing import Final
 from lxml import etree
 
 from ingest.parsing.number_codes import VIETNAMESE, Style
-from ingest.parsing.number_format import display
+from ingest.parsing.number_format import display, style_of
 from ingest.parsing.opc import local_name
 from phoserve.text.blocks import Place, Table
 
@@ -24,6 +24,8 @@ def chart_table(root: etree._Element, place: Place, style: Style = VIETNAMESE) -
     series = list(root.iter(f"{_C}ser"))
     if not series:
         return _extended_chart(root, place)
+    if not style.vietnamese:  # a chart has more words than the slide it is on
+        style = style_of(" ".join(node.text or "" for node in root.iter(f"{_C}v", f"{_A}t")))
     names, columns = [], []
     categories: Points = {}
     for number, one in enumerate(series, 1):

@@ -13,7 +13,6 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from ingest.parsing.faults import Encrypted, Unreadable
-from ingest.parsing.ocr import Ocr
 from ingest.parsing.opc import is_template_title
 from ingest.parsing.pages.columns import Column, Line, OpenTable, lines_of, reading_order
 from ingest.parsing.pages.flow import Flow, Sizes, bookmark_key
@@ -21,6 +20,7 @@ from ingest.parsing.pages.furniture import Furniture, find_furniture
 from ingest.parsing.pages.grid import Grid, find_grids, table_cells
 from ingest.parsing.pages.words import PageText, Word, read_words
 from ingest.parsing.tables import build_table
+from ingest.parsing.tesseract import Ocr
 from phoserve.text.blocks import Block, Heading, Paragraph, ParsedDocument, ParserWarning, Place, Table
 
 PARSE_CPU_S: Final = 30.0

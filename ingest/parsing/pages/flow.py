@@ -222,6 +222,8 @@ def _begins(line: Line, paragraph: Sequence[Line], column: Column, pitch: float,
         return True
     if line.size > _LARGER * body:
         return bool(_ENUMERATOR.match(line.text)) or (_room(before, line, column) and not _is_centred(line, column))
+    if _is_shouted(line) != _is_shouted(before):
+        return True
     centred = _is_centred(line, column) and _is_centred(before, column)
     if line.bold != before.bold and (line.bold or _room(before, line, column) or centred):
         return True
@@ -233,6 +235,11 @@ def _begins(line: Line, paragraph: Sequence[Line], column: Column, pitch: float,
     if line.x0 > before.x0 + 0.9 * line.size and not hangs:
         return True
     return _room(before, line, column)
+
+
+def _is_shouted(line: Line) -> bool:
+    """Whether a line is in capitals, as titles are, and not just a name."""
+    return len(line.words) > 1 and line.text.isupper() and sum(map(str.isalpha, line.text)) >= 8
 
 
 def _room(before: Line, line: Line, column: Column) -> bool:
