@@ -12,7 +12,7 @@ from ingest.parsing.word.body import BodyReader, Parts, tidy
 from ingest.parsing.word.numbering import Numbering
 from ingest.parsing.word.runs import InlineReader
 from ingest.parsing.word.styles import Styles, W, value
-from phoserve.text.blocks import Heading, ParsedDocument, ParserWarning
+from phoserve.text.blocks import Heading, Paragraph, ParsedDocument, ParserWarning
 
 _LONGEST_TITLE: Final = 200
 
@@ -58,7 +58,7 @@ def _notes(package: Package, related: dict[str, str]) -> Iterator[tuple[tuple[st
 
 def _title(own: str, reader: BodyReader) -> str:
     """Return what the document calls itself: "Title" paragraphs, the file's title if it also shows it, its head."""
-    shown = " ".join(block.text for block in reader.blocks[:40] if not hasattr(block, "rows")).casefold()
+    shown = " ".join(block.text for block in reader.blocks[:40] if isinstance(block, Heading | Paragraph)).casefold()
     heading = next((block.text for block in reader.blocks if isinstance(block, Heading)), "")
     head = " ".join(reader.title_lines)
     if reader.titled:
