@@ -30,11 +30,27 @@ def words(text: str) -> Counter[str]:
     return Counter(re.findall(r"\w+", unicodedata.normalize("NFC", text).lower()))
 
 
+def cells_once(markdown: str) -> str:
+    """Return Markdown with merged cells once: it repeats them in every row and column that they cover."""
+    above: list[str] = []
+    lines = []
+    for line in markdown.split("\n"):
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.startswith("|") else []
+        shown = [
+            cell
+            for at, cell in enumerate(cells)
+            if cell not in (cells[at - 1] if at else None, above[at] if at < len(above) else None)
+        ]
+        lines.append(" ".join(shown) if cells else line)
+        above = cells
+    return "\n".join(lines)
+
+
 @pytest.mark.parametrize("name", ["30_2020_ND_CP", "Phuluc1", "Phuluc3", "Phuluc5"])
 async def test_word_documents_say_what_their_markdown_says(name: str) -> None:
     document = await parse(shared("documents", f"{name}.docx"), media_type=OCTETS, filename=f"{name}.docx")
-    truth = words(shared("documents", f"{name}.md").read_text(encoding="utf-8"))
-    assert (words(document.text) & truth).total() / truth.total() >= 0.97
+    truth = words(cells_once(shared("documents", f"{name}.md").read_text(encoding="utf-8")))
+    assert (words(document.text) & truth).total() / truth.total() >= 0.99
 
 
 @pytest.mark.parametrize(
