@@ -22,7 +22,7 @@ from PIL import Image
 from ingest.parsing.pages.columns import Column, reading_order
 from ingest.parsing.pages.words import Word
 from ingest.parsing.tesseract import Ocr, find_tesseract
-from loadtests.search import say
+from loadtests.search import write_line
 from tests.support.typeset import as_photographed, available_fonts, page_images, typeset
 
 _MARKS: Final = re.compile(r"[*_#`|]+|^\s*-\s", re.MULTILINE)
@@ -81,7 +81,7 @@ def measure(font: str, paragraphs: Sequence[str], *, most_pages: int, dpi: int) 
             wrong += edit_distance(truth, read)
             characters += len(truth)
         took = time.perf_counter() - began
-        say(
+        write_line(
             {
                 "font": font, "pages": name, "count": len(images), "characters": characters,
                 "accuracy": round(1 - wrong / characters, 4), "seconds_a_page": round(took / len(images), 2),

@@ -27,7 +27,7 @@ async def parsed(folder: Path, content: bytes, filename: str, media_type: str = 
 
 
 def words(text: str) -> Counter[str]:
-    return Counter(re.findall(r"\w+", unicodedata.normalize("NFC", text).lower()))
+    return Counter(re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text).lower()))
 
 
 def cells_once(markdown: str) -> str:
