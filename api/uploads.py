@@ -12,6 +12,7 @@ from litestar.datastructures import UploadFile
 from api.body import decode_json
 from api.schemas.documents import DocumentsRequest
 from phoserve.documents.intake import Draft
+from phoserve.documents.metadata import validate_metadata
 from phoserve.errors import InvalidInput, TooLarge
 from phoserve.settings import LimitSettings
 
@@ -59,7 +60,8 @@ async def _from_form(request: AnyRequest) -> list[Draft]:
     files = [each for each in form.getall(FILES_FIELD, []) if isinstance(each, UploadFile)]
     if not files:
         raise InvalidInput("the form has no file; put files into the field `files`", field=FILES_FIELD)
-    metadata = decode_json(str(form.get(METADATA_FIELD, "{}")).encode(), _metadata)
+    metadata = decode_json(str(form.get(METADATA_FIELD, "{}")).encode(errors="surrogatepass"), _metadata)
+    validate_metadata(metadata)
     ids: list[str | None] = [str(each) for each in form.getall(ID_FIELD, [])]
     ids = ids or [None] * len(files)
     if len(ids) != len(files):

@@ -117,8 +117,36 @@ class LimitSettings(Group):
     """Requests a key may make at once after a pause."""
     requests_at_once: int = 64
     """Of one key."""
+    max_text_characters: int = 200_000
+    """Of one text to embed, rerank or tokenize; a model reads far less."""
     query_cache_entries: int = 4096
     """Query embeddings remembered; 0 for none."""
+
+
+class HttpSettings(Group):
+    """Who may connect to the API, and how long a connection may take."""
+
+    allowed_hosts: str = ""
+    """Host names, with commas, that requests may name besides the address listened on; "*" allows any. Without API keys
+    only loopback names are allowed otherwise; with keys any name is."""
+    cors_origins: str = ""
+    """Origins, with commas, such as https://app.example.com, whose pages may call the API from a browser."""
+    trusted_proxies: str = ""
+    """Addresses or networks, with commas, whose X-Forwarded-For header names the client; "*" trusts any."""
+    header_timeout_s: float = 10.0
+    """Time a client has to send a request's line and headers."""
+    body_timeout_s: float = 30.0
+    """Longest pause while a client sends a body."""
+    max_connections: int = 2000
+    max_connections_per_client: int = 200
+    """Of one address that is no trusted proxy."""
+    max_event_streams: int = 200
+    """Streams of `GET .../events` open at once, over all clients."""
+    max_event_streams_per_key: int = 20
+    max_failed_keys_per_minute: int = 20
+    """Requests with a wrong key that one address may send; more are answered 429."""
+    metrics_port: int | None = None
+    """A second port that serves /metrics without a key, for Prometheus inside the cluster."""
 
 
 class KeySettings(Group):
@@ -184,6 +212,7 @@ class Settings(BaseSettings):
     sources: SourceSettings = SourceSettings()
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
+    http: HttpSettings = HttpSettings()
     keys: KeySettings = KeySettings()
     llm: LlmSettings = LlmSettings()
     answers: AnswerSettings = AnswerSettings()

@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from phoserve.documents.metadata import validate_metadata
 from phoserve.documents.ports import DocumentRegistry, IndexingTask, PassageStore, SourceStore, TaskQueue
 from phoserve.documents.records import (
     Document,
@@ -21,6 +22,7 @@ from phoserve.documents.records import (
     Original,
     new_document,
     validate_document_id,
+    validate_title,
 )
 from phoserve.documents.removal import remove_marked
 from phoserve.errors import CollectionNotFound, Conflict, InvalidInput, Overloaded, Unavailable
@@ -80,10 +82,12 @@ class Intake:
         metadata changes nothing. `request` is an idempotency key: the same key again changes nothing either, and
         names drafts without an id the same.
 
-        Raises CollectionNotFound, InvalidInput (field `documents[i].id`), TooLarge, Conflict, Overloaded, Unavailable.
+        Raises CollectionNotFound, InvalidInput (fields `documents[i].id`, `.title`, `.metadata`), TooLarge,
+        Conflict, Overloaded, Unavailable.
         """
         await self._check_open(collection)
         await self._check_room(len(drafts))
+        _validate(drafts)
         named = dict(zip(_ids(collection, drafts, request), drafts, strict=True))
         known = await self._registry.find(collection, list(named))
         pending = {
@@ -241,6 +245,12 @@ class _Upload:
             # Originals lie under their document's key: this one would be taken for a left-over.
             raise Conflict(f"document {document_id!r} was created or deleted while this upload ran; try again")
         return before.revise(self.original, title=draft.title, metadata=draft.metadata, bulk=bulk, request=request)
+
+
+def _validate(drafts: Sequence[Draft]) -> None:
+    for position, draft in enumerate(drafts):
+        validate_title(draft.title, field=f"documents[{position}].title")
+        validate_metadata(draft.metadata, field=f"documents[{position}].metadata")
 
 
 def _ids(collection: str, drafts: Sequence[Draft], request: str | None) -> list[str]:

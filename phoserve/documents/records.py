@@ -17,6 +17,7 @@ from phoserve.text.blocks import ParserWarning, Place
 
 MAX_NAME_CHARACTERS: Final = 64
 MAX_ID_CHARACTERS: Final = 256
+MAX_TITLE_CHARACTERS: Final = 1000
 REMEMBERED_REQUESTS: Final = 8
 SMALL_BYTES: Final = 16 * 1024
 SMALL_TYPES: Final = frozenset({"text/plain", "text/markdown"})
@@ -329,6 +330,13 @@ def validate_document_id(document_id: str, *, field: str = "id") -> str:
     if document_id != document_id.strip():
         raise InvalidInput("a document id neither begins nor ends with a blank", field=field)
     return document_id
+
+
+def validate_title(title: str, *, field: str = "title") -> str:
+    """Return `title` if it is at most 1,000 characters: every passage carries it. Raises InvalidInput."""
+    if len(title) > MAX_TITLE_CHARACTERS:
+        raise InvalidInput(f"a title is at most {MAX_TITLE_CHARACTERS} characters", field=field)
+    return title
 
 
 def append_request(requests: tuple[str, ...], request: str | None) -> tuple[str, ...]:
