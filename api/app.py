@@ -1,9 +1,11 @@
 """The REST API as one ASGI application over services."""
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 
+from api.auth import readers
+from api.browser_guard import BrowserGuard
 from api.dependencies import providers
 from api.encoded_slashes import PreserveEncodedSlashes
 from api.openapi import CompletedJson
@@ -63,11 +65,18 @@ def create_app(services: Services) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="phoserve",
             version="1",
-            path="/schema",
+            openapi_router=Router("/schema", route_handlers=[], guards=[readers], include_in_schema=False),
             description="Vietnamese embeddings, search and cited answers.",
             render_plugins=[CompletedJson(path="/")],
         ),
         logging_config=None,
     )
-    app.asgi_handler = Telemetry(PreserveEncodedSlashes(app.asgi_handler), services.metrics)
+    http = services.http
+    guarded = BrowserGuard(
+        PreserveEncodedSlashes(app.asgi_handler),
+        any_host=not services.keys.is_open,
+        allowed_hosts=http.allowed_hosts,
+        cors_origins=http.cors_origins,
+    )
+    app.asgi_handler = Telemetry(guarded, services.metrics, services.addresses)
     return app

@@ -3,16 +3,21 @@
 from functools import partial
 from typing import Any, Final
 
+import structlog
 from litestar.connection import ASGIConnection
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
+from api.clients import UNKNOWN
 from api.dependencies import services_of
 from api.keys import Principal, Role
+from phoserve.embedding.caching import CACHE_SCOPE
 from phoserve.errors import CollectionNotFound
 
 SCHEME: Final = "bearer "
+
+log = structlog.get_logger("phoserve.access")
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
@@ -35,16 +40,43 @@ def allow(role: Role) -> Guard:
 
 
 def authenticate(connection: Connection) -> Principal:
-    """Return the principal of the request's key and store it in the scope. Raises 401."""
-    keys = services_of(connection.app.state).keys
-    given = connection.headers.get("authorization", "")
-    principal = keys.principal(given[len(SCHEME) :].strip() if given.lower().startswith(SCHEME) else None)
+    """Return the principal of the request's key and store it in the scope.
+
+    Raises 401 for a missing or wrong key, Overloaded for a client that has sent too many wrong ones.
+    """
+    services = services_of(connection.app.state)
+    address = client_address(connection)
+    services.failed_keys.check(address)
+    secret = secret_of(connection)
+    principal = services.keys.principal(secret)
     if principal is None:
+        if secret is not None:
+            services.failed_keys.count(address)
+            log.warning("wrong_key", client=address)
         raise NotAuthorizedException(
             detail="send a valid key in the header Authorization: Bearer <key>", headers={"WWW-Authenticate": "Bearer"}
         )
     connection.scope["principal"] = principal  # type: ignore[typeddict-unknown-key]
+    CACHE_SCOPE.set(principal.id)
     return principal
+
+
+def secret_of(connection: Connection) -> str | None:
+    """Return the key that the request carries, None for none."""
+    given = connection.headers.get("authorization", "")
+    return given[len(SCHEME) :].strip() if given.lower().startswith(SCHEME) else None
+
+
+def client_address(connection: Connection) -> str:
+    """Return the address of the client, as the outermost layer found it."""
+    address: str = connection.scope.get("client_address", UNKNOWN)  # type: ignore[assignment]
+    return address
+
+
+def may_still_read(connection: Connection, collection: str) -> bool:
+    """Return whether the request's key is still valid for the collection: an open stream outlives a revoked key."""
+    principal = services_of(connection.app.state).keys.principal(secret_of(connection))
+    return principal is not None and principal.may_touch(collection)
 
 
 async def check_capacity(connection: Connection, _: BaseRouteHandler) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from litestar._openapi.schema_generation.schema import SchemaCreator
 from litestar.dto import AbstractDTO, DTOConfig
 from litestar.dto.data_structures import DTOFieldDefinition
+from litestar.exceptions import ClientException
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
@@ -38,6 +39,7 @@ class StrictJson(AbstractDTO[Any]):
         cls.decoders[handler_id] = msgspec.json.Decoder(field_definition.annotation)
 
     def decode_bytes(self, value: bytes) -> Any:
+        check_json_type(self.asgi_connection.headers.get("content-type", ""))
         return decode_json(value, self.decoders[self.asgi_connection.route_handler.handler_id])
 
     @classmethod
@@ -60,6 +62,15 @@ class StrictJson(AbstractDTO[Any]):
     @classmethod
     def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:  # noqa: ARG003
         return False
+
+
+def check_json_type(content_type: str) -> None:
+    """Raise 415 unless the body is declared as JSON: a web page cannot declare that without a CORS preflight."""
+    kind = content_type.split(";", 1)[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise ClientException(
+            detail=f"send the header Content-Type: application/json, not {kind or 'none'}", status_code=415
+        )
 
 
 def decode_json(body: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:

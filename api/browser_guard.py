@@ -5,7 +5,6 @@ requests must name a host that the API is known by, and a browser's unsafe reque
 or from an origin that the settings allow.
 """
 
-import ipaddress
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.clients import is_loopback
 from api.problems import Problem
 
 ANY: Final = "*"
@@ -42,14 +42,18 @@ class BrowserGuard:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host, origin = headers.get(b"host", ""), headers.get(b"origin")
         if not (self._any_host or self._is_known(host, scope)):
-            await _refuse(send, HTTPStatus.MISDIRECTED_REQUEST, f"this server does not answer for the host {host!r}: {_HOSTS}")
+            await _refuse(
+                send, HTTPStatus.MISDIRECTED_REQUEST, f"this server does not answer for the host {host!r}: {_HOSTS}"
+            )
             return
         is_allowed = origin is not None and origin in self._origins
         if is_allowed and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
             await _answer_preflight(send, str(origin))
             return
         if scope["method"] not in SAFE_METHODS and not is_allowed and _is_cross_site(headers, host):
-            await _refuse(send, HTTPStatus.FORBIDDEN, f"a page of {origin or 'another site'} may not change data here: {_ORIGINS}")
+            await _refuse(
+                send, HTTPStatus.FORBIDDEN, f"a page of {origin or 'another site'} may not change data here: {_ORIGINS}"
+            )
             return
         await self._app(scope, receive, _with_cors(send, str(origin)) if is_allowed else send)
 
@@ -61,16 +65,6 @@ class BrowserGuard:
 
 _HOSTS: Final = "without API keys only loopback names work; add yours to PHOSERVE_HTTP__ALLOWED_HOSTS"
 _ORIGINS: Final = "add its origin to PHOSERVE_HTTP__CORS_ORIGINS if you trust it"
-
-
-def is_loopback(name: str) -> bool:
-    """Return whether the host name or address `name` can only mean this machine."""
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _names(listed: str) -> list[str]:

@@ -50,6 +50,16 @@ class ClientAddresses:
         return address
 
 
+def is_loopback(name: str) -> bool:
+    """Return whether the host name or address `name` can only mean this machine."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)

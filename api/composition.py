@@ -52,6 +52,7 @@ async def open_services(
             keys=load_key_ring(settings.keys),
             rates=rates,
             limits=settings.limits,
+            http=settings.http,
             registries=registries,
         )
 

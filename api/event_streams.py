@@ -1,29 +1,51 @@
-"""Endless event streams: the server ends them on shutdown and their clients reconnect elsewhere."""
+"""Endless event streams: bounded in number, and ended by the server on shutdown so that clients reconnect elsewhere."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from api.sse import BackgroundStream
+from phoserve.errors import Overloaded
+from phoserve.settings import HttpSettings
+
+RETRY_AFTER_S = 10.0
 
 
 class EventStreams:
     """The event streams that are open now."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: HttpSettings | None = None) -> None:
+        settings = settings or HttpSettings()
+        self._limit = settings.max_event_streams
+        self._limit_per_key = settings.max_event_streams_per_key
         self._open: set[BackgroundStream[Any]] = set()
+        self._by_key: Counter[str] = Counter()
         self._ended = False
 
+    def check(self, key_id: str) -> None:
+        """Raise Overloaded where no further stream may be opened with the key."""
+        if len(self._open) >= self._limit:
+            raise Overloaded(f"{self._limit} event streams are open already", retry_after_s=RETRY_AFTER_S)
+        if self._by_key[key_id] >= self._limit_per_key:
+            raise Overloaded(
+                f"this key has {self._limit_per_key} event streams open already", retry_after_s=RETRY_AFTER_S
+            )
+
     @contextmanager
-    def follow(self, events: BackgroundStream[Any]) -> Iterator[None]:
-        """Register `events` for `end_all` until the block is left."""
+    def follow(self, events: BackgroundStream[Any], key_id: str) -> Iterator[None]:
+        """Count `events` and register it for `end_all` until the block is left."""
         self._open.add(events)
+        self._by_key[key_id] += 1
         if self._ended:
             events.finish()
         try:
             yield
         finally:
             self._open.discard(events)
+            self._by_key[key_id] -= 1
+            if not self._by_key[key_id]:
+                del self._by_key[key_id]
 
     def end_all(self) -> None:
         """End all open streams, and every new one immediately."""

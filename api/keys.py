@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
+from api.clients import is_loopback
 from phoserve.errors import ConfigurationError
 
 KEY_PREFIX: Final = "pho_"
@@ -101,10 +101,12 @@ class FixedKeys:
 
 @dataclass(slots=True)
 class KeyFile:
-    """Keys of a JSON file, read again when it changes; a broken file leaves the keys as they were."""
+    """Keys of a JSON file, read again when it changes; an empty list admits no key, a broken file changes nothing."""
 
     path: Path
     is_open: bool = False
+    is_readable: bool = True
+    """Whether the file could be read the last time; while it cannot, the last keys stay in force."""
     _keys: FixedKeys = field(init=False)
     _seen: tuple[int, int] = (0, 0)
     _look_at: float = 0.0
@@ -122,12 +124,14 @@ class KeyFile:
     def _refresh(self) -> None:
         try:
             stamp = self._stamp()
+            self.is_readable = True
             if stamp == self._seen:
                 return
             self._keys = FixedKeys(parse_keys(self.path.read_bytes(), str(self.path)))
             self._seen = stamp
             log.info("keys_reloaded", path=str(self.path))
         except (ConfigurationError, OSError) as error:
+            self.is_readable = False
             log.error("keys_not_reloaded", path=str(self.path), error=str(error))
 
     def _stamp(self) -> tuple[int, int]:
@@ -149,8 +153,8 @@ def parse_keys(source: bytes, where: str) -> tuple[ApiKey, ...]:
             raise ValueError("sha256 is 64 hex digits")
     except (msgspec.DecodeError, ValueError) as error:
         raise ConfigurationError(f"{where} is not a list of keys: {error}; see docs/api.md") from error
-    if not keys or len({key.id for key in keys}) < len(keys):
-        raise ConfigurationError(f"{where} must hold at least one key, and no id twice")
+    if len({key.id for key in keys}) < len(keys):
+        raise ConfigurationError(f"{where} holds an id twice; give every key an id of its own")
     return keys
 
 
@@ -163,17 +167,8 @@ def new_key(key_id: str, role: Role, collections: tuple[str, ...] = (ALL_COLLECT
 
 def check_bind(host: str, keys: KeyRing) -> None:
     """Raise ConfigurationError where `host` is reachable from other machines and no key guards it."""
-    if keys.is_open and not _is_loopback(host):
+    if keys.is_open and not is_loopback(host):
         raise ConfigurationError(
             f"listening on {host} would let everyone on the network in, because there are no API keys: "
             "set PHOSERVE_KEYS__FILE (see docs/api.md), or listen on 127.0.0.1"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -16,6 +16,7 @@ from prometheus_client import (
 )
 
 from api.admission import AdmissionGate, AdmissionGates
+from api.keys import KeyFile, KeyRing
 from phoserve.composition import Stores
 from phoserve.documents.records import DocumentState
 from phoserve.embedding.caching import CachingEmbedder
@@ -30,9 +31,9 @@ class Metrics:
     """The API's counters; no label ever holds a collection, a document or a key."""
 
     def __init__(
-        self, gates: AdmissionGates, embedder: Embedder, registries: tuple[CollectorRegistry, ...] = ()
+        self, gates: AdmissionGates, embedder: Embedder, keys: KeyRing, registries: tuple[CollectorRegistry, ...] = ()
     ) -> None:
-        """Count in a registry of its own and watch `gates` and the query cache; `registries` are exported too."""
+        """Count in a registry of its own; watch gates, query cache and key file. `registries` are exported too."""
         self.registry = CollectorRegistry()
         self._registries = (self.registry, *registries)
         ProcessCollector(registry=self.registry)
@@ -84,6 +85,9 @@ class Metrics:
             self._watch_gate(gate)
         if isinstance(embedder, CachingEmbedder):
             self._watch_cache(embedder)
+        if isinstance(keys, KeyFile):
+            readable = Gauge("phoserve_key_file_readable", "1 while the key file can be read.", registry=self.registry)
+            readable.set_function(lambda: float(keys.is_readable))
 
     async def export(self, stores: Stores) -> bytes:
         """Return all metrics in Prometheus's text format, after counting what `stores` hold."""

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter, OrderedDict
+from contextlib import suppress
 from typing import Final, Protocol
 
 from redis.asyncio import Redis
@@ -52,12 +53,20 @@ class MemoryRates:
         self._full_at: OrderedDict[str, float] = OrderedDict()
 
     async def take(self, key_id: str) -> None:
+        self.count(key_id)
+
+    def check(self, key_id: str) -> float:
+        """Return when the key's bucket would be full after one more request. Raises Overloaded over its rate."""
         now = time.monotonic()
         full_at = max(self._full_at.get(key_id, now), now) + self._interval_s
         wait = full_at - now - self._burst * self._interval_s
         if wait > 1e-9:
             raise _too_many(wait)
-        self._full_at[key_id] = full_at
+        return full_at
+
+    def count(self, key_id: str) -> None:
+        """Count one request. Raises Overloaded."""
+        self._full_at[key_id] = self.check(key_id)
         self._full_at.move_to_end(key_id)
         if len(self._full_at) > REMEMBERED_KEYS:
             self._full_at.popitem(last=False)
@@ -90,24 +99,40 @@ class RedisRates:
         await self._redis.aclose()
 
 
+class FailedKeys:
+    """Throttles clients that send wrong keys: an address may fail `per_minute` times, then it waits."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._rates = MemoryRates(per_minute / 60, per_minute)
+
+    def check(self, address: str) -> None:
+        """Raise Overloaded while the address has failed too often; its keys are not even looked at."""
+        self._rates.check(address)
+
+    def count(self, address: str) -> None:
+        """Count one failure."""
+        with suppress(Overloaded):
+            self._rates.count(address)
+
+
 class ConcurrentRequests:
-    """Requests under way, by key."""
+    """Requests in flight, by key."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._under_way: Counter[str] = Counter()
+        self._in_flight: Counter[str] = Counter()
 
     def enter(self, key_id: str) -> None:
-        """Count one more request. Raises Overloaded where the key has too many under way."""
-        if self._under_way[key_id] >= self._limit:
-            raise Overloaded(f"this key has {self._limit} requests under way already", retry_after_s=1.0)
-        self._under_way[key_id] += 1
+        """Count one more request. Raises Overloaded at the limit."""
+        if self._in_flight[key_id] >= self._limit:
+            raise Overloaded(f"this key has {self._limit} requests in flight already", retry_after_s=1.0)
+        self._in_flight[key_id] += 1
 
     def leave(self, key_id: str) -> None:
         """The request is over."""
-        self._under_way[key_id] -= 1
-        if not self._under_way[key_id]:
-            del self._under_way[key_id]
+        self._in_flight[key_id] -= 1
+        if not self._in_flight[key_id]:
+            del self._in_flight[key_id]
 
 
 def _too_many(wait_s: float) -> Overloaded:

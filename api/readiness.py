@@ -36,14 +36,14 @@ class DependencyHealth(Struct, frozen=True, omit_defaults=True):
     took_ms: float = 0.0
 
 
-class Readiness(Struct, frozen=True):
-    """Whether requests can be served, and which model serves them."""
+class Readiness(Struct, frozen=True, omit_defaults=True):
+    """Whether requests can be served, and which model serves them; callers without a key get the first two."""
 
     ready: bool
     status: Annotated[str, Meta(description="`ok`; `degraded` without the queue or the LLM; `down` if not ready.")]
-    model: str
-    fingerprint: str
-    dependencies: dict[str, DependencyHealth]
+    model: str | None = None
+    fingerprint: str | None = None
+    dependencies: dict[str, DependencyHealth] | None = None
 
 
 @dataclass(slots=True)

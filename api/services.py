@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 
 from api.admission import AdmissionGates
+from api.clients import ClientAddresses
 from api.event_streams import EventStreams
 from api.keys import AnonymousAccess, KeyRing
 from api.metrics import Metrics
-from api.rates import ConcurrentRequests, NoLimit, RateLimiter
+from api.rates import ConcurrentRequests, FailedKeys, NoLimit, RateLimiter
 from api.readiness import ReadinessProbe
 from phoserve.answers.answering import Answerer
 from phoserve.answers.ports import ChatModel
@@ -19,7 +20,7 @@ from phoserve.documents.intake import Intake, IntakeLimits
 from phoserve.documents.library import Library
 from phoserve.search.ports import Reranker
 from phoserve.search.retrieval import Retriever
-from phoserve.settings import LimitSettings
+from phoserve.settings import HttpSettings, LimitSettings
 from phoserve.text import query_terms
 
 
@@ -38,6 +39,9 @@ class Services:
     limits: LimitSettings
     gates: AdmissionGates
     concurrent_requests: ConcurrentRequests
+    failed_keys: FailedKeys
+    http: HttpSettings
+    addresses: ClientAddresses
     event_streams: EventStreams
     metrics: Metrics
     readiness: ReadinessProbe
@@ -60,6 +64,7 @@ def make_services(
     keys: KeyRing | None = None,
     rates: RateLimiter | None = None,
     limits: LimitSettings | None = None,
+    http: HttpSettings | None = None,
     intake_limits: IntakeLimits | None = None,
     registries: tuple[CollectorRegistry, ...] = (),
 ) -> Services:
@@ -69,7 +74,7 @@ def make_services(
     they also replace those of a failed LLM. `keep_images` leaves images in the LLM's text. `registries` hold more
     metrics for /metrics, such as those of ingestion in the same process.
     """
-    limits = limits or LimitSettings()
+    limits, http, keys = limits or LimitSettings(), http or HttpSettings(), keys or AnonymousAccess()
     embedder = stores.embedders.interactive
     documents = stores.registry, stores.index, stores.sources, stores.queue
     retriever = Retriever(embedder, stores.index, lambda text: query_terms(stores.text, [text])[0], reranker)
@@ -88,12 +93,15 @@ def make_services(
             keep_images=keep_images,
         ),
         reranker=reranker,
-        keys=keys or AnonymousAccess(),
+        keys=keys,
         rates=rates or NoLimit(),
         limits=limits,
         gates=gates,
         concurrent_requests=ConcurrentRequests(limits.requests_at_once),
-        event_streams=EventStreams(),
-        metrics=Metrics(gates, embedder, registries),
+        failed_keys=FailedKeys(http.max_failed_keys_per_minute),
+        http=http,
+        addresses=ClientAddresses(http.trusted_proxies),
+        event_streams=EventStreams(http),
+        metrics=Metrics(gates, embedder, keys, registries),
         readiness=ReadinessProbe(stores, chat),
     )

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Iterable
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Final
@@ -11,11 +12,13 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from opentelemetry import propagate, trace
 
+from api.clients import ClientAddresses
 from api.metrics import Metrics
 
 REQUEST_ID: Final = re.compile(rb"[\w.:-]{1,128}")
 UNMATCHED: Final = "unmatched"
 QUIET: Final = ("/health/", "/metrics")
+NO_STORE: Final = (b"cache-control", b"no-store")
 SAFE: Final = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
 log = structlog.get_logger("phoserve.access")
@@ -25,9 +28,10 @@ _tracer = trace.get_tracer("phoserve.api")
 class Telemetry:
     """The outermost ASGI layer, so that requests no route takes are seen too."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, addresses: ClientAddresses) -> None:
         self._app = app
         self._metrics = metrics
+        self._addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -35,14 +39,15 @@ class Telemetry:
             return
         state: dict[str, Any] = scope  # type: ignore[assignment]
         request_id = state["request_id"] = _request_id(state)
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        client = state["client_address"] = self._addresses.client_of(state)
+        structlog.contextvars.bind_contextvars(request_id=request_id, client=client)
         status, begun = 0, perf_counter()
 
         async def seen(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *SAFE]
+                message["headers"] = _with_standard(message["headers"], request_id)
             await send(message)
 
         context = propagate.extract({k.decode("latin-1"): v.decode("latin-1") for k, v in state["headers"]})
@@ -55,7 +60,7 @@ class Telemetry:
                 span.set_attribute("http.response.status_code", status)
         finally:
             self._finished(state, status, perf_counter() - begun)
-            structlog.contextvars.unbind_contextvars("request_id")
+            structlog.contextvars.unbind_contextvars("request_id", "client")
 
     def _finished(self, scope: dict[str, Any], status: int, took_s: float) -> None:
         if (leave := scope.pop("leave", None)) is not None:
@@ -72,6 +77,13 @@ class Telemetry:
                 took_ms=round(took_s * 1000, 2),
                 key=principal.id if principal else None,
             )
+
+
+def _with_standard(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """Add the headers that every response has; one that says itself how it may be cached keeps that."""
+    own = list(headers)
+    cache = [] if any(name.lower() == b"cache-control" for name, _ in own) else [NO_STORE]
+    return [*own, (b"x-request-id", request_id.encode()), *SAFE, *cache]
 
 
 def _request_id(scope: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Request
 from litestar.datastructures import UploadFile
+from litestar.exceptions import ClientException
 
 from api.body import decode_json
 from api.schemas.documents import DocumentsRequest
@@ -35,10 +36,12 @@ async def drafts_of(request: AnyRequest, limits: LimitSettings) -> list[Draft]:
     media_type = request.content_type[0]
     if media_type == "multipart/form-data":
         drafts = await _from_form(request)
-    elif media_type in {"application/json", ""}:
+    elif media_type == "application/json":
         drafts = _from_json(await _body(request, limits.max_body_bytes))
     else:
-        raise InvalidInput(f"send application/json or multipart/form-data, not {media_type}", field="Content-Type")
+        raise ClientException(
+            detail=f"send application/json or multipart/form-data, not {media_type or 'none'}", status_code=415
+        )
     if len(drafts) > limits.max_documents:
         raise TooLarge(f"{len(drafts)} documents; at most {limits.max_documents} go into one request")
     return drafts

@@ -24,6 +24,7 @@ from phoserve.contract import ModelContract
 from phoserve.documents.library import Library
 from phoserve.embedding.ports import Embeddings
 from phoserve.errors import InvalidInput, NotFound, TooLarge
+from phoserve.settings import LimitSettings
 
 
 @post(
@@ -43,7 +44,7 @@ async def create_embeddings(
 ) -> EmbeddingsResponse:
     """Embed one text or a list of texts."""
     contract = services.contract
-    texts = validate_texts(data.input, limit=services.limits.max_texts)
+    texts = validate_texts(data.input, services.limits)
     _check_dimensions(data.dimensions, contract)
     with gates.requests.hold(), gates.texts.hold(len(texts)):
         embeddings = await deadline.keep(
@@ -78,13 +79,13 @@ async def get_model(
     raise NotFound(f"the model {wanted!r} is not served here; GET /v1/models lists those that are")
 
 
-def validate_texts(given: str | Sequence[str | int | list[int]], *, limit: int) -> list[str]:
+def validate_texts(given: str | Sequence[str | int | list[int]], limits: LimitSettings) -> list[str]:
     """The texts to embed or tokenize. Raises InvalidInput or TooLarge with the position of the offending one."""
     inputs = [given] if isinstance(given, str) else given
     if not inputs:
         raise InvalidInput("input is empty: give at least one text", field="input")
-    if len(inputs) > limit:
-        raise TooLarge(f"input has {len(inputs)} texts; at most {limit} go into one request", field="input")
+    if len(inputs) > limits.max_texts:
+        raise TooLarge(f"input has {len(inputs)} texts; at most {limits.max_texts} go into one request", field="input")
     texts: list[str] = []
     for position, text in enumerate(inputs):
         field = "input" if isinstance(given, str) else f"input[{position}]"
@@ -96,8 +97,15 @@ def validate_texts(given: str | Sequence[str | int | list[int]], *, limit: int) 
             )
         if not text.strip():
             raise InvalidInput(f"{field} is blank", field=field)
+        check_text_length(text, limits, field=field)
         texts.append(text)
     return texts
+
+
+def check_text_length(text: str, limits: LimitSettings, *, field: str) -> None:
+    """Raise TooLarge for a text over `limits.max_text_characters`, before any work on it."""
+    if len(text) > limits.max_text_characters:
+        raise TooLarge(f"is over {limits.max_text_characters} characters", field=field)
 
 
 def _check_dimensions(wanted: int | None, contract: ModelContract) -> None:

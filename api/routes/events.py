@@ -1,35 +1,49 @@
 """GET /v1/collections/{c}/events: changes of a collection's documents as server-sent events."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+from typing import Any
 
-from litestar import get
+from litestar import Request, get
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from api.auth import readers
-from api.dependencies import EventStreamsDep, LibraryDep
+from api.auth import may_still_read, readers
+from api.dependencies import EventStreamsDep, LibraryDep, PrincipalDep
 from api.event_streams import EventStreams
 from api.schemas.documents import view_of
 from api.sse import KEEP_ALIVE, BackgroundStream, event, stream
-from phoserve.documents.library import Library
+from phoserve.documents.records import Document
 from phoserve.errors import CollectionNotFound
 
 
 @get("/v1/collections/{collection:str}/events", guards=[readers], tags=["documents"])
-async def collection_events(collection: FromPath[str], library: LibraryDep, event_streams: EventStreamsDep) -> Stream:
+async def collection_events(
+    collection: FromPath[str],
+    request: Request[Any, Any, Any],
+    library: LibraryDep,
+    event_streams: EventStreamsDep,
+    principal: PrincipalDep,
+) -> Stream:
     """Stream `document` (a document's record, whenever it changes) and `end` (the collection was deleted).
 
-    The stream also ends when the server shuts down: reconnect.
+    The stream also ends when the server shuts down: reconnect. It ends when its key is revoked.
     """
     await library.collection(collection)
-    return stream(_changes(collection, library, event_streams))
-
-
-async def _changes(collection: str, library: Library, event_streams: EventStreams) -> AsyncGenerator[bytes]:
+    event_streams.check(principal.id)
     changes = BackgroundStream(library.watch(collection))
-    with event_streams.follow(changes):
+    allowed = partial(may_still_read, request, collection)
+    return stream(_changes(changes, event_streams, principal.id, allowed))
+
+
+async def _changes(
+    changes: BackgroundStream[Document], event_streams: EventStreams, key_id: str, allowed: Callable[[], bool]
+) -> AsyncGenerator[bytes]:
+    with event_streams.follow(changes, key_id):
         try:
             async for document in changes:
+                if not allowed():
+                    return
                 yield KEEP_ALIVE if document is None else event("document", view_of(document))
         except CollectionNotFound:
             yield event("end", {"reason": "deleted"})

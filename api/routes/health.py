@@ -1,8 +1,11 @@
 """Liveness and readiness probes."""
 
-from litestar import Response, get
+from typing import Any
+
+from litestar import Request, Response, get
 from msgspec import Struct
 
+from api.auth import secret_of
 from api.dependencies import ServicesDep
 from api.readiness import Readiness
 
@@ -20,10 +23,14 @@ async def live() -> Alive:
 
 
 @get("/health/ready", tags=["health"])
-async def ready(services: ServicesDep) -> Response[Readiness]:
-    """Return 200 when requests can be served, else 503 that names the dependency that is missing.
+async def ready(request: Request[Any, Any, Any], services: ServicesDep) -> Response[Readiness]:
+    """Return 200 when requests can be served, else 503.
 
-    A queue or an LLM that is away appears under `dependencies` and makes the status `degraded`, not 503.
+    With a key, or on a server without keys, the answer names model and dependencies. A queue that is away appears
+    under `dependencies` and does not cause 503.
     """
     readiness = await services.readiness.check()
-    return Response(readiness, status_code=200 if readiness.ready else 503)
+    status = 200 if readiness.ready else 503
+    if services.keys.principal(secret_of(request)) is None:
+        readiness = Readiness(ready=readiness.ready, status=readiness.status)
+    return Response(readiness, status_code=status)

@@ -8,6 +8,7 @@ from litestar.params import JSONBody
 from api.auth import check_capacity, readers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, GatesDep, ServicesDep
+from api.routes.embeddings import check_text_length
 from api.routes.search import validate_question
 from api.schemas.rerank import RerankDocument, RerankRequest, RerankResponse, RerankResult
 from phoserve.errors import InvalidInput, NotFound, TooLarge
@@ -28,6 +29,7 @@ async def rerank(
     for position, text in enumerate(texts):
         if not text.strip():
             raise InvalidInput("is blank", field=f"documents[{position}]")
+        check_text_length(text, limits, field=f"documents[{position}]")
     with gates.requests.hold(), gates.texts.hold(len(texts)):
         scores = await deadline.keep(reranker.rerank(data.query, texts, timeout_s=deadline.left_s()))
     ranked = sorted(enumerate(scores.tolist()), key=lambda each: -each[1])[: data.top_n]

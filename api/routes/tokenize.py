@@ -7,7 +7,7 @@ from litestar.params import JSONBody
 
 from api.auth import check_capacity, readers
 from api.body import StrictJson
-from api.dependencies import GatesDep, ServicesDep
+from api.dependencies import DeadlineDep, GatesDep, ServicesDep
 from api.routes.embeddings import validate_texts
 from api.schemas.openai import TokenizedText, TokenizeRequest, TokenizeResponse
 from phoserve.contract import InputType
@@ -22,11 +22,13 @@ from phoserve.text import TextPipeline
     guards=[readers, check_capacity],
     tags=["embeddings"],
 )
-async def tokenize(data: JSONBody[TokenizeRequest], services: ServicesDep, gates: GatesDep) -> TokenizeResponse:
+async def tokenize(
+    data: JSONBody[TokenizeRequest], services: ServicesDep, gates: GatesDep, deadline: DeadlineDep
+) -> TokenizeResponse:
     """Segment and tokenize texts without embedding them."""
-    texts = validate_texts(data.input, limit=services.limits.max_texts)
-    with gates.requests.hold():
-        rows = await asyncio.to_thread(_tokenized, services.stores.text, texts, data.input_type)
+    texts = validate_texts(data.input, services.limits)
+    with gates.requests.hold(), gates.texts.hold(len(texts)):
+        rows = await deadline.keep(asyncio.to_thread(_tokenized, services.stores.text, texts, data.input_type))
     return TokenizeResponse(model=services.contract.name, data=rows)
 
 

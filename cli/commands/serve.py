@@ -45,7 +45,7 @@ async def _serve(settings: "Settings", sock: socket.socket) -> None:
 
     from api.app import create_app
     from api.composition import open_services
-    from cli.serving_loop import ApiServer, stop_signals
+    from cli.serving_loop import ApiServer, serving_metrics, stop_signals
     from phoserve.composition import open_stores
 
     log = structlog.get_logger(__name__)
@@ -60,9 +60,10 @@ async def _serve(settings: "Settings", sock: socket.socket) -> None:
                 lambda: log.info("listening", host=host, port=port),
                 drain_s=settings.limits.drain_s,
             )
-            serving = asyncio.create_task(server.run())
-            stopping = asyncio.create_task(stop.wait())
-            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            server.stop()
-            await serving
+            async with serving_metrics(services, host):
+                serving = asyncio.create_task(server.run())
+                stopping = asyncio.create_task(stop.wait())
+                await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                stopping.cancel()
+                server.stop()
+                await serving

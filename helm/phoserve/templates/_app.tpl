@@ -7,6 +7,8 @@
 {{- define "phoserve.apiEnv" -}}
 - name: PHOSERVE_KEYS__FILE
   value: /etc/phoserve/api-keys.json
+- name: PHOSERVE_HTTP__METRICS_PORT
+  value: "9100"
 - name: PHOSERVE_LIMITS__DRAIN_S
   value: {{ sub .Values.api.terminationGracePeriodSeconds (add .Values.api.drainSeconds 5) | quote }}
 {{- if or .Values.llm.enabled .Values.llm.externalUrl }}

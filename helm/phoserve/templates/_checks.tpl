@@ -48,7 +48,7 @@
 {{/* Settings that the chart manages would be set twice in the pod. */}}
 {{- define "phoserve.checksOfSettings" -}}
 {{- $v := .Values -}}
-{{- $own := dict "MODEL__FOLDER" "model.source and model.name" "TRITON__URL" "triton.gpu and triton.cpu" "TRITON__FALLBACK_URL" "triton.cpu" "TRITON__RERANKER" "model.reranker.name" "QDRANT__URL" "qdrant.externalUrl" "QDRANT__API_KEY" "secrets" "REDIS__URL" "redis.externalUrl" "SOURCES__URL" "sources.url" "TRACING__OTLP_ENDPOINT" "monitoring.otlpEndpoint" "KEYS__FILE" "secrets" "LIMITS__DRAIN_S" "api.terminationGracePeriodSeconds" "LLM__URL" "llm" "LLM__MODEL" "llm.model" "LLM__API_KEY" "secrets" "WORKER__HEARTBEAT_FILE" "nothing: the probes use it" "WORKER__METRICS_PORT" "nothing: the monitors use it" -}}
+{{- $own := dict "MODEL__FOLDER" "model.source and model.name" "TRITON__URL" "triton.gpu and triton.cpu" "TRITON__FALLBACK_URL" "triton.cpu" "TRITON__RERANKER" "model.reranker.name" "QDRANT__URL" "qdrant.externalUrl" "QDRANT__API_KEY" "secrets" "REDIS__URL" "redis.externalUrl" "SOURCES__URL" "sources.url" "TRACING__OTLP_ENDPOINT" "monitoring.otlpEndpoint" "KEYS__FILE" "secrets" "HTTP__METRICS_PORT" "nothing: the monitors use it" "LIMITS__DRAIN_S" "api.terminationGracePeriodSeconds" "LLM__URL" "llm" "LLM__MODEL" "llm.model" "LLM__API_KEY" "secrets" "WORKER__HEARTBEAT_FILE" "nothing: the probes use it" "WORKER__METRICS_PORT" "nothing: the monitors use it" -}}
 {{- if $v.qdrant.enabled -}}
 {{- $_ := set $own "QDRANT__SHARDS" "qdrant.collections.shards" -}}
 {{- $_ := set $own "QDRANT__REPLICAS" "qdrant.collections.copies" -}}

@@ -3,12 +3,15 @@
 import json
 import re
 from functools import cache
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
 import yaml
 
 from api.admission import AdmissionGates
+from api.keys import KeyFile
 from api.metrics import Metrics
 from ingest.metrics import IngestMetrics
 from phoserve.serving import COUNTERS, GAUGES
@@ -33,7 +36,11 @@ DASHBOARDS = sorted((CHART / "dashboards").glob("*.json"))
 def known() -> set[str]:
     """Every time series' name."""
     names = {f"phoserve_{name}" for name in COUNTERS | GAUGES} | TRITON
-    metrics = Metrics(AdmissionGates.of(LimitSettings()), WordHashEmbedder())
+    with NamedTemporaryFile() as file:
+        file.write(b"[]")
+        file.flush()
+        key_file = KeyFile(Path(file.name))
+    metrics = Metrics(AdmissionGates.of(LimitSettings()), WordHashEmbedder(), key_file)
     for family in (*metrics.registry.collect(), *IngestMetrics().registry.collect()):
         names |= {family.name, *(sample.name for sample in family.samples)}
         if family.type == "counter":

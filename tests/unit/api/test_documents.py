@@ -255,7 +255,8 @@ def test_bad_searches_name_the_field(client: Client, body: dict[str, Any], field
 def test_a_filter_nested_without_end_is_refused(client: Client) -> None:
     for depth in (20, 5000):
         nested = '{"$not": ' * depth + '{"a": 1}' + "}" * depth
-        response = client.post("/v1/collections/kb/search", content='{"query": "a", "filter": ' + nested + "}")
+        body = '{"query": "a", "filter": ' + nested + "}"
+        response = client.post("/v1/collections/kb/search", content=body, headers={"Content-Type": "application/json"})
         assert response.status_code == 422, response.text
 
 
@@ -268,6 +269,9 @@ def test_a_filter_nested_without_end_is_refused(client: Client) -> None:
         ([{"text": "a", "id": ""}], 422, "documents[0].id"),
         ([{"text": "a", "id": "x"}, {"text": "b", "id": "x"}], 422, "documents[0].id"),
         ([{"text": "a", "metadata": [1]}], 422, "documents[0].metadata"),
+        ([{"text": "a"}, {"text": "a", "metadata": {"n": 2**64}}], 422, "documents[1].metadata.n"),
+        ([{"text": "a", "metadata": {"long": "a" * 17_000}}], 422, "documents[0].metadata"),
+        ([{"text": "a", "title": "a" * 1001}], 422, "documents[0].title"),
         ([{"text": "a", "tag": 1}], 422, "documents[0].tag"),
         ([{"text": "a"}] * 6, 413, None),
         ([{"text": "a" * 200_000}], 413, None),
@@ -289,7 +293,7 @@ def test_unknown_things_are_404(client: Client) -> None:
 
 def test_other_media_types_are_refused(client: Client) -> None:
     response = client.post("/v1/collections/kb/documents", content=b"<a/>", headers={"Content-Type": "text/xml"})
-    assert response.status_code == 422
+    assert response.status_code == 415
     assert client.post("/v1/collections/kb/documents", files={"other": ("a.txt", b"a")}).status_code == 422
 
 

@@ -85,7 +85,7 @@ def test_bad_input_is_named_in_openais_shape(client: Client, body: dict[str, Any
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"null", b"\xff\xfe", b'{"input": "\xff"}', b'{"input": "\\ud800"}'])
 def test_a_body_that_is_no_json_is_refused(client: Client, raw: bytes) -> None:
-    response = client.post("/v1/embeddings", content=raw)
+    response = client.post("/v1/embeddings", content=raw, headers={"Content-Type": "application/json"})
     assert response.status_code == 422
     assert response.json()["error"]["type"] == "invalid_request_error"
 

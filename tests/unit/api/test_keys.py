@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from api.keys import AnonymousAccess, FixedKeys, KeyFile, Role, check_bind, new_key, parse_keys
@@ -43,7 +44,7 @@ def test_a_changed_file_counts_and_a_broken_one_does_not(tmp_path: Path, monkeyp
     assert keys.principal(new)
 
 
-@pytest.mark.parametrize("source", [b"", b"{}", b"[]", b'[{"id": "a", "sha256": "00"}]', b'[{"id": "a"}]'])
+@pytest.mark.parametrize("source", [b"", b"{}", b'[{"id": "a", "sha256": "00"}]', b'[{"id": "a"}]'])
 def test_a_file_that_holds_no_keys_is_refused(source: bytes) -> None:
     with pytest.raises(ConfigurationError):
         parse_keys(source, "keys.json")
@@ -84,3 +85,23 @@ def test_so_many_at_once_and_no_more() -> None:
         at_once.enter("a")
     at_once.leave("a")
     at_once.enter("a")
+
+
+def test_an_empty_list_admits_nobody_and_a_missing_file_raises_the_alarm(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    secret, entry = new_key("app", Role.READER)
+    path.write_bytes(msgspec.json.encode([entry]))
+    keys = KeyFile(path)
+    assert keys.principal(secret) is not None
+    path.write_text("[]")
+    keys._look_at = 0.0
+    assert keys.principal(secret) is None
+    assert keys.is_readable
+    path.unlink()
+    keys._look_at = 0.0
+    assert keys.principal(secret) is None
+    assert not keys.is_readable
+    path.write_bytes(msgspec.json.encode([entry]))
+    keys._look_at = 0.0
+    assert keys.principal(secret) is not None
+    assert keys.is_readable

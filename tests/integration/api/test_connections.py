@@ -1,0 +1,142 @@
+"""Slow and greedy clients lose their own connections; everybody else is served."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+import pytest
+
+from api.keys import KeyFile, Role, new_key
+from phoserve.settings import HttpSettings
+from tests.integration.api.conftest import fill
+from tests.support.live import live_api, live_services
+from tests.support.waiting import wait_until
+
+LIMITS = HttpSettings(
+    header_timeout_s=0.5, body_timeout_s=0.5, max_connections=60, max_connections_per_client=40, max_event_streams=8,
+    max_event_streams_per_key=5,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with live_api(live_services(tmp_path_factory.mktemp("model"), http=LIMITS)) as url:
+        fill(url)
+        yield url
+
+
+def connect(url: str) -> socket.socket:
+    parts = urlsplit(url)
+    return socket.create_connection((parts.hostname, parts.port), timeout=10)
+
+
+def read_until_closed(sock: socket.socket) -> bytes:
+    received = b""
+    while part := sock.recv(65536):
+        received += part
+    return received
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"G", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ", b"POST /v1/tokenize HTTP/1.1\r\nHost: localhost\r\n"
+     b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"],
+)  # fmt: skip
+def test_a_request_that_does_not_arrive_ends_its_connection(url: str, sent: bytes) -> None:
+    with closing(connect(url)) as sock:
+        sock.sendall(sent)
+        begun = time.monotonic()
+        received = read_until_closed(sock)
+        assert time.monotonic() - begun < 8
+        assert not received or received.startswith((b"HTTP/1.1 408", b"HTTP/1.1 4"))
+
+
+def test_a_byte_now_and_then_does_not_help(url: str) -> None:
+    with closing(connect(url)) as sock:
+        begun = time.monotonic()
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        while time.monotonic() - begun < 10 and _accepts(sock, b"X: y\r\n"):
+            time.sleep(0.1)
+        assert time.monotonic() - begun < 8
+
+
+def test_endless_headers_are_refused(url: str) -> None:
+    with closing(connect(url)) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        received = b""
+        try:
+            for _ in range(100):
+                sock.sendall(b"X-Filler: " + b"a" * 4000 + b"\r\n")
+            received = read_until_closed(sock)
+        except OSError:
+            return
+        assert b" 431 " in received or not received
+
+
+def test_idle_connections_of_one_client_do_not_keep_others_out(url: str) -> None:
+    with ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(closing(connect(url)))
+        # The address is over its share now; its connections time out and make room within moments.
+        wait_until(lambda: _is_served(url))
+
+
+def test_event_streams_have_a_budget_of_their_own(url: str) -> None:
+    with ExitStack() as stack, httpx.Client(base_url=url, timeout=20) as client:
+        statuses = []
+        for _ in range(8):
+            response = stack.enter_context(client.stream("GET", "/v1/collections/kb/events"))
+            statuses.append(response.status_code)
+        assert statuses == [200] * 5 + [429] * 3
+        assert client.post("/v1/collections/kb/search", json={"query": "nghỉ phép"}).status_code == 200
+
+
+def test_a_revoked_key_keeps_no_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.sse.KEEP_ALIVE_S", 0.2)
+    path = tmp_path / "keys.json"
+    admin, admin_entry = new_key("root", Role.ADMIN)
+    reader, reader_entry = new_key("app", Role.READER)
+    path.write_bytes(msgspec.json.encode([admin_entry, reader_entry]))
+    (tmp_path / "model").mkdir()
+    with live_api(live_services(tmp_path / "model", keys=KeyFile(path))) as url:
+        fill(url, headers={"Authorization": f"Bearer {admin}"})
+        ended = threading.Event()
+
+        def follow() -> None:
+            headers = {"Authorization": f"Bearer {reader}"}
+            with httpx.stream("GET", f"{url}/v1/collections/kb/events", headers=headers, timeout=30) as response:
+                for _ in response.iter_bytes():
+                    pass
+            ended.set()
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        assert not ended.wait(1.0)
+        path.write_bytes(msgspec.json.encode([admin_entry]))
+        assert ended.wait(10)
+
+
+def _is_served(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/live", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _accepts(sock: socket.socket, data: bytes) -> bool:
+    """Send `data`; False once the other side has closed."""
+    try:
+        sock.sendall(data)
+        sock.settimeout(0.05)
+        sock.recv(4096)  # an answer or the end: either way the server has given up
+        return False
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
