@@ -96,10 +96,11 @@ def test_the_same_images(service: str) -> None:
 
 def test_the_same_ports() -> None:
     (mapping,) = services("compose.yaml")["api"]["ports"]
-    (port,) = _container(chart(), "phoserve-api")["ports"]
-    assert mapping == f"127.0.0.1:{port['containerPort']}:{port['containerPort']}"
+    api = {each["name"]: each["containerPort"] for each in _container(chart(), "phoserve-api")["ports"]}
+    assert mapping == f"127.0.0.1:{api['http']}:{api['http']}"
     prometheus = yaml.safe_load((DEPLOY / "observability" / "prometheus.yaml").read_text())
     jobs = {job["job_name"]: job for job in prometheus["scrape_configs"]}
+    assert jobs["api"]["static_configs"][0]["targets"] == [f"api:{api['metrics']}"]
     (worker_port,) = _container(chart(), "phoserve-worker-bulk")["ports"]
     assert jobs["worker"]["static_configs"][0]["targets"] == [
         f"worker-{queue}:{worker_port['containerPort']}" for queue in ("interactive", "bulk")
