@@ -43,10 +43,10 @@ lock: | $(VENV)/bin/python ## Lock the dependencies of pyproject.toml; UPGRADE=1
 clean: ## Remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Redis for the ingestion tests, Chromium for the console tests. Without root, the script prints the command to run.
+# Redis for the ingestion tests, PostgreSQL for the registry's, Chromium for the console tests. Without root, the script prints the command to run.
 .PHONY: system
 system:
-	@deploy/system-packages.sh redis-server chromium
+	@deploy/system-packages.sh redis-server postgresql chromium
 
 $(VENV)/.local: requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python deploy/locked.py local > $(VENV)/local.txt

@@ -1,8 +1,8 @@
-"""Readiness: a canary text comes back as a vector and the stores answer.
+"""Readiness: a canary text comes back as a vector and the search engine responds.
 
-The queue and the LLM are reported but not required. Without the queue requests are served and documents are accepted,
-to be found by `reconcile`; without the LLM answers are extractive. Otherwise every API process would become unready at
-once, and search with it.
+Registry, queue and LLM are reported but not required: an outage of one would make every API process unready at once,
+and search with it. Without the queue documents are accepted and found by `reconcile`. Without the LLM answers are
+extractive. Without the registry collections are known from a cache for a while: searches are answered, writes get 503.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 
 from phoserve.answers.ports import ChatModel
 from phoserve.composition import Stores
+from phoserve.documents.collection_cache import KEPT_S
 from phoserve.errors import ContractMismatch, PhoserveError, Unavailable
 
 CANARY: Final = "Xin chào, đây là câu kiểm tra."
@@ -24,7 +25,7 @@ CHECK_TIMEOUT_S: Final = 5.0
 KEEP_S: Final = 2.0
 KEEP_LLM_S: Final = 20.0
 """Asking a provider for its models costs a request elsewhere."""
-NEEDED: Final = ("embedder", "index", "registry")
+NEEDED: Final = ("embedder", "index")
 UNIT_LENGTH_TOLERANCE: Final = 1e-2
 
 
@@ -57,6 +58,7 @@ class ReadinessProbe:
     _fresh_until: float = -math.inf
     _llm: DependencyHealth | None = None
     _llm_fresh_until: float = -math.inf
+    _registry_seen_at: float = -math.inf
 
     async def check(self) -> Readiness:
         """Return the latest result, at most `KEEP_S` seconds old."""
@@ -73,7 +75,7 @@ class ReadinessProbe:
         dependencies = dict(zip(checks, found, strict=True))
         if self.chat is not None:
             dependencies["llm"] = await self._check_llm(self.chat)
-        ready = all(dependencies[name].ok for name in NEEDED)
+        ready = all(dependencies[name].ok for name in NEEDED) and self._is_registry_known()
         is_whole = all(each.ok for each in dependencies.values())
         contract = self.stores.embedders.interactive.contract
         return Readiness(
@@ -91,6 +93,10 @@ class ReadinessProbe:
             self._llm = await _timed(chat.check)
             self._llm_fresh_until = clock() + (KEEP_LLM_S if self._llm.ok else KEEP_S)
         return self._llm
+
+    def _is_registry_known(self) -> bool:
+        """Whether the registry has responded while what was read from it is still in use."""
+        return asyncio.get_running_loop().time() - self._registry_seen_at < KEPT_S
 
     def _checks(self) -> dict[str, Callable[[], Awaitable[str]]]:
         return {"embedder": self._embedder, "index": self._index, "registry": self._registry, "queue": self._queue}
@@ -112,10 +118,13 @@ class ReadinessProbe:
                 f"the index holds vectors of model {index.fingerprint}, the embedder is {contract.fingerprint}; "
                 "run `phoserve reembed`"
             )
-        return f"{await index.count()} passages"
+        await index.ping()
+        return "responds"
 
     async def _registry(self) -> str:
-        return f"{sum((await self.stores.registry.counts()).values())} documents"
+        await self.stores.registry.ping()
+        self._registry_seen_at = asyncio.get_running_loop().time()
+        return "responds"
 
     async def _queue(self) -> str:
         return f"{await self.stores.queue.depth()} tasks waiting"

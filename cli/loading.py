@@ -34,5 +34,5 @@ async def load_samples(services: Services, report: Reporter) -> None:
 
 
 async def _at_rest(library: Library) -> int:
-    counts = await library.counts(SAMPLES)
+    counts = await library.counts(await library.collection(SAMPLES))
     return sum(counts.get(state, 0) for state in _AT_REST)

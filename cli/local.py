@@ -13,6 +13,7 @@ from api.composition import load_key_ring, open_services
 from api.keys import check_bind
 from api.services import Services
 from cli.loading import load_samples
+from cli.local_registry import open_local_registry
 from cli.preflight import listening_socket, open_state
 from cli.progress import Reporter
 from cli.serving_loop import ApiServer, stop_signals
@@ -24,7 +25,6 @@ from ingest.pipeline import Pipeline
 from ingest.reconcile import Reconciler
 from ingest.staging import StagingTools
 from phoserve.adapters.edge.process import EdgeProcessIndex
-from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.composition import Stores, open_embedders
 from phoserve.contract import load_contract
@@ -98,17 +98,19 @@ async def running_triton(
 
 
 @asynccontextmanager
-async def open_local_stores(options: LocalOptions, settings: Settings, metrics: IngestMetrics) -> AsyncIterator[Stores]:
+async def open_local_stores(
+    options: LocalOptions, settings: Settings, metrics: IngestMetrics, report: Reporter
+) -> AsyncIterator[Stores]:
     """Open the stores in the state folder and index incoming documents in this process; close all at the end."""
     text = await asyncio.to_thread(TextPipeline.load, options.model)
     async with AsyncExitStack() as stack:
         embedders = open_embedders(settings, text.contract)
         stack.push_async_callback(embedders.close)
-        index = await EdgeProcessIndex(options.state / "index", text.contract).start()
+        with report.step("Opening the index"):
+            index = await EdgeProcessIndex(options.state / "index", text.contract).start()
         stack.push_async_callback(index.close)
         await check_active_model(index)
-        registry = await asyncio.to_thread(EdgeRegistry, options.state / "index")
-        stack.push_async_callback(registry.close)
+        registry = await stack.enter_async_context(open_local_registry(options.state, report))
         sources = ObjectStoreSources(options.state / "originals")
         workers = InlineWorkers()
         tools = StagingTools(embedders.bulk, text, metrics=metrics)
@@ -137,10 +139,9 @@ async def _start(
     triton = await stack.enter_async_context(
         running_triton(options.model, options.state / "triton", report, reranker=options.reranker)
     )
-    with report.step("Opening the index"):
-        settings, metrics = local_settings(settings, triton.ports.grpc_url, options.reranker), IngestMetrics()
-        stores = await stack.enter_async_context(open_local_stores(options, settings, metrics))
-        services = await stack.enter_async_context(open_services(settings, stores, registries=(metrics.registry,)))
+    settings, metrics = local_settings(settings, triton.ports.grpc_url, options.reranker), IngestMetrics()
+    stores = await stack.enter_async_context(open_local_stores(options, settings, metrics, report))
+    services = await stack.enter_async_context(open_services(settings, stores, registries=(metrics.registry,)))
     host, port = sock.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -10,6 +10,7 @@ has() {
 name = "libpython%d.%d.so.1.0" % sys.version_info[:2]
 os.path.exists(os.path.join(sysconfig.get_config_var("LIBDIR") or "", name)) or ctypes.CDLL(name)' 2>/dev/null ;;
         *-venv) "$python" -c 'import ensurepip, venv' 2>/dev/null ;;
+        postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null ;; # off the PATH in Debian
         *) command -v "$1" >/dev/null ;;
     esac
 }

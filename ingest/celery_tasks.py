@@ -27,16 +27,16 @@ def register(app: Celery, pipelines: PipelineLoop) -> None:
     """Make the indexing task known to `app`: a registry's outage is tried again with growing pauses."""
 
     @app.task(name=INDEX_TASK, bind=True, max_retries=RETRIES)  # type: ignore[untyped-decorator]
-    def index(self: Any, collection: str, document_id: str, revision: int, bulk: bool, light: bool = False) -> None:
+    def index(self: Any, collection_id: str, document_key: str, revision: int, bulk: bool, light: bool = False) -> None:
         context = propagate.extract(self.request.headers or {})
         try:
             with _tracer.start_as_current_span("index document", context=context, kind=trace.SpanKind.CONSUMER):
-                pipelines.process(IndexingTask(collection, document_id, revision, bulk, light))
+                pipelines.process(IndexingTask(collection_id, document_key, revision, bulk, light))
         except Unavailable as error:
             raise self.retry(exc=error, countdown=FIRST_RETRY_S * 2**self.request.retries) from error
         except FutureTimeout:
             # The lease runs out with it; `reconcile` hands the document out again, until its attempts are used up.
-            log.warning("task_timed_out", collection=collection, document_id=document_id)
+            log.warning("task_timed_out", collection_id=collection_id, document_key=document_key)
 
 
 def make_worker(app: Celery, *, queues: tuple[str, ...] = QUEUES, long_documents: int) -> Worker:

@@ -65,8 +65,8 @@ class InlineWorkers:
         try:
             await pipeline.process(task)
         except Unavailable as error:  # the registry: `reconcile` hands the document out again
-            log.warning("task_dropped", document_id=task.document_id, error=str(error))
+            log.warning("task_dropped", document_key=task.document_key, error=str(error))
         except Exception:
-            log.exception("task_failed", document_id=task.document_id)
+            log.exception("task_failed", document_key=task.document_key)
         finally:
             self._room.leave(task)

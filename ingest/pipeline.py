@@ -26,7 +26,6 @@ from phoserve.documents.removal import purge_collection, remove_marked
 from phoserve.errors import (
     ContractMismatch,
     DeadlineExceeded,
-    DocumentNotFound,
     InvalidInput,
     NotFound,
     Overloaded,
@@ -100,11 +99,11 @@ class Pipeline:
 
         Faults of the document end in its record. Raises Unavailable only if the registry itself does not answer.
         """
-        if not task.document_id:
-            await purge_collection(task.collection, self.registry, self.index, self.sources)
+        if not task.document_key:
+            await self._purge(task.collection_id)
             return
         if not await self.index.is_active():
-            log.warning("task_left_to_another_model", document_id=task.document_id, fingerprint=self.index.fingerprint)
+            log.warning("task_of_another_model", document_key=task.document_key, fingerprint=self.index.fingerprint)
             return
         for _ in range(self.options.tries_in_a_row):
             pause = await self._once(task)
@@ -112,11 +111,15 @@ class Pipeline:
                 return
             await asyncio.sleep(pause.total_seconds())
 
+    async def _purge(self, collection_id: str) -> None:
+        """Delete the collection if it is marked as being deleted."""
+        if any(each.id == collection_id and each.deleting for each in await self.registry.collections()):
+            await purge_collection(collection_id, self.registry, self.index, self.sources)
+
     async def _once(self, task: IndexingTask) -> timedelta | None:
         """One try; after how long another one is worth it, if it is."""
-        try:
-            document = await self.registry.get(task.collection, task.document_id)
-        except DocumentNotFound:
+        document = (await self.registry.find_keys([task.document_key])).get(task.document_key)
+        if document is None:
             return None
         if document.state is DocumentState.DELETING:
             await remove_marked([document], self.registry, self.index, self.sources)

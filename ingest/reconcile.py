@@ -49,7 +49,7 @@ class Reconciler:
         horizon = datetime.now(UTC) + (FAR_AHEAD if ignore_leases else timedelta())
         for collection in await self.registry.collections():
             if collection.deleting:
-                await purge_collection(collection.name, self.registry, self.index, self.sources)
+                await purge_collection(collection.id, self.registry, self.index, self.sources)
         leaving = await self.registry.due(horizon, states=[DocumentState.DELETING], limit=DOCUMENTS_AT_ONCE)
         await remove_marked(leaving, self.registry, self.index, self.sources)
         await self._remove_orphans()

@@ -104,7 +104,7 @@ class Reembedding:
         other = self._others[document.fingerprint]
         if other is None:
             return []
-        live = await other.passages(document.collection, document.key)
+        live = await other.passages(document.collection_id, document.key)
         passages = [passage for passage in live if passage.revision == document.live_revision]
         if len(passages) != document.passages or not passages:
             return []
@@ -165,7 +165,7 @@ class Reembedding:
         for collection in await self.registry.collections():
             cursor: str | None = None
             while not collection.deleting:
-                page = await self.registry.page(collection.name, states=states, cursor=cursor, limit=DOCUMENTS_AT_ONCE)
+                page = await self.registry.page(collection.id, states=states, cursor=cursor, limit=DOCUMENTS_AT_ONCE)
                 yield page.documents
                 cursor = page.cursor
                 if cursor is None:

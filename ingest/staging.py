@@ -208,7 +208,7 @@ def _labels(passage: Passage) -> list[str]:
 
 def _passage(document: Document, title: str, ordinal: int, chunk: Chunk) -> Passage:
     return Passage(
-        collection=document.collection,
+        collection=document.collection_id,
         document_id=document.id,
         document_key=document.key,
         revision=document.revision,

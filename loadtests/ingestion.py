@@ -38,7 +38,6 @@ from ingest.staging import StagingTools
 from loadtests.benchmark.processor import processor_seconds
 from loadtests.serving import serving
 from phoserve.adapters.edge.process import EdgeProcessIndex
-from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.composition import open_stores
 from phoserve.contract import InputType
@@ -51,6 +50,7 @@ from phoserve.settings import load_settings
 from phoserve.text import TextPipeline
 from tests.support.deployed import Deployed, deployed
 from tests.support.memory import MemoryQueue
+from tests.support.registry import sqlite_registry
 
 MODEL: Final = Path(export.bundled.__path__[0])
 TEXTS_PER_REQUEST: Final = 64
@@ -144,7 +144,7 @@ async def _in_process(documents: Sequence[str], embedder: Embedder, text: TextPi
     """As `phoserve up` does it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        registry, index = EdgeRegistry(folder), await EdgeProcessIndex(folder, text.contract).start()
+        registry, index = sqlite_registry(folder), await EdgeProcessIndex(folder, text.contract).start()
         sources, workers, metrics = ObjectStoreSources(folder / "originals"), InlineWorkers(), IngestMetrics()
         await _submit(documents, registry, index, sources, workers)
         tools = StagingTools(embedder, text, metrics=metrics)
@@ -195,7 +195,7 @@ async def _submit(
 
 async def _until_ready(registry: DocumentRegistry, documents: int) -> None:
     while True:
-        counts = await registry.counts("kb")
+        counts = await registry.counts()
         if counts.get(DocumentState.FAILED):
             raise SystemExit(f"documents failed: {counts}")
         if counts.get(DocumentState.READY) == documents:

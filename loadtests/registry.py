@@ -1,132 +1,159 @@
-"""Time listing, filtering and deleting pages of ten thousand documents.
+"""A registry of many documents: how long pages, counts, due work and writes take on SQLite and PostgreSQL.
 
-`python -m loadtests.registry [--documents 10000] [--pages 50] [--json FILE]` fills a registry and an index of Qdrant
-Edge in a temporary folder, then times each page through `Library`, like the API. A page is 200 documents.
+`python -m loadtests.registry URL [--documents 1000000] [--rounds 200] [--json FILE]` fills the empty database at URL
+(`sqlite:///FILE` or `postgresql://...`), then times what API and workers ask for.
 """
 
 import argparse
 import asyncio
 import json
+import random
 import sys
-import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 import numpy as np
 
-from ingest.inline import InlineWorkers
-from phoserve.adapters.edge.index import EdgePassageIndex
-from phoserve.adapters.edge.registry import EdgeRegistry
-from phoserve.adapters.sources import ObjectStoreSources
-from phoserve.contract import ModelContract
-from phoserve.documents.filters import Match
-from phoserve.documents.library import PAGE_LIMIT, Library
-from phoserve.documents.ports import IndexedPassage
-from phoserve.documents.records import Document, DocumentState, Original, Passage, new_document
-from phoserve.text.lexical import SparseVector
+from phoserve.adapters.sql.database import open_database
+from phoserve.adapters.sql.registry import SqlRegistry
+from phoserve.adapters.sql.schema import migrate
+from phoserve.documents.filters import All, Filter, Match, Range
+from phoserve.documents.records import (
+    UNFINISHED,
+    Collection,
+    Document,
+    DocumentState,
+    Original,
+    new_collection,
+    new_document,
+)
 
-CONTRACT: Final = ModelContract(name="load", dim=256, tokenizer_sha256="a" * 64, weights_sha256="b" * 64)
-DOCUMENTS_PER_WRITE: Final = 500
-PASSAGES: Final = 2
-YEARS: Final = 10
+DOCUMENTS_PER_WRITE: Final = 1000
+PAGE: Final = 50
 LEASE: Final = timedelta(minutes=1)
+DEPARTMENTS: Final = ("nhân sự", "kế toán", "kỹ thuật", "pháp chế", "kinh doanh")
+COMMON: Final = All((Match("department", "pháp chế"), Range("year", gte=2020)))
+"""Met by a tenth of the documents."""
+RARE: Final = Match("number", 7)
+"""Met by one document, an old one."""
+
+Figures = dict[str, list[float]]
 
 
 def main() -> None:
-    """Fill the stores, measure and print a table."""
+    """Fill, measure, print a table."""
     arguments = _arguments()
-    with tempfile.TemporaryDirectory() as folder:
-        figures = asyncio.run(_measured(Path(folder), arguments.documents, arguments.pages))
-    sys.stdout.write(f"{'page of ' + str(PAGE_LIMIT):<28} {'pages':>5} {'median ms':>10} {'p95 ms':>8}\n")
+    figures = asyncio.run(_measure(arguments.url, arguments.documents, arguments.rounds))
+    sys.stdout.write(f"{'':<34} {'p50 ms':>9} {'p95 ms':>9}\n")
     for name, times in figures.items():
-        sys.stdout.write(f"{name:<28} {len(times):>5} {np.median(times):>10.1f} {np.percentile(times, 95):>8.1f}\n")
+        sys.stdout.write(f"{name:<34} {np.median(times):>9.2f} {np.percentile(times, 95):>9.2f}\n")
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1))
 
 
-async def _measured(folder: Path, documents: int, pages: int) -> dict[str, list[float]]:
-    registry, index = EdgeRegistry(folder), EdgePassageIndex(folder, CONTRACT)
-    sources = ObjectStoreSources(folder / "originals")
-    library = Library(registry, index, sources, InlineWorkers())
-    await library.create_collection("kb")
+async def _measure(url: str, documents: int, rounds: int) -> Figures:
+    await migrate(url)
+    registry = SqlRegistry(open_database(url))
+    collection = await registry.add_collection(new_collection("kb"))
+    if collection is None:
+        raise SystemExit("the registry is not empty")
+    started = time.perf_counter()
     for first in range(0, documents, DOCUMENTS_PER_WRITE):
-        await _fill(registry, index, sources, range(first, min(first + DOCUMENTS_PER_WRITE, documents)))
-    figures = {
-        "list": await _paged(library, pages),
-        "list, state ready": await _paged(library, pages, states=[DocumentState.READY]),
-        "list, metadata filter": await _paged(library, pages, where=Match("year", 3)),
-        "counts by state": await _time_calls(pages, lambda _: library.counts("kb")),
-        "delete by filter": await _time_calls(
-            max(1, documents // YEARS // PAGE_LIMIT), lambda _: library.delete_where("kb", where=Match("year", 3))
-        ),
-        "delete collection (answer)": await _time_calls(1, lambda _: library.delete_collection("kb")),
-    }
+        numbers = range(first, min(first + DOCUMENTS_PER_WRITE, documents))
+        await registry.save([_document(collection, number) for number in numbers])
+    filled_s = time.perf_counter() - started
+    sys.stdout.write(f"{documents} documents in {filled_s:.0f} s: {documents / filled_s:.0f} a second\n")
+    figures = await _reads(registry, collection, documents, rounds)
+    figures |= await _writes(registry, collection, rounds)
     await registry.close()
-    await index.close()
+    started = time.perf_counter()
+    again = SqlRegistry(open_database(url))
+    await migrate(url)
+    await again.page(collection.id, limit=PAGE)
+    figures["open, and a first page"] = [(time.perf_counter() - started) * 1e3]
+    await again.close()
     return figures
 
 
-async def _fill(registry: EdgeRegistry, index: EdgePassageIndex, sources: ObjectStoreSources, numbers: range) -> None:
-    documents = [await _document(sources, number) for number in numbers]
-    for step in (None, "claimed", "ready"):
-        changed = [_stepped(document, step) for document in documents]
-        documents = [saved for saved in await registry.save(changed) if saved is not None]
-    rng = np.random.default_rng(numbers.start)
-    await index.stage([item for document in documents for item in _passages(document, rng)])
-    for document in documents:
-        await index.publish([(document.key, document.revision)])
+async def _reads(registry: SqlRegistry, collection: Collection, documents: int, rounds: int) -> Figures:
+    deep = f"{collection.id}.{documents // 2}"
+
+    async def page(
+        cursor: str | None = None, states: Iterable[DocumentState] = (), where: Filter | None = None
+    ) -> None:
+        await registry.page(collection.id, cursor=cursor, states=list(states), where=where, limit=PAGE)
+
+    few = max(rounds // 20, 5)
+    known = [f"d{random.randrange(documents)}" for _ in range(rounds)]  # noqa: S311 - a sample
+    return {
+        "first page": await _timed(rounds, lambda _: page()),
+        "page in the middle": await _timed(rounds, lambda _: page(deep)),
+        "first page of failed": await _timed(rounds, lambda _: page(states=[DocumentState.FAILED])),
+        "first page, filter met by 1 in 10": await _timed(rounds, lambda _: page(where=COMMON)),
+        "first page, filter met by one": await _timed(few, lambda _: page(where=RARE)),
+        "counts of a collection": await _timed(rounds, lambda _: registry.counts(collection.id)),
+        "counts of all": await _timed(rounds, lambda _: registry.counts()),
+        "due": await _timed(rounds, lambda _: registry.due(datetime.now(UTC), states=UNFINISHED, limit=500)),
+        "changed": await _timed(rounds, lambda _: registry.changed(collection.id, since=datetime.now(UTC))),
+        "one document": await _timed(rounds, lambda number: registry.get(collection, known[number])),
+        "collection by name": await _timed(rounds, lambda _: registry.collection("kb")),
+    }
 
 
-def _stepped(document: Document, step: str | None) -> Document:
-    if step == "claimed":
-        return document.claim(LEASE)
-    return document.indexed(PASSAGES, CONTRACT.fingerprint, LEASE).ready() if step else document
+async def _writes(registry: SqlRegistry, collection: Collection, rounds: int) -> Figures:
+    async def add(count: int) -> None:
+        assert all(await registry.save([_new(collection) for _ in range(count)]))  # noqa: S101 - fails the measurement
+
+    [document] = await registry.save([_new(collection)])
+
+    async def change() -> None:
+        nonlocal document
+        assert document is not None  # noqa: S101 - fails the measurement
+        [document] = await registry.save([document.reindex()])
+
+    return {
+        "add one": await _timed(rounds, lambda _: add(1)),
+        "add 100": await _timed(max(rounds // 4, 5), lambda _: add(100)),
+        "change one": await _timed(rounds, lambda _: change()),
+        "add one, 16 at once (each 16)": await _timed(
+            max(rounds // 4, 5), lambda _: asyncio.gather(*(add(1) for _ in range(16)))
+        ),
+    }
 
 
-async def _document(sources: ObjectStoreSources, number: int) -> Document:
-    key = uuid.uuid4().hex
-    stored = await sources.put(f"kb/{key}/original", b"x", max_bytes=10)
+def _document(collection: Collection, number: int) -> Document:
+    metadata = {
+        "department": DEPARTMENTS[number % len(DEPARTMENTS)],
+        "year": 2015 + number % 10,
+        "number": number,
+        "tags": [f"nhãn {number % 50}", "chung"],
+    }
     original = Original(
-        key=stored.key, sha256=stored.sha256, size_bytes=1, media_type="text/plain", filename=f"{number}.txt"
-    )
-    metadata = {"year": number % YEARS, "number": number}
-    return new_document("kb", f"d{number}", original, key=key, title=f"Tài liệu {number}", metadata=metadata, bulk=True)
-
-
-def _passages(document: Document, rng: np.random.Generator) -> list[IndexedPassage]:
-    vectors = rng.standard_normal((PASSAGES, CONTRACT.dim)).astype(np.float32)
-    return [IndexedPassage(_passage(document, ordinal), vector, _terms(rng)) for ordinal, vector in enumerate(vectors)]
-
-
-def _passage(document: Document, ordinal: int) -> Passage:
-    return Passage(
-        collection="kb", document_id=document.id, document_key=document.key, revision=document.revision,
-        ordinal=ordinal, title=document.title, text="đoạn văn " * 20, headings=(), start=0, end=180,
-        metadata=document.metadata,
+        key=f"{collection.id}/{uuid.uuid4().hex}", sha256="0" * 64, size_bytes=4096, media_type="text/plain",
+        filename=f"tài liệu {number}.txt",
     )  # fmt: skip
+    document = new_document(collection, f"d{number}", original, title=f"Tài liệu {number}", metadata=metadata)
+    if number % 100 == 0:
+        return document
+    if number % 1000 == 1:
+        return msgspec.structs.replace(document, state=DocumentState.FAILED, due_at=None)
+    return document.claim(LEASE).indexed(3, "f" * 16, LEASE).ready()
 
 
-def _terms(rng: np.random.Generator) -> SparseVector:
-    indices = np.unique(rng.integers(0, 30_000, 40)).astype(np.uint32)
-    return SparseVector(indices, np.ones(len(indices), np.float32))
+def _new(collection: Collection) -> Document:
+    original = Original(
+        key=f"{collection.id}/{uuid.uuid4().hex}", sha256="0" * 64, size_bytes=4096, media_type="text/plain"
+    )
+    return new_document(collection, uuid.uuid4().hex, original, title="Tài liệu mới", metadata={"year": 2026})
 
 
-async def _paged(library: Library, pages: int, **query: Any) -> list[float]:
-    cursor: str | None = None
-
-    async def page(_: int) -> None:
-        nonlocal cursor
-        cursor = (await library.documents("kb", cursor=cursor, limit=PAGE_LIMIT, **query)).cursor
-
-    return await _time_calls(pages, page)
-
-
-async def _time_calls(times: int, call: Callable[[int], Awaitable[object]]) -> list[float]:
-    """Return the milliseconds of each of several calls."""
+async def _timed(times: int, call: Callable[[int], Awaitable[object]]) -> list[float]:
+    """Milliseconds of each of several calls."""
     elapsed = []
     for number in range(times):
         started = time.perf_counter()
@@ -136,9 +163,10 @@ async def _time_calls(times: int, call: Callable[[int], Awaitable[object]]) -> l
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Time listing, filtering and deleting among many documents.")
-    parser.add_argument("--documents", type=int, default=10_000)
-    parser.add_argument("--pages", type=int, default=50)
+    parser = argparse.ArgumentParser(description="Time a registry of many documents.")
+    parser.add_argument("url")
+    parser.add_argument("--documents", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 from phoserve.adapters.celery_queue import CeleryQueue
 from phoserve.adapters.qdrant.index import QdrantPassageIndex
-from phoserve.adapters.qdrant.registry import QdrantRegistry
 from phoserve.adapters.qdrant.server import QdrantOptions, connect
 from phoserve.adapters.sources import ObjectStoreSources
+from phoserve.adapters.sql.database import Database, DatabaseOptions, open_database, parse_url
+from phoserve.adapters.sql.registry import SqlRegistry
+from phoserve.adapters.sql.schema import wait_for_schema
 from phoserve.adapters.triton.embedder import TritonEmbedder
 from phoserve.contract import ModelContract
 from phoserve.documents.active_model import check_active_model
 from phoserve.documents.ports import DocumentRegistry, SourceStore, TaskQueue
 from phoserve.embedding.stack import Embedders, stack_embedder
 from phoserve.search.ports import PassageIndex
-from phoserve.settings import QdrantSettings, Settings
+from phoserve.settings import QdrantSettings, RegistrySettings, Settings
 from phoserve.text import TextPipeline
 
 
@@ -36,13 +38,14 @@ class Stores:
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     """Open the stores of a platform of several processes and close them at the end.
 
-    Waits for Qdrant. Raises ConfigurationError, ContractMismatch.
+    Waits for the registry and for Qdrant. Raises ConfigurationError, ContractMismatch.
     """
     text = await asyncio.to_thread(TextPipeline.load, settings.model.folder)
     async with AsyncExitStack() as stack:
         embedders = open_embedders(settings, text.contract)
         stack.push_async_callback(embedders.close)
-        index, registry = await stack.enter_async_context(open_qdrant(settings.qdrant, text.contract))
+        registry = await stack.enter_async_context(open_registry(settings.registry))
+        index = await stack.enter_async_context(open_qdrant(settings.qdrant, text.contract))
         await check_active_model(index)
         queue = CeleryQueue(settings.redis.url.get_secret_value())
         stack.push_async_callback(queue.close)
@@ -60,10 +63,34 @@ def open_embedders(settings: Settings, contract: ModelContract) -> Embedders:
 
 
 @asynccontextmanager
-async def open_qdrant(
-    settings: QdrantSettings, contract: ModelContract
-) -> AsyncIterator[tuple[QdrantPassageIndex, QdrantRegistry]]:
-    """Open index and registry on the Qdrant server and close them at the end."""
+async def open_registry(settings: RegistrySettings) -> AsyncIterator[SqlRegistry]:
+    """Wait for the registry's database and close it at the end. Raises ConfigurationError for another schema."""
+    database = open_registry_database(settings)
+    try:
+        await wait_for_schema(database)
+        yield SqlRegistry(database)
+    finally:
+        await database.close()
+
+
+def open_registry_database(settings: RegistrySettings) -> Database:
+    """Open the registry's database; nothing is sent yet. Raises ConfigurationError."""
+    options = DatabaseOptions(
+        pool_size=settings.pool_size, timeout_s=settings.timeout_s, connect_timeout_s=settings.connect_timeout_s
+    )
+    return open_database(registry_url(settings), options)
+
+
+def registry_url(settings: RegistrySettings) -> str:
+    """Return the registry's URL with its password. Raises ConfigurationError."""
+    password = settings.password.get_secret_value() if settings.password else None
+    url = parse_url(settings.url.get_secret_value())
+    return (url.set(password=password) if password else url).render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def open_qdrant(settings: QdrantSettings, contract: ModelContract) -> AsyncIterator[QdrantPassageIndex]:
+    """Open the index on the Qdrant server and close it at the end."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
     client = connect(settings.url, api_key=key, grpc_port=settings.grpc_port, timeout_s=settings.timeout_s)
     options = QdrantOptions(
@@ -73,6 +100,6 @@ async def open_qdrant(
         quantization=settings.quantization,
     )
     try:
-        yield QdrantPassageIndex(client, contract, options), QdrantRegistry(client, options)
+        yield QdrantPassageIndex(client, contract, options)
     finally:
         await client.close()

@@ -59,6 +59,21 @@ class QdrantSettings(Group):
     """What the graph is searched with: a quarter of the memory, or a thirty-second for models that bear it."""
 
 
+class RegistrySettings(Group):
+    """The database of collections and documents."""
+
+    url: SecretStr = SecretStr("postgresql://phoserve@127.0.0.1:5432/phoserve")
+    """postgresql://USER:PASSWORD@HOST:5432/NAME with parameters of libpq, such as
+    ?sslmode=verify-full&sslrootcert=FILE."""
+    password: SecretStr | None = None
+    """In place of the URL's password, so that a secret need hold nothing else."""
+    pool_size: int = 10
+    """Connections of one process at most."""
+    timeout_s: float = 10.0
+    """For one transaction, including the wait for a connection."""
+    connect_timeout_s: float = 5.0
+
+
 class RedisSettings(Group):
     """The Redis that wakes the workers up; it keeps nothing that could not be lost."""
 
@@ -208,6 +223,7 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     triton: TritonSettings = TritonSettings()
     qdrant: QdrantSettings = QdrantSettings()
+    registry: RegistrySettings = RegistrySettings()
     redis: RedisSettings = RedisSettings()
     sources: SourceSettings = SourceSettings()
     worker: WorkerSettings = WorkerSettings()

@@ -70,8 +70,8 @@ async def answer(
         services.limits,
         field="question",
     )
-    await answer_deadline.keep(library.collection(collection))
-    answering = answerer.answer(collection, query, deadline=answer_deadline, history=history)
+    searched = await answer_deadline.keep(library.collection(collection))
+    answering = answerer.answer(searched.id, query, deadline=answer_deadline, history=history)
     relay = BackgroundStream(gated_events(answering, gates, metrics), answer_deadline)
     if data.stream:
         return stream(_as_sse(await relay.first(), relay, data.include_reasoning))

@@ -62,13 +62,13 @@ async def complete(
     try:
         if not principal.may_touch(collection):
             raise CollectionNotFound(collection)
-        await answer_deadline.keep(library.collection(collection))
+        searched = await answer_deadline.keep(library.collection(collection))
     except CollectionNotFound:
         raise NotFound(f"the model {data.model!r} does not exist; GET /v1/models lists those that do") from None
     question, history = _conversation(data.messages, services.limits)
     query = Query(text=question, top_k=data.top_k or TOP_K)
     answering = answerer.answer(
-        collection, query, deadline=answer_deadline, history=history, options=options, fallback=False
+        searched.id, query, deadline=answer_deadline, history=history, options=options, fallback=False
     )
     relay = BackgroundStream(gated_events(answering, gates, metrics), answer_deadline)
     reply = _Reply(data.model, include_reasoning=bool(data.include_reasoning))

@@ -51,5 +51,5 @@ async def delete_collection(collection: FromPath[str], library: LibraryDep, prin
 
 async def _view(collection: Collection, library: Library, services: Services) -> CollectionView:
     index = services.stores.index
-    counts, passages = await asyncio.gather(library.counts(collection.name), index.count(collection.name))
+    counts, passages = await asyncio.gather(library.counts(collection), index.count(collection.id))
     return collection_view(collection, counts, passages)

@@ -38,8 +38,8 @@ async def search(
     timings = Timings()
     with gates.requests.hold(), timings.stage("total"):
         with timings.stage("collection"):
-            await deadline.keep(library.collection(collection))
-        found = await deadline.keep(retriever.search(collection, query, deadline=deadline, timings=timings))
+            searched = await deadline.keep(library.collection(collection))
+        found = await deadline.keep(retriever.search(searched.id, query, deadline=deadline, timings=timings))
     metrics.observe_stages(timings.ms)
     return SearchResponse(
         hits=[hit_view(hit) for hit in found.hits],

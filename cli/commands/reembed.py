@@ -66,13 +66,13 @@ async def _reembed(where: "AbstractAsyncContextManager[Reembedding]", report: "R
 async def _deployed(settings: "Settings", model: Path) -> "AsyncIterator[Reembedding]":
     from ingest.reembed import Reembedding
     from ingest.staging import StagingTools
-    from phoserve.composition import open_embedders, open_qdrant
+    from phoserve.composition import open_embedders, open_qdrant, open_registry
     from phoserve.text import TextPipeline
 
     text = await asyncio.to_thread(TextPipeline.load, model)
     embedders = open_embedders(settings, text.contract)
     try:
-        async with open_qdrant(settings.qdrant, text.contract) as (index, registry):
+        async with open_registry(settings.registry) as registry, open_qdrant(settings.qdrant, text.contract) as index:
             yield Reembedding(registry, index, StagingTools(embedders.bulk, text))
     finally:
         await embedders.close()
@@ -81,24 +81,26 @@ async def _deployed(settings: "Settings", model: Path) -> "AsyncIterator[Reembed
 @asynccontextmanager
 async def _local(state: Path, model: Path, report: "Reporter") -> "AsyncIterator[Reembedding]":
     from cli.local import running_triton
+    from cli.local_registry import open_local_registry
     from cli.preflight import open_state
     from ingest.reembed import Reembedding
     from ingest.staging import StagingTools
     from phoserve.adapters.edge.index import EdgePassageIndex
-    from phoserve.adapters.edge.registry import EdgeRegistry
     from phoserve.adapters.triton.embedder import TritonEmbedder
     from phoserve.text import TextPipeline
 
     with open_state(state):
         text = await asyncio.to_thread(TextPipeline.load, model)
-        async with running_triton(model, state / "triton", report) as triton:
+        async with (
+            running_triton(model, state / "triton", report) as triton,
+            open_local_registry(state, report) as registry,
+        ):
             embedder = TritonEmbedder(triton.ports.grpc_url, text.contract)
-            index, registry = EdgePassageIndex(state / "index", text.contract), EdgeRegistry(state / "index")
+            index = EdgePassageIndex(state / "index", text.contract)
             job = Reembedding(registry, index, StagingTools(embedder, text))
             try:
                 yield job
             finally:
                 await job.close()
                 await index.close()
-                await registry.close()
                 await embedder.close()

@@ -115,7 +115,7 @@ class CeleryQueue:
                 for task in tasks:
                     self._app.send_task(
                         INDEX_TASK,
-                        args=[task.collection, task.document_id, task.revision, task.bulk, task.light],
+                        args=[task.collection_id, task.document_key, task.revision, task.bulk, task.light],
                         queue=_queue(task.bulk),
                         headers=headers,
                         producer=producer,

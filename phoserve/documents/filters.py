@@ -5,8 +5,11 @@ its elements does.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from math import inf
+from typing import Any, Final
 
 from phoserve.errors import InvalidInput
 
@@ -65,6 +68,12 @@ class All:
 Filter = Match | AnyOf | Range | Exists | Not | All
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
+_MOMENT: Final = re.compile(
+    r"\s*([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
+    r"(?:[Tt ]([01]?[0-9]|2[0-3]):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"
+    r"\s*(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2})?)?)?\s*"
+)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNQUOTABLE: Final = re.compile(r"[\"\\\\]")
 
 
@@ -89,3 +98,96 @@ def quoted_path(prefix: str, field: str) -> str:
     """
     names = (name if _PLAIN.fullmatch(name) else f'"{name}"' for name in field_names(field))
     return ".".join([prefix, *names])
+
+
+def matches(where: Filter, metadata: Mapping[str, Any]) -> bool:
+    """Whether `metadata` meets the condition: the meaning that every adapter gives a filter.
+
+    A value of another type than the condition asks for does not match; a nested list is not looked into.
+    """
+    match where:
+        case All(conditions):
+            return all(matches(each, metadata) for each in conditions)
+        case Not(condition):
+            return not matches(condition, metadata)
+        case Exists(field):
+            return _value(field, metadata) not in (None, [])
+        case Match(field, value):
+            return any(_equal(each, value) for each in _values(field, metadata))
+        case AnyOf(field, values):
+            return any(_equal(each, value) for each in _values(field, metadata) for value in values)
+        case Range(field):
+            return any(_within(where, each) for each in _values(field, metadata))
+
+
+def moment_us(value: str) -> int | None:
+    """Return the microseconds from 1970 UTC to a date such as 2024-05-01 or 2024-05-01T08:00:00+07:00.
+
+    Without a zone it is UTC. None for anything that is not a date.
+    """
+    parts = _MOMENT.fullmatch(value)
+    if parts is None:
+        return None
+    year, month, day, hour, minute, second, fraction, sign, zone_hours, zone_minutes = parts.groups()
+    offset = timedelta(hours=int(zone_hours or 0), minutes=int(zone_minutes or 0))
+    try:
+        start = datetime(
+            int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=UTC
+        )
+        moment = start - (-offset if sign == "-" else offset)
+    except (ValueError, OverflowError):
+        return None
+    return (moment - _EPOCH) // timedelta(microseconds=1) + int((fraction or "0").ljust(6, "0")[:6])
+
+
+def bounds_us(where: Range) -> dict[str, int] | None:
+    """Return the bounds of a range of dates in microseconds, by name; None if they are numbers.
+
+    Raises InvalidInput for a string that is not a date.
+    """
+    given = {name: getattr(where, name) for name in ("gt", "gte", "lt", "lte") if getattr(where, name) is not None}
+    if not any(isinstance(bound, str) for bound in given.values()):
+        return None
+    moments = {name: moment_us(str(bound)) for name, bound in given.items()}
+    for name, moment in moments.items():
+        if moment is None:
+            raise InvalidInput(f"{given[name]!r} is not a date such as 2024-05-01 or 2024-05-01T08:00:00Z")
+    return {name: moment for name, moment in moments.items() if moment is not None}
+
+
+def _value(field: str, metadata: Mapping[str, Any]) -> Any:
+    found: Any = metadata
+    for name in field_names(field):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def _values(field: str, metadata: Mapping[str, Any]) -> list[Any]:
+    found = _value(field, metadata)
+    return found if isinstance(found, list) else [found]
+
+
+def _equal(value: Any, wanted: Scalar) -> bool:
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return value is wanted
+    return type(value) in (str, int, float) and bool(value == wanted)
+
+
+def _within(where: Range, value: Any) -> bool:
+    dates = bounds_us(where)
+    if dates is not None:
+        moment = moment_us(value) if isinstance(value, str) else None
+        return moment is not None and _holds(dates, moment)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    given = {"gt": where.gt, "gte": where.gte, "lt": where.lt, "lte": where.lte}
+    return _holds({name: bound for name, bound in given.items() if isinstance(bound, int | float)}, value)
+
+
+def _holds(bounds: Mapping[str, float], value: float) -> bool:
+    return (
+        value > bounds.get("gt", -inf)
+        and value >= bounds.get("gte", -inf)
+        and value < bounds.get("lt", inf)
+        and value <= bounds.get("lte", inf)
+    )

@@ -1,6 +1,6 @@
-"""Take documents in: store the original, write the record, wake a worker up - in this order.
+"""Accept documents: store the original, write the record, notify a worker, in this order.
 
-Once `submit` has returned, the document survives whatever dies next.
+Once `submit` has returned, original and record are on disk and the document survives any crash.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import hashlib
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +17,7 @@ import structlog
 from phoserve.documents.metadata import validate_metadata
 from phoserve.documents.ports import DocumentRegistry, IndexingTask, PassageStore, SourceStore, TaskQueue
 from phoserve.documents.records import (
+    Collection,
     Document,
     DocumentState,
     Metadata,
@@ -36,16 +38,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
-    """How much may come in."""
+    """How much is accepted."""
 
     max_document_bytes: int = 100 * 1024 * 1024
     max_unfinished: int = 1_000_000
-    """Documents waiting or being worked on, over all collections."""
+    """Documents queued or being processed, over all collections."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A document as it is handed in."""
+    """A document as submitted."""
 
     content: bytes | AsyncIterable[bytes]
     id: str | None = None
@@ -56,7 +58,7 @@ class Draft:
 
 
 class Intake:
-    """Accepts documents and asks for their indexing."""
+    """Accepts documents and queues them for indexing."""
 
     def __init__(
         self,
@@ -76,33 +78,40 @@ class Intake:
     async def submit(
         self, collection: str, drafts: Sequence[Draft], *, bulk: bool = False, request: str | None = None
     ) -> list[Document]:
-        """Take `drafts` in and return their records, in the drafts' order.
+        """Store `drafts` in the collection of that name and return their records, in the drafts' order.
 
         A draft with the id of an existing document becomes its next revision; one with the same content, title and
-        metadata changes nothing. `request` is an idempotency key: the same key again changes nothing either, and
-        names drafts without an id the same.
+        metadata changes nothing. `request` is an idempotency key: a repeated key changes nothing, and gives drafts
+        without an id the same ids again.
 
         Raises CollectionNotFound, InvalidInput (fields `documents[i].id`, `.title`, `.metadata`), TooLarge,
         Conflict, Overloaded, Unavailable.
         """
-        await self._check_open(collection)
-        await self._check_room(len(drafts))
+        target = await self._registry.collection(collection)
+        await self._check_capacity(len(drafts))
         _validate(drafts)
         named = dict(zip(_ids(collection, drafts, request), drafts, strict=True))
-        known = await self._registry.find(collection, list(named))
+        known = await self._registry.find(target.id, list(named))
         pending = {
             id_: draft for id_, draft in named.items() if not self._is_repetition(known.get(id_), draft, request)
         }
-        uploads = await self._store(collection, pending, known)
-        taken = await self._register(collection, uploads, bulk=bulk, request=request)
-        await self._check_open(collection)  # it may have been deleted meanwhile: then nothing is acknowledged
+        uploads = await self._store(target, pending)
+        try:
+            taken = await self._register(target, uploads, bulk=bulk, request=request)
+        except CollectionNotFound:  # deleted meanwhile, so no record can name these
+            await self._delete_originals([upload.original.key for upload in uploads.values()])
+            raise
         await self._wake(taken.values())
         return [taken.get(id_) or known[id_] for id_ in named]
 
     async def reindex(self, collection: str, document_id: str) -> Document:
-        """Index the document's stored original again. Raises DocumentNotFound, Conflict while it is being deleted."""
+        """Index the document's stored original again.
+
+        Raises CollectionNotFound, DocumentNotFound, Conflict while the document is being deleted.
+        """
+        target = await self._registry.collection(collection)
         for _ in range(ROUNDS):
-            document = await self._registry.get(collection, document_id)
+            document = await self._registry.get(target, document_id)
             [saved] = await self._registry.save([document.reindex(bulk=False)])
             if saved:
                 await self._wake([saved])
@@ -110,13 +119,14 @@ class Intake:
         raise Conflict(f"document {document_id!r} keeps changing; try again")
 
     async def reindex_all(self, collection: str, *, states: Sequence[DocumentState] = ()) -> int:
-        """Index all documents of the collection again, or those in `states`; returns how many."""
-        await self._check_open(collection)
+        """Queue all documents of the collection at rest, or those in `states`, and return how many."""
+        target = await self._registry.collection(collection)
         wanted = states or (DocumentState.READY, DocumentState.FAILED)
         cursor, total = None, 0
         while True:
-            page = await self._registry.page(collection, states=wanted, cursor=cursor, limit=500)
-            saved = await self._registry.save([document.reindex() for document in page.documents])
+            page = await self._registry.page(target.id, states=wanted, cursor=cursor, limit=500)
+            movable = [each for each in page.documents if each.state is not DocumentState.DELETING]
+            saved = await self._registry.save([document.reindex() for document in movable])
             queued = [document for document in saved if document]
             await self._wake(queued)
             total += len(queued)
@@ -124,11 +134,7 @@ class Intake:
             if cursor is None:
                 return total
 
-    async def _check_open(self, name: str) -> None:
-        if (await self._registry.collection(name)).deleting:
-            raise CollectionNotFound(name)
-
-    async def _check_room(self, wanted: int) -> None:
+    async def _check_capacity(self, wanted: int) -> None:
         counts = await self._registry.counts()
         waiting = counts.get(DocumentState.QUEUED, 0) + counts.get(DocumentState.PROCESSING, 0)
         if waiting + wanted > self._limits.max_unfinished:
@@ -144,7 +150,7 @@ class Intake:
         )
 
     def _is_same(self, known: Document, sha256: str, draft: Draft) -> bool:
-        """Whether `draft` says nothing new, to a model that has not changed either."""
+        """Whether indexing `draft` would change nothing: same content and metadata, same model."""
         if known.state is DocumentState.FAILED or known.original.sha256 != sha256:
             return False
         current = known.state is not DocumentState.READY or known.fingerprint == self._index.fingerprint
@@ -152,19 +158,14 @@ class Intake:
         titles = {draft.title, draft.filename} if not draft.title else {draft.title}
         return current and known.title in titles and known.metadata == draft.metadata
 
-    async def _store(
-        self, collection: str, drafts: dict[str, Draft], known: Mapping[str, Document]
-    ) -> "dict[str, _Upload]":
+    async def _store(self, collection: Collection, drafts: dict[str, Draft]) -> "dict[str, _Upload]":
         gate = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
-        async def store(document_id: str, draft: Draft) -> _Upload:
-            before = known.get(document_id)
-            reusable = before is not None and before.state is not DocumentState.DELETING
-            key = before.key if before is not None and reusable else uuid.uuid4().hex
+        async def store(draft: Draft) -> _Upload:
+            # A key of its own for each upload: deleting one document or revision never touches another's original.
+            key = f"{collection.id}/{uuid.uuid4().hex}"
             async with gate:
-                stored = await self._sources.put(
-                    f"{collection}/{key}/{uuid.uuid4().hex}", draft.content, max_bytes=self._limits.max_document_bytes
-                )
+                stored = await self._sources.put(key, draft.content, max_bytes=self._limits.max_document_bytes)
             original = Original(
                 key=stored.key,
                 sha256=stored.sha256,
@@ -172,40 +173,55 @@ class Intake:
                 media_type=draft.media_type,
                 filename=draft.filename,
             )
-            return _Upload(key, draft, original)
+            return _Upload(draft, original)
 
-        uploads = await asyncio.gather(*(store(id_, draft) for id_, draft in drafts.items()))
+        uploads = await asyncio.gather(*(store(draft) for draft in drafts.values()))
         return dict(zip(drafts, uploads, strict=True))
 
     async def _register(
-        self, collection: str, uploads: "dict[str, _Upload]", *, bulk: bool, request: str | None
+        self, collection: Collection, uploads: "dict[str, _Upload]", *, bulk: bool, request: str | None
     ) -> dict[str, Document]:
-        """Write the records; on return each document is in the registry, whoever else was writing."""
+        """Write the records, retrying while other writers change the same documents."""
         taken: dict[str, Document] = {}
         pending = dict(uploads)
         for _ in range(ROUNDS):
             if not pending:
                 return taken
-            current = await self._without_deleting(await self._registry.find(collection, list(pending)))
+            current = await self._without_deleting(await self._registry.find(collection.id, list(pending)))
+            unneeded: list[str] = []
             versions: list[Document] = []
             for document_id, upload in list(pending.items()):
                 before = current.get(document_id)
-                if before and self._is_same(before, upload.original.sha256, upload.draft):
+                if before is not None and self._is_stored(before, upload):
                     taken[document_id] = before
-                    await self._sources.delete([pending.pop(document_id).original.key])
+                    del pending[document_id]
+                    if before.original.key != upload.original.key:
+                        unneeded.append(upload.original.key)
                 else:
                     versions.append(upload.next_version(collection, document_id, before, bulk=bulk, request=request))
             for document in await self._registry.save(versions):
                 if document:
                     taken[document.id] = document
                     del pending[document.id]
+                    if document.id in current:
+                        unneeded.append(current[document.id].original.key)
+            await self._delete_originals(unneeded)
         raise Conflict(f"document {next(iter(pending))!r} keeps changing; try again")
 
+    def _is_stored(self, known: Document, upload: "_Upload") -> bool:
+        """Whether the record has this upload or an equal one; the answer to an earlier write may have been lost."""
+        return known.original.key == upload.original.key or self._is_same(known, upload.original.sha256, upload.draft)
+
     async def _without_deleting(self, documents: Mapping[str, Document]) -> dict[str, Document]:
-        """`documents` less those whose deletion had begun: it is carried through, and their ids are free again."""
+        """Return `documents` without those being deleted: their deletion is completed here, so their ids are free."""
         leaving = [document for document in documents.values() if document.state is DocumentState.DELETING]
         await remove_marked(leaving, self._registry, self._index, self._sources)
         return {id_: document for id_, document in documents.items() if document not in leaving}
+
+    async def _delete_originals(self, keys: Sequence[str]) -> None:
+        """Delete originals that no record names; if the store does not respond, the next sweep deletes them."""
+        with suppress(Unavailable):
+            await self._sources.delete(keys)
 
     async def _wake(self, documents: Iterable[Document]) -> None:
         tasks = [IndexingTask.of(each) for each in documents]
@@ -214,20 +230,19 @@ class Intake:
         try:
             await self._queue.enqueue(tasks)
         except Unavailable as error:
-            # The records are safe, and `reconcile` finds them: the caller need not hear of it.
+            # The records are stored and `reconcile` queues them: not an error for the caller.
             log.warning("queue_unavailable", error=str(error), documents=len(tasks))
 
 
 @dataclass(frozen=True, slots=True)
 class _Upload:
-    """An original that is stored but belongs to no record yet."""
+    """An original that is stored but not yet named by a record."""
 
-    document_key: str
     draft: Draft
     original: Original
 
     def next_version(
-        self, collection: str, document_id: str, before: Document | None, *, bulk: bool, request: str | None
+        self, collection: Collection, document_id: str, before: Document | None, *, bulk: bool, request: str | None
     ) -> Document:
         draft = self.draft
         if before is None:
@@ -235,15 +250,11 @@ class _Upload:
                 collection,
                 document_id,
                 self.original,
-                key=self.document_key,
                 title=draft.title,
                 metadata=draft.metadata,
                 bulk=bulk,
                 request=request,
             )
-        if before.key != self.document_key:
-            # Originals lie under their document's key: this one would be taken for a left-over.
-            raise Conflict(f"document {document_id!r} was created or deleted while this upload ran; try again")
         return before.revise(self.original, title=draft.title, metadata=draft.metadata, bulk=bulk, request=request)
 
 

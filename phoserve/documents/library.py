@@ -1,4 +1,4 @@
-"""Collections and their documents: look them up, list them, follow them, take them away."""
+"""Collections and their documents: look up, list, watch, delete."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -9,11 +9,12 @@ from typing import Final
 
 import msgspec
 
+from phoserve.documents.collection_cache import CollectionCache
 from phoserve.documents.filters import Filter
 from phoserve.documents.ports import DocumentPage, DocumentRegistry, IndexingTask, PassageStore, SourceStore, TaskQueue
 from phoserve.documents.records import Collection, Document, DocumentState, Passage, new_collection
-from phoserve.documents.removal import mark_deleting, purge_collection, remove_marked
-from phoserve.errors import CollectionNotFound, Conflict, Unavailable
+from phoserve.documents.removal import mark_deleting, mark_unchanged, purge_collection, remove_marked
+from phoserve.errors import CollectionNotFound, NotFound, Unavailable
 
 PAGE_LIMIT: Final = 200
 DELETED_WHILE_WAITING: Final = 500
@@ -22,62 +23,66 @@ POLL_S: Final = 0.5
 
 
 class Library:
-    """What is kept, apart from searching it (`retrieval`) and adding to it (`intake`)."""
+    """Everything about stored documents except searching (`retrieval`) and adding (`intake`)."""
 
     def __init__(self, registry: DocumentRegistry, index: PassageStore, sources: SourceStore, queue: TaskQueue) -> None:
         self._registry = registry
         self._index = index
         self._sources = sources
         self._queue = queue
+        self._known = CollectionCache(registry)
 
     async def create_collection(self, name: str, *, description: str = "") -> tuple[Collection, bool]:
-        """The collection of that name, and whether it is new; an existing one gets the description.
+        """Return the collection of that name, and whether it is new; an existing one gets the description.
 
-        Raises InvalidInput for an unusable name, Conflict while an older one of that name is being deleted.
+        Raises InvalidInput for an unusable name.
         """
         wanted = new_collection(name, description=description)
-        while not await self._registry.add_collection(wanted):
+        while True:
             try:
                 existing = await self._registry.collection(name)
             except CollectionNotFound:
+                if added := await self._registry.add_collection(wanted):
+                    self._known.forget(name)
+                    return added, True
                 continue
-            if existing.deleting:
-                raise Conflict(f"collection {name!r} is being deleted; try again in a moment")
             described = msgspec.structs.replace(existing, description=description or existing.description)
-            if described == existing or await self._registry.replace_collection(described):
-                return described, False
-        return wanted, True
+            if described == existing:
+                return existing, False
+            if updated := await self._registry.update_collection(described):
+                self._known.forget(name)
+                return updated, False
 
     async def collection(self, name: str) -> Collection:
-        """The collection of that name. Raises CollectionNotFound."""
-        found = await self._registry.collection(name)
-        if found.deleting:
-            raise CollectionNotFound(name)
-        return found
-
-    async def collections(self) -> list[Collection]:
-        """All collections, by name."""
-        return [each for each in await self._registry.collections() if not each.deleting]
-
-    async def delete_collection(self, name: str) -> None:
-        """Delete the collection with all that is in it; it is unknown at once, a large one is emptied later.
+        """Return the collection of that name, as it was a second ago at most while the registry responds.
 
         Raises CollectionNotFound.
         """
+        return await self._known.collection(name)
+
+    async def collections(self) -> list[Collection]:
+        """Return all collections, by name."""
+        return [each for each in await self._registry.collections() if not each.deleting]
+
+    async def delete_collection(self, name: str) -> None:
+        """Delete the collection with all its documents.
+
+        Its name is free at once. A large collection is emptied in the background. Raises CollectionNotFound.
+        """
         while True:
-            found = await self.collection(name)
-            if await self._registry.replace_collection(msgspec.structs.replace(found, deleting=True)):
+            found = await self._registry.collection(name)
+            if await self._registry.update_collection(msgspec.structs.replace(found, deleting=True)):
                 break
-        if sum((await self._registry.counts(name)).values()) <= DELETED_WHILE_WAITING:
-            await purge_collection(name, self._registry, self._index, self._sources)
-        else:
-            with suppress(Unavailable):  # then `reconcile` empties it
-                await self._queue.enqueue([IndexingTask(name, "", 0, bulk=True)])
+        self._known.forget(name)
+        with suppress(Unavailable):  # `reconcile` completes what is left
+            if sum((await self._registry.counts(found.id)).values()) <= DELETED_WHILE_WAITING:
+                await purge_collection(found.id, self._registry, self._index, self._sources)
+            else:
+                await self._queue.enqueue([IndexingTask.purge(found)])
 
     async def document(self, collection: str, document_id: str) -> Document:
-        """The document's record. Raises CollectionNotFound, DocumentNotFound."""
-        await self.collection(collection)
-        return await self._registry.get(collection, document_id)
+        """Return the document's record. Raises CollectionNotFound, DocumentNotFound."""
+        return await self._registry.get(await self.collection(collection), document_id)
 
     async def documents(
         self,
@@ -88,33 +93,40 @@ class Library:
         cursor: str | None = None,
         limit: int = 50,
     ) -> DocumentPage:
-        """A page of the collection's documents, newest first.
+        """Return a page of the collection's documents, newest first.
 
-        Raises CollectionNotFound; InvalidInput for a cursor that was not handed out.
+        Raises CollectionNotFound; InvalidInput for a cursor that was not returned for this collection.
         """
-        await self.collection(collection)
+        found = await self.collection(collection)
         return await self._registry.page(
-            collection, states=states, where=where, cursor=cursor, limit=min(limit, PAGE_LIMIT)
+            found.id, states=states, where=where, cursor=cursor, limit=min(limit, PAGE_LIMIT)
         )
 
-    async def counts(self, collection: str) -> Mapping[DocumentState, int]:
-        """How many documents of the collection are in each state. Raises CollectionNotFound."""
-        await self.collection(collection)
-        return await self._registry.counts(collection)
+    async def counts(self, collection: Collection) -> Mapping[DocumentState, int]:
+        """Return how many documents of the collection are in each state."""
+        return await self._registry.counts(collection.id)
 
     async def passages(self, collection: str, document_id: str) -> list[Passage]:
-        """The passages search can find of the document, in order. Raises CollectionNotFound, DocumentNotFound."""
+        """Return the document's published passages, in order. Raises CollectionNotFound, DocumentNotFound."""
         document = await self.document(collection, document_id)
-        return await self._index.passages(collection, document.key)
+        return await self._index.passages(document.collection_id, document.key)
 
     async def original(self, collection: str, document_id: str) -> bytes:
-        """The document as it was handed in. Raises CollectionNotFound, DocumentNotFound."""
-        document = await self.document(collection, document_id)
-        return await self._sources.read(document.original.key)
+        """Return the document as submitted. Raises CollectionNotFound, DocumentNotFound."""
+        read: str | None = None
+        while True:
+            key = (await self.document(collection, document_id)).original.key
+            try:
+                return await self._sources.read(key)
+            except NotFound:  # replaced since its record was read
+                if key == read:
+                    raise
+                read = key
 
     async def delete(self, collection: str, document_id: str) -> None:
-        """Delete the document: out of search, then gone. Raises CollectionNotFound, DocumentNotFound."""
-        await self._delete([await self.document(collection, document_id)])
+        """Delete the document. Raises CollectionNotFound, DocumentNotFound."""
+        marked = await mark_deleting([await self.document(collection, document_id)], self._registry)
+        await remove_marked(marked, self._registry, self._index, self._sources)
 
     async def delete_where(
         self,
@@ -124,31 +136,35 @@ class Library:
         states: AnyCollection[DocumentState] = (),
         limit: int = PAGE_LIMIT,
     ) -> int:
-        """Delete up to `limit` documents that match, and return how many: 0 says that none is left."""
-        page = await self.documents(collection, states=states, where=where, limit=limit)
-        await self._delete(page.documents)
-        return len(page.documents)
+        """Delete up to `limit` documents that match, and return how many: 0 if none is left.
+
+        A document that changes meanwhile is deleted only if it still matches.
+        """
+        while True:
+            page = await self.documents(collection, states=states, where=where, limit=limit)
+            marked = await mark_unchanged(page.documents, self._registry)
+            await remove_marked(marked, self._registry, self._index, self._sources)
+            if marked or not page.documents:
+                return len(marked)
 
     async def watch(self, collection: str, *, since: datetime | None = None) -> AsyncGenerator[Document]:
-        """Every change of a document's record from `since` (or from now) on, without end, in order of time.
+        """Yield every change of a document's record from `since` (or from now) on, without end, in order of time.
 
-        A record that changes twice within a moment may be seen once, in its later version.
+        A record that changes twice in quick succession may be yielded once, in its later version.
         Raises CollectionNotFound, also when the collection is deleted meanwhile.
         """
         position = since or datetime.now(UTC)
-        seen: set[str] = set()
+        seen: set[tuple[str, int]] = set()
+        watched = await self.collection(collection)
         while True:
-            await self.collection(collection)
-            changes = await self._registry.changed(collection, since=position)
-            fresh = [document for document in changes if document.etag not in seen]
+            if (await self.collection(collection)).id != watched.id:
+                raise CollectionNotFound(collection)
+            changes = await self._registry.changed(watched.id, since=position)
+            fresh = [document for document in changes if (document.key, document.version) not in seen]
             for document in fresh:
                 yield document
             if changes and changes[-1].updated_at > position:
                 position = changes[-1].updated_at
-            seen = {document.etag for document in changes if document.updated_at == position}
+            seen = {(each.key, each.version) for each in changes if each.updated_at == position}
             if not fresh:
                 await asyncio.sleep(POLL_S)
-
-    async def _delete(self, documents: list[Document]) -> None:
-        marked = await mark_deleting(documents, self._registry)
-        await remove_marked(marked, self._registry, self._index, self._sources)

@@ -39,6 +39,10 @@ class PassageStore(Protocol):
         """The fingerprint of the model whose vectors are stored."""
         ...
 
+    async def ping(self) -> None:
+        """Check that the engine responds, in one short call."""
+        ...
+
     async def stage(self, passages: Sequence[IndexedPassage]) -> None:
         """Store `passages` invisible to search; passages that are already published stay published."""
         ...
@@ -109,93 +113,108 @@ class ActivePassageStore(PassageStore, ActiveModel, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DocumentPage:
-    """Some documents of a listing, newest first; `cursor` asks for those after them, None at the end."""
+    """One page of a listing, newest first; `cursor` requests the next page and is None at the end."""
 
     documents: list[Document]
     cursor: str | None
 
 
 class DocumentRegistry(Protocol):
-    """Keeps the record of every document and collection: the one source of truth about their state.
+    """Stores the record of every collection and document: the source of truth about their state.
 
-    Every method raises Unavailable while the store does not answer.
+    Every write is one transaction, and is on disk when it returns. Every method raises Unavailable while the store does
+    not respond.
     """
 
-    async def add_collection(self, collection: Collection) -> bool:
-        """Add a collection; False if one of that name exists already."""
+    async def ping(self) -> None:
+        """Check that the store responds, in one short query."""
         ...
 
-    async def replace_collection(self, collection: Collection) -> bool:
-        """Put the collection's new version; False if somebody else changed or removed it first."""
+    async def add_collection(self, collection: Collection) -> Collection | None:
+        """Add a collection and return it as stored; None if another one has the name and is not being deleted."""
         ...
 
-    async def remove_collection(self, name: str) -> None:
-        """Remove the collection's record."""
+    async def update_collection(self, collection: Collection) -> Collection | None:
+        """Store a new version and return it; None if the record has changed or is gone. The name cannot change."""
         ...
 
-    async def remove_documents(self, collection: str) -> None:
+    async def remove_collection(self, collection_id: str) -> None:
+        """Remove the collection's record and those of its documents."""
+        ...
+
+    async def remove_documents(self, collection_id: str) -> None:
         """Remove the records of all documents of the collection."""
         ...
 
     async def collection(self, name: str) -> Collection:
-        """The collection of that name. Raises CollectionNotFound."""
+        """Return the collection of that name that is not being deleted. Raises CollectionNotFound."""
         ...
 
     async def collections(self) -> list[Collection]:
-        """All collections, by name."""
+        """Return all collections by name, including those that are being deleted."""
         ...
 
     async def save(self, documents: Sequence[Document]) -> list[Document | None]:
-        """Write each document as it is now, in order; None for each that somebody else changed, added or removed first.
+        """Store the documents in one transaction and return them as stored, in order.
 
-        A document without an etag is added, any other replaces the version its etag names. What comes back carries
-        the new etags.
+        A document of version 0 is added; any other replaces the version it was made from. None for each whose record
+        was added, changed or removed by another writer first.
+
+        Raises CollectionNotFound, with nothing stored, if a document is added to a collection that is being deleted or
+        gone.
         """
         ...
 
     async def remove(self, documents: Sequence[Document]) -> None:
-        """Remove each record that nobody has changed since."""
+        """Remove each record that still has the given version."""
         ...
 
-    async def get(self, collection: str, document_id: str) -> Document:
-        """The document's record. Raises DocumentNotFound."""
+    async def get(self, collection: Collection, document_id: str) -> Document:
+        """Return the document's record. Raises DocumentNotFound."""
         ...
 
-    async def find(self, collection: str, document_ids: Sequence[str]) -> Mapping[str, Document]:
-        """The records of those of the documents that exist, by id."""
+    async def find(self, collection_id: str, document_ids: Sequence[str]) -> Mapping[str, Document]:
+        """Return the records of the documents that exist, by id."""
         ...
 
     async def find_keys(self, document_keys: Sequence[str]) -> Mapping[str, Document]:
-        """The records of those of the documents that exist, by key."""
+        """Return the records of the documents that exist, by key."""
+        ...
+
+    async def find_originals(self, original_keys: Sequence[str]) -> AnyCollection[str]:
+        """Return the keys of those originals that a record names."""
         ...
 
     async def page(
         self,
-        collection: str,
+        collection_id: str,
         *,
         states: AnyCollection[DocumentState] = (),
         where: Filter | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> DocumentPage:
-        """Documents of the collection, newest first, of any of `states` where given.
+        """Return documents of the collection, newest first, in any of `states` if given.
 
-        Raises InvalidInput if `cursor` is not one that was handed out.
+        Raises InvalidInput if `cursor` was not returned for this collection.
         """
         ...
 
-    async def changed(self, collection: str, *, since: datetime, limit: int = 200) -> list[Document]:
-        """Documents whose record changed at or after `since`, the earliest change first."""
+    async def changed(self, collection_id: str, *, since: datetime, limit: int = 200) -> list[Document]:
+        """Return documents whose record changed at or after `since`, the earliest change first."""
         ...
 
     async def due(
         self, before: datetime, *, states: AnyCollection[DocumentState], limit: int, bulk: bool | None = None
     ) -> list[Document]:
-        """Documents in one of `states` with `due_at` before the given time, the longest overdue first."""
+        """Return documents in one of `states` with `due_at` before the given time, the longest overdue first.
+
+        Records that another transaction is changing at this moment may be left out.
+        """
         ...
 
-    async def counts(self, collection: str | None = None) -> Mapping[DocumentState, int]:
-        """How many documents are in each state, in one collection or in all."""
+    async def counts(self, collection_id: str | None = None) -> Mapping[DocumentState, int]:
+        """Return how many documents are in each state, in one collection or in all; states without any are left out."""
         ...
 
     async def close(self) -> None: ...
@@ -203,7 +222,7 @@ class DocumentRegistry(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredSource:
-    """What the source store knows of an original it has just taken."""
+    """An original that was just stored."""
 
     key: str
     sha256: str
@@ -211,12 +230,12 @@ class StoredSource:
 
 
 class SourceStore(Protocol):
-    """Keeps the originals, so that every index can be built again. Raises Unavailable while it does not answer."""
+    """Stores the originals, from which every index can be rebuilt. Raises Unavailable while it does not respond."""
 
     async def put(self, key: str, content: bytes | AsyncIterable[bytes], *, max_bytes: int) -> StoredSource:
-        """Store `content` without ever holding all of a stream in memory; nothing is left behind on an error.
+        """Store `content` durably, without holding all of a stream in memory; an error leaves nothing behind.
 
-        Raises TooLarge as soon as more than `max_bytes` have come.
+        Raises TooLarge as soon as more than `max_bytes` have arrived.
         """
         ...
 
@@ -225,43 +244,48 @@ class SourceStore(Protocol):
         ...
 
     async def read(self, key: str) -> bytes:
-        """The whole original. Raises NotFound."""
+        """Return the whole original. Raises NotFound."""
         ...
 
     async def delete(self, keys: Sequence[str]) -> None:
-        """Delete the originals; those that are gone already do not matter."""
+        """Delete the originals; those that do not exist are ignored."""
         ...
 
     def keys(self, prefix: str = "") -> AsyncIterator[tuple[str, datetime]]:
-        """The keys under a prefix, with the time each was stored."""
+        """Yield the keys under a prefix, with the time each was stored."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class IndexingTask:
-    """Index this revision of this document (or finish its deletion)."""
+    """Index this revision of a document, or complete its deletion; without a document, delete the collection."""
 
-    collection: str
-    document_id: str
+    collection_id: str
+    document_key: str
     revision: int
     bulk: bool = False
     light: bool = False
-    """It is small and plain text: many such may be worked on at once."""
+    """The original is small plain text: many such tasks may run at once."""
 
     @classmethod
     def of(cls, document: Document) -> "IndexingTask":
-        """What there is to do about `document` as it is."""
+        """Return the task for the document's current revision."""
         light = document.original.is_small
-        return cls(document.collection, document.id, document.revision, document.bulk, light)
+        return cls(document.collection_id, document.key, document.revision, document.bulk, light)
+
+    @classmethod
+    def purge(cls, collection: Collection) -> "IndexingTask":
+        """Return the task that completes the deletion of a collection."""
+        return cls(collection.id, "", 0, bulk=True)
 
 
 class TaskQueue(Protocol):
-    """Wakes workers up. It may lose, repeat and reorder tasks: the registry knows what there is to do."""
+    """Notifies workers. It may lose, repeat and reorder tasks: the registry is the record of what there is to do."""
 
     async def enqueue(self, tasks: Sequence[IndexingTask]) -> None:
-        """Tell the workers about `tasks`. Raises Unavailable while the queue does not answer."""
+        """Send `tasks` to the workers. Raises Unavailable while the queue does not respond."""
         ...
 
     async def depth(self, *, bulk: bool | None = None) -> int:
-        """How many tasks wait, as far as the queue knows: bulk ones, interactive ones, or all."""
+        """Return how many tasks wait, as far as the queue knows: bulk ones, interactive ones, or all."""
         ...

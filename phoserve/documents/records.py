@@ -1,7 +1,7 @@
-"""Documents and collections: what is kept of them, and the life a document may lead.
+"""Documents and collections: their records and the states a document can be in.
 
-A `Document` is immutable; each verb below returns the next version of it. Nothing is true until a `DocumentRegistry`
-has taken that version, and it takes it only if nobody else changed the document first (`etag`).
+A `Document` is immutable; each verb below returns the next version of it. A change counts once a `DocumentRegistry` has
+saved that version, which it does only if the stored record is still the one that the change started from (`version`).
 """
 
 import uuid
@@ -26,7 +26,7 @@ Metadata = dict[str, Any]
 
 
 class DocumentState(StrEnum):
-    """Where a document stands; `TRANSITIONS` says what may follow."""
+    """The state of a document; `TRANSITIONS` lists which state may follow which."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -37,20 +37,20 @@ class DocumentState(StrEnum):
 
 _S = DocumentState
 TRANSITIONS: Final[Mapping[DocumentState, frozenset[DocumentState]]] = {
-    # A new revision may arrive at any moment, so every state but the last may go back to queued.
+    # A new revision may arrive at any time, so every state but the last may return to queued.
     _S.QUEUED: frozenset({_S.QUEUED, _S.PROCESSING, _S.FAILED, _S.DELETING}),
     # From processing to processing: progress, or a new worker after the first one died.
     _S.PROCESSING: frozenset({_S.PROCESSING, _S.QUEUED, _S.READY, _S.FAILED, _S.DELETING}),
     _S.READY: frozenset({_S.QUEUED, _S.DELETING}),
     _S.FAILED: frozenset({_S.QUEUED, _S.DELETING}),
-    # A deletion is always carried through; the id is then free again, under a new key.
+    # A deletion is always completed; the id is then free again, under a new key.
     _S.DELETING: frozenset({_S.DELETING}),
 }
 UNFINISHED: Final = (_S.QUEUED, _S.PROCESSING, _S.DELETING)
 
 
 class DocumentFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a document failed, for people (`message`) and for programs (`code`, such as `encrypted` or `empty`)."""
+    """Why a document failed: `message` for people, `code` for programs (such as `encrypted` or `empty`)."""
 
     code: str
     message: str
@@ -58,9 +58,10 @@ class DocumentFailure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Original(msgspec.Struct, frozen=True, kw_only=True):
-    """The bytes a document was made from, as they lie in the source store."""
+    """The bytes a document was made from, as stored in the source store."""
 
     key: str
+    """Of one upload alone; never used again."""
     sha256: str
     size_bytes: int
     media_type: str
@@ -68,7 +69,7 @@ class Original(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_small(self) -> bool:
-        """Whether it is called plain text and is no longer than a dozen or two of passages."""
+        """Whether its media type is plain text and it is at most `SMALL_BYTES` long."""
         return self.size_bytes <= SMALL_BYTES and self.media_type.split(";", 1)[0] in SMALL_TYPES
 
 
@@ -76,12 +77,14 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """One document of a collection, in one version of its record."""
 
     collection: str
+    """The name of its collection."""
+    collection_id: str
     id: str
     """Chosen by the caller, unique within the collection."""
     key: str
-    """Chosen by us, never used again after a delete: names this document's passages and originals."""
-    etag: str = ""
-    """Changes with every write; empty until the first one."""
+    """A UUID as 32 hex digits, never used again after a delete: identifies this document's passages and tasks."""
+    version: int = 0
+    """Counts the writes of this record; 0 until the first one."""
     revision: int = 1
     """The newest content accepted, counted from 1."""
     live_revision: int = 0
@@ -91,6 +94,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata = msgspec.field(default_factory=dict)
     properties: Metadata = msgspec.field(default_factory=dict)
     """Metadata of the file itself, as its parser found it; its own title is `title`."""
+    access: tuple[str, ...] = ()
+    """The groups that may find the document; empty for everyone with access to the collection."""
     original: Original
     fingerprint: str = ""
     """Of the model whose vectors are live."""
@@ -99,21 +104,21 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     progress: float = 0.0
     """Share of the newest revision that is embedded, 0 to 1."""
     attempts: int = 0
-    """How often a worker has begun on the newest revision."""
+    """How often a worker has started on the newest revision."""
     error: DocumentFailure | None = None
     warnings: tuple[ParserWarning, ...] = ()
     """What the parser could not keep of the live revision."""
     bulk: bool = False
-    """Bulk work waits behind interactive work."""
+    """Bulk work is queued behind interactive work."""
     requests: tuple[str, ...] = ()
-    """The last few idempotency keys that were honoured."""
+    """The idempotency keys of the last few requests that changed the document."""
     created_at: datetime
     updated_at: datetime
     due_at: datetime | None = None
-    """When somebody should look at it again: waiting since, retry at, or the worker's lease until. None at rest."""
+    """When the document needs attention: queued since, retry at, or end of the worker's lease. None at rest."""
 
     def revise(self, original: Original, *, title: str, metadata: Metadata, bulk: bool, request: str | None) -> Self:
-        """The next revision, queued; what was live stays live until the new one is."""
+        """Return the next revision, queued; the live revision stays live until the new one is ready."""
         return msgspec.structs.replace(
             self.reindex(bulk=bulk),
             original=original,
@@ -123,7 +128,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def reindex(self, *, bulk: bool = True) -> Self:
-        """The same content as a new revision, queued."""
+        """Return the same content as a new revision, queued."""
         return self._to(
             DocumentState.QUEUED,
             revision=self.revision + 1,
@@ -135,13 +140,13 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def claim(self, lease: timedelta) -> Self:
-        """Taken by a worker, which must report within `lease`."""
+        """Return the document as claimed by a worker, which must report within `lease`."""
         return self._to(
             DocumentState.PROCESSING, attempts=self.attempts + 1, progress=0.0, error=None, due_at=_now() + lease
         )
 
     def update_progress(self, progress: float, lease: timedelta) -> Self:
-        """Still worked on; the lease starts again."""
+        """Return the document with its progress updated and its lease renewed."""
         return self._to(DocumentState.PROCESSING, progress=progress, due_at=_now() + lease)
 
     def indexed(
@@ -153,7 +158,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         warnings: tuple[ParserWarning, ...] = (),
         properties: Metadata | None = None,
     ) -> Self:
-        """Every passage of the newest revision is staged: from here on only publishing is left to do."""
+        """Return the document with every passage of the newest revision staged: only publishing remains."""
         return self._to(
             DocumentState.PROCESSING,
             live_revision=self.revision,
@@ -166,40 +171,35 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def mark_reembedded(self, fingerprint: str) -> Self:
-        """What is live was embedded again by another model; nothing else is new, so nobody is told."""
+        """Return the document as embedded again by another model; it does not count as updated."""
         return msgspec.structs.replace(self, fingerprint=fingerprint)
 
     def ready(self) -> Self:
-        """Found by search in its newest revision."""
+        """Return the document as published in its newest revision."""
         return self._to(DocumentState.READY, progress=1.0, error=None, due_at=None)
 
     def failed(self, failure: DocumentFailure) -> Self:
-        """Given up; an older live revision stays searchable."""
+        """Return the document as failed; an older live revision stays searchable."""
         return self._to(DocumentState.FAILED, error=failure, due_at=None)
 
     def release(self, failure: DocumentFailure, *, retry_in: timedelta, counted: bool) -> Self:
-        """Handed back to the queue for a later try; `counted` is False where the document was not to blame."""
+        """Return the document to the queue for a retry; `counted` is False if the document was not at fault."""
         attempts = self.attempts if counted else max(self.attempts - 1, 0)
         return self._to(DocumentState.QUEUED, progress=0.0, attempts=attempts, error=failure, due_at=_now() + retry_in)
 
     def deleting(self, lease: timedelta) -> Self:
-        """Hidden, and on its way out."""
+        """Return the document as hidden and being deleted."""
         return self._to(DocumentState.DELETING, error=None, due_at=_now() + lease)
 
     @property
     def is_indexed(self) -> bool:
-        """Whether the newest revision is completely staged, so that a new worker only has to publish it."""
+        """Whether the newest revision is completely staged, so that a worker only has to publish it."""
         return self.live_revision == self.revision
 
     @property
     def display_title(self) -> str:
         """The title given by the caller, else the file's own, else the file's name."""
         return self.title or str(self.properties.get("title") or "") or self.original.filename or ""
-
-    @property
-    def source_prefix(self) -> str:
-        """What the keys of all its originals begin with."""
-        return f"{self.collection}/{self.key}/"
 
     def _to(self, state: DocumentState, **changes: Any) -> Self:
         if state not in TRANSITIONS[self.state]:
@@ -208,13 +208,23 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Collection(msgspec.Struct, frozen=True, kw_only=True):
-    """A named set of documents that are searched together."""
+    """A named set of documents that are searched together.
 
+    The name is unique among the collections that are not being deleted; a collection that is made again under the same
+    name has another id.
+    """
+
+    id: str
     name: str
     description: str = ""
+    model: str = ""
+    """The model that embeds its documents; empty for the deployment's default."""
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
+    """How the collection is searched, where it differs from the defaults."""
     created_at: datetime
     deleting: bool = False
-    etag: str = ""
+    version: int = 0
+    """Counts the writes of this record; 0 until the first one."""
 
 
 class PassageUnit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -232,9 +242,10 @@ class PassageUnit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of a document that fits the encoder: the unit of search."""
+    """A part of a document that fits the encoder: the unit of search."""
 
     collection: str
+    """The id of the document's collection."""
     document_id: str
     document_key: str
     revision: int
@@ -271,29 +282,30 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """UUIDv5 of document key, revision and ordinal: doing the work twice writes the same points."""
+        """UUIDv5 of document key, revision and ordinal: repeated work writes the same points."""
         return str(uuid.uuid5(uuid.UUID(self.document_key), f"{self.revision}:{self.ordinal}"))
 
 
 def new_document(
-    collection: str,
+    collection: Collection,
     document_id: str,
     original: Original,
     *,
-    key: str,
-    title: str,
-    metadata: Metadata,
+    title: str = "",
+    metadata: Metadata | None = None,
     bulk: bool = False,
     request: str | None = None,
+    key: str | None = None,
 ) -> Document:
-    """A document seen for the first time, queued."""
+    """Return a new document of `collection`, queued, under a new key unless one is given."""
     now = _now()
     return Document(
-        collection=collection,
+        collection=collection.name,
+        collection_id=collection.id,
         id=document_id,
-        key=key,
+        key=key or uuid.uuid4().hex,
         title=title,
-        metadata=metadata,
+        metadata=metadata or {},
         original=original,
         bulk=bulk,
         requests=append_request((), request),
@@ -304,15 +316,17 @@ def new_document(
 
 
 def new_collection(name: str, *, description: str = "") -> Collection:
-    """A collection made now.
+    """Return a collection created now, under a new id.
 
     Raises InvalidInput if the name is not usable.
     """
-    return Collection(name=validate_collection_name(name), description=description, created_at=_now())
+    return Collection(
+        id=uuid.uuid4().hex, name=validate_collection_name(name), description=description, created_at=_now()
+    )
 
 
 def validate_collection_name(name: str) -> str:
-    """`name` if it is 1 to 64 ASCII letters, digits, `-`, `_` or `.`, starting with a letter or digit."""
+    """Return `name` if it is 1 to 64 ASCII letters, digits, `-`, `_` or `.`, starting with a letter or digit."""
     usable = name.isascii() and name.replace("-", "").replace("_", "").replace(".", "").isalnum()
     if not usable or not name[0].isalnum() or len(name) > MAX_NAME_CHARACTERS:
         raise InvalidInput(
@@ -324,7 +338,7 @@ def validate_collection_name(name: str) -> str:
 
 
 def validate_document_id(document_id: str, *, field: str = "id") -> str:
-    """`document_id` if it is 1 to 256 printable characters without blanks at the ends."""
+    """Return `document_id` if it is 1 to 256 printable characters without blanks at either end."""
     if not (0 < len(document_id) <= MAX_ID_CHARACTERS and document_id.isprintable()):
         raise InvalidInput(f"a document id is 1 to {MAX_ID_CHARACTERS} printable characters", field=field)
     if document_id != document_id.strip():
@@ -340,7 +354,7 @@ def validate_title(title: str, *, field: str = "title") -> str:
 
 
 def append_request(requests: tuple[str, ...], request: str | None) -> tuple[str, ...]:
-    """`requests` with `request` added, the oldest forgotten."""
+    """Return `requests` with `request` appended and the oldest dropped."""
     return requests if request is None else (*requests, request)[-REMEMBERED_REQUESTS:]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.postgres_server import PostgresServer, running_postgres
 from tests.support.qdrant_server import qdrant_server
 
 
@@ -12,3 +13,10 @@ def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a server for this run; every test empties it first."""
     with qdrant_server(tmp_path_factory.mktemp("qdrant")) as server:
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """For this run; every test creates a database of its own."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server

@@ -3,37 +3,69 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from phoserve.adapters.edge.registry import EdgeRegistry
-from phoserve.adapters.qdrant.registry import QdrantRegistry
-from phoserve.adapters.qdrant.server import QdrantOptions
+from phoserve.adapters.sql.database import open_database
+from phoserve.adapters.sql.registry import SqlRegistry
+from phoserve.adapters.sql.schema import migrate
 from phoserve.documents.filters import AnyOf, Match
 from phoserve.documents.ports import DocumentRegistry
-from phoserve.documents.records import Document, DocumentState, Original, new_collection, new_document
+from phoserve.documents.records import (
+    Collection,
+    Document,
+    DocumentFailure,
+    DocumentState,
+    Original,
+    new_collection,
+    new_document,
+)
 from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput
+from phoserve.text.blocks import ParserWarning, Place
+from tests.support.memory import MemoryRegistry
 from tests.support.pages import all_pages
-from tests.support.qdrant_server import qdrant_client
+from tests.support.postgres_server import PostgresServer
 
 LEASE = timedelta(seconds=30)
 
 
-@pytest.fixture(params=["edge", "qdrant"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def registry(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DocumentRegistry]:
-    if request.param == "edge":
-        edge = EdgeRegistry(tmp_path)
-        yield edge
-        await edge.close()
+    if request.param == "memory":
+        yield MemoryRegistry()
+        return
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
     else:
-        async with qdrant_client(request.getfixturevalue("qdrant_url")) as client:
-            yield QdrantRegistry(client, QdrantOptions())
+        server: PostgresServer = request.getfixturevalue("postgres")
+        url = server.new_database()
+    await migrate(url)
+    opened = SqlRegistry(open_database(url))
+    yield opened
+    await opened.close()
 
 
-def document(id_: str, collection: str = "kb", **metadata: object) -> Document:
-    original = Original(key=f"{collection}/{id_}", sha256="0" * 64, size_bytes=1, media_type="text/plain")
-    return new_document(collection, id_, original, key=f"key-{collection}-{id_}", title=id_, metadata=metadata)
+@pytest.fixture
+async def kb(registry: DocumentRegistry) -> Collection:
+    return await added(registry, "kb")
+
+
+@pytest.fixture
+async def other(registry: DocumentRegistry) -> Collection:
+    return await added(registry, "other")
+
+
+async def added(registry: DocumentRegistry, name: str, **more: Any) -> Collection:
+    collection = await registry.add_collection(new_collection(name, **more))
+    assert collection is not None
+    return collection
+
+
+def document(id_: str, collection: Collection, **metadata: object) -> Document:
+    original = Original(key=f"{collection.id}/{id_}", sha256="0" * 64, size_bytes=1, media_type="text/plain")
+    return new_document(collection, id_, original, title=id_, metadata=metadata)
 
 
 async def saved(registry: DocumentRegistry, *documents: Document) -> list[Document]:
@@ -42,121 +74,214 @@ async def saved(registry: DocumentRegistry, *documents: Document) -> list[Docume
     return [each for each in written if each]
 
 
+async def test_it_responds(registry: DocumentRegistry) -> None:
+    await registry.ping()
+
+
 async def test_a_collection_is_added_once(registry: DocumentRegistry) -> None:
-    assert await registry.add_collection(new_collection("kb", description="one"))
-    assert not await registry.add_collection(new_collection("kb", description="two"))
-    assert (await registry.collection("kb")).description == "one"
+    one = await added(registry, "kb", description="one")
+    assert await registry.add_collection(new_collection("kb", description="two")) is None
+    assert await registry.collection("kb") == one
 
 
-async def test_only_one_of_two_changes_of_a_collection_wins(registry: DocumentRegistry) -> None:
-    await registry.add_collection(new_collection("kb"))
-    before = await registry.collection("kb")
-    assert await registry.replace_collection(msgspec.structs.replace(before, description="a"))
-    assert not await registry.replace_collection(msgspec.structs.replace(before, description="b"))
+async def test_a_collection_keeps_all_that_it_was_given(registry: DocumentRegistry, kb: Collection) -> None:
+    changed = msgspec.structs.replace(kb, description="Mô tả", model="m2", settings={"weights": {"dense": 0.5}})
+    assert await registry.update_collection(changed) == msgspec.structs.replace(changed, version=kb.version + 1)
+    assert (await registry.collection("kb")).settings == {"weights": {"dense": 0.5}}
+
+
+async def test_only_one_of_two_changes_of_a_collection_wins(registry: DocumentRegistry, kb: Collection) -> None:
+    assert await registry.update_collection(msgspec.structs.replace(kb, description="a"))
+    assert await registry.update_collection(msgspec.structs.replace(kb, description="b")) is None
     assert [each.description for each in await registry.collections()] == ["a"]
 
 
-async def test_a_removed_collection_is_unknown(registry: DocumentRegistry) -> None:
-    await registry.add_collection(new_collection("kb"))
-    await registry.remove_collection("kb")
+async def test_a_removed_collection_is_unknown(registry: DocumentRegistry, kb: Collection) -> None:
+    await saved(registry, document("d1", kb))
+    await registry.remove_collection(kb.id)
     with pytest.raises(CollectionNotFound):
         await registry.collection("kb")
+    assert await registry.counts() == {}
+    assert await registry.update_collection(kb) is None, "what is gone does not come back"
 
 
-async def test_a_document_is_found_as_it_was_saved(registry: DocumentRegistry) -> None:
-    [written] = await saved(registry, document("d1", year=2024, tags=["a", "b"]))
-    assert await registry.get("kb", "d1") == written
+async def test_the_name_of_a_collection_that_is_being_deleted_is_free(
+    registry: DocumentRegistry, kb: Collection
+) -> None:
+    [old] = await saved(registry, document("d1", kb))
+    assert await registry.update_collection(msgspec.structs.replace(kb, deleting=True))
+    with pytest.raises(CollectionNotFound):
+        await registry.collection("kb")
+    again = await added(registry, "kb")
+    [new] = await saved(registry, document("d1", again))
+    assert [each.deleting for each in await registry.collections()] == [True, False]
+    await registry.remove_collection(kb.id)
+    assert await registry.find_keys([old.key, new.key]) == {new.key: new}
+    assert await registry.collection("kb") == again
+
+
+async def test_nothing_is_added_to_a_collection_that_is_being_deleted(
+    registry: DocumentRegistry, kb: Collection, other: Collection
+) -> None:
+    [before] = await saved(registry, document("d1", kb))
+    await registry.update_collection(msgspec.structs.replace(kb, deleting=True))
+    with pytest.raises(CollectionNotFound, match="kb"):
+        await registry.save([document("d1", other), document("d2", kb)])
+    assert await registry.counts(other.id) == {}, "all of a batch or nothing"
+    assert await registry.counts(kb.id) == {DocumentState.QUEUED: 1}
+    assert await saved(registry, before.deleting(LEASE)), "what is there can still be changed"
+    with pytest.raises(CollectionNotFound):
+        await registry.save([document("d1", new_collection("never"))])
+
+
+async def test_a_document_is_found_as_it_was_saved(
+    registry: DocumentRegistry, kb: Collection, other: Collection
+) -> None:
+    full = msgspec.structs.replace(
+        document("d1", kb, year=2024, tags=["a", "b"], nested={"x": None, "y": [1.5, True]}),
+        properties={"author": "Lan"},
+        access=("ketoan", "nhansu"),
+        warnings=(ParserWarning(code="page_without_text", message="Page 2 has no text.", place=Place(page=2)),),
+        error=DocumentFailure(code="empty", message="no text", retryable=True),
+        requests=("r1", "r2"),
+        progress=1 / 3,
+    )
+    [written] = await saved(registry, full)
+    assert written == msgspec.structs.replace(full, version=1)
+    assert await registry.get(kb, "d1") == written
     assert await registry.find_keys([written.key]) == {written.key: written}
-    with pytest.raises(DocumentNotFound):
-        await registry.get("other", "d1")
+    assert await registry.find_originals([written.original.key, "x"]) == {written.original.key}
+    assert await registry.find(kb.id, []) == {}
+    with pytest.raises(DocumentNotFound, match="other"):
+        await registry.get(other, "d1")
 
 
-async def test_only_one_of_two_changes_of_a_document_wins(registry: DocumentRegistry) -> None:
-    [before] = await saved(registry, document("d1"))
+async def test_only_one_of_two_changes_of_a_document_wins(registry: DocumentRegistry, kb: Collection) -> None:
+    [before] = await saved(registry, document("d1", kb))
     [first] = await registry.save([before.claim(LEASE)])
     [second] = await registry.save([before.claim(LEASE)])
     assert first is not None
     assert second is None
-    assert await registry.save([document("d1")]) == [None], "a document that exists cannot be added"
+    assert await registry.save([document("d1", kb)]) == [None], "a document that exists cannot be added"
 
 
-async def test_one_id_twice_in_one_batch_is_taken_once(registry: DocumentRegistry) -> None:
-    first, second = await registry.save([document("d1"), document("d1")])
+async def test_one_id_twice_in_one_batch_is_taken_once(registry: DocumentRegistry, kb: Collection) -> None:
+    one = document("d1", kb)
+    for twice in ([one, one], [document("d2", kb), document("d2", kb)]):
+        first, second = await registry.save(twice)
+        assert first is not None
+        assert second is None
+    [known] = [await registry.get(kb, "d1")]
+    first, second = await registry.save([known.claim(LEASE), known.reindex()])
     assert first is not None
     assert second is None
+    assert await registry.counts() == {DocumentState.QUEUED: 1, DocumentState.PROCESSING: 1}
 
 
-async def test_a_record_that_changed_is_not_removed(registry: DocumentRegistry) -> None:
-    [before] = await saved(registry, document("d1"))
+async def test_a_record_that_changed_is_not_removed(registry: DocumentRegistry, kb: Collection) -> None:
+    [before] = await saved(registry, document("d1", kb))
     [after] = await saved(registry, before.claim(LEASE))
     await registry.remove([before])
-    assert await registry.get("kb", "d1") == after
+    assert await registry.get(kb, "d1") == after
     await registry.remove([after])
-    assert await registry.find("kb", ["d1"]) == {}
+    assert await registry.find(kb.id, ["d1"]) == {}
+    assert await registry.save([after.reindex()]) == [None], "what is gone does not come back"
+    assert await registry.counts() == {}
 
 
-async def test_pages_hold_every_document_once_newest_first(registry: DocumentRegistry) -> None:
+async def test_pages_hold_every_document_once_newest_first(
+    registry: DocumentRegistry, kb: Collection, other: Collection
+) -> None:
     ids = [f"d{number}" for number in range(25)]
     for id_ in ids:
-        await saved(registry, document(id_), document(id_, "other"))
-    assert [each.id for each in await all_pages(registry, "kb", limit=10)] == ids[::-1]
-    with pytest.raises(InvalidInput, match="cursor"):
-        await registry.page("kb", cursor="x")
+        await saved(registry, document(id_, kb), document(id_, other))
+    assert [each.id for each in await all_pages(registry, kb.id, limit=10)] == ids[::-1]
+    cursor = (await registry.page(kb.id, limit=10)).cursor
+    for wrong, collection in (("x", kb), (cursor, other), (f"{kb.id}.", kb), (f"{kb.id}.{'9' * 30}", kb)):
+        with pytest.raises(InvalidInput, match="cursor"):
+            await registry.page(collection.id, cursor=wrong)
 
 
-async def test_pages_can_be_filtered(registry: DocumentRegistry) -> None:
-    [a, _, _] = await saved(registry, document("a", draft=True, year=1), document("b", draft=False), document("c"))
+async def test_pages_can_be_filtered(registry: DocumentRegistry, kb: Collection) -> None:
+    drafts = [document("a", kb, draft=True, year=1), document("b", kb, draft=False), document("c", kb)]
+    [a, _, _] = await saved(registry, *drafts)
     await saved(registry, a.claim(LEASE))
 
     async def ids(**conditions: object) -> set[str]:
-        return {each.id for each in (await registry.page("kb", **conditions)).documents}  # type: ignore[arg-type]
+        return {each.id for each in (await registry.page(kb.id, **conditions)).documents}  # type: ignore[arg-type]
 
     assert await ids(states=[DocumentState.PROCESSING]) == {"a"}
+    assert await ids(states=[DocumentState.PROCESSING, DocumentState.QUEUED]) == {"a", "b", "c"}
     assert await ids(where=Match("draft", True)) == {"a"}
     assert await ids(where=AnyOf("draft", (True, False))) == {"a", "b"}
     assert await ids(states=[DocumentState.QUEUED], where=Match("draft", True)) == set()
 
 
-async def test_counts_by_state(registry: DocumentRegistry) -> None:
-    [a, *_] = await saved(registry, document("a"), document("b"), document("c", "other"))
+async def test_pages_of_several_states_follow_one_order(registry: DocumentRegistry, kb: Collection) -> None:
+    for number in range(12):
+        [each] = await saved(registry, document(f"d{number}", kb))
+        if number % 2:
+            await saved(registry, each.claim(LEASE))
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = await registry.page(
+            kb.id, states=[DocumentState.QUEUED, DocumentState.PROCESSING], cursor=cursor, limit=5
+        )
+        seen += [each.id for each in page.documents]
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert seen == [f"d{number}" for number in reversed(range(12))]
+
+
+async def test_counts_by_state(registry: DocumentRegistry, kb: Collection, other: Collection) -> None:
+    [a, b, _] = await saved(registry, document("a", kb), document("b", kb), document("c", other))
     await saved(registry, a.claim(LEASE))
-    assert await registry.counts("kb") == {DocumentState.QUEUED: 1, DocumentState.PROCESSING: 1}
+    assert await registry.counts(kb.id) == {DocumentState.QUEUED: 1, DocumentState.PROCESSING: 1}
     assert await registry.counts() == {DocumentState.QUEUED: 2, DocumentState.PROCESSING: 1}
+    await registry.remove([b])
+    assert await registry.counts(kb.id) == {DocumentState.PROCESSING: 1}
     assert await registry.counts("empty") == {}
 
 
-async def test_what_is_due_comes_longest_overdue_first(registry: DocumentRegistry) -> None:
-    a, b, c = await saved(registry, document("a"), document("b"), document("c"))
+async def test_what_is_due_comes_longest_overdue_first(registry: DocumentRegistry, kb: Collection) -> None:
+    a, b, c = await saved(registry, document("a", kb), document("b", kb), document("c", kb))
     await saved(registry, a.claim(LEASE).indexed(1, "f", LEASE).ready(), b.claim(timedelta(hours=1)))
     now = datetime.now(UTC)
     states = [DocumentState.QUEUED, DocumentState.PROCESSING]
     assert [each.id for each in await registry.due(now, states=states, limit=10)] == ["c"]
     later = now + timedelta(hours=2)
     assert [each.id for each in await registry.due(later, states=states, limit=10)] == ["c", "b"]
+    assert [each.id for each in await registry.due(later, states=states, limit=1)] == ["c"]
     assert await registry.due(later, states=states, limit=10, bulk=True) == []
     assert c.due_at is not None
 
 
-async def test_changes_come_in_order_of_time(registry: DocumentRegistry) -> None:
+async def test_changes_come_in_order_of_time(registry: DocumentRegistry, kb: Collection) -> None:
     before = datetime.now(UTC)
-    [a] = await saved(registry, document("a"))
-    await saved(registry, document("b"))
+    [a] = await saved(registry, document("a", kb))
+    await saved(registry, document("b", kb))
     await saved(registry, a.claim(LEASE))
-    assert [each.id for each in await registry.changed("kb", since=before)] == ["b", "a"]
+    assert [each.id for each in await registry.changed(kb.id, since=before)] == ["b", "a"]
 
 
-async def test_removing_all_documents_of_a_collection_spares_the_others(registry: DocumentRegistry) -> None:
-    await registry.add_collection(new_collection("kb"))
-    await saved(registry, document("a"), document("b"), document("c", "other"))
-    await registry.remove_documents("kb")
+async def test_removing_all_documents_of_a_collection_spares_the_others(
+    registry: DocumentRegistry, kb: Collection, other: Collection
+) -> None:
+    await saved(registry, document("a", kb), document("b", kb), document("c", other))
+    await registry.remove_documents(kb.id)
     assert await registry.counts() == {DocumentState.QUEUED: 1}
     assert (await registry.collection("kb")).name == "kb"
 
 
-async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
-    first = EdgeRegistry(tmp_path)
-    [written] = await saved(first, document("d1"))
-    await first.close()
-    second = EdgeRegistry(tmp_path)
-    assert await second.get("kb", "d1") == written
-    await second.close()
+async def test_text_that_a_database_refuses_is_repaired(registry: DocumentRegistry, kb: Collection) -> None:
+    if isinstance(registry, MemoryRegistry):
+        pytest.skip("memory stores any text")
+    odd = DocumentFailure(code="x", message="a\x00b \ud800")
+    [written] = await saved(registry, msgspec.structs.replace(document("a", kb), title="a\x00", error=odd))
+    stored = await registry.get(kb, "a")
+    assert stored.title == "a\ufffd"
+    assert stored.error is not None
+    assert stored.error.message == "a\ufffdb \ufffd\ufffd\ufffd"
+    assert stored.version == written.version

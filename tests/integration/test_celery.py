@@ -16,15 +16,15 @@ import pytest
 
 from phoserve.adapters.celery_queue import INDEX_TASK, INTERACTIVE_QUEUE, CeleryQueue, broker_app
 from phoserve.adapters.edge.index import EdgePassageIndex
-from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.ports import IndexingTask
-from phoserve.documents.records import Document, new_collection
+from phoserve.documents.records import Document
 from phoserve.errors import Unavailable
 from phoserve.text import TextPipeline
 from tests.support.celery_worker import MODEL
 from tests.support.redis_server import RedisServer
+from tests.support.registry import add_collection, sqlite_registry
 
 DOCUMENTS = 12
 PARAGRAPHS = 3
@@ -88,21 +88,21 @@ class Stores:
 
     def __init__(self, folder: Path, url: str) -> None:
         self.contract = TextPipeline.load(MODEL).contract
-        self.registry = EdgeRegistry(folder / "index")
+        self.registry = sqlite_registry(folder)
         self.index = EdgePassageIndex(folder / "index", self.contract)
         self.queue = CeleryQueue(url)
         self.sources = ObjectStoreSources(folder / "originals")
 
     async def submit(self) -> list[Document]:
-        await self.registry.add_collection(new_collection("kb"))
+        await add_collection(self.registry, "kb")
         intake = Intake(self.registry, self.index, self.sources, self.queue)
         return await intake.submit("kb", [Draft(_text(each), id=f"d{each}") for each in range(DOCUMENTS)])
 
     async def check(self) -> None:
         """Every document is ready once, and nothing else lies about."""
-        page = await self.registry.page("kb", limit=100)
+        page = await self.registry.page((await self.registry.collection("kb")).id, limit=100)
         assert {(each.state, each.live_revision) for each in page.documents} == {("ready", 1)}
-        passages = [await self.index.passages("kb", each.key) for each in page.documents]
+        passages = [await self.index.passages(each.collection_id, each.key) for each in page.documents]
         assert [len(each) for each in passages] == [each.passages for each in page.documents]
         assert await self.index.count() == sum(each.passages for each in page.documents) >= DOCUMENTS
         assert await self.index.staged() == []
@@ -117,10 +117,12 @@ def _text(number: int) -> bytes:
     return "\n\n".join([paragraph] * PARAGRAPHS).encode()
 
 
-async def submitted(folder: Path, url: str) -> None:
+async def submitted(folder: Path, url: str) -> list[Document]:
     stores = Stores(folder, url)
-    assert len(await stores.submit()) == DOCUMENTS
+    documents = await stores.submit()
+    assert len(documents) == DOCUMENTS
     await stores.close()
+    return documents
 
 
 async def checked(folder: Path, url: str) -> None:
@@ -177,9 +179,9 @@ def test_a_worker_survives_that_its_connection_is_lost_with_tasks_unacknowledged
 
 
 async def test_a_task_delivered_three_times_is_done_once(tmp_path: Path, broker: RedisServer) -> None:
-    await submitted(tmp_path, broker.url)
+    documents = await submitted(tmp_path, broker.url)
     tasks = CeleryQueue(broker.url)
-    again = [IndexingTask("kb", f"d{number}", 1) for number in range(DOCUMENTS)]
+    again = [IndexingTask.of(each) for each in documents]
     await tasks.enqueue([task for task in again for _ in range(2)])
     assert await tasks.depth() == 3 * DOCUMENTS
     await tasks.close()

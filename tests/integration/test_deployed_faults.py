@@ -8,22 +8,23 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from cli.triton_process import TritonProcess
 from export.repository import assemble_repository
 from phoserve.adapters.celery_queue import CeleryQueue
 from phoserve.adapters.qdrant.index import QdrantPassageIndex
-from phoserve.adapters.qdrant.registry import QdrantRegistry
-from phoserve.composition import open_qdrant
-from phoserve.documents.ports import IndexingTask
+from phoserve.composition import open_qdrant, open_registry
+from phoserve.documents.ports import DocumentRegistry, IndexingTask
 from phoserve.documents.records import DocumentState
-from phoserve.settings import QdrantSettings
+from phoserve.settings import QdrantSettings, RegistrySettings
 from phoserve.text import TextPipeline
 from tests.support.deployed import MODEL, Deployed, Process, deployed
 from tests.support.polling import eventually
@@ -81,14 +82,13 @@ async def under_way(http: httpx.Client, document_id: str = "long") -> None:
 
 async def check(platform: Deployed, expected: set[str]) -> None:
     """Every document is there once, in its newest revision, with its own passages and no others in the index."""
-    async with open_qdrant(QdrantSettings(url=platform.qdrant.url), TextPipeline.load(MODEL).contract) as stores:
-        index, registry = stores
+    async with registry_of(platform) as registry, index_of(platform) as index:
         await eventually(lambda: _nothing_staged(index), timeout_s=5)
-        page = await registry.page("kb", limit=200)
+        page = await registry.page((await registry.collection("kb")).id, limit=200)
         assert {each.id for each in page.documents} == expected
         for each in page.documents:
             assert (each.state, each.live_revision) == (DocumentState.READY, each.revision), each.error
-            passages = await index.passages("kb", each.key)
+            passages = await index.passages(each.collection_id, each.key)
             assert [passage.ordinal for passage in passages] == list(range(each.passages))
             assert {passage.revision for passage in passages} == {each.revision}
         assert await index.count() == sum(each.passages for each in page.documents)
@@ -96,6 +96,14 @@ async def check(platform: Deployed, expected: set[str]) -> None:
         assert {each.original.key for each in page.documents} <= {
             path.relative_to(platform.folder / "originals").as_posix() for path in originals
         }
+
+
+def registry_of(platform: Deployed) -> AbstractAsyncContextManager[DocumentRegistry]:
+    return open_registry(RegistrySettings(url=SecretStr(platform.database_url)))
+
+
+def index_of(platform: Deployed) -> AbstractAsyncContextManager[QdrantPassageIndex]:
+    return open_qdrant(QdrantSettings(url=platform.qdrant.url), TextPipeline.load(MODEL).contract)
 
 
 async def _nothing_staged(index: QdrantPassageIndex) -> bool:
@@ -133,14 +141,14 @@ async def test_nothing_waits_longer_than_a_lease_and_an_interval(platform: Deplo
         os.kill(worker.pid, signal.SIGCONT)
     await eventually(lambda: states(http).get("queued", 0) == 0, timeout_s=interval_s + slack_s, every_s=0.05)
 
-    async with open_qdrant(QdrantSettings(url=platform.qdrant.url), TextPipeline.load(MODEL).contract) as (_, registry):
+    async with registry_of(platform) as registry:
 
         async def begun_again() -> bool:
-            return (await registry.get("kb", "forgotten")).attempts == 2
+            return (await registry.get(await registry.collection("kb"), "forgotten")).attempts == 2
 
         await under_way(http, "forgotten")
         (await busiest([first, second])).kill()
-        assert (await registry.get("kb", "forgotten")).state is DocumentState.PROCESSING
+        assert (await registry.get(await registry.collection("kb"), "forgotten")).state is DocumentState.PROCESSING
         await eventually(begun_again, timeout_s=lease_s + interval_s + slack_s, every_s=0.05)
 
 
@@ -174,7 +182,9 @@ async def test_the_same_task_three_times_at_once(platform: Deployed) -> None:
     _, http = platform.api()
     send(http, short())
     queue = CeleryQueue(platform.redis.url)
-    await queue.enqueue([IndexingTask("kb", f"d{n}", 1) for n in range(DOCUMENTS) for _ in range(2)])
+    async with registry_of(platform) as registry:
+        page = await registry.page((await registry.collection("kb")).id, limit=DOCUMENTS)
+    await queue.enqueue([IndexingTask.of(each) for each in page.documents for _ in range(2)])
     assert await queue.depth() == 3 * DOCUMENTS
     await queue.close()
     platform.worker()
@@ -190,7 +200,7 @@ async def test_the_api_killed_between_storing_and_waking_a_worker(platform: Depl
     platform.redis.freeze()
     body = {"documents": short()}
     posting = asyncio.create_task(asyncio.to_thread(_post_and_lose, str(http.base_url), body))
-    async with open_qdrant(QdrantSettings(url=platform.qdrant.url), TextPipeline.load(MODEL).contract) as (_, registry):
+    async with registry_of(platform) as registry:
         await eventually(lambda: _queued(registry, DOCUMENTS), timeout_s=10, every_s=0.02)
     api.kill()
     platform.redis.thaw()
@@ -207,8 +217,8 @@ def _post_and_lose(base_url: str, body: dict[str, Any]) -> None:
         httpx.post(f"{base_url}/v1/collections/kb/documents", json=body, timeout=30)
 
 
-async def _queued(registry: QdrantRegistry, count: int) -> bool:
-    return (await registry.counts("kb")).get(DocumentState.QUEUED) == count
+async def _queued(registry: DocumentRegistry, count: int) -> bool:
+    return (await registry.counts()).get(DocumentState.QUEUED) == count
 
 
 async def test_deleted_or_replaced_while_being_processed(platform: Deployed) -> None:

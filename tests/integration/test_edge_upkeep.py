@@ -1,19 +1,16 @@
 """What is written over and over takes no more room in the end than it did at first, and is found all the while."""
 
 import uuid
-from datetime import timedelta
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
 from phoserve.adapters.edge import shard as edge_shard
 from phoserve.adapters.edge.index import EdgePassageIndex
-from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.contract import ModelContract
 from phoserve.documents.ports import IndexedPassage
-from phoserve.documents.records import Document, Original, Passage, new_document
+from phoserve.documents.records import Passage
 from phoserve.text.lexical import SparseVector
 
 CONTRACT = ModelContract(name="tiny", dim=4, tokenizer_sha256="a" * 64, weights_sha256="b" * 64)
@@ -70,30 +67,3 @@ async def test_replaced_passages_give_their_room_back(tmp_path: Path, monkeypatc
     again = EdgePassageIndex(tmp_path, CONTRACT)
     assert await again.published() == [(key_of(document), REVISIONS) for document in range(DOCUMENTS)]
     await again.close()
-
-
-async def test_a_record_that_changes_for_ever_stays_as_small(tmp_path: Path) -> None:
-    registry = EdgeRegistry(tmp_path)
-    original = Original(key="kb/d", sha256="0" * 64, size_bytes=1, media_type="text/plain")
-    documents = [
-        new_document("kb", f"d{number}", original, key=key_of(number), title="", metadata={}) for number in range(64)
-    ]
-    for _ in range(50):
-        documents = await saved(registry, documents)
-    before = heap_bytes()
-    for _ in range(300):
-        documents = await saved(registry, documents)
-    assert heap_bytes() - before < 300 * 64 * 300
-    await registry.close()
-
-
-async def saved(registry: EdgeRegistry, documents: list[Document]) -> list[Document]:
-    """The records written again, each at a time of its own."""
-    later = [msgspec.structs.replace(each, updated_at=each.updated_at + timedelta(seconds=1)) for each in documents]
-    return [each for each in await registry.save(later) if each]
-
-
-def heap_bytes() -> int:
-    """This process's own pages, files not counted."""
-    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:")) * 1024

@@ -11,17 +11,17 @@ from ingest.pipeline import Pipeline, PipelineOptions
 from ingest.reconcile import Reconciler
 from ingest.staging import StagingTools
 from phoserve.adapters.edge.index import EdgePassageIndex
-from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.library import Library
-from phoserve.documents.ports import IndexingTask
-from phoserve.documents.records import Document, DocumentState, new_collection
+from phoserve.documents.ports import DocumentRegistry, IndexingTask
+from phoserve.documents.records import Collection, Document, DocumentState
 from phoserve.errors import InvalidInput, Unavailable
 from phoserve.text import TextPipeline
 from tests.support.embedders import InterruptedEmbedder
 from tests.support.memory import MemoryQueue
 from tests.support.models import tiny_model
+from tests.support.registry import add_collection, sqlite_registry
 
 PARAGRAPHS = "\n\n".join(f"# Mục {number}\n\nnhân viên nghỉ phép {number} ngày ở hà nội" for number in range(200))
 
@@ -30,7 +30,8 @@ PARAGRAPHS = "\n\n".join(f"# Mục {number}\n\nnhân viên nghỉ phép {number}
 class Bench:
     """One process's worth of ingestion."""
 
-    registry: EdgeRegistry
+    registry: DocumentRegistry
+    kb: Collection
     index: EdgePassageIndex
     sources: ObjectStoreSources
     queue: MemoryQueue
@@ -51,25 +52,25 @@ class Bench:
             await self.pipeline.process(self.queue.tasks.pop(0))
             if self.embedder.happening:
                 await self.embedder.happening
-        return await self.registry.get("kb", "d")
+        return await self.registry.get(self.kb, "d")
 
     async def visible(self) -> set[str]:
-        document = await self.registry.get("kb", "d")
-        return {passage.text for passage in await self.index.passages("kb", document.key)}
+        document = await self.registry.get(self.kb, "d")
+        return {passage.text for passage in await self.index.passages(self.kb.id, document.key)}
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     embedder = InterruptedEmbedder()
-    registry, index = EdgeRegistry(tmp_path / "edge"), EdgePassageIndex(tmp_path / "edge", embedder.contract)
+    registry, index = sqlite_registry(tmp_path), EdgePassageIndex(tmp_path / "edge", embedder.contract)
     sources, queue = ObjectStoreSources(tmp_path / "originals"), MemoryQueue()
     tools = StagingTools(embedder, TextPipeline.load(tiny_model(tmp_path)))
     pipeline = Pipeline(
         registry=registry, index=index, sources=sources, tools=tools, options=PipelineOptions(max_attempts=2)
     )
-    await registry.add_collection(new_collection("kb"))
+    kb = await add_collection(registry, "kb")
     yield Bench(
-        registry, index, sources, queue, embedder, pipeline,
+        registry, kb, index, sources, queue, embedder, pipeline,
         Intake(registry, index, sources, queue),
         Library(registry, index, sources, queue),
         Reconciler(registry, index, sources, queue),
@@ -82,7 +83,7 @@ async def test_a_document_becomes_ready_and_visible(bench: Bench) -> None:
     await bench.submit()
     document = await bench.work()
     assert (document.state, document.progress, document.due_at) == (DocumentState.READY, 1.0, None)
-    assert document.passages == await bench.index.count("kb") == 200
+    assert document.passages == await bench.index.count(bench.kb.id) == 200
     assert await bench.index.staged() == []
 
 
@@ -90,7 +91,7 @@ async def test_the_same_task_three_times_does_the_work_once(bench: Bench) -> Non
     await bench.submit()
     bench.queue.tasks *= 3
     await bench.work()
-    assert await bench.index.count("kb") == 200
+    assert await bench.index.count(bench.kb.id) == 200
     assert len({text for texts, _, _ in bench.embedder.calls for text in texts}) == 200
     assert sum(len(texts) for texts, _, _ in bench.embedder.calls) == 200
 
@@ -118,7 +119,7 @@ async def test_deleted_while_processed_nothing_is_left(bench: Bench) -> None:
     await bench.pipeline.process(bench.queue.tasks.pop())
     assert bench.embedder.happening is not None
     await bench.embedder.happening
-    assert await bench.registry.find("kb", ["d"]) == {}
+    assert await bench.registry.find(bench.kb.id, ["d"]) == {}
     assert await bench.index.staged() == []
     assert await bench.index.count() == 0
     assert [key async for key, _ in bench.sources.keys("kb/")] == []
@@ -189,8 +190,8 @@ async def test_a_living_worker_s_document_is_left_alone(bench: Bench) -> None:
     await bench.registry.save([submitted.claim(timedelta(minutes=1))])
     bench.queue.tasks.clear()
     assert await bench.reconciler.run_once() == 0
-    await bench.pipeline.process(IndexingTask("kb", "d", 1))
-    assert (await bench.registry.get("kb", "d")).state is DocumentState.PROCESSING
+    await bench.pipeline.process(IndexingTask.of(submitted))
+    assert (await bench.registry.get(bench.kb, "d")).state is DocumentState.PROCESSING
 
 
 async def test_whatever_a_lost_queue_held_is_queued_again(bench: Bench) -> None:

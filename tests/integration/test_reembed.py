@@ -11,20 +11,20 @@ from ingest.reconcile import Reconciler
 from ingest.reembed import Reembedding
 from ingest.staging import StagingTools
 from phoserve.adapters.qdrant.index import QdrantPassageIndex
-from phoserve.adapters.qdrant.registry import QdrantRegistry
 from phoserve.adapters.qdrant.server import QdrantOptions
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.documents.active_model import check_active_model
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.library import Library
 from phoserve.documents.ports import IndexingTask
-from phoserve.documents.records import DocumentState, new_collection
+from phoserve.documents.records import Collection, Document, DocumentState
 from phoserve.errors import ContractMismatch, InvalidInput
 from phoserve.text import TextPipeline
 from tests.support.embedders import InterruptedEmbedder, fake_contract
 from tests.support.memory import MemoryQueue
 from tests.support.models import tiny_model
 from tests.support.qdrant_server import qdrant_client, qdrant_server
+from tests.support.registry import add_collection, sqlite_registry
 
 LONG = "\n\n".join(f"# Mục {number}\n\nnhân viên nghỉ phép {number} ngày ở hà nội" for number in range(300))
 
@@ -35,7 +35,7 @@ class Side:
     def __init__(self, client: AsyncQdrantClient, folder: Path, dim: int) -> None:
         self.embedder = InterruptedEmbedder(fake_contract(dim))
         self.index = QdrantPassageIndex(client, self.embedder.contract, QdrantOptions())
-        self.registry = QdrantRegistry(client, QdrantOptions())
+        self.registry = sqlite_registry(folder)
         self.queue = MemoryQueue()
         sources = ObjectStoreSources(folder / "originals")
         self.tools = StagingTools(self.embedder, TextPipeline.load(tiny_model(folder)))
@@ -57,8 +57,8 @@ class Side:
 
     async def found(self) -> dict[str, set[str]]:
         """The texts that search may find, by document, with anything staged or of no document."""
-        page = await self.registry.page("kb", limit=1000)
-        texts = {each.id: await self.index.passages("kb", each.key) for each in page.documents}
+        page = await self.registry.page((await self.registry.collection("kb")).id, limit=1000)
+        texts = {each.id: await self.index.passages(each.collection_id, each.key) for each in page.documents}
         assert await self.index.count() == sum(len(each) for each in texts.values())
         assert await self.index.staged() == []
         return {id_: {passage.text for passage in each} for id_, each in texts.items() if each}
@@ -77,18 +77,29 @@ async def client(qdrant_url: str) -> AsyncIterator[AsyncQdrantClient]:
 
 
 @pytest.fixture
-async def old(client: AsyncQdrantClient, tmp_path: Path) -> Side:
+async def old(client: AsyncQdrantClient, tmp_path: Path) -> AsyncIterator[Side]:
     side = Side(client, tmp_path, dim=64)
     await check_active_model(side.index)
-    await side.registry.add_collection(new_collection("kb"))
+    await add_collection(side.registry, "kb")
     await side.add("d1", "nhân viên nghỉ phép")
     await side.add("d2", LONG)
-    return side
+    yield side
+    await side.registry.close()
 
 
 @pytest.fixture
-async def new(client: AsyncQdrantClient, tmp_path: Path) -> Side:
-    return Side(client, tmp_path, dim=32)
+async def new(client: AsyncQdrantClient, tmp_path: Path) -> AsyncIterator[Side]:
+    side = Side(client, tmp_path, dim=32)
+    yield side
+    await side.registry.close()
+
+
+async def kb(side: Side) -> Collection:
+    return await side.registry.collection("kb")
+
+
+async def record(side: Side) -> Document:
+    return await side.registry.get(await kb(side), "d1")
 
 
 def job_of(side: Side) -> Reembedding:
@@ -106,7 +117,9 @@ async def test_the_new_model_finds_all_and_takes_over(old: Side, new: Side) -> N
     assert (outcome.copied, outcome.queued) == (0, 0)
     await check_active_model(new.index)
     assert await new.found() == await old.found()
-    assert {each.fingerprint for each in (await new.registry.page("kb")).documents} == {new.index.fingerprint}
+    assert {each.fingerprint for each in (await new.registry.page((await kb(new)).id)).documents} == {
+        new.index.fingerprint
+    }
     await new.submit("d1", "nhân viên nghỉ phép")
     assert new.queue.tasks == []  # nothing new, and known to be this model's
 
@@ -154,20 +167,20 @@ async def test_what_the_old_worker_holds_at_the_switch_goes_to_the_new_one(old: 
     await job_of(new).copy(lambda _: None)
     old.embedder.meanwhile = lambda: job_of(new).switch()
     await old.add("d1", "bảo hiểm mới")
-    document = await new.registry.get("kb", "d1")
+    document = await record(new)
     assert (document.state, document.error and document.error.code) == (DocumentState.QUEUED, "model_changed")
-    await old.pipeline.process(IndexingTask("kb", "d1", document.revision))  # too late: not its model's any more
-    assert (await new.registry.get("kb", "d1")).state is DocumentState.QUEUED
+    await old.pipeline.process(IndexingTask.of(document))  # too late: not its model's any more
+    assert (await record(new)).state is DocumentState.QUEUED
     await new.reconciler.run_once()
     await new.work()
-    assert (await new.registry.get("kb", "d1")).state is DocumentState.READY
+    assert (await record(new)).state is DocumentState.READY
     assert (await new.found())["d1"] == {"bảo hiểm mới"}
     assert set(await new.found()) == {"d1", "d2"}
 
 
 async def test_a_failed_revision_s_older_content_comes_along(old: Side, new: Side) -> None:
     await old.add("d1", " ")
-    assert (await old.registry.get("kb", "d1")).state is DocumentState.FAILED
+    assert (await record(old)).state is DocumentState.FAILED
     await job_of(new).copy(lambda _: None)
     assert (await job_of(new).switch()).queued == 0
     assert (await new.found())["d1"] == {"nhân viên nghỉ phép"}

@@ -21,10 +21,11 @@ from ingest.reconcile import Reconciler
 from ingest.staging import StagingTools
 from phoserve.adapters.celery_queue import CeleryQueue, broker_app
 from phoserve.adapters.edge.index import EdgePassageIndex
-from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.adapters.sources import ObjectStoreSources
+from phoserve.documents.ports import DocumentRegistry
 from phoserve.text import TextPipeline
 from tests.support.embedders import WordHashEmbedder
+from tests.support.registry import sqlite_registry
 
 MODEL = Path(export.bundled.__path__[0])
 LEASE = timedelta(seconds=2)
@@ -35,7 +36,7 @@ RECONCILE_EVERY_S = 1.0
 async def pipeline(folder: Path, url: str) -> AsyncIterator[Pipeline]:
     """The pipeline over the folder's stores, reconciled all the while; embedding takes a fifth of a second."""
     text = TextPipeline.load(MODEL)
-    registry, index = EdgeRegistry(folder / "index"), EdgePassageIndex(folder / "index", text.contract)
+    registry, index = sqlite_registry(folder), EdgePassageIndex(folder / "index", text.contract)
     sources, queue = ObjectStoreSources(folder / "originals"), CeleryQueue(url)
     async with AsyncExitStack() as stack:
         for store in (registry, index, queue):
@@ -48,7 +49,7 @@ async def pipeline(folder: Path, url: str) -> AsyncIterator[Pipeline]:
         yield Pipeline(registry=registry, index=index, sources=sources, tools=tools, options=options)
 
 
-async def report(registry: EdgeRegistry, index: EdgePassageIndex) -> None:
+async def report(registry: DocumentRegistry, index: EdgePassageIndex) -> None:
     """Print the counts whenever they change."""
     last = ""
     while True:

@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 
 import export.bundled
+from phoserve.adapters.sql.schema import migrate_now
+from tests.support.postgres_server import PostgresServer, running_postgres
 from tests.support.qdrant_server import QdrantServer, qdrant_server
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
@@ -69,6 +71,8 @@ class Deployed:
     folder: Path
     redis: RedisServer
     qdrant: QdrantServer
+    postgres: PostgresServer
+    database_url: str
     triton_url: str
     settings: dict[str, str] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
@@ -80,6 +84,7 @@ class Deployed:
             "PHOSERVE_MODEL__FOLDER": str(MODEL),
             "PHOSERVE_TRITON__URL": self.triton_url,
             "PHOSERVE_QDRANT__URL": self.qdrant.url,
+            "PHOSERVE_REGISTRY__URL": self.database_url,
             "PHOSERVE_REDIS__URL": self.redis.url,
             "PHOSERVE_SOURCES__URL": f"file://{self.folder / 'originals'}",
             "PHOSERVE_WORKER__RECONCILE_EVERY_S": "1",
@@ -128,11 +133,14 @@ class Deployed:
 
 @contextmanager
 def deployed(folder: Path, triton_url: str) -> Iterator[Deployed]:
-    """Redis and Qdrant of one test, and what is started on them."""
+    """Redis, PostgreSQL and Qdrant of one test, and what is started on them."""
     with ExitStack() as stack:
         redis = stack.enter_context(RedisServer(folder))
         qdrant = stack.enter_context(qdrant_server(folder / "qdrant"))
-        platform = Deployed(folder, redis, qdrant, triton_url)
+        postgres = stack.enter_context(running_postgres(folder / "postgres"))
+        url = postgres.new_database()
+        migrate_now(url)
+        platform = Deployed(folder, redis, qdrant, postgres, url, triton_url)
         stack.callback(platform.stop)
         yield platform
 

@@ -12,9 +12,9 @@ from api.app import create_app
 from api.services import Services
 from cli.serving_loop import ApiServer
 from phoserve.adapters.edge.index import EdgePassageIndex
-from phoserve.adapters.edge.registry import EdgeRegistry
 from phoserve.documents.ports import IndexingTask
 from tests.support.embedders import WordHashEmbedder
+from tests.support.registry import sqlite_registry
 from tests.support.services import index_one, memory_services
 
 
@@ -28,7 +28,7 @@ class IndexingQueue:
     async def enqueue(self, tasks: Sequence[IndexingTask]) -> None:
         assert self.services is not None
         for task in tasks:
-            running = asyncio.create_task(index_one(self.services, task.collection, task.document_id))
+            running = asyncio.create_task(index_one(self.services, task.document_key))
             self._running.add(running)
             running.add_done_callback(self._running.discard)
 
@@ -41,7 +41,7 @@ def live_services(folder: Path, **more: Any) -> Services:
     queue, embedder = IndexingQueue(), more.pop("embedder", None) or WordHashEmbedder()
     stores = {
         "index": EdgePassageIndex(folder / "passages", embedder.contract),
-        "registry": EdgeRegistry(folder / "documents"),
+        "registry": sqlite_registry(folder),
     }
     services = memory_services(folder, embedder, queue=queue, **(stores | more))
     queue.services = services

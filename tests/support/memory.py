@@ -7,14 +7,12 @@ from collections.abc import Collection as AnyCollection
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Range
+from phoserve.documents.filters import Filter, matches
 from phoserve.documents.ports import DocumentPage, IndexedPassage, IndexingTask, StoredSource
 from phoserve.documents.records import Collection, Document, DocumentState, Passage
 from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput, NotFound, TooLarge
@@ -27,83 +25,100 @@ class MemoryRegistry:
 
     def __init__(self) -> None:
         self._collections: dict[str, Collection] = {}
-        self._documents: dict[tuple[str, str], Document] = {}
+        self._documents: dict[str, Document] = {}
 
-    async def add_collection(self, collection: Collection) -> bool:
-        return self._collections.setdefault(collection.name, collection) is collection
+    async def ping(self) -> None:
+        pass
 
-    async def replace_collection(self, collection: Collection) -> bool:
-        known = self._collections.get(collection.name)
-        if known is None or known.etag != collection.etag:
-            return False
-        self._collections[collection.name] = msgspec.structs.replace(collection, etag=uuid4().hex)
-        return True
+    async def add_collection(self, collection: Collection) -> Collection | None:
+        if self._named(collection.name):
+            return None
+        return self._put(collection)
 
-    async def remove_collection(self, name: str) -> None:
-        self._collections.pop(name, None)
+    async def update_collection(self, collection: Collection) -> Collection | None:
+        known = self._collections.get(collection.id)
+        if known is None or known.version != collection.version:
+            return None
+        return self._put(collection)
 
-    async def remove_documents(self, collection: str) -> None:
-        self._documents = {key: each for key, each in self._documents.items() if key[0] != collection}
+    async def remove_collection(self, collection_id: str) -> None:
+        await self.remove_documents(collection_id)
+        self._collections.pop(collection_id, None)
+
+    async def remove_documents(self, collection_id: str) -> None:
+        self._documents = {key: each for key, each in self._documents.items() if each.collection_id != collection_id}
 
     async def collection(self, name: str) -> Collection:
-        if name not in self._collections:
-            raise CollectionNotFound(name)
-        return self._collections[name]
+        if found := self._named(name):
+            return found
+        raise CollectionNotFound(name)
 
     async def collections(self) -> list[Collection]:
-        return [self._collections[name] for name in sorted(self._collections)]
+        return sorted(self._collections.values(), key=lambda each: (each.name, each.created_at))
 
     async def save(self, documents: Sequence[Document]) -> list[Document | None]:
+        for document in documents:
+            target = self._collections.get(document.collection_id)
+            if document.version == 0 and (target is None or target.deleting):
+                raise CollectionNotFound(document.collection)
         return [self._save(document) for document in documents]
 
     def _save(self, document: Document) -> Document | None:
-        known = self._documents.get((document.collection, document.id))
-        if (known.etag if known else "") != document.etag:
+        known = self._documents.get(document.key)
+        if (known.version if known else 0) != document.version:
             return None
-        saved = msgspec.structs.replace(document, etag=uuid4().hex)
-        self._documents[document.collection, document.id] = saved
+        if known is None and self._of(document.collection_id, [document.id]):
+            return None
+        saved = msgspec.structs.replace(document, version=document.version + 1)
+        self._documents[document.key] = saved
         return saved
 
     async def remove(self, documents: Sequence[Document]) -> None:
         for document in documents:
-            if self._documents.get((document.collection, document.id)) == document:
-                del self._documents[document.collection, document.id]
+            known = self._documents.get(document.key)
+            if known is not None and known.version == document.version:
+                del self._documents[document.key]
 
-    async def get(self, collection: str, document_id: str) -> Document:
-        if (collection, document_id) not in self._documents:
-            raise DocumentNotFound(collection, document_id)
-        return self._documents[collection, document_id]
+    async def get(self, collection: Collection, document_id: str) -> Document:
+        found = self._of(collection.id, [document_id])
+        if not found:
+            raise DocumentNotFound(collection.name, document_id)
+        return found[0]
 
-    async def find(self, collection: str, document_ids: Sequence[str]) -> Mapping[str, Document]:
-        return {id_: self._documents[collection, id_] for id_ in document_ids if (collection, id_) in self._documents}
+    async def find(self, collection_id: str, document_ids: Sequence[str]) -> Mapping[str, Document]:
+        return {each.id: each for each in self._of(collection_id, document_ids)}
 
     async def find_keys(self, document_keys: Sequence[str]) -> Mapping[str, Document]:
-        return {each.key: each for each in self._documents.values() if each.key in document_keys}
+        return {key: self._documents[key] for key in document_keys if key in self._documents}
+
+    async def find_originals(self, original_keys: Sequence[str]) -> AnyCollection[str]:
+        return {each.original.key for each in self._documents.values()} & set(original_keys)
 
     async def page(
         self,
-        collection: str,
+        collection_id: str,
         *,
         states: AnyCollection[DocumentState] = (),
         where: Filter | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> DocumentPage:
-        if cursor is not None and not cursor.isdecimal():
-            raise InvalidInput("is not a cursor that was handed out", field="cursor")
-        first = int(cursor or 0)
+        of, _, position = (cursor or f"{collection_id}.0").rpartition(".")
+        if of != collection_id or not position.isdecimal() or len(position) > 18:
+            raise InvalidInput("this cursor is of another listing", field="cursor")
+        first = int(position)
         found = [
             each
             for each in reversed(self._documents.values())
-            if each.collection == collection
+            if each.collection_id == collection_id
             and (not states or each.state in states)
-            and (where is None or holds(where, each.metadata))
+            and (where is None or matches(where, each.metadata))
         ]
         more = len(found) > first + limit
-        return DocumentPage(found[first : first + limit], str(first + limit) if more else None)
+        return DocumentPage(found[first : first + limit], f"{collection_id}.{first + limit}" if more else None)
 
-    async def changed(self, collection: str, *, since: datetime, limit: int = 200) -> list[Document]:
-        found = [e for e in self._documents.values() if e.collection == collection and e.updated_at >= since]
+    async def changed(self, collection_id: str, *, since: datetime, limit: int = 200) -> list[Document]:
+        found = [e for e in self._documents.values() if e.collection_id == collection_id and e.updated_at >= since]
         return sorted(found, key=lambda each: each.updated_at)[:limit]
 
     async def due(
@@ -116,11 +131,22 @@ class MemoryRegistry:
         ]
         return sorted(found, key=lambda each: str(each.due_at))[:limit]
 
-    async def counts(self, collection: str | None = None) -> Mapping[DocumentState, int]:
-        return Counter(each.state for each in self._documents.values() if collection in (None, each.collection))
+    async def counts(self, collection_id: str | None = None) -> Mapping[DocumentState, int]:
+        return Counter(e.state for e in self._documents.values() if collection_id in (None, e.collection_id))
 
     async def close(self) -> None:
         pass
+
+    def _put(self, collection: Collection) -> Collection:
+        stored = msgspec.structs.replace(collection, version=collection.version + 1)
+        self._collections[collection.id] = stored
+        return stored
+
+    def _named(self, name: str) -> Collection | None:
+        return next((each for each in self._collections.values() if each.name == name and not each.deleting), None)
+
+    def _of(self, collection_id: str, document_ids: Sequence[str]) -> list[Document]:
+        return [e for e in self._documents.values() if e.collection_id == collection_id and e.id in document_ids]
 
 
 class MemoryIndex:
@@ -130,6 +156,9 @@ class MemoryIndex:
         self.fingerprint = fingerprint
         self._staged: dict[str, IndexedPassage] = {}
         self._live: dict[str, IndexedPassage] = {}
+
+    async def ping(self) -> None:
+        pass
 
     async def stage(self, passages: Sequence[IndexedPassage]) -> None:
         self._staged |= {each.passage.id: each for each in passages}
@@ -208,7 +237,7 @@ class MemoryIndex:
         return [
             each
             for each in self._live.values()
-            if each.passage.collection == collection and (where is None or holds(where, each.passage.metadata))
+            if each.passage.collection == collection and (where is None or matches(where, each.passage.metadata))
         ]
 
 
@@ -254,39 +283,6 @@ class MemoryQueue:
 
     async def depth(self, *, bulk: bool | None = None) -> int:
         return sum(bulk in {None, task.bulk} for task in self.tasks)
-
-
-def holds(condition: Filter, metadata: Mapping[str, Any]) -> bool:
-    """Whether the metadata meets the condition."""
-    match condition:
-        case All(conditions):
-            return all(holds(each, metadata) for each in conditions)
-        case Not(inner):
-            return not holds(inner, metadata)
-        case Exists(field):
-            return _values(field, metadata) != []
-        case Match(field, value):
-            return value in _values(field, metadata)
-        case AnyOf(field, values):
-            return any(value in values for value in _values(field, metadata))
-        case Range():
-            return any(_within(condition, value) for value in _values(condition.field, metadata))
-
-
-def _within(bounds: Range, value: Any) -> bool:
-    return (
-        (bounds.gt is None or value > bounds.gt)
-        and (bounds.gte is None or value >= bounds.gte)
-        and (bounds.lt is None or value < bounds.lt)
-        and (bounds.lte is None or value <= bounds.lte)
-    )
-
-
-def _values(field: str, metadata: Mapping[str, Any]) -> list[Any]:
-    found: Any = metadata
-    for name in field.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found if isinstance(found, list) else [] if found is None else [found]
 
 
 def _overlap(indexed: IndexedPassage, wanted: set[int]) -> float:

@@ -40,13 +40,13 @@ async def index_queued(services: Services) -> None:
     assert isinstance(services.stores.queue, MemoryQueue)
     tasks, services.stores.queue.tasks[:] = list(services.stores.queue.tasks), []
     for task in tasks:
-        await index_one(services, task.collection, task.document_id)
+        await index_one(services, task.document_key)
 
 
-async def index_one(services: Services, collection: str, document_id: str) -> None:
+async def index_one(services: Services, document_key: str) -> None:
     """Do what a worker does, for one document."""
     registry, lease = services.stores.registry, timedelta(seconds=30)
-    document = await registry.get(collection, document_id)
+    document = (await registry.find_keys([document_key]))[document_key]
     [document] = _saved(await registry.save([document.claim(lease)]))
     text = (await services.stores.sources.read(document.original.key)).decode(errors="replace")
     chunks = Chunker(services.stores.text).chunk(text)
@@ -54,7 +54,7 @@ async def index_one(services: Services, collection: str, document_id: str) -> No
     terms = passage_terms(services.stores.text, [f"{document.title}\n{chunk.text}" for chunk in chunks])
     passages = [
         Passage(
-            collection=collection,
+            collection=document.collection_id,
             document_id=document.id,
             document_key=document.key,
             revision=document.revision,

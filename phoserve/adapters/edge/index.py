@@ -92,6 +92,10 @@ class EdgePassageIndex:
 
         await self._shard.write(flip)
 
+    async def ping(self) -> None:
+        """Check that the engine responds."""
+        self._shard.query(lambda shard: shard.retrieve([0], with_payload=False, with_vector=False))
+
     async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
         """Delete the document's passages of all revisions up to and including `up_to`."""
         condition = _revisions(document_key, up_to, *([equal("visibility", STAGED)] if staged_only else []))

@@ -76,6 +76,10 @@ class EdgeProcessIndex:
         """See `PassageIndex`."""
         await self._call("publish", revisions)
 
+    async def ping(self) -> None:
+        """See `PassageIndex`."""
+        await self._call("ping")
+
     async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
         """See `PassageIndex`."""
         await self._call("discard", document_key, up_to=up_to, staged_only=staged_only)

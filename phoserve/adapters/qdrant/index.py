@@ -1,6 +1,7 @@
 """The passage index on a Qdrant server: dense vectors and BM25 terms of one model, in one collection."""
 
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ from phoserve.text import SparseVector
 ALIAS: Final = "passages"
 """Names the collection of the model that serves: what backups, dashboards and people look at."""
 POINTS_PER_WRITE: Final = 256
+_NO_ID: Final = str(uuid.UUID(int=0))
 _KEYWORD: Final = models.PayloadSchemaType.KEYWORD
 _INDEXES: Final[Mapping[str, models.PayloadSchemaType | models.KeywordIndexParams]] = {
     # The tenant's points lie together on disk and get a graph of their own.
@@ -77,7 +79,12 @@ class QdrantPassageIndex:
             live = models.SetPayload(payload={"visibility": LIVE}, filter=this)
             old = models.FilterSelector(filter=_revisions(document_key, revision - 1))
             operations += [models.SetPayloadOperation(set_payload=live), models.DeleteOperation(delete=old)]
-        await self._collection.call("batch_update_points", update_operations=operations)
+        if operations:  # over gRPC, Qdrant refuses an empty batch
+            await self._collection.call("batch_update_points", update_operations=operations)
+
+    async def ping(self) -> None:
+        """Check that the server responds for this collection, in one short request."""
+        await self._collection.call("retrieve", ids=[_NO_ID], with_payload=False, with_vectors=False)
 
     async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
         """Delete the document's passages of all revisions up to and including `up_to`."""

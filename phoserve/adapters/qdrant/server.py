@@ -73,11 +73,6 @@ class QdrantCollection:
         self._made = False
         self._making = asyncio.Lock()
 
-    @property
-    def consistency(self) -> models.ReadConsistencyType | None:
-        """What reads ask for that must see every write acknowledged before."""
-        return models.ReadConsistencyType.MAJORITY if self._options.replicas > 1 else None
-
     async def call(self, method: str, **arguments: Any) -> Any:
         """What the client's `method` answers about this collection. Raises Unavailable."""
         await self._make()

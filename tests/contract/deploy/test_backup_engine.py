@@ -77,7 +77,7 @@ async def test_a_server_finds_what_was_restored(tmp_path: Path) -> None:
     originals = tmp_path / "originals"
     originals.mkdir()
     empty(REAL_URL)
-    async with open_qdrant(QdrantSettings(url=REAL_URL), CONTRACT) as (index, _):
+    async with open_qdrant(QdrantSettings(url=REAL_URL), CONTRACT) as index:
         await fill(index)
         client = connect(REAL_URL)
         aliases = (await client.get_aliases()).aliases

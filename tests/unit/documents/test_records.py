@@ -9,6 +9,7 @@ from phoserve.documents.records import (
     DocumentState,
     Original,
     Passage,
+    new_collection,
     new_document,
     validate_collection_name,
     validate_document_id,
@@ -20,7 +21,7 @@ LEASE = timedelta(seconds=30)
 
 
 def queued() -> Document:
-    return new_document("kb", "d1", ORIGINAL, key="5d5f9f6e2f0f4a4f8f6c1a7b9c3d2e1f", title="", metadata={})
+    return new_document(new_collection("kb"), "d1", ORIGINAL, key="5d5f9f6e2f0f4a4f8f6c1a7b9c3d2e1f")
 
 
 def test_the_usual_life() -> None:

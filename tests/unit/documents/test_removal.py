@@ -8,10 +8,11 @@ import pytest
 from phoserve.documents import library
 from phoserve.documents.library import Library
 from phoserve.documents.ports import IndexingTask
-from phoserve.documents.records import Original, new_collection, new_document
+from phoserve.documents.records import Original, new_document
 from phoserve.documents.removal import sweep_originals
 from phoserve.errors import CollectionNotFound, Unavailable
 from tests.support.memory import MemoryIndex, MemoryQueue, MemoryRegistry, MemorySources
+from tests.support.registry import add_collection
 
 FAR = timedelta(minutes=1)
 
@@ -30,7 +31,8 @@ async def test_only_originals_that_no_record_names_are_swept() -> None:
     registry, sources = MemoryRegistry(), MemorySources()
     old, new = await stored(sources, "kb/k1/old"), await stored(sources, "kb/k1/new")
     await stored(sources, "kb/k2/orphan")
-    [first] = await registry.save([new_document("kb", "d", old, key="k1", title="", metadata={}, bulk=False)])
+    kb = await add_collection(registry, "kb")
+    [first] = await registry.save([new_document(kb, "d", old)])
     assert first is not None
     await registry.save([first.revise(new, title="", metadata={}, bulk=False, request=None)])
 
@@ -48,9 +50,9 @@ async def test_what_was_stored_just_now_may_still_get_its_record() -> None:
 async def test_a_large_collection_is_deleted_though_the_queue_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "DELETED_WHILE_WAITING", -1)
     registry = MemoryRegistry()
-    await registry.add_collection(new_collection("kb"))
+    await add_collection(registry, "kb")
     kept = Library(registry, MemoryIndex("f"), MemorySources(), DeadQueue())
     await kept.delete_collection("kb")
     with pytest.raises(CollectionNotFound):
         await kept.collection("kb")
-    assert (await registry.collection("kb")).deleting, "left for `reconcile`"
+    assert [each.deleting for each in await registry.collections()] == [True], "left for `reconcile`"

@@ -1,0 +1,64 @@
+"""The registry of a local platform: one SQLite file in the state folder, made from version 0.1 where there is one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from cli.progress import Reporter
+from phoserve.adapters.sql.database import Database, open_database
+from phoserve.adapters.sql.registry import SqlRegistry
+from phoserve.adapters.sql.schema import check_schema, migrate
+from phoserve.adapters.sql.take_over import TakeOver
+from phoserve.documents.records import Document
+
+FILE: Final = "registry.sqlite3"
+RECORDS_V01: Final = Path("index") / "documents"
+KEPT_V01: Final = Path("index") / "documents-0.1"
+SOURCE_V01: Final = "state-0.1"
+
+
+@asynccontextmanager
+async def open_local_registry(state: Path, report: Reporter) -> AsyncIterator[SqlRegistry]:
+    """Open the registry in the state folder and close it at the end.
+
+    Records of version 0.1 are copied first; their files stay, in `index/documents-0.1`. Raises ConfigurationError.
+    """
+    url = f"sqlite:///{state / FILE}"
+    await migrate(url)
+    database = open_database(url)
+    try:
+        await check_schema(database)
+        await _take_over(database, state, report)
+        yield SqlRegistry(database)
+    finally:
+        await database.close()
+
+
+async def _take_over(database: Database, state: Path, report: Reporter) -> None:
+    """Copy the records of version 0.1, if there are any; cut off in the middle, the next start continues."""
+    folder = state / RECORDS_V01
+    if not (folder / "made").exists():
+        return
+    job = TakeOver(database, SOURCE_V01)
+    if not await job.is_finished():
+        from phoserve.adapters.edge.records_v01 import EdgeRecords
+
+        records = await asyncio.to_thread(EdgeRecords, folder)
+        try:
+            total = await asyncio.to_thread(records.count)
+            with report.step("Taking over the documents of version 0.1", total=total) as bar:
+                collections = await asyncio.to_thread(records.collections)
+                copied = await job.copy(collections, _in_threads(records.pages()), bar.done)
+        finally:
+            records.close()
+        kept = state / KEPT_V01
+        text = f"{copied} documents of version 0.1 were taken over; their old records stay in {kept}"
+        report.tell("taken_over", text, documents=copied, kept=str(kept))
+    folder.rename(state / KEPT_V01)
+
+
+async def _in_threads(pages: Iterator[list[Document]]) -> AsyncIterator[list[Document]]:
+    while page := await asyncio.to_thread(next, pages, None):
+        yield page

@@ -1,0 +1,312 @@
+"""Run transactions on SQLite or PostgreSQL from an event loop.
+
+A transaction is a plain function of a SQLAlchemy connection. SQLite runs it on a thread: the only writer has one of its
+own and commits what several callers wrote together, so that they share one flush of the disk. PostgreSQL runs it on a
+pooled connection.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from phoserve.concurrency.batcher import Batcher
+from phoserve.documents.filters import moment_us
+from phoserve.errors import ConfigurationError, Unavailable
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+SQLITE_READERS: Final = 4
+SQLITE_LOCK_TIMEOUT_S: Final = 10.0
+WORK_PER_COMMIT: Final = 64
+ATTEMPTS: Final = 3
+_RETRIED: Final = {"40001", "40P01"}
+"""Serialization failure and deadlock: the transaction may succeed when repeated."""
+_MOVED: Final = {"25006"}
+"""Read-only: the server is no longer the primary, so connections to it are of no use."""
+_NOT_RESPONDING: Final = ("08", "53", "57", "58")
+"""Classes of PostgreSQL's error codes: connection, resources, operator intervention, system."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseOptions:
+    """Limits of a PostgreSQL connection pool."""
+
+    pool_size: int = 10
+    timeout_s: float = 10.0
+    """For one transaction, including the wait for a connection."""
+    connect_timeout_s: float = 5.0
+
+
+class Database(Protocol):
+    """Runs functions in transactions. Both methods raise Unavailable while the database does not respond."""
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        ...
+
+    async def read(self, work: Work[T]) -> T:
+        """Return the result of `work`, which changes nothing."""
+        ...
+
+    async def write(self, work: Work[T]) -> T:
+        """Return the result of `work` once it is committed; an exception in it rolls it back.
+
+        `work` may run several times.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+def open_database(url: str, options: DatabaseOptions | None = None) -> Database:
+    """Open the database at `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`; nothing is sent yet.
+
+    Raises ConfigurationError for any other URL.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return SqliteDatabase(Path(parsed.database or ""))
+    return PostgresDatabase(parsed, options or DatabaseOptions())
+
+
+def parse_url(url: str) -> URL:
+    """Parse the URL of a registry, with the driver that is used. Raises ConfigurationError without the password."""
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        parsed, backend = None, ""
+    if parsed is None or backend not in {"sqlite", "postgresql"} or not parsed.database:
+        raise ConfigurationError(
+            "the registry's URL is postgresql://USER:PASSWORD@HOST:5432/NAME, or sqlite:///FILE on one machine; "
+            "check PHOSERVE_REGISTRY__URL"
+        )
+    return parsed.set(drivername="sqlite" if backend == "sqlite" else "postgresql+psycopg")
+
+
+class SqliteDatabase:
+    """A file, in WAL mode and flushed at every commit: what was committed survives a power cut."""
+
+    dialect = "sqlite"
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._writer = sqlite_engine(file, begin="BEGIN IMMEDIATE")
+        self._reader = sqlite_engine(file, begin="BEGIN")
+        self._writing = ThreadPoolExecutor(1, "registry-writer")
+        self._reading = ThreadPoolExecutor(SQLITE_READERS, "registry-reader")
+        self._commit: Batcher[Work[Any], _Outcome] = Batcher(self._write_together, max_items=WORK_PER_COMMIT)
+
+    async def read(self, work: Work[T]) -> T:
+        def read() -> T:
+            with _sqlite_errors(), self._reader.begin() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, read)
+
+    async def write(self, work: Work[T]) -> T:
+        [outcome] = await self._commit([work])
+        if outcome.error is not None:
+            raise outcome.error
+        result: T = outcome.value
+        return result
+
+    async def close(self) -> None:
+        """Wait for running transactions and close the file."""
+        for executor in (self._writing, self._reading):
+            await asyncio.to_thread(executor.shutdown)
+        for engine in (self._reader, self._writer):
+            await asyncio.to_thread(engine.dispose)
+
+    async def _write_together(self, works: Sequence[Work[Any]]) -> "list[_Outcome]":
+        return await asyncio.get_running_loop().run_in_executor(self._writing, self._run_all, works)
+
+    def _run_all(self, works: Sequence[Work[Any]]) -> "list[_Outcome]":
+        """Run all in one transaction; one that fails is rolled back alone."""
+        with _sqlite_errors(), self._writer.begin() as connection:
+            return [_outcome(connection, work) for work in works]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    value: Any = None
+    error: Exception | None = None
+
+
+def _outcome(connection: Connection, work: Work[Any]) -> _Outcome:
+    try:
+        with connection.begin_nested():
+            return _Outcome(work(connection))
+    except OperationalError:
+        raise  # of the disk, not of this work
+    except Exception as error:
+        return _Outcome(error=error)
+
+
+class PostgresDatabase:
+    """A PostgreSQL server, through a pool of connections."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: URL, options: DatabaseOptions) -> None:
+        self._options = options
+        self._engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=options.pool_size,
+            max_overflow=0,
+            pool_timeout=options.timeout_s / 2,
+            pool_recycle=1800,
+            pool_use_lifo=True,
+            connect_args=connect_arguments(options),
+            **_JSON_CODEC,
+        )
+        self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def read(self, work: Work[T]) -> T:
+        async def attempt() -> T:
+            async with self._reader.connect() as connection:
+                return await connection.run_sync(work)
+
+        return await self._retried(attempt, _Progress())
+
+    async def write(self, work: Work[T]) -> T:
+        progress = _Progress()
+
+        async def attempt() -> T:
+            async with self._engine.connect() as connection:
+                async with connection.begin() as transaction:
+                    result = await connection.run_sync(work)
+                    progress.is_committing = True
+                    await transaction.commit()
+                return result
+
+        return await self._retried(attempt, progress)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+    async def _retried(self, attempt: Callable[[], Awaitable[T]], progress: "_Progress") -> T:
+        """Repeat what failed before its commit was sent, on new connections.
+
+        Whether a commit that was not answered took place is unknown: the caller gets Unavailable.
+        """
+        try:
+            async with asyncio.timeout(self._options.timeout_s):
+                for remaining in reversed(range(ATTEMPTS)):
+                    try:
+                        return await attempt()
+                    except DBAPIError as error:
+                        if progress.is_committing or not remaining or not await self._may_succeed(error):
+                            raise
+                raise AssertionError("unreachable")
+        except DBAPIError as error:
+            raise _translated(error) from error
+        except PoolTimeoutError as error:
+            raise Unavailable(
+                "registry", f"all {self._options.pool_size} connections to PostgreSQL are in use; try again"
+            ) from error
+        except (TimeoutError, OSError) as error:
+            raise Unavailable(
+                "registry", f"PostgreSQL does not respond within {self._options.timeout_s:g} s"
+            ) from error
+
+    async def _may_succeed(self, error: DBAPIError) -> bool:
+        state = _sqlstate(error)
+        if state in _MOVED:
+            await self._engine.dispose()
+        # A connection that was cut: SQLAlchemy has dropped the others that are as old, so the next one is new.
+        return error.connection_invalidated or state in _RETRIED | _MOVED
+
+
+@dataclass(slots=True)
+class _Progress:
+    is_committing: bool = False
+
+
+def connect_arguments(options: DatabaseOptions) -> dict[str, Any]:
+    """Return libpq's parameters: no connection hangs longer than the options allow."""
+    timeout_ms = round(options.timeout_s * 1000)
+    return {
+        "connect_timeout": max(2, round(options.connect_timeout_s)),
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": timeout_ms,
+        "options": f"-c statement_timeout={timeout_ms} -c idle_in_transaction_session_timeout={timeout_ms}",
+        "application_name": "phoserve",
+    }
+
+
+def _encode_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+_JSON_CODEC: Final[dict[str, Any]] = {"json_serializer": _encode_json, "json_deserializer": msgspec.json.decode}
+
+
+def sqlite_engine(file: Path, *, begin: str) -> Engine:
+    """Return an engine whose transactions start with the statement `begin`."""
+    engine = create_engine(
+        f"sqlite:///{file}",
+        pool_size=SQLITE_READERS,
+        connect_args={"timeout": SQLITE_LOCK_TIMEOUT_S, "check_same_thread": False},
+        **_JSON_CODEC,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions begin where `start` says
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32768"):
+            connection.execute(f"PRAGMA {pragma}").close()
+        connection.create_function("phoserve_moment_us", 1, _moment_us, deterministic=True)
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _moment_us(value: Any) -> int | None:
+    return moment_us(value) if isinstance(value, str) else None
+
+
+@contextlib.contextmanager
+def _sqlite_errors() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:  # locked, disk full, input/output error, read-only
+        raise Unavailable("registry", f"the registry's file cannot be used: {error.orig}") from error
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or "")
+
+
+def _translated(error: DBAPIError) -> Exception:
+    state = _sqlstate(error)
+    if state.startswith("28"):
+        return Unavailable("registry", "PostgreSQL refuses the user or password; check PHOSERVE_REGISTRY__URL")
+    if state == "53300":
+        return Unavailable("registry", "PostgreSQL has no connections left; raise max_connections or lower the pools")
+    if state == "53100":
+        return Unavailable("registry", "PostgreSQL's disk is full")
+    if state == "57014":
+        return Unavailable("registry", "PostgreSQL took too long for a statement")
+    no_state = not state and isinstance(error, OperationalError)
+    if error.connection_invalidated or no_state or state in _RETRIED | _MOVED or state.startswith(_NOT_RESPONDING):
+        return Unavailable("registry", "PostgreSQL does not respond")
+    return error

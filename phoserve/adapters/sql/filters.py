@@ -1,0 +1,167 @@
+"""Filters on metadata as SQL conditions, with the meaning of `phoserve.documents.filters.matches`."""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Numeric,
+    String,
+    and_,
+    case,
+    cast,
+    column,
+    exists,
+    false,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from phoserve.adapters.sql.tables import documents
+from phoserve.documents.filters import (
+    All,
+    AnyOf,
+    Exists,
+    Filter,
+    Match,
+    Not,
+    Range,
+    Scalar,
+    bounds_us,
+    field_names,
+)
+
+Condition = ColumnElement[bool]
+_METADATA: Final = documents.c.metadata
+_NUMBERS: Final = ("integer", "real")
+
+
+def condition_of(where: Filter, dialect: str) -> Condition:
+    """Return the condition for `where` on `documents.metadata`. Raises InvalidInput for an unusable field or date."""
+    match where:
+        case All(conditions):
+            return and_(true(), *(condition_of(each, dialect) for each in conditions))
+        case Not(condition):
+            return not_(condition_of(condition, dialect))
+        case AnyOf(field, values):
+            return or_(false(), *(condition_of(Match(field, value), dialect) for value in values))
+        case Match(field, value):
+            return _contains(field, value) if dialect == "postgresql" else _sqlite_equals(field, value)
+        case Range(field):
+            return _in_range(field, where, dialect)
+        case Exists(field):
+            return _has_value(field) if dialect == "postgresql" else _sqlite_has_value(field)
+
+
+def _in_range(field: str, where: Range, dialect: str) -> Condition:
+    dates = bounds_us(where)
+    bounds = {name: getattr(where, name) for name in ("gt", "gte", "lt", "lte")} if dates is None else dates
+    given = {name: bound for name, bound in bounds.items() if bound is not None}
+    if dialect == "postgresql":
+        return _any_element(field, given, is_date=dates is not None)
+    return _sqlite_in_range(field, given, is_date=dates is not None)
+
+
+def _compare(value: ColumnElement[Any], bounds: dict[str, Any]) -> Condition:
+    conditions = {
+        "gt": lambda bound: value > bound,
+        "gte": lambda bound: value >= bound,
+        "lt": lambda bound: value < bound,
+        "lte": lambda bound: value <= bound,
+    }
+    return and_(value.is_not(None), *(conditions[name](bound) for name, bound in bounds.items()))
+
+
+# PostgreSQL: containment uses the GIN index, everything else reads the value.
+
+
+def _contains(field: str, value: Scalar) -> Condition:
+    """The field is the value, or a list with it; JSONB compares numbers by value, so 2024 equals 2024.0."""
+    contains = _METADATA.op("@>", return_type=Boolean())
+    return or_(contains(_json(_nested(field, value))), contains(_json(_nested(field, [value]))))
+
+
+def _nested(field: str, value: Any) -> Any:
+    for name in reversed(field_names(field)):
+        value = {name: value}
+    return value
+
+
+def _json(value: Any) -> ColumnElement[Any]:
+    return literal(value, JSONB)
+
+
+def _at(field: str) -> ColumnElement[Any]:
+    """The value of a field. `->` with a text looks into objects alone, as filters do."""
+    found: ColumnElement[Any] = _METADATA
+    for name in field_names(field):
+        found = found.op("->", return_type=JSONB())(literal(name, String))
+    return found
+
+
+def _any_element(field: str, bounds: dict[str, Any], *, is_date: bool) -> Condition:
+    value = _at(field)
+    listed = case((func.jsonb_typeof(value) == "array", value), else_=func.jsonb_build_array(value))
+    elements = func.jsonb_array_elements(listed).table_valued(column("value", JSONB))
+    element = elements.c.value
+    kind = func.jsonb_typeof(element)
+    text = element.op("#>>", return_type=String())(literal_column("'{}'"))
+    if is_date:
+        compared: Any = case((kind == "string", func.phoserve_moment_us(text)))
+    else:
+        compared = case((kind == "number", cast(text, Numeric())))
+    return exists(select(1).select_from(elements).where(_compare(compared, bounds)))
+
+
+def _has_value(field: str) -> Condition:
+    value = _at(field)
+    return func.coalesce(value.not_in([_json(None), _json([])]), false())
+
+
+# SQLite: one pass over the JSON text. A path with quoted names looks into objects alone.
+
+
+def _path(field: str) -> str:
+    return "$" + "".join(f'."{name}"' for name in field_names(field))
+
+
+def _sqlite_equals(field: str, value: Scalar) -> Condition:
+    if isinstance(value, bool):
+        return _sqlite_any(field, lambda kind, _: kind == ("true" if value else "false"))
+    if isinstance(value, str):
+        return _sqlite_any(field, lambda kind, found: and_(kind == "text", found == value))
+    return _sqlite_any(field, lambda kind, found: and_(kind.in_(_NUMBERS), found == value))
+
+
+def _sqlite_in_range(field: str, bounds: dict[str, Any], *, is_date: bool) -> Condition:
+    if is_date:
+        return _sqlite_any(
+            field, lambda kind, found: and_(kind == "text", _compare(func.phoserve_moment_us(found), bounds))
+        )
+    return _sqlite_any(field, lambda kind, found: and_(kind.in_(_NUMBERS), _compare(found, bounds)))
+
+
+def _sqlite_any(field: str, holds: Any) -> Condition:
+    """`holds` for the field's value, or for an element of its list; the common scalar needs no subquery."""
+    path = _path(field)
+    kind = func.json_type(_METADATA, path, type_=String)
+    element = func.json_each(_METADATA, path).table_valued("value", "type")
+    any_element = exists(select(1).select_from(element).where(holds(element.c.type, element.c.value)))
+    alone = holds(kind, func.json_extract(_METADATA, path))
+    return (
+        case((kind.is_(None), false()), (kind == "array", any_element), (kind == "object", false()), else_=alone)
+        == true()
+    )
+
+
+def _sqlite_has_value(field: str) -> Condition:
+    path = _path(field)
+    kind = func.json_type(_METADATA, path, type_=String)
+    empty = and_(kind == "array", func.json_array_length(_METADATA, path) == 0)
+    return and_(kind.is_not(None), kind != "null", not_(empty))

@@ -1,0 +1,356 @@
+"""The document registry in a relational database."""
+
+import random
+from collections import Counter
+from collections.abc import Collection as AnyCollection
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, insert, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from phoserve.adapters.sql.database import Database
+from phoserve.adapters.sql.filters import condition_of
+from phoserve.adapters.sql.rows import (
+    changing_columns,
+    collection_of,
+    collection_row,
+    document_of,
+    document_row,
+    microseconds,
+)
+from phoserve.adapters.sql.tables import collections, document_counts, documents
+from phoserve.documents.filters import Filter
+from phoserve.documents.ports import DocumentPage
+from phoserve.documents.records import Collection, Document, DocumentState
+from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput
+
+KEYS_PER_QUERY: Final = 1000
+ROWS_PER_DELETE: Final = 5000
+COUNT_SLOTS: Final = 8
+"""Rows that count the same documents: on PostgreSQL transactions that change the same counts seldom wait."""
+_DOCUMENTS: Final = select(documents, collections.c.name.label("collection")).join(collections)
+_CHANGE: Final = (
+    update(documents)
+    .where(documents.c.key == bindparam("of_key"))
+    .values(
+        {name: bindparam(name) for name in changing_columns({c.name: None for c in documents.c}) if name != "sequence"}
+    )
+)
+Delta = Counter[tuple[str, str]]
+"""How many documents came or left, by collection and state."""
+
+
+class SqlRegistry:
+    """A `DocumentRegistry` that processes share through a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ping(self) -> None:
+        """Check that the database responds."""
+        await self._database.read(lambda connection: connection.execute(text("SELECT 1")).close())
+
+    async def add_collection(self, collection: Collection) -> Collection | None:
+        """Add a collection and return it as stored; None if another one has the name and is not being deleted."""
+        added = msgspec.structs.replace(collection, version=1)
+
+        def add(connection: Connection) -> Collection | None:
+            try:
+                with connection.begin_nested():
+                    connection.execute(insert(collections), collection_row(added))
+            except IntegrityError:
+                return None
+            return added
+
+        return await self._database.write(add)
+
+    async def update_collection(self, collection: Collection) -> Collection | None:
+        """Store a new version and return it; None if the record has changed or is gone."""
+        updated = msgspec.structs.replace(collection, version=collection.version + 1)
+        statement = update(collections).where(
+            collections.c.id == collection.id, collections.c.version == collection.version
+        )
+
+        def change(connection: Connection) -> Collection | None:
+            return updated if connection.execute(statement, collection_row(updated)).rowcount else None
+
+        return await self._database.write(change)
+
+    async def remove_collection(self, collection_id: str) -> None:
+        """Remove the collection's record and those of its documents."""
+        await self.remove_documents(collection_id)
+
+        def remove(connection: Connection) -> None:
+            connection.execute(delete(document_counts).where(document_counts.c.collection_id == collection_id))
+            connection.execute(delete(collections).where(collections.c.id == collection_id))
+
+        await self._database.write(remove)
+
+    async def remove_documents(self, collection_id: str) -> None:
+        """Remove the records of all documents of the collection, in several transactions if there are many."""
+        some = select(documents.c.sequence).where(documents.c.collection_id == collection_id).limit(ROWS_PER_DELETE)
+
+        def remove(connection: Connection) -> int:
+            return _remove(connection, documents.c.sequence.in_(some.with_for_update().scalar_subquery()))
+
+        while await self._database.write(remove) == ROWS_PER_DELETE:
+            pass
+
+    async def collection(self, name: str) -> Collection:
+        """Return the collection of that name that is not being deleted. Raises CollectionNotFound."""
+        statement = select(collections).where(collections.c.name == name, collections.c.deleting.is_(False))
+        row = await self._database.read(lambda connection: connection.execute(statement).mappings().first())
+        if row is None:
+            raise CollectionNotFound(name)
+        return collection_of(row)
+
+    async def collections(self) -> list[Collection]:
+        """Return all collections by name, including those that are being deleted."""
+        rows = await self._database.read(lambda connection: connection.execute(select(collections)).mappings().all())
+        return sorted(map(collection_of, rows), key=lambda collection: (collection.name, collection.created_at))
+
+    async def save(self, documents: Sequence[Document]) -> list[Document | None]:
+        """Store the documents in one transaction; None for each that another writer added, changed or removed first."""
+        if not documents:
+            return []
+        versions = [msgspec.structs.replace(each, version=each.version + 1) for each in documents]
+        rows = [document_row(each) for each in versions]  # not in the transaction, which holds up other writers
+        stored = await self._database.write(lambda connection: _save(connection, versions, rows))
+        return [version if number in stored else None for number, version in enumerate(versions)]
+
+    async def remove(self, given: Sequence[Document]) -> None:
+        """Remove each record that still has the given version."""
+        versions = {each.key: each.version for each in given}
+
+        def remove(connection: Connection) -> None:
+            found = _locked(connection, versions)
+            unchanged = [key for key, row in found.items() if row["version"] == versions[key]]
+            for keys in _parts(unchanged):
+                _remove(connection, documents.c.key.in_(keys))
+
+        await self._database.write(remove)
+
+    async def get(self, collection: Collection, document_id: str) -> Document:
+        """Return the document's record. Raises DocumentNotFound."""
+        found = await self.find(collection.id, [document_id])
+        if document_id not in found:
+            raise DocumentNotFound(collection.name, document_id)
+        return found[document_id]
+
+    async def find(self, collection_id: str, document_ids: Sequence[str]) -> Mapping[str, Document]:
+        """Return the records of the documents that exist, by id."""
+        of_collection = documents.c.collection_id == collection_id
+        found = await self._find(
+            [_DOCUMENTS.where(of_collection, documents.c.id.in_(part)) for part in _parts(document_ids)]
+        )
+        return {each.id: each for each in found}
+
+    async def find_keys(self, document_keys: Sequence[str]) -> Mapping[str, Document]:
+        """Return the records of the documents that exist, by key."""
+        found = await self._find([_DOCUMENTS.where(documents.c.key.in_(part)) for part in _parts(document_keys)])
+        return {each.key: each for each in found}
+
+    async def find_originals(self, original_keys: Sequence[str]) -> AnyCollection[str]:
+        """Return the keys of those originals that a record names."""
+        key = documents.c.original_key
+        statements = [select(key).where(key.in_(part)) for part in _parts(original_keys)]
+
+        def find(connection: Connection) -> set[str]:
+            return {each for statement in statements for each in connection.execute(statement).scalars()}
+
+        return await self._database.read(find) if statements else set()
+
+    async def page(
+        self,
+        collection_id: str,
+        *,
+        states: AnyCollection[DocumentState] = (),
+        where: Filter | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> DocumentPage:
+        """Return documents of the collection, newest first. Raises InvalidInput for the cursor of another listing."""
+        conditions: list[ColumnElement[bool]] = [documents.c.collection_id == collection_id]
+        if where is not None:
+            conditions.append(condition_of(where, self._database.dialect))
+        if cursor is not None:
+            conditions.append(documents.c.sequence < _sequence_of(cursor, collection_id))
+        newest = documents.c.sequence.desc()
+        # One query a state, which an index answers in order.
+        each_state = [[documents.c.state == state.value] for state in sorted(states)] or [[]]
+        rows = await self._rows(
+            [_DOCUMENTS.where(*conditions, *more).order_by(newest).limit(limit + 1) for more in each_state]
+        )
+        rows.sort(key=lambda row: -int(row["sequence"]))
+        shown = [document_of(row) for row in rows[:limit]]
+        return DocumentPage(shown, f"{collection_id}.{rows[limit - 1]['sequence']}" if len(rows) > limit else None)
+
+    async def changed(self, collection_id: str, *, since: datetime, limit: int = 200) -> list[Document]:
+        """Return documents whose record changed at or after `since`, the earliest change first."""
+        conditions = documents.c.collection_id == collection_id, documents.c.updated_us >= microseconds(since)
+        earliest = documents.c.updated_us, documents.c.sequence
+        return await self._find([_DOCUMENTS.where(*conditions).order_by(*earliest).limit(limit)])
+
+    async def due(
+        self, before: datetime, *, states: AnyCollection[DocumentState], limit: int, bulk: bool | None = None
+    ) -> list[Document]:
+        """Return documents in one of `states` with `due_at` before the given time, the longest overdue first."""
+        overdue = documents.c.due_us < microseconds(before)
+        statements = [
+            _DOCUMENTS.where(documents.c.state == state.value, documents.c.bulk.is_(each), overdue)
+            .order_by(documents.c.due_us)
+            .limit(limit)
+            .with_for_update(of=documents, skip_locked=True)
+            for state in sorted(states)
+            for each in ((False, True) if bulk is None else (bulk,))
+        ]
+        rows = await self._rows(statements)
+        rows.sort(key=lambda row: int(row["due_us"]))
+        return [document_of(row) for row in rows[:limit]]
+
+    async def counts(self, collection_id: str | None = None) -> Mapping[DocumentState, int]:
+        """Return how many documents are in each state, in one collection or in all."""
+        total = func.sum(document_counts.c.documents)
+        statement = select(document_counts.c.state, total).group_by(document_counts.c.state)
+        if collection_id is not None:
+            statement = statement.where(document_counts.c.collection_id == collection_id)
+        rows = await self._database.read(lambda connection: connection.execute(statement).all())
+        return {DocumentState(state): int(count) for state, count in rows if count}
+
+    async def close(self) -> None:
+        """Close the database."""
+        await self._database.close()
+
+    async def _find(self, statements: Sequence[Select[Any]]) -> list[Document]:
+        return [document_of(row) for row in await self._rows(statements)]
+
+    async def _rows(self, statements: Sequence[Select[Any]]) -> list[Mapping[Any, Any]]:
+        def fetch(connection: Connection) -> list[Mapping[Any, Any]]:
+            return list(chain.from_iterable(connection.execute(each).mappings().all() for each in statements))
+
+        return await self._database.read(fetch) if statements else []
+
+
+def _save(connection: Connection, versions: Sequence[Document], rows: Sequence[dict[str, Any]]) -> set[int]:
+    """Return the positions of those that were stored.
+
+    Every transaction locks in the same order (collections, new ids, existing keys, counts, each sorted), so that no two
+    wait for each other.
+    """
+    positions = sorted(range(len(versions)), key=lambda number: (versions[number].collection_id, versions[number].id))
+    delta: Delta = Counter()
+    added = _add(connection, versions, rows, [each for each in positions if versions[each].version == 1], delta)
+    changed = _change(connection, versions, rows, [each for each in positions if versions[each].version > 1], delta)
+    _count(connection, delta)
+    return added | changed
+
+
+def _add(
+    connection: Connection,
+    versions: Sequence[Document],
+    rows: Sequence[dict[str, Any]],
+    positions: Sequence[int],
+    delta: Delta,
+) -> set[int]:
+    first: dict[tuple[str, str], int] = {}
+    for number in positions:
+        first.setdefault((versions[number].collection_id, versions[number].id), number)
+    if not first:
+        return set()
+    _hold_open(connection, {versions[number].collection_id: versions[number].collection for number in first.values()})
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(documents).on_conflict_do_nothing().returning(documents.c.key)
+    keys = set(connection.execute(statement, [rows[number] for number in first.values()]).scalars())
+    stored = {number for number in first.values() if versions[number].key in keys}
+    delta.update((versions[number].collection_id, versions[number].state.value) for number in stored)
+    return stored
+
+
+def _hold_open(connection: Connection, names: Mapping[str, str]) -> None:
+    """Keep the collections from being marked as deleted until the transaction ends. Raises CollectionNotFound."""
+    condition = collections.c.id.in_(names), collections.c.deleting.is_(False)
+    statement = select(collections.c.id).where(*condition).order_by(collections.c.id).with_for_update(read=True)
+    there = set(connection.execute(statement).scalars())
+    for collection_id, name in names.items():
+        if collection_id not in there:
+            raise CollectionNotFound(name)
+
+
+def _change(
+    connection: Connection,
+    versions: Sequence[Document],
+    rows: Sequence[dict[str, Any]],
+    positions: Sequence[int],
+    delta: Delta,
+) -> set[int]:
+    first: dict[str, int] = {}
+    for number in positions:
+        first.setdefault(versions[number].key, number)
+    found = _locked(connection, first)
+    stored = {n for key, n in first.items() if key in found and found[key]["version"] == versions[n].version - 1}
+    if stored:
+        connection.execute(_CHANGE, [changing_columns(rows[n]) | {"of_key": versions[n].key} for n in sorted(stored)])
+    for number in stored:
+        delta[versions[number].collection_id, found[versions[number].key]["state"]] -= 1
+        delta[versions[number].collection_id, versions[number].state.value] += 1
+    return stored
+
+
+def _locked(connection: Connection, keys: Iterable[str]) -> dict[str, Mapping[Any, Any]]:
+    """Version and state of the documents that exist, which stay as they are until the transaction ends."""
+    columns = select(documents.c.key, documents.c.version, documents.c.state)
+    found: dict[str, Mapping[Any, Any]] = {}
+    for part in _parts(sorted(keys)):
+        statement = columns.where(documents.c.key.in_(part)).order_by(documents.c.key).with_for_update()
+        found.update({row["key"]: row for row in connection.execute(statement).mappings()})
+    return found
+
+
+def _remove(connection: Connection, condition: ColumnElement[bool]) -> int:
+    statement = delete(documents).where(condition).returning(documents.c.collection_id, documents.c.state)
+    removed = connection.execute(statement).all()
+    delta: Delta = Counter()
+    for collection_id, state in removed:
+        delta[collection_id, state] -= 1
+    _count(connection, delta)
+    return len(removed)
+
+
+def _count(connection: Connection, delta: Delta) -> None:
+    is_shared = connection.dialect.name == "postgresql"
+    slot = random.randrange(COUNT_SLOTS) if is_shared else 0  # noqa: S311 - spreads load, guards nothing
+    rows = [
+        {"collection_id": collection_id, "state": state, "slot": slot, "documents": change}
+        for (collection_id, state), change in sorted(delta.items())
+        if change
+    ]
+    if not rows:
+        return
+    dialect = postgresql if is_shared else sqlite
+    statement = dialect.insert(document_counts).values(rows)
+    there = document_counts.c.documents
+    key = [document_counts.c.collection_id, document_counts.c.state, document_counts.c.slot]
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=key, set_={there.name: there + statement.excluded[there.name]})
+    )
+
+
+def count_documents(connection: Connection, added: Iterable[tuple[str, DocumentState]]) -> None:
+    """Count documents that were added to the table, by collection and state."""
+    _count(connection, Counter((collection_id, state.value) for collection_id, state in added))
+
+
+def _parts(keys: Sequence[str]) -> list[Sequence[str]]:
+    return [keys[start : start + KEYS_PER_QUERY] for start in range(0, len(keys), KEYS_PER_QUERY)]
+
+
+def _sequence_of(cursor: str, collection_id: str) -> int:
+    of, _, digits = cursor.rpartition(".")
+    if of != collection_id or not digits.isascii() or not digits.isdigit() or len(digits) > 18:
+        raise InvalidInput("this cursor is of another listing; start again without one", field="cursor")
+    return int(digits)

@@ -1,0 +1,102 @@
+"""The version of the registry's schema: migrate it, or refuse to work with another one."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import structlog
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from phoserve.adapters.sql.database import Database, DatabaseOptions, connect_arguments, parse_url, sqlite_engine
+from phoserve.errors import ConfigurationError, Unavailable
+
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+MIGRATION_TIMEOUT_S: Final = 3600.0
+WAIT_S: Final = 1.0
+_LOCK: Final = 7_245_001_962
+"""Of PostgreSQL's advisory locks: one process migrates, the others wait."""
+
+log = structlog.get_logger(__name__)
+
+
+def newest_version() -> str:
+    """Return the schema version that this release works with."""
+    return str(ScriptDirectory(str(_MIGRATIONS)).get_current_head())
+
+
+async def check_schema(database: Database) -> None:
+    """Check that the database has this release's schema. Raises ConfigurationError, Unavailable."""
+    found = await database.read(_version)
+    wanted = newest_version()
+    if found == wanted:
+        return
+    _refuse_newer(found)
+    raise ConfigurationError(
+        f"the registry's schema is at version {found or 'none'}, this release needs {wanted}: run `phoserve migrate`"
+    )
+
+
+async def wait_for_schema(database: Database) -> None:
+    """Wait until the database responds, then check its schema. Raises ConfigurationError."""
+    while True:
+        try:
+            return await check_schema(database)
+        except Unavailable as error:
+            log.warning("waiting_for_registry", error=str(error))
+            await asyncio.sleep(WAIT_S)
+
+
+async def migrate(url: str) -> tuple[str | None, str]:
+    """Bring the schema to this release's version and return the versions before and after.
+
+    Several processes may do so at once. Raises ConfigurationError for a schema of a newer release, Unavailable.
+    """
+    return await asyncio.to_thread(migrate_now, url)
+
+
+def migrate_now(url: str) -> tuple[str | None, str]:
+    """See `migrate`."""
+    parsed = parse_url(url)
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    if is_sqlite:
+        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+        engine = sqlite_engine(Path(str(parsed.database)), begin="BEGIN IMMEDIATE")
+    else:
+        engine = create_engine(parsed, connect_args=connect_arguments(DatabaseOptions(timeout_s=MIGRATION_TIMEOUT_S)))
+    try:
+        with engine.begin() as connection:
+            if not is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            before = _version(connection)
+            _refuse_newer(before)
+            _upgrade(connection)
+            return before, newest_version()
+    except OperationalError as error:
+        raise Unavailable("registry", f"the registry cannot be migrated: {error.orig}") from error
+    finally:
+        engine.dispose()
+
+
+def _refuse_newer(found: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
+    if found is not None and found not in known:
+        raise ConfigurationError(
+            f"the registry's schema is at version {found}, which is newer than this release's {newest_version()}: "
+            "deploy the newer release, or restore a backup made before the upgrade"
+        )
+
+
+def _version(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

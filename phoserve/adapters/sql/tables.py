@@ -1,0 +1,120 @@
+"""The tables of the registry, as the newest migration leaves them.
+
+Types that differ between the databases are defined here: JSON is JSONB on PostgreSQL, and times are microseconds since
+1970 UTC, because SQLite has no time zones.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+Json: Final = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Numbered: Final = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite assigns numbers only to primary keys of the type INTEGER."""
+
+tables: Final = MetaData()
+
+collections: Final = Table(
+    "collections",
+    tables,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("settings", Json, nullable=False),
+    Column("deleting", Boolean, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+)
+Index(
+    "collections_name",
+    collections.c.name,
+    unique=True,
+    sqlite_where=collections.c.deleting == false(),
+    postgresql_where=collections.c.deleting == false(),
+)
+
+documents: Final = Table(
+    "documents",
+    tables,
+    Column("sequence", Numbered, primary_key=True, autoincrement=True),
+    Column("key", String(64), nullable=False),
+    Column("collection_id", String(64), ForeignKey("collections.id"), nullable=False),
+    Column("id", String(256), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("live_revision", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("properties", Json, nullable=False),
+    Column("access", Json, nullable=False),
+    Column("original_key", Text, nullable=False),
+    Column("original_sha256", String(64), nullable=False),
+    Column("original_bytes", BigInteger, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("filename", Text),
+    Column("fingerprint", String(64), nullable=False),
+    Column("passages", Integer, nullable=False),
+    Column("progress", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Json),
+    Column("warnings", Json, nullable=False),
+    Column("bulk", Boolean, nullable=False),
+    Column("requests", Json, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("updated_us", BigInteger, nullable=False),
+    Column("due_us", BigInteger),
+    sqlite_autoincrement=True,  # a cursor never points at a newer document
+)
+Index("documents_key", documents.c.key, unique=True)
+Index("documents_id", documents.c.collection_id, documents.c.id, unique=True)
+Index("documents_original", documents.c.original_key, unique=True)
+Index("documents_newest", documents.c.collection_id, documents.c.sequence)
+Index("documents_state", documents.c.collection_id, documents.c.state, documents.c.sequence)
+Index("documents_changed", documents.c.collection_id, documents.c.updated_us, documents.c.sequence)
+Index(
+    "documents_due",
+    documents.c.state,
+    documents.c.bulk,
+    documents.c.due_us,
+    sqlite_where=documents.c.due_us.is_not(None),
+    postgresql_where=documents.c.due_us.is_not(None),
+)
+
+document_counts: Final = Table(
+    "document_counts",
+    tables,
+    Column("collection_id", String(64), ForeignKey("collections.id"), primary_key=True),
+    Column("state", String(16), primary_key=True),
+    Column("slot", Integer, primary_key=True),
+    Column("documents", BigInteger, nullable=False),
+)
+"""Documents by collection and state: the sum over all slots. Transactions write different slots, so that they do not
+wait for each other."""
+
+imports: Final = Table(
+    "imports",
+    tables,
+    Column("source", String(64), primary_key=True),
+    Column("finished_us", BigInteger, nullable=False),
+)
+"""What was taken over from earlier versions."""
+
+METADATA_INDEX: Final = "documents_metadata"
+"""On PostgreSQL alone: GIN, for filters that compare metadata with values."""

@@ -1,0 +1,75 @@
+"""Copy the records of version 0.1 into the registry, once."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from phoserve.adapters.sql.database import Database
+from phoserve.adapters.sql.registry import count_documents
+from phoserve.adapters.sql.rows import collection_row, document_row, microseconds
+from phoserve.adapters.sql.tables import collections, documents, imports
+from phoserve.documents.records import Collection, Document
+from phoserve.errors import ConfigurationError
+
+ROWS_PER_WRITE: Final = 500
+
+
+class TakeOver:
+    """Copies records from one source; a copy that was interrupted is continued, a finished one is not repeated."""
+
+    def __init__(self, database: Database, source: str) -> None:
+        self._database = database
+        self._source = source
+
+    async def is_finished(self) -> bool:
+        """Whether all records of the source were copied."""
+        statement = select(imports.c.source).where(imports.c.source == self._source)
+        return await self._database.read(lambda connection: connection.execute(statement).first()) is not None
+
+    async def copy(
+        self, old: Sequence[Collection], pages: AsyncIterator[list[Document]], seen: Callable[[int], None]
+    ) -> int:
+        """Copy all records and return how many documents; `seen` is called with the number copied so far.
+
+        Raises ConfigurationError if a record contradicts one that is there.
+        """
+        copied = 0
+        await self._database.write(lambda connection: _add_collections(connection, old))
+        async for page in pages:
+            for start in range(0, len(page), ROWS_PER_WRITE):
+                part = page[start : start + ROWS_PER_WRITE]
+                await self._database.write(lambda connection, part=part: _add_documents(connection, part))  # type: ignore[misc]
+            copied += len(page)
+            seen(copied)
+        finished = {"source": self._source, "finished_us": microseconds(datetime.now(UTC))}
+        await self._database.write(lambda connection: connection.execute(insert(imports), finished).close())
+        return copied
+
+
+def _add_collections(connection: Connection, old: Sequence[Collection]) -> None:
+    if not old:
+        return
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(collections).on_conflict_do_nothing(), [collection_row(each) for each in old])
+    there = set(connection.execute(select(collections.c.id)).scalars())
+    for each in old:
+        if each.id not in there:
+            raise ConfigurationError(
+                f"the registry has another collection named {each.name!r} already: take version 0.1 over into an empty "
+                "registry"
+            )
+
+
+def _add_documents(connection: Connection, page: Sequence[Document]) -> None:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(documents).on_conflict_do_nothing().returning(documents.c.key)
+    added = set(connection.execute(statement, [document_row(each) for each in page]).scalars())
+    there = select(documents.c.key).where(documents.c.key.in_([each.key for each in page]))
+    missing = {each.key for each in page} - set(connection.execute(there).scalars())
+    if missing:
+        names = ", ".join(f"{each.id!r} of {each.collection!r}" for each in page if each.key in missing)
+        raise ConfigurationError(f"the registry has other documents with these ids already: {names}")
+    count_documents(connection, [(each.collection_id, each.state) for each in page if each.key in added])
