@@ -90,12 +90,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_headers or self._read_timer is None:
-            self._header_bytes += len(data)
-            if self._header_bytes > MAX_HEADER_BYTES and self._in_headers:
-                self._reject(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are too large")
-                return
         super().data_received(data)
+        if self._in_headers:  # still: what came with the end of the headers may be body
+            self._header_bytes += len(data)
+            if self._header_bytes > MAX_HEADER_BYTES:
+                self._reject(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are too large")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 
 from phoserve.answers.ports import LlmOverloaded, LlmTimeout, LlmUnavailable
 from phoserve.errors import (
@@ -45,6 +45,8 @@ OPENAI_TYPES: Final = {
 }
 OPENAI_PATHS: Final = ("/v1/embeddings", "/v1/models", "/v1/chat/")
 MAX_ECHOED_CHARACTERS: Final = 500
+DISCONNECTED: Final = "client disconnected prematurely"
+"""Litestar's words for a client that leaves while its body is read."""
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +102,9 @@ def problem_of(error: Exception, *, request_id: str | None = None) -> Problem:
         case ValidationException():
             status, errors = HTTPStatus.UNPROCESSABLE_ENTITY, _validation_fields(error)
             detail = "; ".join(f"{each.field}: {each.message}" if each.field else each.message for each in errors)
+        case InternalServerException() if error.detail == DISCONNECTED:
+            # The answer reaches no one; in the access log it must not count as a fault of the server.
+            status, detail, errors = HTTPStatus.BAD_REQUEST, "the connection ended before the request did", ()
         case HTTPException():
             status, detail, errors = HTTPStatus(error.status_code), error.detail, ()
         case _:

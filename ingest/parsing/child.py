@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from ingest.parsing.containment import confine
 from ingest.parsing.failures import failure_of
 from ingest.parsing.finish import finish
 from ingest.parsing.limits import ParserLimits
@@ -33,6 +34,7 @@ def main(path: str, media_type: str, memory_bytes: str, cpu_s: str, text_bytes: 
     """Read the file and write the answer."""
     limits = ParserLimits(time_s=float(cpu_s), memory_bytes=int(memory_bytes), text_bytes=int(text_bytes))
     _limit(limits)
+    confine(Path(path).parent)
     sys.stdout.buffer.write(msgspec.msgpack.encode(_read(Path(path), media_type, limits)))
 
 

@@ -1,6 +1,7 @@
 """Run the parser of documents in a process with limited time and memory.
 
-A hostile file takes down its own process, never the worker. That process has no environment, so no secret either.
+A hostile file takes down its own process, never the worker. That process has no environment, so no secret either, and
+`containment` keeps it from the network and from other files.
 """
 
 import asyncio
@@ -18,6 +19,8 @@ from ingest.parsing.limits import MIB, ParserLimits
 
 __all__ = ["ParserLimits", "read_in_child"]
 
+_ANSWER_BYTES: Final = 8
+"""How many times the text an answer may take: blocks repeat headers and name their places."""
 _ROOT: Final = str(Path(__file__).parents[2])
 
 
@@ -35,7 +38,7 @@ async def read_in_child(path: Path, media_type: str, limits: ParserLimits) -> Re
     )
     try:
         async with asyncio.timeout(limits.time_s):
-            answer, _ = await child.communicate()
+            answer = await _read_answer(child, _ANSWER_BYTES * limits.text_bytes)
     except TimeoutError:
         return Refused("timeout", f"reading the document took longer than {limits.time_s:g} s; split it")
     finally:
@@ -44,6 +47,19 @@ async def read_in_child(path: Path, media_type: str, limits: ParserLimits) -> Re
         megabytes = limits.memory_bytes // MIB
         return Refused("too_complex", f"reading the document needs more than {megabytes} MiB, or broke; split it")
     return await asyncio.to_thread(msgspec.msgpack.decode, answer, type=Read | Refused)
+
+
+async def _read_answer(child: asyncio.subprocess.Process, max_bytes: int) -> bytes:
+    """Return what the child writes, and wait for its end; a child that writes more than `max_bytes` is killed."""
+    assert child.stdout is not None  # noqa: S101 - it was asked for
+    answer = bytearray()
+    while part := await child.stdout.read(1 << 20):
+        answer += part
+        if len(answer) > max_bytes:
+            child.kill()
+            break
+    await child.wait()
+    return bytes(answer)
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

@@ -79,6 +79,14 @@ def test_endless_headers_are_refused(url: str) -> None:
         assert b" 431 " in received or not received
 
 
+def test_a_large_body_in_one_piece_with_its_headers_is_taken(url: str) -> None:
+    text = "từ " * 100_000
+    response = httpx.post(
+        f"{url}/v1/collections/kb/documents", files={"files": ("long.txt", text.encode())}, timeout=30
+    )
+    assert response.status_code == 202, response.text
+
+
 def test_idle_connections_of_one_client_do_not_keep_others_out(url: str) -> None:
     with ExitStack() as stack:
         for _ in range(50):
