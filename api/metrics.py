@@ -78,6 +78,9 @@ class Metrics:
             ("state",),
             registry=self.registry,
         )
+        self.registry_up = Gauge(
+            "phoserve_registry_up", "1 while the database of the registry responds.", registry=self.registry
+        )
         self.passages = Gauge("phoserve_passages", "Passages that search can find.", registry=self.registry)
         self.waiting = Gauge("phoserve_waiting_tasks", "Tasks in each queue.", ("queue",), registry=self.registry)
         self._counted_at = -COUNT_EVERY_S
@@ -99,8 +102,10 @@ class Metrics:
         if monotonic() - self._counted_at < COUNT_EVERY_S:
             return
         self._counted_at = monotonic()
+        self.registry_up.set(0)
         with suppress(PhoserveError):
             counts = await stores.registry.counts()
+            self.registry_up.set(1)
             for state in DocumentState:
                 self.documents.labels(state.value).set(counts.get(state, 0))
             self.passages.set(await stores.index.count())

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Save and restore a release's state: Qdrant's collections and aliases, and the originals.
+"""Save and restore a release's state: the registry, the originals, Qdrant's collections and aliases.
 
 usage: backup.py save|restore FOLDER
 
-Set QDRANT_URL (several peers: separated by spaces), QDRANT_API_KEY and SOURCES (a folder or s3://...).
-It needs only Python, and `aws` for s3://. Stop the workers first for a consistent backup (docs/operations.md).
+Set REGISTRY_URL (postgresql://USER:PASSWORD@HOST/NAME), QDRANT_URL (several peers: separated by spaces), QDRANT_API_KEY
+and SOURCES (a folder or s3://...). It needs Python, pg_dump and pg_restore, and `aws` for s3://.
+
+The platform may run meanwhile. Originals are copied before and after the registry, so that every original that a saved
+record names is there. Passages that differ from the restored registry are rebuilt by `phoserve doctor --repair`.
 """
 
 import hashlib
@@ -23,13 +26,18 @@ TIMEOUT_S = 3600
 
 
 def save(folder: Path, peers: list[str], sources: str | None) -> None:
-    """Write snapshots of every collection of every peer, the aliases, and the originals."""
+    """Write the registry, the originals, snapshots of every collection of every peer, and the aliases."""
     if sources and "://" not in sources and not Path(sources).is_dir():
         sys.exit(
             f"SOURCES is {sources}, which is not a folder: set it to the folder with the originals, or to s3://BUCKET/PREFIX"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = {"snapshots": [], "aliases": ask(peers[0], "GET", "/aliases")["aliases"]}
+    if sources:
+        copy(sources, str(folder / "originals"))
+    registry = save_registry(folder)
+    if sources:
+        copy(sources, str(folder / "originals"))
+    manifest = {"registry": registry, "snapshots": [], "aliases": ask(peers[0], "GET", "/aliases")["aliases"]}
     for number, peer in enumerate(peers):
         for collection in sorted(each["name"] for each in ask(peer, "GET", "/collections")["collections"]):
             made = ask(peer, "POST", f"/collections/{collection}/snapshots?wait=true")
@@ -40,8 +48,6 @@ def save(folder: Path, peers: list[str], sources: str | None) -> None:
                 sys.exit(f"{name} is damaged: its SHA-256 is {digest}, not {made['checksum']}. Run the backup again")
             manifest["snapshots"].append({"file": name, "peer": number, "collection": collection, "sha256": digest})
             print(f"{name}: {(folder / name).stat().st_size} bytes")
-    if sources:
-        copy(sources, str(folder / "originals"))
     # Written last, so that a folder with a manifest is complete.
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2))
 
@@ -54,11 +60,24 @@ def restore(folder: Path, peers: list[str], sources: str | None) -> None:
     for each in manifest["snapshots"]:
         if each["peer"] >= len(peers):
             sys.exit(f"the backup has {each['peer'] + 1} peers: list as many in QDRANT_URL")
-        with (folder / each["file"]).open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != each["sha256"]:
-                sys.exit(f"{each['file']} is damaged: its SHA-256 differs from the manifest")
+        if digest_of(folder / each["file"]) != each["sha256"]:
+            sys.exit(f"{each['file']} is damaged: its SHA-256 differs from the manifest")
+    registry = manifest.get("registry")
+    if registry and digest_of(folder / registry["file"]) != registry["sha256"]:
+        sys.exit(f"{registry['file']} is damaged: its SHA-256 differs from the manifest")
     if sources:
         copy(str(folder / "originals"), sources)
+    if registry:
+        run_postgres(
+            "pg_restore",
+            "--clean",
+            "--if-exists",
+            "--no-owner",
+            "--single-transaction",
+            "--dbname",
+            folder / registry["file"],
+        )
+        print("the registry is restored")
     for each in manifest["snapshots"]:
         path = (
             f"/collections/{each['collection']}/snapshots/upload?wait=true&priority=snapshot&checksum={each['sha256']}"
@@ -68,6 +87,36 @@ def restore(folder: Path, peers: list[str], sources: str | None) -> None:
     aliases = [{"create_alias": alias} for alias in manifest["aliases"]]
     if aliases:
         ask(peers[0], "POST", "/collections/aliases", json.dumps({"actions": aliases}).encode(), "application/json")
+
+
+def save_registry(folder: Path) -> dict | None:
+    """Dump PostgreSQL in one transaction; None if REGISTRY_URL names none."""
+    if not os.environ.get("REGISTRY_URL"):
+        print("REGISTRY_URL is not set: the registry is not part of this backup", file=sys.stderr)
+        return None
+    file = folder / "registry.dump"
+    run_postgres("pg_dump", "--format=custom", "--no-owner", "--file", file, "--dbname")
+    print(f"{file.name}: {file.stat().st_size} bytes")
+    return {"file": file.name, "sha256": digest_of(file)}
+
+
+def run_postgres(program: str, *arguments: str | Path) -> None:
+    """Run a program of PostgreSQL; the database follows `--dbname`."""
+    url = os.environ.get("REGISTRY_URL")
+    if not url:
+        sys.exit("this backup has a registry: set REGISTRY_URL to the database to restore it to")
+    position = arguments.index("--dbname") + 1
+    outcome = subprocess.run(
+        [program, *arguments[:position], url, *arguments[position:]], capture_output=True, text=True
+    )
+    if outcome.returncode:
+        sys.exit(f"{program} failed: {outcome.stderr.strip().splitlines()[-1]}")
+
+
+def digest_of(file: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def ask(peer: str, method: str, path: str, body: bytes | None = None, kind: str | None = None) -> dict:

@@ -9,6 +9,7 @@ COMMANDS: Final = {
     "ingest": "Send documents to a running phoserve and wait until they can be searched.",
     "serve": "Run the REST API of a deployment of several processes.",
     "worker": "Run an ingestion worker of a deployment.",
+    "doctor": "Compare registry, passages and originals of a deployment.",
     "migrate": "Bring the registry's database to this release.",
     "reconcile": "Queue documents that are due, finish deletions, remove orphaned passages.",
     "reembed": "Embed every passage again with a new model, then activate it.",

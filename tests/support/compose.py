@@ -10,7 +10,14 @@ from tests.support.chart import ROOT, merged
 
 DEPLOY = ROOT / "deploy"
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
-SECRETS = {"QDRANT_API_KEY", "REDIS_PASSWORD", "TRITON_ADMIN_SECRET", "GRAFANA_PASSWORD", "LLM_API_KEY"}
+SECRETS = {
+    "QDRANT_API_KEY",
+    "POSTGRES_PASSWORD",
+    "REDIS_PASSWORD",
+    "TRITON_ADMIN_SECRET",
+    "GRAFANA_PASSWORD",
+    "LLM_API_KEY",
+}
 
 
 class _Loader(yaml.SafeLoader):

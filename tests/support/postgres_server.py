@@ -102,21 +102,55 @@ class PostgresServer:
         self.execute(f"CREATE DATABASE {name}")
         return self.url(name)
 
+    @contextmanager
+    def standby(self, folder: Path) -> "Iterator[PostgresServer]":
+        """A running copy that has every commit before it is acknowledged."""
+        copy = PostgresServer(folder, durable=True)
+        copy._own(folder)
+        subprocess.run(
+            [self._programs / "pg_basebackup", "-D", copy._data, "-d", self.url(), "-R", "--checkpoint=fast"],
+            user=copy._owner, cwd="/", check=True, capture_output=True,
+        )  # fmt: skip
+        copy.start()
+        self.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.execute("SELECT pg_reload_conf()")
+        try:
+            yield copy
+        finally:
+            copy.kill()
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        self.execute("SELECT pg_promote()")
+        # The old primary is gone: nothing copies this one.
+        self.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
+        self.execute("SELECT pg_reload_conf()")
+
+    def url_of_both(self, standby: "PostgresServer", database: str) -> str:
+        """The URL of a database on whichever of the two can be written."""
+        hosts = f"host=127.0.0.1:{self.port}&host=127.0.0.1:{standby.port}&target_session_attrs=read-write"
+        return f"postgresql://{USER}:{PASSWORD}@/{database}?{hosts}"
+
     def _make(self) -> None:
         # initdb reads the password from a file that its user may read.
         password = self._data.parent / "password"
         password.write_text(PASSWORD)
-        if self._owner is not None:
-            for path in (self._data.parent, password):
-                os.chown(path, self._owner, -1)
-            for parent in self._data.parents[1:]:  # pytest's folders belong to root alone
-                if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-                    parent.chmod(parent.stat().st_mode | 0o011)
+        self._own(self._data.parent, password)
         subprocess.run(
             [self._programs / "initdb", "-D", self._data, "-U", USER, "-A", "scram-sha-256", "--pwfile", password,
              "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
             user=self._owner, cwd="/", check=True, capture_output=True,
         )  # fmt: skip
+
+    def _own(self, *paths: Path) -> None:
+        """Let the server's user use the paths."""
+        if self._owner is None:
+            return
+        for path in paths:
+            os.chown(path, self._owner, -1)
+        for parent in self._data.parents[1:]:  # pytest's folders belong to root alone
+            if parent.stat().st_uid == os.getuid() and parent != Path("/"):
+                parent.chmod(parent.stat().st_mode | 0o011)
 
     def _answers(self) -> bool:
         try:

@@ -24,8 +24,57 @@
 ["--queues", {{ .queue | quote }}, "--concurrency", {{ .worker.concurrency | toString | quote }}]
 {{- end -}}
 
+{{/*
+Brings the registry's schema to this release before the pod's own container starts. Several pods may run it at once.
+dict "root" $ "image" api|worker
+*/}}
+{{- define "phoserve.migrateInit" -}}
+- name: migrate
+  image: {{ include "phoserve.image" . }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+  command: [phoserve, migrate]
+  args: [--json, --wait-s, "300"]
+  env:
+    {{- include "phoserve.registryEnv" .root | nindent 4 }}
+  resources:
+    requests: { cpu: 50m, memory: 128Mi }
+    limits: { memory: 256Mi }
+  securityContext:
+    {{- include "phoserve.containerSecurity" . | nindent 4 }}
+  {{- with include "phoserve.registryMounts" .root }}
+  volumeMounts:
+    {{- . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "phoserve.registryMounts" -}}
+{{- if or .Values.postgres.ca.secret .Values.postgres.ca.configMap }}
+- name: postgres-ca
+  mountPath: /etc/postgres-ca
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "phoserve.registryVolumes" -}}
+{{- $ca := .Values.postgres.ca }}
+{{- if $ca.secret }}
+- name: postgres-ca
+  secret:
+    secretName: {{ $ca.secret }}
+    items:
+      - { key: {{ $ca.key }}, path: ca.crt }
+{{- else if $ca.configMap }}
+- name: postgres-ca
+  configMap:
+    name: {{ $ca.configMap }}
+    items:
+      - { key: {{ $ca.key }}, path: ca.crt }
+{{- end }}
+{{- end -}}
+
 {{- define "phoserve.appMounts" -}}
 {{- include "phoserve.modelMount" . }}
+{{- include "phoserve.registryMounts" . }}
 {{- if .Values.sources.volume.enabled }}
 - name: originals
   mountPath: /originals
@@ -34,6 +83,7 @@
 
 {{- define "phoserve.appVolumes" -}}
 {{- include "phoserve.modelVolume" . }}
+{{- include "phoserve.registryVolumes" . }}
 {{- if .Values.sources.volume.enabled }}
 - name: originals
   persistentVolumeClaim:

@@ -12,6 +12,9 @@
 {{- include "phoserve.check" (dict "ok" (or $v.qdrant.enabled $v.qdrant.externalUrl) "message" "qdrant.enabled is false: set qdrant.externalUrl to the address of your Qdrant, e.g. http://qdrant.data:6333.") -}}
 {{- include "phoserve.check" (dict "ok" (not (and $v.qdrant.enabled $v.qdrant.externalUrl)) "message" "qdrant.externalUrl is set, but qdrant.enabled is true: set qdrant.enabled to false to use the external one.") -}}
 {{- include "phoserve.check" (dict "ok" (ne (int $v.qdrant.replicas) 2) "message" "qdrant.replicas is 2, and two peers have no majority: use 1 or at least 3.") -}}
+{{- include "phoserve.check" (dict "ok" (or $v.postgres.enabled $v.postgres.externalUrl) "message" "postgres.enabled is false: set postgres.externalUrl to the address of your PostgreSQL, e.g. postgresql://phoserve@db.example.com:5432/phoserve?sslmode=verify-full.") -}}
+{{- include "phoserve.check" (dict "ok" (not (regexMatch "^[a-z]+://[^/@]*:[^/@]*@" $v.postgres.externalUrl)) "message" "postgres.externalUrl contains a password: remove it, the password comes from the secret.") -}}
+{{- include "phoserve.check" (dict "ok" (not (and $v.postgres.ca.secret $v.postgres.ca.configMap)) "message" "postgres.ca.secret and postgres.ca.configMap are both set: choose one.") -}}
 {{- include "phoserve.check" (dict "ok" (or $v.redis.enabled $v.redis.externalUrl) "message" "redis.enabled is false: set redis.externalUrl to the address of your Redis, e.g. rediss://cache.example.com:6379/0.") -}}
 {{- include "phoserve.check" (dict "ok" (not (and $v.redis.enabled $v.redis.externalUrl)) "message" "redis.externalUrl is set, but redis.enabled is true: set redis.enabled to false to use the external one.") -}}
 {{- include "phoserve.check" (dict "ok" (not (contains "@" $v.redis.externalUrl)) "message" "redis.externalUrl contains a password or user: remove it, the password comes from the secret.") -}}
@@ -48,7 +51,7 @@
 {{/* Settings that the chart manages would be set twice in the pod. */}}
 {{- define "phoserve.checksOfSettings" -}}
 {{- $v := .Values -}}
-{{- $own := dict "MODEL__FOLDER" "model.source and model.name" "TRITON__URL" "triton.gpu and triton.cpu" "TRITON__FALLBACK_URL" "triton.cpu" "TRITON__RERANKER" "model.reranker.name" "QDRANT__URL" "qdrant.externalUrl" "QDRANT__API_KEY" "secrets" "REDIS__URL" "redis.externalUrl" "SOURCES__URL" "sources.url" "TRACING__OTLP_ENDPOINT" "monitoring.otlpEndpoint" "KEYS__FILE" "secrets" "HTTP__METRICS_PORT" "nothing: the monitors use it" "LIMITS__DRAIN_S" "api.terminationGracePeriodSeconds" "LLM__URL" "llm" "LLM__MODEL" "llm.model" "LLM__API_KEY" "secrets" "WORKER__HEARTBEAT_FILE" "nothing: the probes use it" "WORKER__METRICS_PORT" "nothing: the monitors use it" -}}
+{{- $own := dict "MODEL__FOLDER" "model.source and model.name" "TRITON__URL" "triton.gpu and triton.cpu" "TRITON__FALLBACK_URL" "triton.cpu" "TRITON__RERANKER" "model.reranker.name" "QDRANT__URL" "qdrant.externalUrl" "QDRANT__API_KEY" "secrets" "REGISTRY__URL" "postgres.externalUrl" "REGISTRY__PASSWORD" "secrets" "REDIS__URL" "redis.externalUrl" "SOURCES__URL" "sources.url" "TRACING__OTLP_ENDPOINT" "monitoring.otlpEndpoint" "KEYS__FILE" "secrets" "HTTP__METRICS_PORT" "nothing: the monitors use it" "LIMITS__DRAIN_S" "api.terminationGracePeriodSeconds" "LLM__URL" "llm" "LLM__MODEL" "llm.model" "LLM__API_KEY" "secrets" "WORKER__HEARTBEAT_FILE" "nothing: the probes use it" "WORKER__METRICS_PORT" "nothing: the monitors use it" -}}
 {{- if $v.qdrant.enabled -}}
 {{- $_ := set $own "QDRANT__SHARDS" "qdrant.collections.shards" -}}
 {{- $_ := set $own "QDRANT__REPLICAS" "qdrant.collections.copies" -}}

@@ -23,6 +23,7 @@
   value: {{ default 3 $values.qdrant.collections.copies | quote }}
 {{- end }}
 {{ include "phoserve.secretEnv" (dict "root" .root "name" "PHOSERVE_QDRANT__API_KEY" "key" "qdrantApiKey") }}
+{{ include "phoserve.registryEnv" .root }}
 {{ include "phoserve.secretEnv" (dict "root" .root "name" "REDIS_PASSWORD" "key" "redisPassword") }}
 - name: PHOSERVE_REDIS__URL
   value: {{ include "phoserve.redisUrl" .root }}
@@ -40,6 +41,13 @@
 - name: PHOSERVE_{{ $name }}
   value: {{ $value | quote }}
 {{- end }}
+{{- end -}}
+
+{{/* The database of the registry. */}}
+{{- define "phoserve.registryEnv" -}}
+- name: PHOSERVE_REGISTRY__URL
+  value: {{ default (printf "postgresql://phoserve@%s-postgres:5432/phoserve" (include "phoserve.fullname" .)) .Values.postgres.externalUrl | quote }}
+{{ include "phoserve.secretEnv" (dict "root" . "name" "PHOSERVE_REGISTRY__PASSWORD" "key" "postgresPassword") }}
 {{- end -}}
 
 {{/* gRPC resolves every pod behind the headless Service and uses them round robin. dict "root" $ "part" gpu|cpu */}}

@@ -41,6 +41,12 @@
     - { port: 6333 }
     - { port: 6334 }
 {{- end }}
+{{- if not .Values.postgres.externalUrl }}
+- to:
+    {{- include "phoserve.peers" (dict "root" . "components" (list "postgres")) | nindent 4 }}
+  ports:
+    - { port: 5432 }
+{{- end }}
 {{- if .Values.redis.enabled }}
 - to:
     {{- include "phoserve.peers" (dict "root" . "components" (list "redis")) | nindent 4 }}
@@ -57,7 +63,7 @@
 {{- define "phoserve.externalUrls" -}}
 {{- $values := .Values -}}
 {{- $urls := list (ternary "" $values.qdrant.externalUrl $values.qdrant.enabled) (ternary "" $values.redis.externalUrl $values.redis.enabled) -}}
-{{- range concat $urls (list $values.llm.externalUrl $values.monitoring.otlpEndpoint ($values.sources.env.AWS_ENDPOINT | default "")) }}
+{{- range concat $urls (list $values.postgres.externalUrl $values.llm.externalUrl $values.monitoring.otlpEndpoint ($values.sources.env.AWS_ENDPOINT | default "")) }}
 {{- with . }}
 - {{ . | quote }}
 {{- end }}
@@ -73,7 +79,7 @@
 {{- define "phoserve.externalPorts" -}}
 {{- $ports := list -}}
 {{- range .Values.networkPolicy.external.ports }}{{ $ports = append $ports (int .) }}{{ end -}}
-{{- $usual := dict "http" 80 "https" 443 "redis" 6379 "rediss" 6379 -}}
+{{- $usual := dict "http" 80 "https" 443 "redis" 6379 "rediss" 6379 "postgresql" 5432 "postgres" 5432 -}}
 {{- range include "phoserve.externalUrls" . | fromYamlArray -}}
 {{- $url := urlParse . -}}
 {{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) -}}

@@ -30,12 +30,30 @@ SQLITE_READERS: Final = 4
 SQLITE_LOCK_TIMEOUT_S: Final = 10.0
 WORK_PER_COMMIT: Final = 64
 ATTEMPTS: Final = 3
+CANCEL_TIMEOUT_S: Final = 6.0
+"""A little more than the driver waits for the server to cancel a statement."""
 _RETRIED: Final = {"40001", "40P01"}
 """Serialization failure and deadlock: the transaction may succeed when repeated."""
 _MOVED: Final = {"25006"}
 """Read-only: the server is no longer the primary, so connections to it are of no use."""
 _NOT_RESPONDING: Final = ("08", "53", "57", "58")
 """Classes of PostgreSQL's error codes: connection, resources, operator intervention, system."""
+_FAULTS: Final = (
+    (
+        ("28000", "28P01"),
+        ("authentication failed", "no pg_hba.conf entry", "certificate verify failed"),
+        "refuses the connection; check user, password and TLS in PHOSERVE_REGISTRY__URL",
+    ),
+    (("3D000",), ("does not exist",), "has no such database or user; check PHOSERVE_REGISTRY__URL"),
+    (
+        ("53300",),
+        ("too many",),
+        "has no connections left; raise its max_connections or lower PHOSERVE_REGISTRY__POOL_SIZE",
+    ),
+    (("53100",), (), "has no disk space left"),
+    (("57014",), (), "took too long for a statement"),
+)
+"""Codes, words of messages without one, and the sentence for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +191,7 @@ class PostgresDatabase:
             **_JSON_CODEC,
         )
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._abandoned: set[asyncio.Task[Any]] = set()
 
     async def read(self, work: Work[T]) -> T:
         async def attempt() -> T:
@@ -196,22 +215,21 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._abandoned:
+            await asyncio.wait(set(self._abandoned), timeout=CANCEL_TIMEOUT_S)
         await self._engine.dispose()
 
     async def _retried(self, attempt: Callable[[], Awaitable[T]], progress: "_Progress") -> T:
-        """Repeat what failed before its commit was sent, on new connections.
+        """Return the attempt's result within the time limit, repeating what failed before its commit was sent.
 
         Whether a commit that was not answered took place is unknown: the caller gets Unavailable.
         """
+        task = asyncio.create_task(self._attempts(attempt, progress))
         try:
-            async with asyncio.timeout(self._options.timeout_s):
-                for remaining in reversed(range(ATTEMPTS)):
-                    try:
-                        return await attempt()
-                    except DBAPIError as error:
-                        if progress.is_committing or not remaining or not await self._may_succeed(error):
-                            raise
-                raise AssertionError("unreachable")
+            await asyncio.wait({task}, timeout=self._options.timeout_s)
+            if not task.done():
+                raise _unanswered(self._options)
+            return task.result()
         except DBAPIError as error:
             raise _translated(error) from error
         except PoolTimeoutError as error:
@@ -219,9 +237,26 @@ class PostgresDatabase:
                 "registry", f"all {self._options.pool_size} connections to PostgreSQL are in use; try again"
             ) from error
         except (TimeoutError, OSError) as error:
-            raise Unavailable(
-                "registry", f"PostgreSQL does not respond within {self._options.timeout_s:g} s"
-            ) from error
+            raise _unanswered(self._options) from error
+        finally:
+            if not task.done():
+                self._abandon(task)
+
+    async def _attempts(self, attempt: Callable[[], Awaitable[T]], progress: "_Progress") -> T:
+        for remaining in reversed(range(ATTEMPTS)):
+            try:
+                return await attempt()
+            except DBAPIError as error:
+                if progress.is_committing or not remaining or not await self._may_succeed(error):
+                    raise
+        raise AssertionError("unreachable")
+
+    def _abandon(self, task: "asyncio.Task[Any]") -> None:
+        """Cancel the task without waiting for it: the driver asks the server to cancel too, which may not respond."""
+        task.cancel()
+        self._abandoned.add(task)
+        task.add_done_callback(self._abandoned.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _may_succeed(self, error: DBAPIError) -> bool:
         state = _sqlstate(error)
@@ -296,17 +331,17 @@ def _sqlstate(error: DBAPIError) -> str:
     return str(getattr(error.orig, "sqlstate", None) or "")
 
 
+def _unanswered(options: DatabaseOptions) -> Unavailable:
+    return Unavailable("registry", f"PostgreSQL does not respond within {options.timeout_s:g} s")
+
+
 def _translated(error: DBAPIError) -> Exception:
     state = _sqlstate(error)
-    if state.startswith("28"):
-        return Unavailable("registry", "PostgreSQL refuses the user or password; check PHOSERVE_REGISTRY__URL")
-    if state == "53300":
-        return Unavailable("registry", "PostgreSQL has no connections left; raise max_connections or lower the pools")
-    if state == "53100":
-        return Unavailable("registry", "PostgreSQL's disk is full")
-    if state == "57014":
-        return Unavailable("registry", "PostgreSQL took too long for a statement")
-    no_state = not state and isinstance(error, OperationalError)
-    if error.connection_invalidated or no_state or state in _RETRIED | _MOVED or state.startswith(_NOT_RESPONDING):
+    is_connecting = not state and isinstance(error, OperationalError)  # libpq has no code for these
+    for states, words, sentence in _FAULTS:
+        if state in states or (is_connecting and any(each in str(error.orig) for each in words)):
+            return Unavailable("registry", f"PostgreSQL {sentence}")
+    is_away = is_connecting or error.connection_invalidated or state in _RETRIED | _MOVED
+    if is_away or state.startswith(_NOT_RESPONDING):
         return Unavailable("registry", "PostgreSQL does not respond")
     return error

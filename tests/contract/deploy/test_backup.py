@@ -1,12 +1,15 @@
 """Saving and restoring, against the few requests of Qdrant's interface that it takes."""
 
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from tests.support.postgres_server import PostgresServer, postgres_programs
 from tests.support.snapshots import Peer, backup
 
 
@@ -91,3 +94,26 @@ def test_fewer_peers_than_were_saved(state: Path, peers: list[Peer], tmp_path: P
     run("save", tmp_path / "backup", peers, state)
     outcome = run("restore", tmp_path / "backup", peers[:1], state)
     assert "the backup has 2 peers" in outcome.stderr
+
+
+def test_the_registry_comes_back(
+    state: Path, peers: list[Peer], tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = postgres_programs()
+    assert programs is not None
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    url = postgres.new_database()
+    monkeypatch.setenv("REGISTRY_URL", url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE documents AS SELECT 'Điều 1' AS title")
+        saved = run("save", tmp_path / "backup", peers, state)
+        assert saved.returncode == 0, saved.stderr
+        connection.execute("UPDATE documents SET title = 'lost'")
+        connection.execute("CREATE TABLE later (id integer)")
+    restored = run("restore", tmp_path / "backup", peers, tmp_path / "fresh")
+    assert restored.returncode == 0, restored.stderr
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT title FROM documents").fetchall() == [("Điều 1",)]
+    monkeypatch.delenv("REGISTRY_URL")
+    assert "set REGISTRY_URL" in run("restore", tmp_path / "backup", peers, tmp_path / "fresh").stderr
+    assert "not part of this backup" in run("save", tmp_path / "other", peers, state).stderr

@@ -200,6 +200,7 @@ def test_cloud_metadata_is_out_of_reach(manifests: list[Manifest]) -> None:
 def test_what_is_named_outside_can_be_reached() -> None:
     outside = {
         "qdrant": {"enabled": False, "externalUrl": "https://qdrant.example.com:6333"},
+        "postgres": {"externalUrl": "postgresql://phoserve@db.example.com:5433/phoserve"},
         "redis": {"enabled": False, "externalUrl": "rediss://cache.example.com/0"},
         "llm": {"externalUrl": "http://llm.example.com:8080/v1"},
         "monitoring": {"otlpEndpoint": "http://otel.example.com:4318/v1/traces"},
@@ -211,7 +212,7 @@ def test_what_is_named_outside_can_be_reached() -> None:
     for name in ("phoserve-api", "phoserve-worker"):
         rules = named(manifests, "NetworkPolicy", name)["spec"]["egress"]
         (world,) = [rule for rule in rules if any("ipBlock" in peer for peer in rule["to"])]
-        assert {each["port"] for each in world["ports"]} == {443, 6333, 6334, 6379, 8080, 4318, 9000}
+        assert {each["port"] for each in world["ports"]} == {443, 5433, 6333, 6334, 6379, 8080, 4318, 9000}
         assert [{"port": 7777}] in [rule["ports"] for rule in rules]
     (trigger,) = named(manifests, "ScaledObject", "phoserve-worker-bulk")["spec"]["triggers"]
     assert trigger["metadata"]["address"] == "cache.example.com:6379"

@@ -93,7 +93,17 @@ def test_workers_ask_for_queues_that_are_filled() -> None:
 
 def test_every_program_is_known(everything: list[Manifest]) -> None:
     """A container that starts something else needs a test of its own here."""
-    known = ("phoserve ", "locust ", "python ", "tritonserver ", "redis-server ", "./qdrant ", "vllm serve ", "sh -c ")
+    known = (
+        "phoserve ",
+        "locust ",
+        "python ",
+        "tritonserver ",
+        "redis-server ",
+        "postgres ",
+        "./qdrant ",
+        "vllm serve ",
+        "sh -c ",
+    )
     for name, pod in pods(everything):
         for container in containers(pod):
             image = container["image"].rsplit("/", 1)[-1].partition(":")[0]

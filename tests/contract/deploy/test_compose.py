@@ -27,6 +27,7 @@ HOSTS = {
     "phoserve-triton-cpu-headless": "triton",
     "phoserve-triton-gpu-headless": "triton",
     "phoserve-qdrant": "qdrant",
+    "phoserve-postgres": "postgres",
     "phoserve-redis": "redis",
 }
 
@@ -80,6 +81,24 @@ def test_the_same_qdrant() -> None:
     inline = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["configs"]["qdrant"]["content"]
     (config,) = of_kind(chart(), "ConfigMap")
     assert yaml.safe_load(inline) == yaml.safe_load(config["data"]["phoserve.yaml"])
+
+
+def test_the_same_postgres() -> None:
+    service = services("compose.yaml")["postgres"]
+    container = _container(chart(), "phoserve-postgres", kind="StatefulSet")
+    assert service["image"] == container["image"]
+    assert service["command"] == container["args"]
+    assert service["environment"] == _environment(container)
+    assert service["healthcheck"]["test"][1:] == container["readinessProbe"]["exec"]["command"]
+
+
+def test_the_same_migration() -> None:
+    service = services("compose.yaml")["migrate"]
+    for workload in ("phoserve-api", "phoserve-worker-interactive", "phoserve-worker-bulk"):
+        pod = named(chart(), "Deployment", workload)["spec"]["template"]["spec"]
+        (migrate,) = [each for each in pod["initContainers"] if each["name"] == "migrate"]
+        assert (service["entrypoint"], service["command"]) == (migrate["command"], migrate["args"])
+        assert service["environment"] == _environment(migrate)
 
 
 def test_the_same_llm() -> None:
@@ -198,7 +217,7 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     key = first.stdout.split()[-1]
     (entry,) = yaml.safe_load((tmp_path / "secrets" / "api-keys.json").read_text())
     made = dict(line.split("=") for line in (tmp_path / ".env").read_text().splitlines())
-    assert len(set(made.values())) == len(made) == 5
+    assert len(set(made.values())) == len(made) == 6
     assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
     assert _sha256(key) == entry["sha256"]
     again = subprocess.run(["bash", script], capture_output=True, text=True, check=False)
@@ -232,6 +251,7 @@ def _environment(container: dict[str, Any]) -> dict[str, str]:
 
 
 _SECRET_NAMES = {
+    "postgres-password": "POSTGRES_PASSWORD",
     "qdrant-api-key": "QDRANT_API_KEY",
     "redis-password": "REDIS_PASSWORD",
     "triton-admin": "TRITON_ADMIN_SECRET",

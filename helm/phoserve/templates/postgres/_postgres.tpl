@@ -1,0 +1,3 @@
+{{- define "phoserve.postgresArgs" -}}
+["postgres", "-c", {{ printf "max_connections=%v" .Values.postgres.maxConnections | quote }}, "-c", "shared_buffers=256MB"]
+{{- end -}}

@@ -1,0 +1,128 @@
+"""Compare registry, passages and originals, and rebuild passages that are missing from the originals.
+
+The registry is the source of truth: passages without a document are removed, documents without their passages are
+queued again. An original that is gone cannot be rebuilt, so it is reported.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from phoserve.documents.ports import ActivePassageStore, DocumentRegistry, IndexingTask, SourceStore, TaskQueue
+from phoserve.documents.records import Collection, Document, DocumentState
+from phoserve.documents.removal import sweep_originals
+
+DOCUMENTS_PER_PAGE: Final = 500
+KEYS_PER_CALL: Final = 1000
+UPLOAD_AT_LONGEST: Final = timedelta(days=1)
+_AT_REST: Final = (DocumentState.READY, DocumentState.FAILED)
+
+
+@dataclass(slots=True)
+class CollectionHealth:
+    """What was found in one collection."""
+
+    name: str
+    documents: int = 0
+    missing_passages: list[str] = field(default_factory=list)
+    """Ids of documents whose live revision is not in the index, or not whole."""
+    missing_originals: list[str] = field(default_factory=list)
+    """Ids of documents whose original is gone."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found in all stores."""
+
+    collections: list[CollectionHealth] = field(default_factory=list)
+    orphaned_documents: int = 0
+    """Documents that have passages in the index and no record."""
+    orphaned_originals: int = 0
+    """Originals of no record that are older than any upload in progress."""
+    queued: int = 0
+    """Documents queued by the repair."""
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether registry, passages and originals agree."""
+        found = [each.missing_passages or each.missing_originals for each in self.collections]
+        return not (any(found) or self.orphaned_documents or self.orphaned_originals)
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """Examines the stores while the platform runs; documents that are being processed are left out."""
+
+    registry: DocumentRegistry
+    index: ActivePassageStore
+    sources: SourceStore
+    queue: TaskQueue
+
+    async def examine(self, *, repair: bool = False) -> Report:
+        """Compare all stores; with `repair`, queue documents without passages and remove what has no record."""
+        report = Report()
+        published = dict(await self.index.published())
+        stored = {key async for key, _ in self.sources.keys("")}
+        for collection in await self.registry.collections():
+            if not collection.deleting:
+                report.collections.append(await self._collection(collection, published, stored, report, repair=repair))
+        report.orphaned_documents = await self._orphaned_passages(list(published), repair=repair)
+        report.orphaned_originals = await self._orphaned_originals(stored, repair=repair)
+        return report
+
+    async def _collection(
+        self, collection: Collection, published: dict[str, int], stored: set[str], report: Report, *, repair: bool
+    ) -> CollectionHealth:
+        health = CollectionHealth(collection.name)
+        async for page in self._pages(collection):
+            health.documents += len(page)
+            gone = [each for each in page if each.original.key not in stored]
+            health.missing_originals += [each.id for each in gone]
+            missing = [each for each in page if each.live_revision and not await self._is_whole(each, published)]
+            health.missing_passages += [each.id for each in missing]
+            if repair:
+                report.queued += await self._rebuild([each for each in missing if each not in gone])
+        return health
+
+    async def _is_whole(self, document: Document, published: dict[str, int]) -> bool:
+        if published.get(document.key) != document.live_revision:
+            return False
+        return len(await self.index.passages(document.collection_id, document.key)) == document.passages
+
+    async def _rebuild(self, documents: Sequence[Document]) -> int:
+        saved = await self.registry.save([each.reindex() for each in documents])
+        queued = [each for each in saved if each]
+        if queued:
+            await self.queue.enqueue([IndexingTask.of(each) for each in queued])
+        return len(queued)
+
+    async def _orphaned_passages(self, document_keys: Sequence[str], *, repair: bool) -> int:
+        orphaned = 0
+        for start in range(0, len(document_keys), KEYS_PER_CALL):
+            keys = document_keys[start : start + KEYS_PER_CALL]
+            known = await self.registry.find_keys(keys)
+            strangers = [key for key in keys if key not in known]
+            orphaned += len(strangers)
+            if repair and strangers:
+                await self.index.discard_many(strangers)
+        return orphaned
+
+    async def _orphaned_originals(self, stored: set[str], *, repair: bool) -> int:
+        horizon = datetime.now(UTC) - UPLOAD_AT_LONGEST
+        if repair:
+            return await sweep_originals(self.registry, self.sources, stored_before=horizon)
+        old = [key async for key, moment in self.sources.keys("") if moment < horizon and key in stored]
+        named = 0
+        for start in range(0, len(old), KEYS_PER_CALL):
+            named += len(await self.registry.find_originals(old[start : start + KEYS_PER_CALL]))
+        return len(old) - named
+
+    async def _pages(self, collection: Collection) -> AsyncIterator[list[Document]]:
+        cursor: str | None = None
+        while True:
+            page = await self.registry.page(collection.id, states=_AT_REST, cursor=cursor, limit=DOCUMENTS_PER_PAGE)
+            yield page.documents
+            cursor = page.cursor
+            if cursor is None:
+                return

@@ -1,0 +1,71 @@
+"""What the doctor finds in stores that disagree, and what its repair leaves."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from api.services import Services
+from ingest.doctor import Doctor, Report
+from phoserve.documents.intake import Draft
+from tests.support.memory import MemoryIndex, MemorySources
+from tests.support.services import index_queued, memory_services
+
+
+@pytest.fixture
+async def services(tmp_path: Path) -> Services:
+    services = memory_services(tmp_path)
+    await services.library.create_collection("kb")
+    await services.intake.submit("kb", [Draft(f"nghỉ phép {n} ngày".encode(), id=f"d{n}") for n in range(4)])
+    await index_queued(services)
+    return services
+
+
+async def examined(services: Services, *, repair: bool = False) -> Report:
+    stores = services.stores
+    return await Doctor(stores.registry, stores.index, stores.sources, stores.queue).examine(repair=repair)
+
+
+async def test_stores_that_agree_are_healthy(services: Services) -> None:
+    report = await examined(services)
+    assert report.is_healthy
+    [kb] = report.collections
+    assert (kb.name, kb.documents) == ("kb", 4)
+
+
+async def test_lost_passages_are_rebuilt_from_the_originals(services: Services) -> None:
+    index = services.stores.index
+    assert isinstance(index, MemoryIndex)
+    kb = await services.library.collection("kb")
+    await index.discard_collection(kb.id)
+    report = await examined(services)
+    assert not report.is_healthy
+    assert sorted(report.collections[0].missing_passages) == ["d0", "d1", "d2", "d3"]
+    assert (await examined(services, repair=True)).queued == 4
+    await index_queued(services)
+    assert (await examined(services)).is_healthy
+    assert await index.count(kb.id) == 4
+
+
+async def test_what_has_no_record_is_found_and_removed(services: Services) -> None:
+    kb = await services.library.collection("kb")
+    gone = await services.library.document("kb", "d1")
+    await services.stores.registry.remove([gone])
+    sources = services.stores.sources
+    assert isinstance(sources, MemorySources)
+    content, _ = sources._stored[gone.original.key]
+    sources._stored[gone.original.key] = content, datetime.now(UTC) - timedelta(days=2)
+    report = await examined(services)
+    assert (report.orphaned_documents, report.orphaned_originals) == (1, 1)
+    await examined(services, repair=True)
+    assert (await examined(services)).is_healthy
+    assert await services.stores.index.count(kb.id) == 3
+
+
+async def test_a_lost_original_is_reported_and_its_passages_are_kept(services: Services) -> None:
+    document = await services.library.document("kb", "d2")
+    await services.stores.sources.delete([document.original.key])
+    report = await examined(services, repair=True)
+    assert report.collections[0].missing_originals == ["d2"]
+    assert report.queued == 0
+    assert await services.library.passages("kb", "d2")
