@@ -9,7 +9,7 @@ from celery import Celery, bootsteps
 from celery.apps.worker import Worker
 from opentelemetry import propagate, trace
 
-from ingest.document_slots import SHORT_PER_LONG
+from ingest.document_slots import SMALL_PER_LONG
 from ingest.pipeline_loop import PipelineLoop
 from phoserve.adapters.celery_queue import INDEX_TASK, QUEUES
 from phoserve.documents.ports import IndexingTask
@@ -44,7 +44,7 @@ def make_worker(app: Celery, *, queues: tuple[str, ...] = QUEUES, long_documents
     return Worker(
         app=app,
         pool="threads",
-        concurrency=SHORT_PER_LONG * long_documents,
+        concurrency=SMALL_PER_LONG * long_documents,
         queues=list(queues),
         without_gossip=True,
         without_mingle=True,

@@ -1,41 +1,97 @@
-"""How many documents a process works on at once: a few long ones, or many short ones that share calls."""
+"""How many documents a process works on at a time: a few long ones, or many small ones that share calls."""
 
 import asyncio
+from collections import Counter
+from enum import Enum, auto
 from typing import Final
 
 from phoserve.documents.ports import IndexingTask
 
-SHORT_PER_LONG: Final = 8
+SMALL_PER_LONG: Final = 8
 """A long document may be a thousand pages, held in memory, and a parser's process."""
 
 
+class Entry(Enum):
+    """The answer to a task that asks for slots."""
+
+    GRANTED = auto()
+    FULL = auto()
+    """Not enough slots are free."""
+    OVER_SHARE = auto()
+    """The collection has its share already; another collection's task may pass."""
+
+
 class DocumentSlots:
-    """Places for so many long documents, or eight times as many short ones; in the order of asking."""
+    """Slots for `long_documents` long documents, or eight times as many small ones.
+
+    One collection takes all but one long document's slots at most, so that its slow documents never stop the others.
+    With a single long document at a time there is nothing to keep free.
+    """
 
     def __init__(self, long_documents: int) -> None:
-        self._free = asyncio.Semaphore(SHORT_PER_LONG * long_documents)
-        self._turn = asyncio.Lock()  # two long ones must not each hold half of what both need
+        self._free = SMALL_PER_LONG * long_documents
+        self._share = SMALL_PER_LONG * max(1, long_documents - 1)
+        self._taken: Counter[str] = Counter()
+        self._waiting: list[tuple[IndexingTask, asyncio.Future[None]]] = []
+
+    def taken_by(self, collection_id: str) -> int:
+        """Return how many slots the collection's documents take now."""
+        return self._taken[collection_id]
+
+    def try_enter(self, task: IndexingTask) -> Entry:
+        """Take the task's slots if they are free and within its collection's share."""
+        slots = _slots(task)
+        if self._taken[task.collection_id] + slots > self._share:
+            return Entry.OVER_SHARE
+        if slots > self._free:
+            return Entry.FULL
+        self._free -= slots
+        self._taken[task.collection_id] += slots
+        return Entry.GRANTED
 
     async def enter(self, task: IndexingTask) -> None:
-        """Wait until there is room for the task's document."""
-        taken = 0
+        """Wait for the task's slots. Collections take turns: the one with the fewest slots goes first."""
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((task, granted))
+        self._grant()
         try:
-            async with self._turn:
-                while taken < _places(task):
-                    await self._free.acquire()
-                    taken += 1
+            await granted
         except asyncio.CancelledError:
-            self._give_back(taken)
+            if granted.done() and not granted.cancelled():
+                self.leave(task)
+            else:
+                self._waiting = [each for each in self._waiting if each[1] is not granted]
+                self._grant()
             raise
 
     def leave(self, task: IndexingTask) -> None:
-        """Give back what `enter` took for the task."""
-        self._give_back(_places(task))
+        """Give back the slots of a task that has entered."""
+        self._free += _slots(task)
+        self._taken[task.collection_id] -= _slots(task)
+        if not self._taken[task.collection_id]:
+            del self._taken[task.collection_id]
+        self._grant()
 
-    def _give_back(self, places: int) -> None:
-        for _ in range(places):
-            self._free.release()
+    def _grant(self) -> None:
+        while self._waiting and self._grant_next():
+            pass
+
+    def _grant_next(self) -> bool:
+        """Grant the next task its slots; a long one that does not fit yet is not overtaken by small ones."""
+        over_share: set[str] = set()
+        for task, granted in sorted(self._waiting, key=lambda each: self._taken[each[0].collection_id]):
+            if task.collection_id in over_share:
+                continue
+            entry = self.try_enter(task)
+            if entry is Entry.GRANTED:
+                self._waiting = [each for each in self._waiting if each[1] is not granted]
+                granted.set_result(None)
+                return True
+            if entry is Entry.FULL:
+                return False
+            over_share.add(task.collection_id)
+        return False
 
 
-def _places(task: IndexingTask) -> int:
-    return 1 if task.light else SHORT_PER_LONG
+def _slots(task: IndexingTask) -> int:
+    return 1 if task.is_small else SMALL_PER_LONG

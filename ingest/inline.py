@@ -1,72 +1,95 @@
 """Workers inside this process: the task queue of the local platform."""
 
 import asyncio
-import itertools
+from collections import deque
 from collections.abc import Coroutine, Sequence
 from typing import Final
 
 import structlog
 
-from ingest.document_slots import DocumentSlots
+from ingest.document_slots import DocumentSlots, Entry
 from ingest.pipeline import Pipeline
 from phoserve.documents.ports import IndexingTask
 from phoserve.errors import Unavailable
 
-LONG_DOCUMENTS_AT_ONCE: Final = 2
+LONG_DOCUMENTS: Final = 3
+"""One collection works on two of them at most (`DocumentSlots`)."""
 
 log = structlog.get_logger(__name__)
 
 
 class InlineWorkers:
-    """A `TaskQueue` that works its tasks off on this event loop; interactive work before bulk work."""
+    """A `TaskQueue` that runs its tasks on this event loop: interactive before bulk, collections in turn."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.PriorityQueue[tuple[bool, int, IndexingTask]] = asyncio.PriorityQueue()
-        self._order = itertools.count()
+        self._queues: dict[bool, dict[str, deque[IndexingTask]]] = {False: {}, True: {}}
         self._waiting: set[IndexingTask] = set()
-        self._room = DocumentSlots(LONG_DOCUMENTS_AT_ONCE)
-        self._working: set[asyncio.Task[None]] = set()
+        self._slots = DocumentSlots(LONG_DOCUMENTS)
+        self._running: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
 
     async def enqueue(self, tasks: Sequence[IndexingTask]) -> None:
-        """Hand `tasks` to the workers; one that waits already is not queued twice."""
+        """Queue `tasks`; one that is queued already is not queued twice."""
         for task in tasks:
             if task not in self._waiting:
                 self._waiting.add(task)
-                self._queue.put_nowait((task.bulk, next(self._order), task))
+                self._queues[task.bulk].setdefault(task.collection_id, deque()).append(task)
+        self._changed.set()
 
     async def depth(self, *, bulk: bool | None = None) -> int:
-        """How many tasks wait."""
+        """Return how many tasks are queued."""
         return sum(bulk in {None, task.bulk} for task in self._waiting)
 
     def start(self, pipeline: Pipeline) -> None:
-        """Begin to work the tasks off."""
-        self._begin(self._hand_out(pipeline))
+        """Start running tasks."""
+        self._begin(self._run(pipeline))
 
     async def stop(self) -> None:
-        """Drop what is under way: the next start takes it up again."""
-        while working := list(self._working):
-            for each in working:
+        """Cancel the tasks in flight: the next start resumes them."""
+        while running := list(self._running):
+            for each in running:
                 each.cancel()
-            await asyncio.gather(*working, return_exceptions=True)
+            await asyncio.gather(*running, return_exceptions=True)
 
-    async def _hand_out(self, pipeline: Pipeline) -> None:
+    async def _run(self, pipeline: Pipeline) -> None:
         while True:
-            _, _, task = await self._queue.get()
-            self._waiting.discard(task)
-            await self._room.enter(task)
-            self._begin(self._work(task, pipeline))
+            while task := self._next():
+                self._begin(self._work(task, pipeline))
+            await self._changed.wait()
+            self._changed.clear()
+
+    def _next(self) -> IndexingTask | None:
+        """Take the next task that has slots off its queue."""
+        for queues in self._queues.values():
+            for collection_id in sorted(queues, key=self._slots.taken_by):
+                entry = self._slots.try_enter(queues[collection_id][0])
+                if entry is Entry.FULL:
+                    return None  # a long document waits its turn instead of being overtaken by small ones
+                if entry is Entry.GRANTED:
+                    return self._pop(queues, collection_id)
+        return None
+
+    def _pop(self, queues: dict[str, deque[IndexingTask]], collection_id: str) -> IndexingTask:
+        task = queues[collection_id].popleft()
+        # The collection's next task goes behind those of the others.
+        rest = queues.pop(collection_id)
+        if rest:
+            queues[collection_id] = rest
+        self._waiting.discard(task)
+        return task
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         running = asyncio.create_task(work)
-        self._working.add(running)
-        running.add_done_callback(self._working.discard)
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
 
     async def _work(self, task: IndexingTask, pipeline: Pipeline) -> None:
         try:
             await pipeline.process(task)
-        except Unavailable as error:  # the registry: `reconcile` hands the document out again
+        except Unavailable as error:  # the registry: `reconcile` queues the document again
             log.warning("task_dropped", document_key=task.document_key, error=str(error))
         except Exception:
             log.exception("task_failed", document_key=task.document_key)
         finally:
-            self._room.leave(task)
+            self._slots.leave(task)
+            self._changed.set()

@@ -27,7 +27,7 @@ class PipelineLoop:
     def __init__(self, factory: PipelineFactory, *, long_documents: int) -> None:
         """Of the pipeline that `factory` makes, for so many long documents at once (see `DocumentSlots`)."""
         self._factory = factory
-        self._room = DocumentSlots(long_documents)
+        self._slots = DocumentSlots(long_documents)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="pipeline", daemon=True)
 
@@ -48,11 +48,11 @@ class PipelineLoop:
 
         Raises Unavailable, or TimeoutError after `TIME_LIMIT_S` of work.
         """
-        self._wait(self._room.enter(task), None)
+        self._wait(self._slots.enter(task), None)
         try:
             self._wait(self._pipeline.process(task), TIME_LIMIT_S)
         finally:
-            self._loop.call_soon_threadsafe(self._room.leave, task)
+            self._loop.call_soon_threadsafe(self._slots.leave, task)
 
     def soon(self, action: Callable[[], object]) -> None:
         """Let the loop call `action`: it happens only if the loop is alive."""

@@ -115,7 +115,7 @@ class CeleryQueue:
                 for task in tasks:
                     self._app.send_task(
                         INDEX_TASK,
-                        args=[task.collection_id, task.document_key, task.revision, task.bulk, task.light],
+                        args=[task.collection_id, task.document_key, task.revision, task.bulk, task.is_small],
                         queue=_queue(task.bulk),
                         headers=headers,
                         producer=producer,

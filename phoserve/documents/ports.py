@@ -264,14 +264,14 @@ class IndexingTask:
     document_key: str
     revision: int
     bulk: bool = False
-    light: bool = False
+    is_small: bool = False
     """The original is small plain text: many such tasks may run at once."""
 
     @classmethod
     def of(cls, document: Document) -> "IndexingTask":
         """Return the task for the document's current revision."""
-        light = document.original.is_small
-        return cls(document.collection_id, document.key, document.revision, document.bulk, light)
+        is_small = document.original.is_small
+        return cls(document.collection_id, document.key, document.revision, document.bulk, is_small)
 
     @classmethod
     def purge(cls, collection: Collection) -> "IndexingTask":
