@@ -38,8 +38,8 @@ def passage_terms(pipeline: TextPipeline, texts: Sequence[str]) -> list[SparseVe
 
 
 def query_terms(pipeline: TextPipeline, texts: Sequence[str]) -> list[SparseVector]:
-    """Return the terms of each query, each weighing 1."""
-    return [_query_vector(_terms(text)) for text in pipeline.segment(texts)]
+    """Return the terms of each query, each of weight 1. Does not wait for batches: an event loop may call it."""
+    return [_query_vector(_terms(text)) for text in pipeline.segment_query(texts)]
 
 
 def _passage_vector(terms: list[int]) -> SparseVector:

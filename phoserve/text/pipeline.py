@@ -1,4 +1,4 @@
-"""From raw text to token ids, as one model's contract says: the only door to an encoder."""
+"""Raw text to token ids, as one model's contract defines it: the only way to an encoder."""
 
 import re
 import threading
@@ -28,13 +28,19 @@ class Word(NamedTuple):
 
 
 class TextPipeline:
-    """Normalises, segments and tokenises texts for one model. Safe to share between threads, which take turns."""
+    """Normalizes, segments and tokenizes texts for one model. Safe to share between threads.
+
+    Calls wait for each other, except that `segment_query` never waits for the batches of the other methods: a search
+    calls it on the event loop, while ingestion holds the lock for a tenth of a second at a time.
+    """
 
     def __init__(self, contract: ModelContract, pieces: WordPieces, segmenter: Segmenter | None) -> None:
         self.contract = contract
         self._pieces = pieces
         self._segmenter = segmenter
         self._lock = threading.Lock()
+        self._query_segmenter = segmenter.sibling() if segmenter else None
+        self._query_lock = threading.Lock()
 
     @classmethod
     def load(cls, folder: Path) -> "TextPipeline":
@@ -48,26 +54,31 @@ class TextPipeline:
         return cls(contract, WordPieces(folder), segmenter)
 
     def segment(self, texts: Sequence[str]) -> list[str]:
-        """Return `texts` as the model's tokenizer is given them: words, their syllables joined by "_"."""
+        """Return `texts` as the model's tokenizer takes them: words, their syllables joined by "_"."""
         with self._lock:
-            return self._segment(texts)
+            return self._segment(texts, self._segmenter)
+
+    def segment_query(self, texts: Sequence[str]) -> list[str]:
+        """Return the same as `segment`, without waiting for calls of the other methods."""
+        with self._query_lock:
+            return self._segment(texts, self._query_segmenter)
 
     def encode(self, texts: Sequence[str], input_type: InputType = InputType.PASSAGE) -> TokenBatch:
         """Return the token ids of `texts`, prefixed for their type, cut at the contract's `max_tokens`."""
         with self._lock:
             return self._pieces.encode(
-                self._segment(self._prefixed(texts, input_type)), max_tokens=self.contract.max_tokens
+                self._segment(self._prefixed(texts, input_type), self._segmenter), max_tokens=self.contract.max_tokens
             )
 
     def tokenize(self, segmented: Sequence[str]) -> TokenBatch:
-        """Return the token ids of texts that are segmented already, as `segment` does it; no prefix is put before."""
+        """Return the token ids of texts that `segment` has segmented; no prefix is added."""
         with self._lock:
             return self._pieces.encode(segmented, max_tokens=self.contract.max_tokens)
 
     def count_tokens(self, texts: Sequence[str], input_type: InputType = InputType.PASSAGE) -> NDArray[np.int32]:
         """Return how many tokens each text is, shape (texts,), prefix and specials included, nothing cut."""
         with self._lock:
-            return self._pieces.count(self._segment(self._prefixed(texts, input_type)))
+            return self._pieces.count(self._segment(self._prefixed(texts, input_type), self._segmenter))
 
     def words(self, text: str) -> list[Word]:
         """Return the words of `text`, as the segmenter finds them; without one, the runs of non-white space."""
@@ -75,7 +86,7 @@ class TextPipeline:
             if self._segmenter is not None:
                 words = self._segmenter.words(text)
             else:
-                words = [(*match.span(), self._segment([match.group()])[0]) for match in _RUN.finditer(text)]
+                words = [(*match.span(), self._segment([match.group()], None)[0]) for match in _RUN.finditer(text)]
             counts = (self._pieces.count([spelled for _, _, spelled in words]) - 2).tolist()
         return [Word(start, end, tokens) for (start, end, _), tokens in zip(words, counts, strict=True)]
 
@@ -83,8 +94,8 @@ class TextPipeline:
         prefix = self.contract.prefix(input_type)
         return [prefix + text for text in texts] if prefix else texts
 
-    def _segment(self, texts: Sequence[str]) -> list[str]:
-        if self._segmenter is not None:
-            return self._segmenter.segment(texts)
+    def _segment(self, texts: Sequence[str], segmenter: Segmenter | None) -> list[str]:
+        if segmenter is not None:
+            return segmenter.segment(texts)
         composed = [unicodedata.normalize("NFC", text) for text in texts]
         return [modern_tones(text) for text in composed] if self.contract.modern_tones else composed

@@ -6,6 +6,7 @@ additions over arrays. Nearly every label follows from the syllable's own score,
 Viterbi has little left to do (see `_Chain`). Where a decision is closer than rounding can tell, `ExactCrf` makes it.
 """
 
+import copy
 import re
 import string
 from collections.abc import Callable, Iterable, Sequence
@@ -57,6 +58,12 @@ class Segmenter:
         self._pair_before, self._pair_after = self._lean(["-1:word.bi_gram()"]), self._lean(["+1:word.bi_gram()"])
         self._triple_before, self._triple_after = self._lean(["-2:word.tri_gram()"]), self._lean(["+2:word.tri_gram()"])
         self._forget()
+
+    def sibling(self) -> "Segmenter":
+        """Return a segmenter of the same model that shares the model's data and remembers its own syllables."""
+        other = copy.copy(self)
+        other._forget()
+        return other
 
     def segment(self, texts: Sequence[str]) -> list[str]:
         """Return `texts` with the syllables of each word joined by "_" and one space between words.

@@ -1,11 +1,19 @@
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from phoserve.contract import InputType
 from phoserve.errors import ConfigurationError
-from phoserve.text import TextPipeline
+from phoserve.text import TextPipeline, query_terms
+from phoserve.text.bpe import TokenBatch, WordPieces
+from phoserve.text.segmentation import Segmenter
+from phoserve.text.segmenter_model import load_segmenter_model
 from tests.support.models import tiny_model
 
 
@@ -73,3 +81,48 @@ def test_forgetting_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("phoserve.text.segmentation._MAX_KEPT", 10)
     monkeypatch.setattr("phoserve.text.bpe._MAX_KEPT", 10)
     assert [pipeline.encode([text]).ids.tolist() for text in texts * 2] == expected * 2
+
+
+class BlockingPieces(WordPieces):
+    """A tokenizer that is busy until it is released."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.busy, self.released = threading.Event(), threading.Event()
+
+    def encode(self, texts: Sequence[str], *, max_tokens: int) -> TokenBatch:
+        self.busy.set()
+        assert self.released.wait(30)
+        return super().encode(texts, max_tokens=max_tokens)
+
+
+def test_a_query_does_not_wait_for_a_batch_on_another_thread(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path)
+    loaded = TextPipeline.load(folder)
+    pieces = BlockingPieces(folder)
+    pipeline = TextPipeline(loaded.contract, pieces, Segmenter(load_segmenter_model()))
+    with ThreadPoolExecutor(2) as pool:
+        batch = pool.submit(pipeline.encode, ["học sinh"])
+        assert pieces.busy.wait(30)
+        try:
+            terms = pool.submit(query_terms, pipeline, ["học sinh"]).result(30)
+            assert not batch.done()
+        finally:
+            pieces.released.set()
+    assert terms[0].indices.tolist() == query_terms(loaded, ["học sinh"])[0].indices.tolist()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(alphabet="học sinh viên, Hà Nội.\n1@:/", max_size=60), max_size=4))
+def test_queries_are_segmented_as_passages_are(texts: list[str]) -> None:
+    segmenter = Segmenter(load_segmenter_model())
+    assert segmenter.sibling().segment(texts) == segmenter.segment(texts)
+
+
+def test_siblings_remember_apart() -> None:
+    segmenter = Segmenter(load_segmenter_model())
+    sibling = segmenter.sibling()
+    segmenter.segment(["học sinh viên"])
+    assert not sibling.forms
+    assert sibling.segment(["viên học sinh"]) == segmenter.segment(["viên học sinh"])
+    assert sibling.forms != segmenter.forms
