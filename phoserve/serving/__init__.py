@@ -1,4 +1,4 @@
-"""What the public Triton model does: a stream of requests in, full micro-batches to the encoders, GPU before CPU."""
+"""The work of a public Triton model: requests become full micro-batches for the encoders, GPU before CPU."""
 
 from phoserve.serving.encoders import Encoder, EncoderFailed, ModelEncoder
 from phoserve.serving.pairs import RerankingPublicModel, load_public_model

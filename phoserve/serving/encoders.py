@@ -1,4 +1,4 @@
-"""The role of an encoder, and the two shapes in which encoders take their tokens."""
+"""The port of an encoder, and the two layouts of its input."""
 
 import asyncio
 import os
@@ -19,11 +19,11 @@ Vectors = NDArray[np.float32]
 
 
 class EncoderFailed(Exception):
-    """An encoder is absent, full, too slow or broken; another one may answer."""
+    """An encoder is absent, at capacity, too slow or broken; another one may answer."""
 
 
 class Encoder(Protocol):
-    """Turns token ids into vectors; `name` is its Triton model."""
+    """Computes vectors from token ids; `name` is its Triton model."""
 
     @property
     def name(self) -> str: ...
@@ -32,7 +32,7 @@ class Encoder(Protocol):
     def layout(self) -> Layout: ...
 
     async def encode(self, ids: Ids, lengths: Ids) -> Vectors:
-        """Vectors float32 (texts, dim) of the packed `ids` (tokens of all texts,), `lengths` (texts,) of them each.
+        """Return vectors float32 (texts, dim) for packed `ids` (tokens of all texts,) and their `lengths` (texts,).
 
         Raises EncoderFailed.
         """
@@ -40,14 +40,14 @@ class Encoder(Protocol):
 
 
 class Infer(Protocol):
-    """Calls a model of the same server: named input tensors in, one output tensor out. Raises EncoderFailed."""
+    """Calls a model of the same server with named input tensors and returns one output tensor. Raises EncoderFailed."""
 
     def __call__(self, model: str, inputs: Mapping[str, Ids], output: str) -> Awaitable[Vectors]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ModelEncoder:
-    """The encoder that is a Triton model of its own."""
+    """An encoder that is a Triton model."""
 
     name: str
     layout: Layout
@@ -56,7 +56,7 @@ class ModelEncoder:
     output: str = EMBEDDING
 
     async def encode(self, ids: Ids, lengths: Ids) -> Vectors:
-        """See `Encoder`; an answer later than `timeout_s` is a failure too."""
+        """See `Encoder`; no answer within `timeout_s` is a failure."""
         if self.layout == "packed":
             inputs = {INPUT_IDS: ids, LENGTHS: lengths}
         else:
@@ -75,17 +75,17 @@ class ModelEncoder:
 
 
 def padded(ids: Ids, lengths: Ids, width: int) -> Ids:
-    """The packed `ids` as a matrix int32 (texts, width), filled up with the padding id."""
+    """Return the packed `ids` as a matrix int32 (texts, width), filled with the padding id."""
     matrix = np.full((len(lengths), width), PAD_ID, np.int32)
     matrix[np.arange(width) < lengths[:, None]] = ids
     return matrix
 
 
 def resolve_concurrency(parameter: int) -> int:
-    """How many calls go side by side: `parameter`, or for 0 one a core, at most 4."""
+    """Return the number of concurrent calls: `parameter`, or for 0 one per core, at most 4."""
     return parameter or min(MAX_CONCURRENT_CALLS, cores())
 
 
 def cores() -> int:
-    """Those this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))

@@ -1,4 +1,4 @@
-"""Counts, added up here and passed on now and then."""
+"""Metrics that are summed here and reported a few times a second."""
 
 import asyncio
 from collections import defaultdict
@@ -11,10 +11,10 @@ EVERY_S: Final = 0.1
 
 
 class MetricsBuffer:
-    """A `Count` for any thread: what it is told within a tenth of a second is passed on at once, by the loop.
+    """A `Count` for any thread: the sums of a tenth of a second are reported together, by the loop.
 
-    In Triton's Python backend every increment waits for an answer from the server's process, for as long as several
-    texts take to tokenise.
+    In Triton's Python backend every increment waits for a reply of the server's process, as long as tokenizing several
+    texts takes.
     """
 
     def __init__(self, count: Count, loop: asyncio.AbstractEventLoop) -> None:
@@ -32,7 +32,7 @@ class MetricsBuffer:
             self._loop.call_soon_threadsafe(self._loop.call_later, EVERY_S, self.flush)
 
     def flush(self) -> None:
-        """Pass on what there is."""
+        """Report the sums now."""
         with self._lock:
             sums, self._sums = self._sums, defaultdict(float)
         for (name, encoder), amount in sums.items():

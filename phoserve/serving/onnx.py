@@ -16,17 +16,17 @@ ERRORS_ONLY: Final = 3
 
 
 class OnnxEncoder:
-    """One loaded graph, packed or padded as its inputs tell; several threads may run it at the same time."""
+    """A loaded graph, packed or padded according to its inputs. Several threads may run it concurrently."""
 
     def __init__(self, graph: Path, *, threads: int = 0, providers: Sequence[str] = ("CPUExecutionProvider",)) -> None:
-        """Load `graph`; `threads` 0 means one a core this process may use.
+        """Load `graph`; `threads` 0 means one per core that this process may use.
 
         Raises ConfigurationError if the file is not a graph that this ONNX Runtime can run.
         """
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or cores()
         options.log_severity_level = ERRORS_ONLY
-        # Every batch has another shape: planning memory for each would only hoard it.
+        # Every batch has another shape: a memory plan for each would only keep memory.
         options.enable_mem_pattern = False
         try:
             self._session = ort.InferenceSession(str(graph), options, providers=list(providers))
@@ -39,22 +39,22 @@ class OnnxEncoder:
         self.output: str = self._session.get_outputs()[0].name
 
     def run(self, tensors: Mapping[str, Ids]) -> Vectors:
-        """The one output, float32 (texts, dim), for the graph's own input tensors."""
+        """Return the output, float32 (texts, dim), for the graph's own input tensors."""
         vectors: Vectors = self._session.run([self.output], dict(tensors))[0]
         return vectors
 
     def encode(self, ids: Ids, lengths: Ids) -> Vectors:
-        """Vectors float32 (texts, dim) of packed `ids`, whatever the graph's layout."""
+        """Return vectors float32 (texts, dim) for packed `ids`, for either layout of the graph."""
         if self.layout == "packed":
             return self.run({INPUT_IDS: ids, LENGTHS: lengths})
         return self.run({INPUT_IDS: padded(ids, lengths, int(np.max(lengths)))})
 
 
 class ConcurrentOnnxEncoder:
-    """A graph for concurrent calls: a lone text uses every core, concurrent calls get an equal share of them each.
+    """A graph for concurrent calls: a single text uses every core, concurrent calls use an equal share each.
 
-    Threads that share a call synchronise at every layer, so one busy core delays all of them. Concurrent calls share
-    nothing. The price is a second copy of the weights.
+    Threads of one call synchronize at every layer, so one busy core delays all of them. Concurrent calls share nothing.
+    The cost is a second copy of the weights.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class ConcurrentOnnxEncoder:
         threads: int = 0,
         providers: Sequence[str] = ("CPUExecutionProvider",),
     ) -> None:
-        """Load `graph`; `threads` are those of a text alone, 0 means one a core. Raises ConfigurationError."""
-        self._alone = self._beside = OnnxEncoder(graph, threads=threads, providers=providers)
+        """Load `graph`; `threads` are those of a single text, 0 means one per core. Raises ConfigurationError."""
+        self._single = self._concurrent = OnnxEncoder(graph, threads=threads, providers=providers)
         if max_concurrent_calls > 1 and threads != 1:
             share = max(1, (threads or cores()) // max_concurrent_calls)
-            self._beside = OnnxEncoder(graph, threads=share, providers=providers)
-        self.output = self._alone.output
+            self._concurrent = OnnxEncoder(graph, threads=share, providers=providers)
+        self.output = self._single.output
         self._many = max_concurrent_calls > 1
         self._running = 0
         self._lock = Lock()
@@ -79,7 +79,7 @@ class ConcurrentOnnxEncoder:
         """See `OnnxEncoder.run`."""
         texts = len(tensors.get(LENGTHS, tensors[INPUT_IDS]))
         with self._lock:
-            encoder = self._beside if self._many and (self._running or texts > 1) else self._alone
+            encoder = self._concurrent if self._many and (self._running or texts > 1) else self._single
             self._running += 1
         try:
             return encoder.run(tensors)

@@ -1,4 +1,4 @@
-"""What the reranker's public Triton model does: queries with passages in, scores out."""
+"""The reranker's public Triton model: queries with passages in, scores out."""
 
 import gc
 from collections.abc import Mapping
@@ -23,27 +23,27 @@ class RerankingPublicModel(PublicModel[Pair]):
     encoder_output = LOGIT
 
     def rows_of(self, request: Request) -> list[Pair]:
-        """Each passage with its query."""
+        """Return each query with its passage."""
         queries, passages = (decoded(request.strings(tensor), tensor) for tensor in (QUERY, PASSAGE))
         if len(queries) != len(passages):
             raise InvalidInput(f"{QUERY} has {len(queries)} rows and {PASSAGE} {len(passages)}: there must be as many")
         return list(zip(queries, passages, strict=True))
 
     def tensors_of(self, answer: Answer) -> Tensors:
-        """The scores, from 0 to 1, and how they came about."""
+        """Return the scores, from 0 to 1, and how they were computed."""
         return {**answer.tensors(SCORE), SCORE: sigmoid(answer.vectors)}
 
 
 def load_public_model(folder: Path, infer: Infer, count: Count, parameters: Mapping[str, str]) -> PublicModel[Any]:
-    """The front of the model whose contract and tokenizer lie in `folder`, whatever its task."""
+    """Return the public model of the model in `folder`, for the task that its contract names."""
     pipeline = TextPipeline.load(folder)
     gc.collect()
-    gc.freeze()  # the vocabulary stays for good: looking through it would stop every call for 0.1 s
+    gc.freeze()  # the vocabulary is never freed: scanning it would stop every call for 0.1 s
     if pipeline.contract.task == "rerank":
         return RerankingPublicModel.from_options(PairPipeline(pipeline), infer, count, parameters)
     return EmbeddingPublicModel.from_options(pipeline, infer, count, parameters)
 
 
 def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """From 0 to 1, in the order of `logits`."""
+    """Return the logistic function of `logits`, float32 from 0 to 1."""
     return (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)

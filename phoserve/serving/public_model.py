@@ -1,13 +1,12 @@
-"""Requests of raw bytes in, answers out: decode, tokenise together, schedule, reply."""
+"""The public model: decode requests, tokenize them together, schedule them, reply."""
 
 import asyncio
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import msgspec
@@ -30,9 +29,10 @@ from phoserve.errors import ConfigurationError, DeadlineExceeded, InvalidInput, 
 from phoserve.serving.batch_policy import BatchPolicy, PackedBatchPolicy, PaddedBatchPolicy
 from phoserve.serving.encoders import Encoder, Ids, Infer, ModelEncoder, Vectors, resolve_concurrency
 from phoserve.serving.metrics_buffer import MetricsBuffer
-from phoserve.serving.scheduler import Count, EncoderSlot, Job, Scheduler
+from phoserve.serving.queue import Job
+from phoserve.serving.scheduler import Count, EncoderSlot, Scheduler
 
-# How much longer a passage may wait than a query that came at the same time.
+# How much longer a passage may wait than a query that arrives at the same time.
 PASSAGE_PATIENCE_S = 2.0
 # Names in the configurations of version 0.1, by what they are called now.
 RENAMED_PARAMETERS = {"lanes": "max_concurrent_calls"}
@@ -58,7 +58,7 @@ Input = TypeVar("Input", contravariant=True)
 
 
 class TextEncoder(Protocol[Input]):
-    """The text pipeline, as far as it is needed here."""
+    """The part of a text pipeline that a public model needs."""
 
     @property
     def contract(self) -> ModelContract: ...
@@ -68,7 +68,7 @@ class TextEncoder(Protocol[Input]):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one request gets: rows in the order of its texts."""
+    """The answer to one request, rows in the order of its texts."""
 
     vectors: Vectors
     tokens: Ids
@@ -76,7 +76,7 @@ class Answer:
     served_by: NDArray[np.object_]
 
     def tensors(self, name: str) -> Tensors:
-        """The outputs of a public model, by name; that of the vectors is its own."""
+        """Return the output tensors by name; the vectors are called `name`."""
         return {
             name: self.vectors,
             TOKENS: self.tokens[:, None],
@@ -86,17 +86,17 @@ class Answer:
 
 
 class Request(Protocol):
-    """What one caller asks; exactly one of `reply` and `refuse` is called, from any thread."""
+    """One caller's request; exactly one of `reply` and `refuse` is called, from any thread."""
 
     def strings(self, tensor: str) -> Sequence[bytes]:
-        """The elements of an input tensor."""
+        """Return the elements of an input tensor."""
         ...
 
     @property
     def input_type(self) -> str: ...
     @property
     def fingerprint(self) -> str | None:
-        """Of the model the caller means, if it says."""
+        """The fingerprint of the model that the caller expects, if any."""
         ...
 
     @property
@@ -108,7 +108,7 @@ class Request(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PublicModelOptions:
-    """How much is batched and how much may wait; lengths in tokens."""
+    """Limits of batches and of the queue; lengths in tokens."""
 
     encoders: str = "phobert_encoder_cpu"
     """Names of the encoder models, comma-separated, the preferred one first."""
@@ -118,13 +118,13 @@ class PublicModelOptions:
     call_tokens: int = 1024
     """What a call costs a padded encoder beyond its cells, in tokens; `loadtests.gpu_encoder` measures it."""
     max_concurrent_calls: int = 1
-    """Calls that the preferred encoder computes side by side; 0 means as `resolve_concurrency` has it."""
+    """Calls that the preferred encoder computes concurrently; 0 for the default of `resolve_concurrency`."""
     max_waiting_tokens: int = 262_144
     saturated_after_s: float = 2.0
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, str]) -> "PublicModelOptions":
-        """The options named in the `parameters` of a Triton model configuration; defaults for the rest."""
+        """Return the options named in the `parameters` of a Triton model configuration, defaults for the rest."""
         given = {RENAMED_PARAMETERS.get(name, name): value for name, value in parameters.items()}
         named = {name: given[name] for name in cls.__slots__ if name in given}
         try:
@@ -137,7 +137,7 @@ class PublicModel(ABC, Generic[Row]):
     """A public model without Triton: accepts requests on any thread, schedules them on a loop of its own."""
 
     encoder_output: ClassVar[str]
-    """The tensor that its encoders answer with."""
+    """The output tensor of its encoders."""
 
     def __init__(
         self,
@@ -149,10 +149,11 @@ class PublicModel(ABC, Generic[Row]):
         options = options or PublicModelOptions()
         self._pipeline = pipeline
         self._loop = asyncio.new_event_loop()
-        self._tally = MetricsBuffer(count, self._loop)
+        self._metrics = MetricsBuffer(count, self._loop)
+        self._replies: set[asyncio.Task[None]] = set()
         self._scheduler = Scheduler(
             _slots(encoders, options),
-            self._tally,
+            self._metrics,
             max_waiting_tokens=options.max_waiting_tokens,
             saturated_after_s=options.saturated_after_s,
         )
@@ -163,7 +164,7 @@ class PublicModel(ABC, Generic[Row]):
     def from_options(
         cls, pipeline: TextEncoder[Row], infer: Infer, count: Count, parameters: Mapping[str, str]
     ) -> Self:
-        """The front of the encoder models that `parameters` name, called through `infer`."""
+        """Return the public model of the encoder models that `parameters` name, called through `infer`."""
         options = PublicModelOptions.from_parameters(parameters)
         contract = pipeline.contract
         encoders = [
@@ -179,7 +180,7 @@ class PublicModel(ABC, Generic[Row]):
         return cls(pipeline, encoders, count, options)
 
     def accept(self, requests: Sequence[Request]) -> None:
-        """Tokenise the texts of all `requests` together and schedule them; returns before they are answered."""
+        """Tokenize the texts of all `requests` together and schedule them; return before they are answered."""
         groups: dict[InputType, list[tuple[Request, list[Row]]]] = defaultdict(list)
         for request in requests:
             try:
@@ -192,22 +193,22 @@ class PublicModel(ABC, Generic[Row]):
 
     @abstractmethod
     def rows_of(self, request: Request) -> list[Row]:
-        """What the request asks about, decoded. Raises InvalidInput."""
+        """Return the decoded rows of the request. Raises InvalidInput."""
 
     @abstractmethod
     def tensors_of(self, answer: Answer) -> Tensors:
-        """The outputs, by name."""
+        """Return the output tensors by name."""
 
     def close(self) -> None:
-        """Finish the calls under way and stop."""
-        asyncio.run_coroutine_threadsafe(self._scheduler.drain(), self._loop).result(timeout=30)
+        """Finish the calls in flight and stop."""
+        asyncio.run_coroutine_threadsafe(self._drain(), self._loop).result(timeout=30)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        self._tally.flush()
+        self._metrics.flush()
 
     def _check_model(self, request: Request) -> None:
-        """Refuse who means another model: while models change, a caller may find servers of both."""
+        """Refuse a request for another model: during a rollout, a client may reach servers of both."""
         own = self._pipeline.contract.fingerprint
         if request.fingerprint not in {None, own}:
             raise Unavailable("triton", f"{OTHER_MODEL} {own}, not {request.fingerprint}")
@@ -215,25 +216,49 @@ class PublicModel(ABC, Generic[Row]):
     def _schedule(self, input_type: InputType, group: list[tuple[Request, list[Row]]]) -> None:
         try:
             tokens = self._pipeline.encode([row for _, rows in group for row in rows], input_type)
-        except Exception as error:  # every request must be answered, whatever went wrong
+        except Exception as error:  # every request must be answered
             for request, _ in group:
                 request.refuse(error if isinstance(error, PhoserveError) else Unavailable("text", repr(error)))
             return
         lengths = np.diff(tokens.offsets).astype(np.int32)
-        self._tally("truncated_texts_total", int(tokens.truncated.sum()), "")
+        self._metrics("truncated_texts_total", int(tokens.truncated.sum()), "")
+        now = time.monotonic()
+        due_s = now + (PASSAGE_PATIENCE_S if input_type is InputType.PASSAGE else 0.0)
+        jobs: list[tuple[Request, Job, NDArray[np.bool_]]] = []
         start = 0
         for request, rows in group:
             end = start + len(rows)
-            job = _job(
-                request,
-                self.tensors_of,
+            job = Job(
                 ids=tokens.ids[tokens.offsets[start] : tokens.offsets[end]],
                 lengths=lengths[start:end],
-                truncated=tokens.truncated[start:end],
-                patience_s=PASSAGE_PATIENCE_S if input_type is InputType.PASSAGE else 0.0,
+                due_s=due_s,
+                deadline_s=now + request.timeout_s if request.timeout_s else float("inf"),
+                cancelled=request.cancelled,
             )
-            self._loop.call_soon_threadsafe(self._scheduler.submit, job)
+            jobs.append((request, job, tokens.truncated[start:end]))
             start = end
+        self._loop.call_soon_threadsafe(self._submit, jobs)
+
+    def _submit(self, jobs: list[tuple[Request, Job, NDArray[np.bool_]]]) -> None:
+        """Queue jobs on the loop; their requests are answered when they are done."""
+        for request, job, truncated in jobs:
+            task = self._loop.create_task(self._answer(request, job, truncated))
+            self._replies.add(task)
+            task.add_done_callback(self._replies.discard)
+
+    async def _answer(self, request: Request, job: Job, truncated: NDArray[np.bool_]) -> None:
+        try:
+            embedded = await self._scheduler.submit(job)
+            request.reply(self.tensors_of(Answer(embedded.vectors, job.lengths, truncated, embedded.served_by)))
+        except PhoserveError as error:
+            request.refuse(error)
+        except Exception as error:  # the server cannot send it: the caller gets an error, the batch its other answers
+            request.refuse(Unavailable("triton", f"the answer could not be sent: {error}"))
+
+    async def _drain(self) -> None:
+        await self._scheduler.drain()
+        while self._replies:
+            await asyncio.wait(self._replies)
 
 
 class EmbeddingPublicModel(PublicModel[str]):
@@ -242,16 +267,16 @@ class EmbeddingPublicModel(PublicModel[str]):
     encoder_output = EMBEDDING
 
     def rows_of(self, request: Request) -> list[str]:
-        """The texts."""
+        """Return the texts."""
         return decoded(request.strings(TEXT), TEXT)
 
     def tensors_of(self, answer: Answer) -> Tensors:
-        """The vectors, and how they came about."""
+        """Return the vectors and how they were computed."""
         return answer.tensors(EMBEDDING)
 
 
 def decoded(texts: Sequence[bytes], tensor: str) -> list[str]:
-    """The elements of `tensor` as text. Raises InvalidInput that names the first that is not UTF-8."""
+    """Return the elements of `tensor` as text. Raises InvalidInput that names the first that is not UTF-8."""
     found = []
     for index, text in enumerate(texts):
         try:
@@ -262,7 +287,7 @@ def decoded(texts: Sequence[bytes], tensor: str) -> list[str]:
 
 
 def status_of(error: PhoserveError) -> str:
-    """The name of the Triton status that tells a caller of `error`."""
+    """Return the name of the Triton status for `error`."""
     if isinstance(error, InvalidInput):
         return "INVALID_ARG"
     return "CANCELLED" if isinstance(error, DeadlineExceeded) else "UNAVAILABLE"
@@ -289,42 +314,6 @@ def _batch_policy(encoder: Encoder, batch_tokens: int, options: PublicModelOptio
         if encoder.layout == "packed"
         else PaddedBatchPolicy(batch_tokens, options.call_tokens)
     )
-
-
-def _job(
-    request: Request,
-    tensors_of: Callable[[Answer], Tensors],
-    *,
-    ids: Ids,
-    lengths: Ids,
-    truncated: NDArray[np.bool_],
-    patience_s: float,
-) -> Job:
-    now = time.monotonic()
-    return Job(
-        ids=ids,
-        lengths=lengths,
-        due_s=now + patience_s,
-        deadline_s=now + request.timeout_s if request.timeout_s else float("inf"),
-        cancelled=request.cancelled,
-        finished=partial(_answer, request, tensors_of, truncated),
-    )
-
-
-def _answer(
-    request: Request,
-    tensors_of: Callable[[Answer], Tensors],
-    truncated: NDArray[np.bool_],
-    job: Job,
-    error: PhoserveError | None,
-) -> None:
-    if error is not None or job.vectors is None:
-        request.refuse(error or Unavailable("encoder", "no vectors came back"))
-        return
-    try:
-        request.reply(tensors_of(Answer(job.vectors, job.lengths, truncated, job.served_by)))
-    except Exception as failure:  # the others in this batch must get their answers all the same
-        request.refuse(Unavailable("triton", f"the answer could not be sent: {failure}"))
 
 
 def _input_type(request: Request) -> InputType:

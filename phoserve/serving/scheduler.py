@@ -1,4 +1,4 @@
-"""Continuous batching: whenever an encoder has room, the most urgent waiting texts of like length go to it."""
+"""Continuous batching: an encoder with a free call gets the most urgent waiting texts of similar length."""
 
 import asyncio
 import time
@@ -7,16 +7,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from phoserve.concurrency.circuit_breaker import CircuitBreaker
 from phoserve.errors import DeadlineExceeded, Overloaded, PhoserveError, Unavailable
 from phoserve.serving.batch_policy import BatchPolicy
 from phoserve.serving.encoders import Encoder, EncoderFailed, Ids, Vectors
+from phoserve.serving.queue import Embedded, Job, JobQueue
 
 WINDOW_TEXTS = 2048
-CALLER_ASKED_EVERY_S = 0.05
-"""Whether the caller is still there: the question is a message to the server and back, so it is not asked at once."""
 
 COUNTERS = {
     "texts_total": "Texts embedded",
@@ -26,7 +24,7 @@ COUNTERS = {
     "fallback_texts_total": "Texts this encoder failed on and another one took over",
     "encoder_failures_total": "Calls this encoder failed",
 }
-# Triton's own nv_inference_pending_request_count stays 0: the public model takes every request at once and queues here.
+# Triton's own nv_inference_pending_request_count stays 0: the public model accepts every request and queues it here.
 GAUGES = {"waiting_tokens": "Tokens of texts that wait for an encoder"}
 ANY_ENCODER = "any"
 
@@ -35,45 +33,6 @@ class Count(Protocol):
     """Adds `amount`, which is below 0 for gauges only; `name` is one of `COUNTERS` or `GAUGES`, `encoder` a label."""
 
     def __call__(self, name: str, amount: float, encoder: str) -> None: ...
-
-
-@dataclass(eq=False, slots=True)
-class Job:
-    """The tokenised texts of one request, waiting for their vectors."""
-
-    ids: Ids
-    lengths: Ids
-    due_s: float
-    """When it becomes the most urgent one, on the scheduler's clock: the earliest goes first."""
-    finished: Callable[["Job", PhoserveError | None], None]
-    cancelled: Callable[[], bool] = lambda: False
-    deadline_s: float = float("inf")
-    arrived_s: float = 0.0
-    asked_s: float = 0.0
-    """When its caller was last known to be there."""
-    fallback_only: bool = False
-    vectors: Vectors | None = None
-    served_by: NDArray[np.object_] = field(init=False)
-    offsets: NDArray[np.int64] = field(init=False)
-    waiting: NDArray[np.bool_] = field(init=False)
-    missing: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        texts = len(self.lengths)
-        self.offsets = np.concatenate(([0], np.cumsum(self.lengths, dtype=np.int64)))
-        self.waiting = np.ones(texts, bool)
-        self.served_by = np.full(texts, "", object)
-        self.missing = texts
-
-    def ids_of(self, row: int) -> Ids:
-        return self.ids[self.offsets[row] : self.offsets[row + 1]]
-
-    def left(self, now: float) -> bool:
-        """Whether its caller has left, as far as has been asked."""
-        if now - self.asked_s < CALLER_ASKED_EVERY_S:
-            return False
-        self.asked_s = now
-        return self.cancelled()
 
 
 @dataclass(eq=False, slots=True)
@@ -89,10 +48,10 @@ class EncoderSlot:
     max_queued_calls: int = 1
     breaker: CircuitBreaker | None = None
     in_flight: list[int] = field(default_factory=list)
-    """Tokens of each call that has not come back, the latest last."""
+    """Tokens of each call in flight, the latest last."""
 
     def takes(self, tokens: int) -> bool:
-        """Whether a batch may be sent now, with so many `tokens` waiting.
+        """Whether a batch may be sent now, while `tokens` wait.
 
         A batch is queued early only when it is full: many small calls cost more than few large ones.
         """
@@ -104,21 +63,19 @@ class EncoderSlot:
 
     @property
     def free_calls(self) -> int:
-        """How many calls could be computed at once beside those under way."""
+        """The number of further calls that the encoder would compute at once."""
         return max(0, self.max_concurrent_calls - len(self.in_flight))
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    job: Job
-    row: int
+Row = tuple[Job, int]
+"""A text: the job and its place there."""
 
 
 class Scheduler:
-    """EventStreams the slots, the preferred one first; runs inside one event loop.
+    """Sends queued jobs to the slots, the preferred one first; runs inside one event loop.
 
-    The last slot is the fallback: it takes what the one before failed on, everything while that one's breaker is
-    open, and whatever has waited longer than `saturated_after_s`.
+    The last slot is the fallback: it gets the texts that the slot before failed on, all texts while the breaker of that
+    slot is open, and jobs that have waited longer than `saturated_after_s`.
     """
 
     def __init__(
@@ -135,85 +92,94 @@ class Scheduler:
         self._max_waiting_tokens = max_waiting_tokens
         self._saturated_after_s = saturated_after_s
         self._clock = clock
-        self._jobs: list[Job] = []
-        self._waiting_tokens = 0
+        self._queue = JobQueue()
         self._reported_tokens = 0
         self._calls: set[asyncio.Task[None]] = set()
 
-    def submit(self, job: Job) -> None:
-        """Queue `job`; its `finished` is called once, with an error or with all vectors in place."""
-        tokens = int(job.lengths.sum())
-        if self._jobs and self._waiting_tokens + tokens > self._max_waiting_tokens:
-            job.finished(job, Overloaded(f"the queue is full: {self._waiting_tokens} tokens are waiting"))
-            return
-        job.arrived_s = job.asked_s = self._clock()
-        self._jobs.append(job)
-        self._jobs.sort(key=lambda waiting: waiting.due_s)
-        self._waiting_tokens += tokens
+    def submit(self, job: Job) -> asyncio.Future[Embedded]:
+        """Queue `job` and return the future of its result.
+
+        The future raises Overloaded at once if the queue is full, DeadlineExceeded if the job's deadline passes or its
+        caller disconnects first, and Unavailable if the last encoder fails.
+        """
+        job.result = asyncio.get_running_loop().create_future()
+        waiting = self._queue.waiting_tokens
+        if len(self._queue) and waiting + sum(job.tokens) > self._max_waiting_tokens:
+            job.result.set_exception(Overloaded(f"the queue is full: {waiting} tokens are waiting"))
+            return job.result
+        job.arrived_s = job.checked_s = self._clock()
+        self._queue.add(job)
         self._wake_in(job.deadline_s - job.arrived_s)
         if len(self._slots) > 1:
             self._wake_in(self._saturated_after_s)
         self.pump()
+        return job.result
 
     def pump(self) -> None:
-        """Give every slot with room its next batch."""
+        """Send a batch to every slot that takes one."""
         for slot in self._slots:
-            while slot.takes(self._waiting_tokens) and (jobs := self._jobs_for(slot)):
-                self._send(slot, jobs)
-        if self._waiting_tokens != self._reported_tokens:
-            self._add("waiting_tokens", self._waiting_tokens - self._reported_tokens, ANY_ENCODER)
-            self._reported_tokens = self._waiting_tokens
+            while slot.takes(self._queue.waiting_tokens) and self._send(slot):
+                pass
+        waiting = self._queue.waiting_tokens
+        if waiting != self._reported_tokens:
+            self._add("waiting_tokens", waiting - self._reported_tokens, ANY_ENCODER)
+            self._reported_tokens = waiting
 
     async def drain(self) -> None:
-        """Wait for the calls that are under way."""
+        """Wait for the calls in flight."""
         while self._calls:
             await asyncio.wait(self._calls)
 
-    def _jobs_for(self, slot: EncoderSlot) -> list[Job]:
-        now = self._clock()
-        self._give_up([job for job in self._jobs if now >= job.deadline_s])
+    def _jobs_for(self, slot: EncoderSlot) -> Iterable[Job]:
         preferred = self._slots[0]
+        if len(self._slots) == 1:
+            return self._queue
         if slot is preferred:
-            return [job for job in self._jobs if not (job.fallback_only and len(self._slots) > 1)]
+            return (job for job in self._queue if not job.fallback_only)
         if preferred.breaker is not None and not preferred.breaker.allows():
-            return list(self._jobs)
-        return [job for job in self._jobs if job.fallback_only or now - job.arrived_s >= self._saturated_after_s]
+            return self._queue
+        return self._queue.for_fallback(self._clock() - self._saturated_after_s)
 
-    def _send(self, slot: EncoderSlot, jobs: list[Job]) -> None:
-        """Send a batch of `jobs`, or give up those in it whose callers have left."""
-        window: list[_Row] = []
-        for job in jobs:
-            window += [_Row(job, int(row)) for row in np.flatnonzero(job.waiting)]
-            if len(window) >= WINDOW_TEXTS:
-                break
-        lengths = np.array([item.job.lengths[item.row] for item in window], np.int32)
-        batch = [window[index] for index in slot.policy.rows(lengths, max(1, slot.free_calls))]
+    def _send(self, slot: EncoderSlot) -> bool:
+        """Send a batch, or give up the jobs in it whose callers have disconnected; return whether any text waited."""
         now = self._clock()
-        if gone := {item.job for item in batch if item.job.left(now)}:
-            self._give_up(gone)
-            return  # the next batch may be another one altogether
-        for item in batch:
-            self._take(item)
-        slot.in_flight.append(sum(int(item.job.lengths[item.row]) for item in batch))
+        self._give_up(self._queue.expired(now))
+        window, lengths = self._window(slot)
+        if not window:
+            return False
+        batch = [window[place] for place in slot.policy.rows(lengths, max(1, slot.free_calls)).tolist()]
+        if abandoned := {job for job, _ in batch if job.is_abandoned(now)}:
+            self._give_up(abandoned)
+            return True  # without them, another batch may be better
+        for job, row in batch:
+            self._queue.take(job, row)
+        slot.in_flight.append(sum(job.tokens[row] for job, row in batch))
         if slot.breaker is not None:
             slot.breaker.begin()
         call = asyncio.get_running_loop().create_task(self._call(slot, batch))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
+        return True
+
+    def _window(self, slot: EncoderSlot) -> tuple[list[Row], Ids]:
+        """Return the candidates for the next batch of `slot`, the most urgent first, and their lengths."""
+        window: list[Row] = []
+        lengths: list[int] = []
+        for job in self._jobs_for(slot):
+            for row in job.waiting:
+                window.append((job, row))
+                lengths.append(job.tokens[row])
+            if len(window) >= WINDOW_TEXTS:
+                break
+        return window, np.array(lengths, np.int32)
 
     def _give_up(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
-            self._finish(job, DeadlineExceeded("the time limit passed, or the caller left, before an encoder was free"))
+            self._fail(job, DeadlineExceeded("the time limit passed, or the caller left, before an encoder was free"))
 
-    def _take(self, item: _Row) -> None:
-        item.job.waiting[item.row] = False
-        self._waiting_tokens -= int(item.job.lengths[item.row])
-        if not item.job.waiting.any():
-            self._jobs.remove(item.job)
-
-    async def _call(self, slot: EncoderSlot, batch: list[_Row]) -> None:
-        ids = np.concatenate([item.job.ids_of(item.row) for item in batch])
-        lengths = np.array([item.job.lengths[item.row] for item in batch], np.int32)
+    async def _call(self, slot: EncoderSlot, batch: list[Row]) -> None:
+        ids = np.concatenate([job.ids_of(row) for job, row in batch])
+        lengths = np.array([job.tokens[row] for job, row in batch], np.int32)
         begun = self._clock()
         try:
             vectors = await slot.encoder.encode(ids, lengths)
@@ -222,57 +188,44 @@ class Scheduler:
             self._failed(slot, batch, error)
         else:
             slot.in_flight.remove(int(lengths.sum()))
-            slot.policy.took(int(lengths.sum()), self._clock() - begun)
+            slot.policy.observe(int(lengths.sum()), self._clock() - begun)
             if slot.breaker is not None:
                 slot.breaker.succeeded()
             self.pump()
-            await asyncio.sleep(0)  # the next batch is on its way before this one is answered
+            await asyncio.sleep(0)  # the next batch is sent before this one is answered
             self._succeeded(slot, batch, vectors)
             self._count(slot, lengths)
         self.pump()
 
-    def _succeeded(self, slot: EncoderSlot, batch: list[_Row], vectors: Vectors) -> None:
-        for item, vector in zip(batch, vectors, strict=True):
-            job = item.job
+    def _succeeded(self, slot: EncoderSlot, batch: list[Row], vectors: Vectors) -> None:
+        for (job, row), vector in zip(batch, vectors, strict=True):
             if job.vectors is None:
                 job.vectors = np.empty((len(job.lengths), len(vector)), np.float32)
-            job.vectors[item.row] = vector
-            job.served_by[item.row] = slot.encoder.name
+            job.vectors[row] = vector
+            job.served_by[row] = slot.encoder.name
             job.missing -= 1
-            if job.missing == 0:
-                job.finished(job, None)
+            if job.missing == 0 and not job.result.done():
+                job.result.set_result(Embedded(job.vectors, job.served_by))
 
-    def _failed(self, slot: EncoderSlot, batch: list[_Row], error: EncoderFailed) -> None:
+    def _failed(self, slot: EncoderSlot, batch: list[Row], error: EncoderFailed) -> None:
         name = slot.encoder.name
         self._add("encoder_failures_total", 1, name)
         if slot.breaker is not None:
             slot.breaker.failed()
             self._wake_in(slot.breaker.pause_s)
         if slot is self._slots[-1]:
-            for job in {item.job for item in batch if item.job.missing > 0}:
-                self._finish(job, Unavailable(name, f"no encoder answers; the last one said: {error}"))
+            for job in {job for job, _ in batch}:
+                self._fail(job, Unavailable(name, f"no encoder answers; the last error was: {error}"))
             return
         self._add("fallback_texts_total", len(batch), name)
-        for item in batch:
-            self._put_back(item)
+        for job, row in batch:
+            if not job.result.done():
+                self._queue.put_back(job, row)
 
-    def _put_back(self, item: _Row) -> None:
-        job = item.job
-        if job.missing <= 0:  # it was given up meanwhile
-            return
-        if not job.waiting.any():
-            self._jobs.append(job)
-            self._jobs.sort(key=lambda waiting: waiting.due_s)
-        job.fallback_only = True
-        job.waiting[item.row] = True
-        self._waiting_tokens += int(job.lengths[item.row])
-
-    def _finish(self, job: Job, error: PhoserveError) -> None:
-        if job in self._jobs:
-            self._jobs.remove(job)
-            self._waiting_tokens -= int(job.lengths[job.waiting].sum())
-        job.missing = 0
-        job.finished(job, error)
+    def _fail(self, job: Job, error: PhoserveError) -> None:
+        self._queue.discard(job)
+        if not job.result.done():
+            job.result.set_exception(error)
 
     def _count(self, slot: EncoderSlot, lengths: Ids) -> None:
         name, tokens = slot.encoder.name, int(lengths.sum())

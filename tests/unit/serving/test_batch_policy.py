@@ -75,15 +75,15 @@ def test_a_packed_batch_holds_one_class_up_to_its_budget(length: int) -> None:
 def test_a_fast_encoders_calls_grow_and_a_slow_ones_do_not() -> None:
     lengths, cut = np.full(100, 100, np.int32), PackedBatchPolicy(batch_tokens=1000)
     for _ in range(30):
-        cut.took(1000, seconds=1.0)
+        cut.observe(1000, seconds=1.0)
     assert len(cut.rows(lengths)) == 10
     for _ in range(30):
-        cut.took(1000, seconds=0.002)
+        cut.observe(1000, seconds=0.002)
     assert 45 <= len(cut.rows(lengths)) <= 50, "500,000 tokens a second, for 10 ms"
-    cut.took(10, seconds=10.0)
+    cut.observe(10, seconds=10.0)
     assert len(cut.rows(lengths)) >= 45, "a small call says nothing of the pace"
     for _ in range(30):
-        cut.took(1000, seconds=1e-5)
+        cut.observe(1000, seconds=1e-5)
     assert int(lengths[cut.rows(lengths)].sum()) <= MAX_CALL_TOKENS
 
 

@@ -1,4 +1,4 @@
-"""The scheduler with encoders that answer, fail or wait as the test says."""
+"""The scheduler with encoders that answer, fail or wait under the test's control."""
 
 import asyncio
 import time
@@ -11,16 +11,17 @@ import pytest
 
 from phoserve.concurrency.circuit_breaker import CircuitBreaker, State
 from phoserve.contract import Layout
-from phoserve.errors import DeadlineExceeded, Overloaded, PhoserveError, Unavailable
+from phoserve.errors import DeadlineExceeded, Overloaded, Unavailable
 from phoserve.serving.batch_policy import PackedBatchPolicy, PaddedBatchPolicy
 from phoserve.serving.encoders import EncoderFailed, Ids, Vectors
-from phoserve.serving.scheduler import CALLER_ASKED_EVERY_S, EncoderSlot, Job, Scheduler
+from phoserve.serving.queue import CALLER_CHECK_INTERVAL_S, Embedded, Job
+from phoserve.serving.scheduler import EncoderSlot, Scheduler
 from tests.support.polling import eventually
 
 
 @dataclass
 class FakeEncoder:
-    """Gives every text the vector (its length, its first id); waits for `gate`, fails while `broken`."""
+    """Returns the vector (length, first id) of every text; waits for `gate`, fails while `broken`."""
 
     name: str = "gpu"
     layout: Layout = "packed"
@@ -40,14 +41,14 @@ class FakeEncoder:
 
 @dataclass
 class Bench:
-    """A scheduler on fakes, and what came of its jobs."""
+    """A scheduler on fakes, and the jobs in the order in which they end."""
 
     slots: list[EncoderSlot]
     max_waiting_tokens: int = 100_000
     saturated_after_s: float = 60.0
     clock: Callable[[], float] = time.monotonic
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    ended: list[tuple[Job, PhoserveError | None]] = field(default_factory=list)
+    ended: list[Job] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.scheduler = Scheduler(
@@ -66,15 +67,13 @@ class Bench:
         job = Job(
             ids=ids,
             lengths=np.array(lengths, np.int32),
-            finished=lambda job, error: self.ended.append((job, error)),
             **{"due_s": 0.0, **options},  # type: ignore[arg-type]
         )
-        self.scheduler.submit(job)
+        self.scheduler.submit(job).add_done_callback(lambda _: self.ended.append(job))
         return job
 
-    def error_of(self, job: Job) -> PhoserveError | None:
-        (error,) = [error for ended, error in self.ended if ended is job]
-        return error
+    def error_of(self, job: Job) -> BaseException | None:
+        return job.result.exception()
 
 
 def slot(
@@ -138,7 +137,7 @@ async def test_short_texts_of_many_requests_share_a_batch(encoder: FakeEncoder) 
     assert encoder.batches == [[50], [10] * 6]
 
 
-async def test_lanes_that_are_free_share_what_waits() -> None:
+async def test_free_calls_share_the_waiting_texts() -> None:
     encoder = FakeEncoder()
     bench = Bench([slot(encoder, max_concurrent_calls=2)])
     bench.submit(*[10] * 8)
@@ -146,13 +145,13 @@ async def test_lanes_that_are_free_share_what_waits() -> None:
     assert encoder.batches == [[10] * 4, [10] * 4]
     bench.submit(*[10] * 6)
     await asyncio.sleep(0)
-    assert len(encoder.batches) == 2, "no lane is free"
+    assert len(encoder.batches) == 2, "no call is free"
     encoder.gate.set()
     await bench.scheduler.drain()
     assert encoder.batches[2:] == [[10] * 6]
 
 
-async def test_a_text_waits_for_no_company_while_a_lane_is_free() -> None:
+async def test_a_text_is_sent_at_once_while_a_call_is_free() -> None:
     encoder = FakeEncoder()
     bench = Bench([slot(encoder, max_concurrent_calls=2)])
     bench.submit(60)
@@ -163,7 +162,7 @@ async def test_a_text_waits_for_no_company_while_a_lane_is_free() -> None:
     await bench.scheduler.drain()
 
 
-async def test_behind_busy_lanes_only_a_full_batch_is_sent_early() -> None:
+async def test_behind_calls_in_flight_only_a_full_batch_is_sent_early() -> None:
     encoder = FakeEncoder()
     bench = Bench([slot(encoder, max_queued_calls=1)])
     bench.submit(60)
@@ -185,7 +184,8 @@ async def test_the_most_urgent_goes_first(encoder: FakeEncoder) -> None:
     encoder.gate.set()
     await bench.scheduler.drain()
     assert encoder.batches == [[9], [8], [7]]
-    assert [job for job, _ in bench.ended][1:] == [soon, late]
+    await asyncio.sleep(0)
+    assert bench.ended[1:] == [soon, late]
 
 
 async def test_a_padded_batch_counts_the_cells_it_fills_up() -> None:
@@ -249,7 +249,7 @@ async def test_what_waits_too_long_for_a_saturated_encoder_goes_to_the_next(fall
     assert first.served_by.tolist() == ["gpu"]
 
 
-async def test_when_no_encoder_answers_the_caller_hears_why(encoder: FakeEncoder) -> None:
+async def test_when_no_encoder_answers_the_error_has_the_reason(encoder: FakeEncoder) -> None:
     encoder.broken = True
     bench = Bench([slot(encoder)])
     job = bench.submit(10, 60)
@@ -270,13 +270,13 @@ async def test_beyond_the_limit_of_waiting_tokens_requests_are_refused(encoder: 
     assert [bench.error_of(job) for job in accepted] == [None, None]
 
 
-async def test_nobody_computes_for_a_caller_who_left(encoder: FakeEncoder) -> None:
+async def test_nothing_is_computed_for_a_caller_that_left(encoder: FakeEncoder) -> None:
     encoder.gate.clear()
     bench = Bench([slot(encoder)])
     bench.submit(60)
     gone = bench.submit(61, cancelled=lambda: True)
     late = bench.submit(62, deadline_s=0.0)
-    bench.clock = lambda: time.monotonic() + CALLER_ASKED_EVERY_S
+    bench.clock = lambda: time.monotonic() + CALLER_CHECK_INTERVAL_S
     encoder.gate.set()
     await bench.scheduler.drain()
     assert encoder.batches == [[60]]
@@ -284,19 +284,19 @@ async def test_nobody_computes_for_a_caller_who_left(encoder: FakeEncoder) -> No
     assert isinstance(bench.error_of(late), DeadlineExceeded)
 
 
-async def test_whoever_waits_behind_a_caller_who_left_is_served(encoder: FakeEncoder) -> None:
+async def test_the_job_behind_one_of_a_caller_that_left_is_served(encoder: FakeEncoder) -> None:
     encoder.gate.clear()
     bench = Bench([slot(encoder)])
     bench.submit(60)
     bench.submit(61, cancelled=lambda: True)
     bench.submit(62)
-    bench.clock = lambda: time.monotonic() + CALLER_ASKED_EVERY_S
+    bench.clock = lambda: time.monotonic() + CALLER_CHECK_INTERVAL_S
     encoder.gate.set()
     await bench.scheduler.drain()
     assert encoder.batches == [[60], [62]]
 
 
-async def test_a_caller_is_not_asked_time_and_again_whether_it_is_there(encoder: FakeEncoder) -> None:
+async def test_callers_are_checked_rarely(encoder: FakeEncoder) -> None:
     asked: list[int] = []
 
     def cancelled() -> bool:
@@ -307,7 +307,7 @@ async def test_a_caller_is_not_asked_time_and_again_whether_it_is_there(encoder:
     bench = Bench([slot(encoder)])
     for _ in range(20):
         bench.submit(60, cancelled=cancelled)
-    later = time.monotonic() + CALLER_ASKED_EVERY_S
+    later = time.monotonic() + CALLER_CHECK_INTERVAL_S
     bench.clock = lambda: later
     encoder.gate.set()
     await bench.scheduler.drain()
@@ -323,3 +323,77 @@ async def test_the_gauge_of_waiting_tokens_rises_with_the_queue_and_falls_to_zer
     encoder.gate.set()
     await bench.scheduler.drain()
     assert bench.counts["waiting_tokens", "any"] == 0
+
+
+async def test_a_result_has_the_vectors_and_their_encoders(encoder: FakeEncoder) -> None:
+    bench = Bench([slot(encoder)])
+    result = await bench.submit(3, 5, first=7).result
+    assert isinstance(result, Embedded)
+    assert result.vectors.tolist() == [[3, 7], [5, 8]]
+    assert result.served_by.tolist() == ["gpu", "gpu"]
+
+
+async def test_a_job_past_its_deadline_fails_while_the_encoder_is_busy() -> None:
+    stuck = FakeEncoder()
+    bench = Bench([slot(stuck)])
+    bench.submit(10)
+    late = bench.submit(10, deadline_s=time.monotonic() + 0.05)
+    bench.clock = lambda: time.monotonic() + 1.0
+    stuck.gate.set()
+    with pytest.raises(DeadlineExceeded):
+        await late.result
+    await bench.scheduler.drain()
+
+
+async def test_a_row_that_fails_after_the_deadline_is_not_computed_again(fallback: FakeEncoder) -> None:
+    """The deadline passes while the preferred encoder computes, which then fails."""
+    failing = FakeEncoder(broken=True)
+    bench = Bench([slot(failing, breaker=True), slot(fallback)])
+    job = bench.submit(10, deadline_s=time.monotonic() + 60)
+    await asyncio.sleep(0)
+    bench.clock = lambda: time.monotonic() + 120
+    bench.scheduler.pump()
+    failing.gate.set()
+    with pytest.raises(DeadlineExceeded):
+        await job.result
+    await bench.scheduler.drain()
+    assert fallback.batches == []
+
+
+@pytest.mark.parametrize("encoders", [1, 2])
+async def test_many_jobs_in_any_order_of_urgency_end_once(encoders: int) -> None:
+    """Encoders that fail at random; every job gets its own vectors from one of them, or an error."""
+    random = np.random.default_rng(encoders)
+    fakes = [FlakyEncoder(name=f"e{number}", random=random, share=0.1) for number in range(encoders)]
+    slots = [slot(fake, breaker=number < encoders - 1) for number, fake in enumerate(fakes)]
+    bench = Bench(slots, saturated_after_s=0.001, max_waiting_tokens=10_000)
+    jobs = []
+    for number in range(300):
+        lengths = random.integers(1, 64, size=random.integers(1, 5)).tolist()
+        jobs.append(bench.submit(*lengths, first=number, due_s=float(random.random())))
+        if random.random() < 0.2:
+            await asyncio.sleep(0)
+    await asyncio.wait([job.result for job in jobs])
+    await bench.scheduler.drain()
+    await asyncio.sleep(0)
+    assert len(bench.ended) == len(jobs)
+    served = [job for job in jobs if bench.error_of(job) is None]
+    assert len(served) > 50
+    for job in served:
+        assert job.result.result().vectors[:, 0].tolist() == job.lengths.tolist()
+        assert job.result.result().vectors[:, 1].tolist() == [job.ids_of(row)[0] for row in range(len(job.lengths))]
+    assert bench.counts["waiting_tokens", "any"] == 0
+
+
+@dataclass
+class FlakyEncoder(FakeEncoder):
+    """Fails a share of its calls."""
+
+    random: np.random.Generator = field(default_factory=np.random.default_rng)
+    share: float = 0.0
+
+    async def encode(self, ids: Ids, lengths: Ids) -> Vectors:
+        self.gate.set()
+        await asyncio.sleep(self.random.random() * 0.002)
+        self.broken = self.random.random() < self.share
+        return await super().encode(ids, lengths)
