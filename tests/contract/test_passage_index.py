@@ -1,4 +1,4 @@
-"""What every PassageIndex promises."""
+"""The contract of every PassageIndex: the engines that are used, and the fake of the unit tests."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from phoserve.adapters.edge.index import EdgePassageIndex
+from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.adapters.qdrant.index import QdrantPassageIndex
 from phoserve.adapters.qdrant.server import QdrantOptions
 from phoserve.contract import ModelContract
@@ -19,6 +20,7 @@ from phoserve.documents.records import Passage
 from phoserve.errors import InvalidInput
 from phoserve.search.ports import PassageIndex, ScoredId
 from phoserve.text.lexical import SparseVector
+from tests.support.memory import MemoryIndex
 from tests.support.qdrant_server import qdrant_client
 
 CONTRACT = ModelContract(name="tiny", dim=4, tokenizer_sha256="a" * 64, weights_sha256="b" * 64)
@@ -26,15 +28,18 @@ KEY = "0" * 31 + "1"
 OTHER_KEY = "0" * 31 + "2"
 
 
-@pytest.fixture(params=["edge", "qdrant"])
+@pytest.fixture(params=["edge", "edge process", "memory", "qdrant"])
 async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PassageIndex]:
-    if request.param == "edge":
-        edge = EdgePassageIndex(tmp_path, CONTRACT)
-        yield edge
-        await edge.close()
-    else:
+    if request.param == "qdrant":
         async with qdrant_client(request.getfixturevalue("qdrant_url")) as client:
             yield QdrantPassageIndex(client, CONTRACT, QdrantOptions(shards=2, quantization="int8"))
+        return
+    if request.param == "edge process":
+        opened: PassageIndex = await EdgeProcessIndex(tmp_path, CONTRACT).start()
+    else:
+        opened = EdgePassageIndex(tmp_path, CONTRACT) if request.param == "edge" else MemoryIndex(CONTRACT.fingerprint)
+    yield opened
+    await opened.close()
 
 
 def passage(
@@ -228,7 +233,7 @@ async def test_it_lists_what_is_published(index: PassageIndex) -> None:
     assert await index.published() == [(KEY, 1), (OTHER_KEY, 3)]
 
 
-async def test_one_model_is_in_charge(index: PassageIndex) -> None:
+async def test_one_model_is_active(index: PassageIndex) -> None:
     assert await index.active_model() is None
     assert await index.is_active()
     await index.activate()
@@ -236,7 +241,7 @@ async def test_one_model_is_in_charge(index: PassageIndex) -> None:
     assert await index.is_active()
 
 
-async def test_another_model_s_passages_lie_beside(
+async def test_the_passages_of_another_model_are_found_in_the_same_engine(
     index: PassageIndex, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     newer = msgspec.structs.replace(CONTRACT, dim=8)
@@ -246,6 +251,11 @@ async def test_another_model_s_passages_lie_beside(
         if isinstance(index, EdgePassageIndex):
             await index.close()
             other: PassageIndex = EdgePassageIndex(tmp_path, newer)
+        elif isinstance(index, EdgeProcessIndex):
+            await index.close()
+            other = await EdgeProcessIndex(tmp_path, newer).start()
+        elif isinstance(index, MemoryIndex):
+            other = MemoryIndex(newer.fingerprint, index.engine)
         else:
             url = request.getfixturevalue("qdrant_url")
             client = await stack.enter_async_context(qdrant_client(url, emptied=False))
@@ -254,3 +264,5 @@ async def test_another_model_s_passages_lie_beside(
         assert old is not None
         assert (await old.count(), await other.count()) == (2, 0)
         assert [each.ordinal for each in await old.passages("kb", KEY)] == [0, 1]
+        await old.close()
+        await other.close()

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from collections.abc import Collection as AnyCollection
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -150,10 +151,15 @@ class MemoryRegistry:
 
 
 class MemoryIndex:
-    """A `PassageIndex` that compares with everything; its BM25 has no idf."""
+    """A `PassageIndex` that compares with every passage; its BM25 has no idf.
 
-    def __init__(self, fingerprint: str) -> None:
+    Indexes of several models that share an `engine` find each other and the active model in it.
+    """
+
+    def __init__(self, fingerprint: str, engine: "MemoryEngine | None" = None) -> None:
         self.fingerprint = fingerprint
+        self.engine = engine or MemoryEngine()
+        self.engine.indexes[fingerprint] = self
         self._staged: dict[str, IndexedPassage] = {}
         self._live: dict[str, IndexedPassage] = {}
 
@@ -216,16 +222,16 @@ class MemoryIndex:
         return sorted({(e.passage.document_key, e.passage.revision) for e in self._live.values()})
 
     async def active_model(self) -> str | None:
-        return self.fingerprint
+        return self.engine.active
 
     async def is_active(self) -> bool:
-        return True
+        return self.engine.active in {None, self.fingerprint}
 
     async def activate(self) -> None:
-        pass
+        self.engine.active = self.fingerprint
 
     async def sibling(self, fingerprint: str) -> "MemoryIndex | None":
-        return None
+        return self.engine.indexes.get(fingerprint)
 
     async def count(self, collection: str | None = None) -> int:
         return len(self._live if collection is None else self._of(collection))
@@ -239,6 +245,14 @@ class MemoryIndex:
             for each in self._live.values()
             if each.passage.collection == collection and (where is None or matches(where, each.passage.metadata))
         ]
+
+
+@dataclass
+class MemoryEngine:
+    """The indexes of several models, and which model is active."""
+
+    indexes: dict[str, MemoryIndex] = field(default_factory=dict)
+    active: str | None = None
 
 
 class MemorySources:
