@@ -2,6 +2,8 @@
 VENV ?= .venv
 PYTHON ?= $(shell command -v $(VENV)/bin/python || command -v python3.11 || command -v python3.12 || echo python3)
 BIN := $(VENV)/bin
+# One process for each core, at most 4: each may start a Triton server. The tests of one file share what they start.
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 ARGS ?=
 UPGRADE ?=
 
@@ -17,10 +19,10 @@ run: setup ## Start the platform on this machine: Triton, API, search, sample do
 	$(BIN)/phoserve up $(ARGS)
 
 test: interpreter $(VENV)/.dev system ## Install the test dependencies and run all tests
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest $(ARGS)
+	PATH="$(abspath $(BIN)):$$PATH" $(PYTEST) $(ARGS)
 
 test-fast: $(VENV)/.dev ## Run the unit tests
-	$(BIN)/python -m pytest tests/unit $(ARGS)
+	$(PYTEST) tests/unit $(ARGS)
 
 lint: $(VENV)/.dev ## Check style, types, import rules and prose
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.support.hostile import docx, paragraph, pdf
+from tests.support.patience import patient
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
@@ -47,7 +48,13 @@ def test_commands_are_answered(platform: Platform, http: httpx.Client, folder: P
     typed = re.sub("^phoserve", f"{sys.executable} -m cli", typed)
     environment = {"PHOSERVE_URL": platform.url, "PYTHONPATH": str(PAGE.parents[1]), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
-        ["bash", "-c", typed], cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+        ["bash", "-c", typed],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=patient(60),
+        check=False,
     )
     assert done.returncode == (TIMED_OUT if endless else 0), done.stdout + done.stderr
     assert done.stdout

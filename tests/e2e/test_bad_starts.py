@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import patient
 from tests.support.platform import Platform
 
 
 def complaint(*arguments: str) -> str:
     """What `phoserve up` says on standard error as it refuses to start."""
     command = [sys.executable, "-m", "cli", "up", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patient(60), check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     return done.stderr

@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 
 from loadtests.benchmark.results import Results
+from tests.support.patience import patient
 
 
 def bench(*arguments: str) -> str:
     command = [sys.executable, "-m", "cli", "bench", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=patient(120)).stdout
 
 
 def test_the_platform_is_measured_beside_its_limit(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.support.patience import patient
 from tests.support.platform import Platform
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -52,7 +53,7 @@ def uploaded(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Page:
     file = tmp_path_factory.mktemp("files") / "meo.md"
     file.write_text(TEXT, encoding="utf-8")
     page.locator("#files").set_input_files(file)
-    expect(page.locator("#documents .state.ready")).to_have_count(1, timeout=30_000)
+    expect(page.locator("#documents .state.ready")).to_have_count(1, timeout=patient(30_000))
     return page
 
 
@@ -119,7 +120,7 @@ def test_markup_in_a_document_stays_text(uploaded: Page, platform: Platform) -> 
         http.post("/v1/collections/thu-nghiem/documents", json=body).raise_for_status()
     uploaded.get_by_role("tab", name="Tài liệu").click()
     row = uploaded.locator("#documents tr", has_text="<i>voi</i>")
-    expect(row.locator(".state.ready")).to_be_visible(timeout=30_000)
+    expect(row.locator(".state.ready")).to_be_visible(timeout=patient(30_000))
     uploaded.get_by_role("tab", name="Tìm kiếm").click()
     uploaded.locator("#query").fill("con voi")
     expect(uploaded.locator("#hits .hit").first).to_contain_text("<script>alert(2)</script>")

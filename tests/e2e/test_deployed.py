@@ -34,8 +34,6 @@ HEALTH_BY_PORT: Final = (API, TRITON)
 """Whose image asks a port whether it is well; a worker's asks for a file that changed of late."""
 TOPICS: Final = ("Hà Nội là thủ đô của Việt Nam", "Phở bò nấu với quế và hồi", "Sông Mê Kông chảy ra Biển Đông")
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantServer]:

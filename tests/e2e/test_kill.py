@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.e2e.test_main_job import document_states
+from tests.support.patience import patient
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
@@ -50,13 +50,12 @@ class Poster:
     def _post(self, number: int) -> bool:
         body = {"documents": [{"id": f"d{number}", "title": f"Số {number}", "text": TEXT.format(number=number)}]}
         try:
-            response = httpx.post(f"{self._platform.url}/v1/collections/kb/documents", json=body, timeout=30)
+            response = httpx.post(f"{self._platform.url}/v1/collections/kb/documents", json=body, timeout=patient(30))
         except httpx.HTTPError:
             return False
         return response.status_code == 202
 
 
-@pytest.mark.timeout(600)
 def test_acknowledged_documents_survive_kill_9(state: Path) -> None:
     rng = random.Random(20)
     platform = Platform(state, "--no-samples").start()

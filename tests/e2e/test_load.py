@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import patient
 from tests.support.platform import Platform
 
 LOCUSTFILE = Path(__file__).parents[2] / "loadtests" / "locustfile.py"
@@ -15,7 +16,9 @@ LOCUSTFILE = Path(__file__).parents[2] / "loadtests" / "locustfile.py"
 def locust(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), "--host", platform.url, "--headless"]
     common = ["--users", "6", "--spawn-rate", "6", "--run-time", "5s", "--only-summary"]
-    return subprocess.run([*command, *common, *arguments], capture_output=True, text=True, check=False, timeout=90)
+    return subprocess.run(
+        [*command, *common, *arguments], capture_output=True, text=True, check=False, timeout=patient(90)
+    )
 
 
 def test_users_of_the_api_get_answers(platform: Platform) -> None:
@@ -43,7 +46,11 @@ def queries(tmp_path: Path) -> Path:
 def script(name: str, platform: Platform, queries: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", f"loadtests.{name}", "--url", platform.url, "--collection", "samples"]
     outcome = subprocess.run(
-        [*command, "--queries", str(queries), *arguments], capture_output=True, text=True, check=False, timeout=90
+        [*command, "--queries", str(queries), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=patient(90),
     )
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     return outcome.stdout

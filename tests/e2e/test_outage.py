@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+from tests.support.patience import patient
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
@@ -28,7 +29,7 @@ def test_a_dead_triton_comes_back(state: Path) -> None:
         body = {"model": "phoserve", "input": "xin chào"}
         asked = time.monotonic()
         refused = http.post("/v1/embeddings", json=body)
-        assert time.monotonic() - asked < 5, "a hang is no answer"
+        assert time.monotonic() - asked < patient(5), "a hang is no answer"
         assert refused.status_code == 503
         assert int(refused.headers["Retry-After"]) >= 1
         assert http.get("/health/live").status_code == 200

@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import export.bundled
 from phoserve.contract import load_contract
 from tests.e2e.test_main_job import document_states
@@ -30,7 +28,6 @@ def search(platform: Platform) -> list[dict[str, Any]]:
         return hits
 
 
-@pytest.mark.timeout(300)
 def test_another_model_takes_over_what_is_there(state: Path, tmp_path: Path) -> None:
     write_model_folder(tmp_path / "tiny")
     with Platform(state, "--no-samples", "--model", str(tmp_path / "tiny")) as platform, platform.client() as http:

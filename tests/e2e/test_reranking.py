@@ -10,6 +10,7 @@ import pytest
 
 import export.bundled
 from tests.support.checkpoint import write_checkpoint
+from tests.support.patience import patient
 from tests.support.platform import Platform
 from tests.support.waiting import wait_until
 
@@ -23,7 +24,7 @@ TEXTS = {
 
 def phoserve(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-m", "cli", *arguments], capture_output=True, text=True, timeout=patient(300), check=False
     )
 
 

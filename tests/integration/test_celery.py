@@ -23,6 +23,7 @@ from phoserve.documents.records import Document
 from phoserve.errors import Unavailable
 from phoserve.text import TextPipeline
 from tests.support.celery_worker import MODEL
+from tests.support.patience import patient
 from tests.support.redis_server import RedisServer
 from tests.support.registry import add_collection, sqlite_registry
 
@@ -48,7 +49,7 @@ class WorkerProcess:
 
     def reported(self, *, timeout_s: float = 60.0, **wanted: int) -> None:
         """Wait until a report has at least these counts."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + patient(timeout_s)
         report: dict[str, Any] = {}
         while not all(report.get(name, 0) >= count for name, count in wanted.items()):
             try:
@@ -71,7 +72,7 @@ class WorkerProcess:
 
     def _end(self, how: signal.Signals) -> None:
         self._process.send_signal(how)
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=patient(30))
         self._reader.join()
         assert self._process.stdout
         self._process.stdout.close()
@@ -165,7 +166,7 @@ def test_a_worker_survives_that_its_connection_is_lost_with_tasks_unacknowledged
     connection = app.connection_for_read()
     waiting = connection.SimpleQueue(INTERACTIVE_QUEUE)
     app.send_task(INDEX_TASK, args=["kb", "d", 1, False, True], queue=INTERACTIVE_QUEUE)
-    message = waiting.get(timeout=5)
+    message = waiting.get(timeout=patient(5))
     channel = connection.default_channel
     broker.stop()
     lost = channel.connection
@@ -196,7 +197,7 @@ async def test_a_dead_broker_is_reported_at_once(tmp_path: Path, broker: RedisSe
     began = time.monotonic()
     with pytest.raises(Unavailable, match="task queue"):
         await tasks.enqueue([IndexingTask("kb", "d", 1)])
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < patient(2)
     with pytest.raises(Unavailable, match="task queue"):
         await tasks.depth()
     await tasks.close()

@@ -27,6 +27,7 @@ from phoserve.documents.records import DocumentState
 from phoserve.settings import QdrantSettings, RegistrySettings
 from phoserve.text import TextPipeline
 from tests.support.deployed import MODEL, Deployed, Process, deployed
+from tests.support.patience import patient
 from tests.support.polling import eventually
 from tests.support.triton import running_triton
 
@@ -214,7 +215,7 @@ async def test_the_api_killed_between_storing_and_waking_a_worker(platform: Depl
 
 def _post_and_lose(base_url: str, body: dict[str, Any]) -> None:
     with pytest.raises(httpx.TransportError):
-        httpx.post(f"{base_url}/v1/collections/kb/documents", json=body, timeout=30)
+        httpx.post(f"{base_url}/v1/collections/kb/documents", json=body, timeout=patient(30))
 
 
 async def _queued(registry: DocumentRegistry, count: int) -> bool:

@@ -17,6 +17,7 @@ from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
 from phoserve.errors import ConfigurationError, InvalidInput, Unavailable
 from phoserve.text.lexical import SparseVector
+from tests.support.patience import patient
 from tests.support.polling import eventually
 from tests.support.processes import command_lines
 
@@ -123,7 +124,7 @@ async def test_a_call_in_the_moment_of_its_end_is_answered(index: EdgeProcessInd
     await filled(index)
     for _ in range(3):
         os.kill(engine_of(tmp_path), signal.SIGKILL)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             with pytest.raises(Unavailable):
                 await index.count()
             assert await index.count() == 2  # at once
@@ -148,9 +149,9 @@ async def test_the_next_one_waits_until_the_folder_is_free(index: EdgeProcessInd
     await filled(index)
     first = engine_of(tmp_path)
     waiting = asyncio.create_task(EdgeProcessIndex(tmp_path, CONTRACT).start())
-    done, _ = await asyncio.wait([waiting], timeout=3)
+    done, _ = await asyncio.wait([waiting], timeout=patient(3))
     assert not done
     os.kill(first, signal.SIGKILL)
-    second = await asyncio.wait_for(waiting, 30)
+    second = await asyncio.wait_for(waiting, patient(30))
     assert await second.count() == 2
     await second.close()

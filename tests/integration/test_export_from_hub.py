@@ -15,6 +15,7 @@ from export.sources import WEIGHT_FILES
 from phoserve.contract import MERGES_FILE, load_contract
 from tests.support.checkpoint import write_checkpoint
 from tests.support.hub import COMMIT, Hub, running_hub
+from tests.support.patience import patient
 
 MODEL = "someone/model"
 WEIGHTS = WEIGHT_FILES[0]
@@ -68,7 +69,12 @@ def export(tmp_path: Path, hub: Hub) -> Export:
         ]
         home = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"}
         return subprocess.run(
-            command, capture_output=True, text=True, timeout=120, check=False, env=os.environ | home | environment
+            command,
+            capture_output=True,
+            text=True,
+            timeout=patient(120),
+            check=False,
+            env=os.environ | home | environment,
         )
 
     return run

@@ -16,6 +16,7 @@ from phoserve.serving.encoders import padded
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
 from tests.support.checkpoint import write_checkpoint
+from tests.support.patience import patient
 
 OLD = "onnxruntime==1.19.2"
 RUN = """
@@ -31,7 +32,7 @@ def old_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("old")
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", OLD, "numpy<2"], check=True, timeout=280)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", OLD, "numpy<2"], check=True, timeout=patient(280))
     return python
 
 
@@ -69,5 +70,5 @@ def compare(old_python: Path, model: Path, name: str, folder: Path) -> float:
     np.savez(folder / "tensors.npz", **tensors)
     output = folder / "vectors.npy"
     arguments = [str(model / "onnx" / f"{name}.onnx"), str(folder / "tensors.npz"), str(output)]
-    subprocess.run([old_python, "-c", RUN, *arguments], check=True, timeout=60)
+    subprocess.run([old_python, "-c", RUN, *arguments], check=True, timeout=patient(60))
     return float(cosine(np.load(output), encoder.encode(ids, lengths)).min())

@@ -8,6 +8,7 @@ from pathlib import Path
 from cli.commands.up import BUNDLED_MODEL
 from loadtests.benchmark.results import Results
 from loadtests.benchmark.texts import sample_passages, sample_queries
+from tests.support.patience import patient
 
 
 def test_a_collection_is_searched_in_every_way(tmp_path: Path) -> None:
@@ -17,7 +18,7 @@ def test_a_collection_is_searched_in_every_way(tmp_path: Path) -> None:
     queries.write_text("".join(json.dumps({"query": text}) + "\n" for text in sample_queries()[:20]))
     command = [sys.executable, "-m", "loadtests.scaling", str(BUNDLED_MODEL), "--passages", str(passages)]
     command += ["--queries", str(queries), "--count", "40", "--count", "120", "--out", str(out)]
-    subprocess.run(command, check=True, timeout=90)
+    subprocess.run(command, check=True, timeout=patient(90))
     found = {(key[2], key[1]): figures for key, figures in Results.read(out).medians().items()}
     for size in (40, 120):
         for name in ("dense, every vector", "dense, graph, 32 bits", "dense, graph, 8 bits"):

@@ -15,6 +15,7 @@ import pytest_asyncio
 from cli.triton_process import TritonPorts, TritonProcess
 from export.repository import assemble_repository
 from tests.support.model_folder import write_model_folder
+from tests.support.patience import patient
 from tests.support.triton import running_triton
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -57,7 +58,7 @@ async def test_python_snippets_give_unit_vectors(server: TritonProcess, code: st
 @pytest.mark.parametrize("code", CURL, ids=range(len(CURL)))
 async def test_curl_snippets_are_answered(server: TritonProcess, code: str) -> None:
     command = adapted(code, server.ports).replace("curl -s", "curl -s --fail-with-body")
-    run = partial(subprocess.run, capture_output=True, text=True, timeout=30, check=False)
+    run = partial(subprocess.run, capture_output=True, text=True, timeout=patient(30), check=False)
     done = await asyncio.to_thread(run, ["bash", "-c", command])
     assert done.returncode == 0, done.stdout + done.stderr
     assert any(name in done.stdout for name in ("EMBEDDING", "phoserve_texts_total", "phobert_simcse")), done.stdout

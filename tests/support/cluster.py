@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 import httpx
 
 from tests.support.chart import LEAST, SECRET, Manifest, merged, named, of_kind, render
+from tests.support.patience import patient
 from tests.support.pod import Pod
 
 SECRETS: Final = {
@@ -64,7 +65,7 @@ class Cluster:
         """The client of one pod of the API, with a key; closed with the cluster."""
         if pod.name not in self._clients:
             url, headers = f"http://{pod.address}:8000", {"Authorization": f"Bearer {API_KEY}"}
-            self._clients[pod.name] = httpx.Client(base_url=url, headers=headers, timeout=30)
+            self._clients[pod.name] = httpx.Client(base_url=url, headers=headers, timeout=patient(30))
         return self._clients[pod.name]
 
     def __enter__(self) -> Self:

@@ -17,6 +17,7 @@ import httpx
 import export.bundled
 from phoserve.adapters.sql.schema import migrate_now
 from tests.support.postgres_server import PostgresServer, running_postgres
+from tests.support.patience import patient
 from tests.support.qdrant_server import QdrantServer, qdrant_server
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until
@@ -61,7 +62,7 @@ class Process:
         """Send a signal and wait for the exit status."""
         assert self._process is not None
         self._process.send_signal(how)
-        return self._process.wait(timeout=30)
+        return self._process.wait(timeout=patient(30))
 
 
 @dataclass
@@ -102,7 +103,7 @@ class Deployed:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
         process = self._started({**self.environment, **settings}, "serve", "--port", str(port))
-        http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
+        http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=patient(60))
         self.clients.append(http)
         wait_until(lambda: _is_up(http), timeout_s=60)
         return process, http

@@ -14,6 +14,7 @@ from typing import Any, Self
 import httpx
 
 from loadtests.benchmark.memory import family, resident_bytes
+from tests.support.patience import patient
 
 START_TIMEOUT_S = 120.0
 
@@ -42,7 +43,7 @@ class Platform:
                 text=True,
                 start_new_session=True,
             )
-        watchdog = threading.Timer(START_TIMEOUT_S, self.kill)
+        watchdog = threading.Timer(patient(START_TIMEOUT_S), self.kill)
         watchdog.start()
         for event in self._read_events():
             if event["event"] == "ready":
@@ -56,7 +57,7 @@ class Platform:
 
     def client(self, **options: Any) -> httpx.Client:
         """A client of its REST API."""
-        return httpx.Client(base_url=self.url, timeout=60, **options)
+        return httpx.Client(base_url=self.url, timeout=patient(60), **options)
 
     def stop(self) -> int:
         """End it with SIGTERM; returns its exit status."""
@@ -91,7 +92,7 @@ class Platform:
 
     def _ended(self) -> int:
         assert self._process is not None
-        status = self._process.wait(timeout=60)
+        status = self._process.wait(timeout=patient(60))
         if self._reader is not None:
             self._reader.join()
         assert self._process.stdout is not None

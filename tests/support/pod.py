@@ -22,6 +22,7 @@ from typing import Any, Final
 from cli.triton_process import TritonInstallation, _die_with_parent
 from tests.support.chart import ROOT
 from tests.support.dockerfile import entrypoint, health_check
+from tests.support.patience import patient
 
 # Where deploy/Dockerfile puts it.
 IMAGE_FOLDERS: Final = {"/opt/phoserve/models/bundled": ROOT / "export" / "bundled"}
@@ -72,12 +73,12 @@ class Pod:
         """Return once the startup and readiness probes pass; as long as the chart gives it."""
         probes = [self._main[name] for name in ("startupProbe", "readinessProbe") if name in self._main]
         for probe in probes:
-            patience_s = probe.get("periodSeconds", 10) * max(probe.get("failureThreshold", 3), 12)
+            patience_s = patient(probe.get("periodSeconds", 10) * max(probe.get("failureThreshold", 3), 12))
             deadline = time.monotonic() + patience_s
             while not self._passes(probe):
                 assert self._process is not None
                 assert self._process.poll() is None, f"{self.name} ended:\n{self.tail()}"
-                assert time.monotonic() < deadline, f"{self.name} is not ready after {patience_s} s:\n{self.tail()}"
+                assert time.monotonic() < deadline, f"{self.name} is not ready after {patience_s:.0f} s:\n{self.tail()}"
                 time.sleep(POLL_S)
 
     def is_alive(self) -> bool:
@@ -105,7 +106,7 @@ class Pod:
         self._process.send_signal(signal.SIGTERM)
         left_s = self._spec.get("terminationGracePeriodSeconds", 30) - (time.monotonic() - began)
         try:
-            return self._process.wait(left_s)
+            return self._process.wait(patient(left_s))
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"{self.name} did not end within its grace period:\n{self.tail()}") from None

@@ -14,6 +14,7 @@ import httpx
 from qdrant_client import AsyncQdrantClient
 
 from phoserve.adapters.qdrant.server import connect
+from tests.support.patience import patient
 from tests.support.waiting import wait_until
 
 REAL_URL: Final = os.environ.get("QDRANT_URL")
@@ -51,7 +52,7 @@ class QdrantServer:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=1).is_success
+            return httpx.get(f"{self.url}/readyz", timeout=patient(1)).is_success
         except httpx.HTTPError:
             return False
 
@@ -76,9 +77,9 @@ def qdrant_server(folder: Path) -> QdrantServer:
 
 def empty(url: str) -> None:
     """Drop every collection."""
-    answer = httpx.get(f"{url}/collections", timeout=10).raise_for_status()
+    answer = httpx.get(f"{url}/collections", timeout=patient(10)).raise_for_status()
     for collection in answer.json()["result"]["collections"]:
-        httpx.delete(f"{url}/collections/{collection['name']}", timeout=30).raise_for_status()
+        httpx.delete(f"{url}/collections/{collection['name']}", timeout=patient(30)).raise_for_status()
 
 
 @contextlib.asynccontextmanager

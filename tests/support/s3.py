@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import httpx
 
+from tests.support.patience import patient
 from tests.support.waiting import wait_until
 
 BUCKET = "originals"
@@ -40,6 +41,6 @@ def s3_server() -> Iterator[dict[str, str]]:
 
 def _is_up(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/moto-api/", timeout=2).is_success
+        return httpx.get(f"{url}/moto-api/", timeout=patient(2)).is_success
     except httpx.TransportError:
         return False

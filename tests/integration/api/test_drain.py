@@ -10,6 +10,7 @@ import httpx
 from phoserve.adapters.openai_chat import ChatSettings, OpenAIChat
 from tests.integration.api.conftest import fill
 from tests.support.live import live_api, live_services
+from tests.support.patience import patient
 
 ANSWERS: Final = "/v1/collections/kb/answers"
 EVENTS: Final = "/v1/collections/kb/events"
@@ -30,11 +31,11 @@ class Follower:
 
     def join(self) -> None:
         """Return once the stream has ended, one way or the other."""
-        self._thread.join(SOON_S)
+        self._thread.join(patient(SOON_S))
         assert not self._thread.is_alive()
 
     def _read(self, method: str, url: str, body: dict[str, Any] | None) -> None:
-        with httpx.stream(method, url, json=body, timeout=60) as response:
+        with httpx.stream(method, url, json=body, timeout=patient(60)) as response:
             response.raise_for_status()
             try:
                 if method == "GET":  # a feed has nothing to say yet
@@ -67,7 +68,7 @@ def test_an_answer_without_end_is_cut_when_the_time_is_over(tmp_path: Path, llm_
         fill(url)
         answer = Follower("POST", url + ANSWERS, QUESTION)
         stopped_at = time.monotonic()
-    assert 1 <= time.monotonic() - stopped_at < SOON_S
+    assert 1 <= time.monotonic() - stopped_at < patient(SOON_S)
     answer.join()
     assert answer.cut
     assert "done" not in answer.names
@@ -78,6 +79,6 @@ def test_a_feed_ends_at_once(tmp_path: Path) -> None:
         fill(url)
         feed = Follower("GET", url + EVENTS)
         stopped_at = time.monotonic()
-    assert time.monotonic() - stopped_at < SOON_S
+    assert time.monotonic() - stopped_at < patient(SOON_S)
     feed.join()
     assert not feed.cut

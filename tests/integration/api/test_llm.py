@@ -13,6 +13,7 @@ from phoserve.settings import LimitSettings
 from tests.integration.api.conftest import fill
 from tests.support.live import live_api, live_services
 from tests.support.llm_server import ANSWER, REASONING, USAGE
+from tests.support.patience import patient
 from tests.support.waiting import wait_until
 
 QUESTION = {"question": "Nhân viên được nghỉ phép mười hai ngày?"}
@@ -49,7 +50,9 @@ def model(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def client(tmp_path: Path, llm_url: str, model: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     monkeypatch.setattr("phoserve.adapters.openai_chat.RETRY_WAIT_S", 0.05)
-    chat = OpenAIChat(ChatSettings(url=llm_url, model=model, first_token_timeout_s=0.6, idle_timeout_s=0.5))
+    chat = OpenAIChat(
+        ChatSettings(url=llm_url, model=model, first_token_timeout_s=patient(0.6), idle_timeout_s=patient(0.5))
+    )
     limits = LimitSettings(max_answers_in_flight=1)
     with live_api(live_services(tmp_path, chat=chat, limits=limits)) as url, httpx.Client(base_url=url) as client:
         fill(url)
@@ -57,13 +60,13 @@ def client(tmp_path: Path, llm_url: str, model: str, monkeypatch: pytest.MonkeyP
 
 
 def events(client: httpx.Client, **more: Any) -> list[tuple[str, dict[str, Any]]]:
-    text = client.post(PATH, json=QUESTION | {"stream": True} | more, timeout=20).text
+    text = client.post(PATH, json=QUESTION | {"stream": True} | more, timeout=patient(20)).text
     blocks = [block.split("\n") for block in text.strip().split("\n\n")]
     return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
 
 
 def chunks(client: httpx.Client, **more: Any) -> list[dict[str, Any]]:
-    text = client.post(CHAT, json=CHAT_QUESTION | {"stream": True} | more, timeout=20).text
+    text = client.post(CHAT, json=CHAT_QUESTION | {"stream": True} | more, timeout=patient(20)).text
     return [json.loads(line.removeprefix("data: ")) for line in text.split("\n\n") if line and "[DONE]" not in line]
 
 
@@ -80,7 +83,7 @@ def streamed_text(streamed: list[tuple[str, dict[str, Any]]]) -> str:
 
 @pytest.mark.parametrize("model", ["good", "slow", "whole", "once-busy"], indirect=True)
 def test_whole_and_streamed_are_the_same(client: httpx.Client) -> None:
-    whole, streamed = client.post(PATH, json=QUESTION, timeout=20).json(), events(client)
+    whole, streamed = client.post(PATH, json=QUESTION, timeout=patient(20)).json(), events(client)
     assert whole["answer"] == GENERATED
     assert (whole["dropped_citations"], whole["fallback"], whole["finish_reason"]) == (1, False, "stop")
     assert whole["usage"] == USAGE
@@ -90,7 +93,7 @@ def test_whole_and_streamed_are_the_same(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(("model", "status", "code", "said"), FAULTS, indirect=["model"])
 def test_chat_gives_a_problem_for_a_fault(client: httpx.Client, status: int, code: str, said: str) -> None:
-    response = client.post(CHAT, json=CHAT_QUESTION, timeout=20)
+    response = client.post(CHAT, json=CHAT_QUESTION, timeout=patient(20))
     assert (response.status_code, response.json()["error"]["code"]) == (status, code)
     assert said in response.json()["error"]["message"]
     assert "secret" not in response.text
@@ -101,7 +104,7 @@ def test_chat_gives_a_problem_for_a_fault(client: httpx.Client, status: int, cod
 
 @pytest.mark.parametrize(("model", "status", "code", "said"), FAULTS, indirect=["model"])
 def test_answers_fall_back_to_a_quotation(client: httpx.Client, status: int, code: str, said: str) -> None:
-    whole = client.post(PATH, json=QUESTION, timeout=20).json()
+    whole = client.post(PATH, json=QUESTION, timeout=patient(20)).json()
     assert (whole["mode"], whole["fallback"], whole["found"]) == ("extractive", True, True)
     assert whole["answer"].startswith("Nhân viên được nghỉ phép mười hai ngày. [")
     [note] = whole["notes"]
@@ -132,10 +135,10 @@ def test_retries_end_and_the_breaker_opens(client: httpx.Client, llm_url: str) -
         return int(httpx.get(f"{llm_url}/stats").json()["requests"].get("broken", 0))
 
     before = requests()
-    assert client.post(CHAT, json=CHAT_QUESTION, timeout=20).status_code == 503
+    assert client.post(CHAT, json=CHAT_QUESTION, timeout=patient(20)).status_code == 503
     assert requests() == before + 3
     for _ in range(3):
-        client.post(CHAT, json=CHAT_QUESTION, timeout=20)
+        client.post(CHAT, json=CHAT_QUESTION, timeout=patient(20))
     refused = client.post(CHAT, json=CHAT_QUESTION)
     assert refused.json()["error"]["code"] == "llm_unavailable"
     assert "answered 500" in refused.json()["error"]["message"]
@@ -235,6 +238,6 @@ def test_a_client_that_leaves_stops_the_llm_and_frees_its_place(client: httpx.Cl
 @pytest.mark.parametrize("model", ["endless"], indirect=True)
 def test_the_deadline_ends_an_endless_reply(client: httpx.Client) -> None:
     hurried = {"X-Request-Timeout": "0.9"}
-    assert client.post(CHAT, json=CHAT_QUESTION, headers=hurried, timeout=20).status_code == 504
-    whole = client.post(PATH, json=QUESTION, headers=hurried, timeout=20).json()
+    assert client.post(CHAT, json=CHAT_QUESTION, headers=hurried, timeout=patient(20)).status_code == 504
+    whole = client.post(PATH, json=QUESTION, headers=hurried, timeout=patient(20)).json()
     assert (whole["fallback"], ANSWER in whole["answer"]) == (True, False)

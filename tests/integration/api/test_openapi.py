@@ -11,6 +11,7 @@ import pytest
 from api.keys import FixedKeys, Role, new_key
 from tests.integration.api.conftest import fill
 from tests.support.live import live_api, live_services
+from tests.support.patience import patient
 
 ADMIN, ENTRY = new_key("root", Role.ADMIN)
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
@@ -40,7 +41,12 @@ def run(url: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[
     common += ["--suppress-health-check", "filter_too_much"]  # of its own generators
     budget = ["--phases", "coverage,fuzzing", "--max-examples", "20"]
     return subprocess.run(
-        [*command, *common, *budget, *arguments], capture_output=True, text=True, timeout=280, check=False, cwd=folder
+        [*command, *common, *budget, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=patient(280),
+        check=False,
+        cwd=folder,
     )
 
 

@@ -11,6 +11,7 @@ import cli.commands
 from cli.commands import COMMANDS
 from cli.main import app, load
 from phoserve.errors import ConfigurationError
+from tests.support.patience import patient
 
 MAX_RSS_MB = 60
 # Each costs 10 MB or a tenth of a second. Typer itself imports pydantic where it is installed.
@@ -55,7 +56,11 @@ def test_help_imports_no_heavy_package(arguments: list[str]) -> None:
     if arguments[0] == "bench":
         pytest.skip("its options are those of loadtests.benchmark")
     outcome = subprocess.run(
-        [sys.executable, "-c", PRINT_COST, *arguments], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", PRINT_COST, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=patient(120),
     )
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stdout

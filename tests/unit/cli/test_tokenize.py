@@ -4,11 +4,12 @@ import sys
 from pathlib import Path
 
 from tests.support.models import tiny_model
+from tests.support.patience import patient
 
 
 def tokenize(model: Path, lines: bytes) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "cli", "tokenize", "--model", str(model)]
-    return subprocess.run(command, input=lines, capture_output=True, timeout=60, check=False)
+    return subprocess.run(command, input=lines, capture_output=True, timeout=patient(60), check=False)
 
 
 def test_a_json_object_for_each_line(tmp_path: Path) -> None:

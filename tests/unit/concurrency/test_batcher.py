@@ -7,6 +7,7 @@ import pytest
 
 from phoserve.concurrency.batcher import Batcher
 from phoserve.errors import InvalidInput, Unavailable
+from tests.support.patience import patient
 
 
 class Doubling:
@@ -59,7 +60,7 @@ async def test_a_caller_alone_waits_for_nobody() -> None:
 
 async def test_a_caller_that_comes_again_at_once_is_answered() -> None:
     together = Batcher(Doubling(), max_items=10)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patient(5)):
         assert [await asked_for(together, [number]) for number in range(3)] == [[0], [2], [4]]
 
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoserve.text.normalise import MAX_MARKS, compose, compose_value, strip_invisible, visible_text
+from tests.support.patience import patient
 
 texts = st.text(
     st.sampled_from("aăâđeêioôơuưyntchgTrung \u0301\u0323\u00ad\u200b\u200d\u2060\ufeff\u202e") | st.characters(),
@@ -54,7 +55,7 @@ def test_surplus_marks_are_dropped_in_linear_time() -> None:
     composed = compose("e" + "\u0323\u0301" * 500_000 + " xin chào")
     assert len(composed) <= MAX_MARKS + len("e xin chào")
     assert composed.endswith(" xin chào")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < patient(5)
 
 
 def test_json_is_composed_all_through() -> None:
