@@ -16,8 +16,8 @@ import httpx
 
 import export.bundled
 from phoserve.adapters.sql.schema import migrate_now
-from tests.support.postgres_server import PostgresServer, running_postgres
 from tests.support.patience import patient
+from tests.support.postgres_server import PostgresServer, running_postgres
 from tests.support.qdrant_server import QdrantServer, qdrant_server
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import wait_until

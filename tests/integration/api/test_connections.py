@@ -16,6 +16,7 @@ from api.keys import KeyFile, Role, new_key
 from phoserve.settings import HttpSettings
 from tests.integration.api.conftest import fill
 from tests.support.live import live_api, live_services
+from tests.support.patience import patient
 from tests.support.waiting import wait_until
 
 LIMITS = HttpSettings(
@@ -33,7 +34,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def connect(url: str) -> socket.socket:
     parts = urlsplit(url)
-    return socket.create_connection((parts.hostname, parts.port), timeout=10)
+    return socket.create_connection((parts.hostname, parts.port), timeout=patient(10))
 
 
 def read_until_closed(sock: socket.socket) -> bytes:
@@ -96,7 +97,7 @@ def test_idle_connections_of_one_client_do_not_keep_others_out(url: str) -> None
 
 
 def test_event_streams_have_a_budget_of_their_own(url: str) -> None:
-    with ExitStack() as stack, httpx.Client(base_url=url, timeout=20) as client:
+    with ExitStack() as stack, httpx.Client(base_url=url, timeout=patient(20)) as client:
         statuses = []
         for _ in range(8):
             response = stack.enter_context(client.stream("GET", "/v1/collections/kb/events"))
@@ -118,7 +119,9 @@ def test_a_revoked_key_keeps_no_stream(tmp_path: Path, monkeypatch: pytest.Monke
 
         def follow() -> None:
             headers = {"Authorization": f"Bearer {reader}"}
-            with httpx.stream("GET", f"{url}/v1/collections/kb/events", headers=headers, timeout=30) as response:
+            with httpx.stream(
+                "GET", f"{url}/v1/collections/kb/events", headers=headers, timeout=patient(30)
+            ) as response:
                 for _ in response.iter_bytes():
                     pass
             ended.set()
