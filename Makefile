@@ -45,10 +45,11 @@ lock: | $(VENV)/bin/python ## Lock the dependencies of pyproject.toml; UPGRADE=1
 clean: ## Remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Redis for the ingestion tests, PostgreSQL for the registry's, Chromium for the console tests. Without root, the script prints the command to run.
+# Redis for the ingestion tests, PostgreSQL for the registry's, Chromium for the console's, Tesseract and a font for those of OCR.
+# Without root, the script prints the command to run.
 .PHONY: system
 system:
-	@deploy/system-packages.sh redis-server postgresql chromium
+	@deploy/system-packages.sh redis-server postgresql chromium tesseract-ocr tesseract-ocr-vie fonts-dejavu-core
 
 $(VENV)/.local: requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python deploy/locked.py local > $(VENV)/local.txt

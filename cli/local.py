@@ -21,6 +21,7 @@ from cli.triton_process import TritonInstallation, TritonOptions, TritonPorts, T
 from export.repository import assemble_repository
 from ingest.inline import InlineWorkers
 from ingest.metrics import IngestMetrics
+from ingest.parsing.tesseract import INSTALL, find_tesseract
 from ingest.pipeline import Pipeline
 from ingest.reconcile import Reconciler
 from ingest.staging import StagingTools
@@ -139,6 +140,8 @@ async def _start(
     triton = await stack.enter_async_context(
         running_triton(options.model, options.state / "triton", report, reranker=options.reranker)
     )
+    if find_tesseract() is None:
+        report.tell("ocr_missing", f"Scanned pages and images are not read until you {INSTALL}")
     settings, metrics = local_settings(settings, triton.ports.grpc_url, options.reranker), IngestMetrics()
     stores = await stack.enter_async_context(open_local_stores(options, settings, metrics, report))
     services = await stack.enter_async_context(open_services(settings, stores, registries=(metrics.registry,)))

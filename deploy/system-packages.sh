@@ -11,6 +11,9 @@ name = "libpython%d.%d.so.1.0" % sys.version_info[:2]
 os.path.exists(os.path.join(sysconfig.get_config_var("LIBDIR") or "", name)) or ctypes.CDLL(name)' 2>/dev/null ;;
         *-venv) "$python" -c 'import ensurepip, venv' 2>/dev/null ;;
         postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null ;; # off the PATH in Debian
+        tesseract-ocr) command -v tesseract >/dev/null ;;
+        tesseract-ocr-*) tesseract --list-langs 2>/dev/null | grep -qx "${1##*-}" ;;
+        fonts-*) dpkg -s "$1" >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null ;;
     esac
 }

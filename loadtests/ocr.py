@@ -21,7 +21,8 @@ from PIL import Image
 
 from ingest.parsing.pages.columns import Column, reading_order
 from ingest.parsing.pages.words import Word
-from ingest.parsing.tesseract import Ocr, find_tesseract
+from ingest.parsing.recognition import Ocr
+from ingest.parsing.tesseract import find_tesseract
 from loadtests.search import write_line
 from tests.support.typeset import as_photographed, available_fonts, page_images, typeset
 

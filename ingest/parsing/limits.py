@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MIB: Final = 1024 * 1024
+OCR_S: Final = 240.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +14,5 @@ class ParserLimits:
     time_s: float = 45.0
     memory_bytes: int = 1024 * MIB
     text_bytes: int = 64 * MIB
+    ocr_s: float = OCR_S
+    """How long OCR of a PDF file or an image may take in addition; pages after that are named in a warning."""

@@ -21,7 +21,9 @@ JSON_TYPES: Final = (
 MAIL: Final = "message/rfc822"
 OUTLOOK: Final = "application/vnd.ms-outlook"
 PDF: Final = "application/pdf"
-IMAGES: Final = ("image/png", "image/jpeg", "image/tiff")
+IMAGES: Final = ("image/png", "image/jpeg", "image/tiff", "image/webp")
+READ_BY_OCR: Final = frozenset({PDF, *IMAGES})
+"""What may have pages that only OCR can read."""
 UNDECLARED: Final = ("", "application/octet-stream", "binary/octet-stream")
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument."
 _PACKAGES: Final = {
@@ -87,6 +89,8 @@ def media_type_of(path: Path, declared: str, filename: str | None) -> str:
     for magic, media_type in _MAGIC:
         if head.startswith(magic):
             return media_type
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "image/webp"
     if head.startswith(b"PK\x03\x04"):
         return _package(path, stated)
     if head.startswith(_OLD_OFFICE_MAGIC):

@@ -9,8 +9,8 @@ from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 from ingest.parsing.faults import TooComplex, Unreadable
 from ingest.parsing.pages.columns import Column, reading_order
 from ingest.parsing.pages.flow import Flow, Sizes
+from ingest.parsing.recognition import MAX_PIXELS, POINTS_PER_INCH, RESOLUTION, Ocr
 from ingest.parsing.tables import build_table
-from ingest.parsing.tesseract import MAX_PIXELS, POINTS_PER_INCH, RESOLUTION, Ocr
 from phoserve.text.blocks import ParsedDocument, ParserWarning, Place
 
 _MAX_SOURCE_PIXELS: Final = 120_000_000

@@ -10,6 +10,7 @@ import kreuzberg
 
 from ingest.parsing.faults import Encrypted, Unreadable
 from ingest.parsing.markdown import blocks_of_markdown
+from ingest.parsing.opc import is_encrypted
 from phoserve.text.blocks import ParsedDocument
 
 _LOCKED: Final = ("password", "encrypt", "decrypt")
@@ -24,6 +25,8 @@ _RTF_HEAD: Final = 1 << 16
 
 def parse(path: Path, media_type: str) -> ParsedDocument:
     """Read the file at `path`. Raises Unreadable or Encrypted."""
+    if is_encrypted(path):  # new Office files with a password are packed like the old ones
+        raise Encrypted("it is protected by a password")
     config = kreuzberg.ExtractionConfig(output_format="markdown", use_cache=False)
     try:
         result = kreuzberg.extract_file_sync(path, mime_type=media_type, config=config)

@@ -19,8 +19,8 @@ from ingest.parsing.pages.flow import Flow, Sizes, bookmark_key
 from ingest.parsing.pages.furniture import Furniture, find_furniture
 from ingest.parsing.pages.grid import Grid, find_grids, table_cells
 from ingest.parsing.pages.words import PageText, Word, read_words
+from ingest.parsing.recognition import Ocr
 from ingest.parsing.tables import build_table
-from ingest.parsing.tesseract import Ocr
 from phoserve.text.blocks import Block, Heading, Paragraph, ParsedDocument, ParserWarning, Place, Table
 
 PARSE_CPU_S: Final = 30.0

@@ -16,6 +16,7 @@ import msgspec
 
 from ingest.parsing.child import Read, Refused
 from ingest.parsing.limits import MIB, ParserLimits
+from ingest.parsing.media import READ_BY_OCR
 
 __all__ = ["ParserLimits", "read_in_child"]
 
@@ -26,21 +27,22 @@ _ROOT: Final = str(Path(__file__).parents[2])
 
 async def read_in_child(path: Path, media_type: str, limits: ParserLimits) -> Read | Refused:
     """Return what the parser reads in the file at `path`; Refused if it broke, or went over a limit."""
+    time_s = limits.time_s + (limits.ocr_s if media_type in READ_BY_OCR else 0.0)
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "ingest.parsing.child", str(path), media_type),
         *(str(limits.memory_bytes), str(int(limits.time_s) + 1), str(limits.text_bytes)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env={"PYTHONPATH": _ROOT, "LANG": "C.UTF-8", "HOME": str(path.parent), "TMPDIR": str(path.parent)},
+        env=_environment(path.parent),
         cwd=path.parent,
         start_new_session=True,
     )
     try:
-        async with asyncio.timeout(limits.time_s):
+        async with asyncio.timeout(time_s):
             answer = await _read_answer(child, _ANSWER_BYTES * limits.text_bytes)
     except TimeoutError:
-        return Refused("timeout", f"reading the document took longer than {limits.time_s:g} s; split it")
+        return Refused("timeout", f"reading the document took longer than {time_s:g} s; split it")
     finally:
         await _end(child)
     if child.returncode != 0:
@@ -60,6 +62,19 @@ async def _read_answer(child: asyncio.subprocess.Process, max_bytes: int) -> byt
             break
     await child.wait()
     return bytes(answer)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Return the variables of the parser's process: no secret, and one thread for each library that has its own."""
+    kept = {name: os.environ[name] for name in ("PATH", "TESSDATA_PREFIX") if name in os.environ}
+    return kept | {
+        "PYTHONPATH": _ROOT,
+        "LANG": "C.UTF-8",
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

@@ -107,6 +107,23 @@ def zip_bomb() -> bytes:
     return content.getvalue()
 
 
+def renamed_bomb(part: str) -> bytes:
+    """A document of 1 GiB of letters in the part given, such as a workbook's."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
+        with package.open(part, "w", force_zip64=True) as file:
+            for _ in range(1024):
+                file.write(b"<a>" * (1 << 18) + b"a" * (1 << 18))
+    return content.getvalue()
+
+
+def many_pages(count: int) -> bytes:
+    """A PDF file of empty pages."""
+    pages = ["<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>" for _ in range(count)]
+    kids = " ".join(f"{number} 0 R" for number in range(3, count + 3))
+    return pdf(["<</Type/Catalog/Pages 2 0 R>>", f"<</Type/Pages/Kids[{kids}]/Count {count}>>", *pages])
+
+
 def entity_bomb() -> bytes:
     """A document with a thousand million times "ha"."""
     entities = '<!ENTITY e0 "ha">' + "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 10))

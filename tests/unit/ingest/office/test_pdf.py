@@ -21,7 +21,8 @@ from reportlab.platypus import Table as Grid
 from ingest.parsing import pdf
 from ingest.parsing.faults import Encrypted, Unreadable
 from ingest.parsing.pages.grid import Rule, grids_of
-from ingest.parsing.tesseract import INSTALL, Ocr
+from ingest.parsing.recognition import Ocr
+from ingest.parsing.tesseract import INSTALL
 from phoserve.text.blocks import Footnote, Heading, Paragraph, ParsedDocument
 from tests.support import hostile
 from tests.support.parsed import document_text, once_in_order, table_of, words_of
