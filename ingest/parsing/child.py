@@ -3,6 +3,7 @@
 It limits itself before it opens the file, and writes one message to its standard output.
 """
 
+import errno
 import resource
 import sys
 from pathlib import Path
@@ -51,6 +52,8 @@ def _read(path: Path, media_type: str, limits: ParserLimits) -> Read | Refused:
     except (MemoryError, ImportError):
         raise  # a library that cannot be loaded is out of memory too; the parent names the limit
     except Exception as error:  # whatever a parser raises, the document is to blame
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            raise
         failure = failure_of(error)
         return Refused(failure.code, str(failure))
 

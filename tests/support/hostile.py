@@ -110,10 +110,12 @@ def zip_bomb() -> bytes:
 def renamed_bomb(part: str) -> bytes:
     """A document of 1 GiB of letters in the part given, such as a workbook's."""
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
-        with package.open(part, "w", force_zip64=True) as file:
-            for _ in range(1024):
-                file.write(b"<a>" * (1 << 18) + b"a" * (1 << 18))
+    with (
+        zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package,
+        package.open(part, "w", force_zip64=True) as file,
+    ):
+        for _ in range(1024):
+            file.write(b"<a>" * (1 << 18) + b"a" * (1 << 18))
     return content.getvalue()
 
 
