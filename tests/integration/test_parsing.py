@@ -13,6 +13,7 @@ import pytest
 
 from ingest.parsing.parse import DocumentText, ParsingFailed, parse
 from ingest.parsing.sandbox import ParserLimits
+from phoserve.text.structure import Kind
 from tests.support import hostile, old_office
 from tests.support.patience import patient
 from tests.support.processes import own_children
@@ -52,6 +53,38 @@ async def test_word_documents_say_what_their_markdown_says(name: str) -> None:
     document = await parse(shared("documents", f"{name}.docx"), media_type=OCTETS, filename=f"{name}.docx")
     truth = words(cells_once(shared("documents", f"{name}.md").read_text(encoding="utf-8")))
     assert (words(document.text) & truth).total() / truth.total() >= 0.99
+
+
+def article_paths(markdown: str) -> list[tuple[str, ...]]:
+    """Return the path to each article of the decree's Markdown: chapter, section, article."""
+    paths: list[tuple[str, ...]] = []
+    path: dict[str, str] = {}
+    for line in (line.strip("# ") for line in markdown.split("\n") if line.startswith("#")):
+        kind = line.split()[0]
+        if kind in ("Chương", "Mục", "Điều"):
+            level = {"Chương": "a", "Mục": "b", "Điều": "c"}[kind]
+            path = {above: text for above, text in path.items() if above < level} | {level: line}
+            if kind == "Điều":
+                paths.append(tuple(path[level] for level in sorted(path)))
+        elif path and "c" not in path:  # the title of a chapter or section, on its own line
+            path[max(path)] += f" {line}"
+    return paths
+
+
+async def test_each_article_of_the_decree_has_its_path() -> None:
+    name = "30_2020_ND_CP"
+    document = await parse(shared("documents", f"{name}.docx"), media_type=OCTETS, filename=f"{name}.docx")
+    expected = article_paths(shared("documents", f"{name}.md").read_text(encoding="utf-8"))
+    found = dict.fromkeys(
+        tuple(
+            " ".join(heading.split()) for heading in element.headings if heading.startswith(("Chương", "Mục", "Điều"))
+        )
+        for element in document.structure.elements
+        if element.kind is not Kind.HEADING and any(heading.startswith("Điều") for heading in element.headings)
+    )
+    assert len(expected) == len(found) == 38
+    for path, wanted in zip(found, expected, strict=True):  # a chapter's title has two lines, its Markdown one of them
+        assert [part.startswith(want) for part, want in zip(path, wanted, strict=True)] == [True] * len(wanted), path
 
 
 @pytest.mark.parametrize(
