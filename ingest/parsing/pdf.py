@@ -29,6 +29,8 @@ _SCAN_AREA: Final = 0.4
 """A page whose pictures cover more of it, and that has little text, is taken for a scan."""
 _LITTLE_TEXT: Final = 200
 _MAX_OBJECTS: Final = 2_000
+_MAX_ANNOTATIONS: Final = 2_000
+_TYPED: Final = (pdfium_c.FPDF_ANNOT_WIDGET, pdfium_c.FPDF_ANNOT_FREETEXT)
 _OUTLINED: Final = 150
 """Paths on a page without text from which on letters may be drawn as shapes."""
 
@@ -93,6 +95,9 @@ class _Reader:
             message = f"no text could be read on {_named(self._without_text)}: {self._ocr.trouble}"
             place = Place(page=self._without_text[0])
             yield ParserWarning(code="page_without_text", message=message, place=place)
+        if count := self._document.count_attachments():
+            message = f"{count} attached file{'s' * (count > 1)} left out; send them as documents of their own"
+            yield ParserWarning(code="attachment_skipped", message=message)
         if self._cut_after is not None:
             message = (
                 f"only the first {self._cut_after} of {len(self._document)} pages were read: the file takes too long"
@@ -112,7 +117,7 @@ class _Reader:
         except pdfium.PdfiumError:
             self._without_text.append(at + 1)
             return _Page(at + 1, PageText(1.0, 1.0), [])
-        with closing(page):
+        with closing(_with_form_fields(self._document, at, page)) as page:
             text = read_words(page)
             if _needs_ocr(page, text):
                 text = self._recognise(page, at + 1, text)
@@ -194,6 +199,19 @@ def _open(path: Path) -> pdfium.PdfDocument:
         if code in (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY) or "password" in str(error).lower():
             raise Encrypted("the document is protected by a password") from error
         raise Unreadable("the file is damaged or incomplete") from error
+
+
+def _with_form_fields(document: pdfium.PdfDocument, at: int, page: pdfium.PdfPage) -> pdfium.PdfPage:
+    """Return the page with the texts that people typed onto it, in form fields and notes, as part of its text."""
+    typed = False
+    for number in range(min(pdfium_c.FPDFPage_GetAnnotCount(page.raw), _MAX_ANNOTATIONS)):
+        annotation = pdfium_c.FPDFPage_GetAnnot(page.raw, number)
+        typed = typed or pdfium_c.FPDFAnnot_GetSubtype(annotation) in _TYPED
+        pdfium_c.FPDFPage_CloseAnnot(annotation)
+    if not typed or pdfium_c.FPDFPage_Flatten(page.raw, pdfium_c.FLAT_NORMALDISPLAY) != pdfium_c.FLATTEN_SUCCESS:
+        return page
+    page.close()
+    return document[at]
 
 
 def _needs_ocr(page: pdfium.PdfPage, text: PageText) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final
 
 import msgspec
@@ -25,6 +25,7 @@ _NUMBERED_TITLE: Final = re.compile(r"(\d{1,2}(\.\d{1,2}){0,4}\.?|[IVXLC]{1,6}\.
 _END: Final = re.compile(r"[.!?:;…][\"”’»)\]]*$")
 _NOTE: Final = re.compile(r"(?P<number>\d{1,3}|[*†‡]{1,3})\s*(?P<text>\S.*)", re.DOTALL)
 _LETTER_HYPHEN: Final = re.compile(r"([A-Za-zÀ-ỹ]+)-$")
+_ENOUGH_WORDS: Final = 1000
 _LARGER: Final = 1.12
 _SMALLER: Final = 0.9
 _LONGEST_HEADING: Final = 250
@@ -67,6 +68,7 @@ class Flow:
     """The words of the document, from which hyphenated ones are told."""
     _outline: Outline = field(default_factory=Outline)
     _has_articles: bool = False
+    _english: bool | None = None
     _open: int | None = None
     """The block that may continue on the next column or page."""
 
@@ -150,6 +152,12 @@ class Flow:
         depth = numbered[1].rstrip(".").count(".") if numbered else 0
         return min(len([s for s in self.sizes.letters if s >= _LARGER * self.sizes.body]) + 1 + depth, _MAX_LEVEL)
 
+    def _is_english(self) -> bool:
+        """Whether the words so far are English, in which a hyphen at the end of a line is seldom part of the word."""
+        if self._english is None or len(self.words) < _ENOUGH_WORDS:
+            self._english = style_of(" ".join(islice(self.words, _ENOUGH_WORDS))) is ENGLISH
+        return self._english
+
     def _joined(self, before: str, after: str) -> str:
         if not before:
             return after
@@ -160,7 +168,7 @@ class Flow:
         whole, hyphenated = match[1] + (rest[0] if rest else ""), f"{match[1]}-{rest[0] if rest else ''}"
         if not after[0].islower() or self.words[hyphenated.lower()] or before[: match.start()].endswith("-"):
             return before + after
-        if self.words[whole.lower()] or (whole.isascii() and style_of(" ".join(list(self.words)[:2000])) is ENGLISH):
+        if self.words[whole.lower()] or (whole.isascii() and self._is_english()):
             return before[:-1] + after
         return before + after
 

@@ -22,7 +22,6 @@ _DESCENT: Final = 0.22
 _SAMPLED: Final = 4
 """Every so many characters one is asked whether its code has a meaning."""
 _BOLD: Final = ("bold", "black", "heavy", "semibold", "demi")
-_LEGACY_FONTS: Final = (".vn", "vni-", "vni ", "vnhelv", "vntime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,6 @@ class PageText:
     characters: int = 0
     broken: int = 0
     """Characters that have no meaning outside the file's own font."""
-    legacy: bool = False
-    """Whether fonts from before Unicode (TCVN3, VNI) are used, in which letters have other codes."""
 
     @property
     def is_broken(self) -> bool:
@@ -199,8 +196,6 @@ class _Reader:
         boxes = self._boxes
         length = pdfium_c.FPDFText_GetFontInfo(self._raw, at, boxes.name, len(boxes.name), boxes.flags)
         name = boxes.name.raw[: max(0, min(length, len(boxes.name)) - 1)].decode("utf-8", "replace").lower()
-        if name.rpartition("+")[2].startswith(_LEGACY_FONTS):
-            self._found.legacy = True
         return any(mark in name for mark in _BOLD) or pdfium_c.FPDFText_GetFontWeight(self._raw, at) >= 650
 
     def _place(self, x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
