@@ -1,8 +1,9 @@
 """The filter of a search, from its JSON form.
 
 `{"year": {"gte": 2020}, "dept": ["hr", "it"], "$not": {"state": "draft"}}`: every entry must hold. A bare value means
-equal, a list means any of. Operators of a field: `eq`, `any`, `gt`, `gte`, `lt`, `lte`, `exists`, `not`. Around fields:
-`$all` and `$any` take lists of filters, `$not` takes one.
+equal, a list means any of. Operators of a field: `eq`, `any`, `prefix`, `gt`, `gte`, `lt`, `lte`, `exists`, `not`.
+Around fields: `$all` and `$any` take lists of filters, `$not` takes one. `$title` takes words that the title has, or
+an object with `text` (the same) and `prefix`.
 """
 
 import math
@@ -10,15 +11,33 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from phoserve.documents.filters import All, AnyOf, Bound, Exists, Filter, Match, Not, Range, Scalar, field_names
+from phoserve.documents.filters import (
+    All,
+    AnyOf,
+    Bound,
+    Exists,
+    Filter,
+    Match,
+    Not,
+    Prefix,
+    Range,
+    Scalar,
+    TitlePrefix,
+    TitleWords,
+    field_names,
+    title_key,
+    title_words,
+)
 from phoserve.errors import InvalidInput
 
 MAX_CONDITIONS: Final = 64
 MAX_DEPTH: Final = 8
 MAX_VALUES: Final = 256
 MAX_FIELD_CHARACTERS: Final = 128
+MAX_TEXT_CHARACTERS: Final = 1_000
 BOUNDS: Final = frozenset({"gt", "gte", "lt", "lte"})
-OPERATORS: Final = BOUNDS | {"eq", "any", "exists", "not"}
+OPERATORS: Final = BOUNDS | {"eq", "any", "prefix", "exists", "not"}
+TITLE_OPERATORS: Final = frozenset({"text", "prefix"})
 
 
 def parse_filter(given: Mapping[str, Any] | None) -> Filter | None:
@@ -45,6 +64,8 @@ def _conditions(given: Any, path: str, depth: int) -> Iterator[Filter]:
                 yield _any_of(tuple(_each(value, here, depth)))
             case "$not":
                 yield Not(All(tuple(_conditions(value, here, depth + 1))))
+            case "$title":
+                yield from _title(value, here)
             case _:
                 yield from _field(_field_name(name, path), value, here, depth)
 
@@ -63,7 +84,7 @@ def _any_of(conditions: tuple[Filter, ...]) -> Filter:
 
 def _field_name(name: str, path: str) -> str:
     if name.startswith("$"):
-        raise InvalidInput(f"{name} is not known; around fields there are $all, $any and $not", field=path)
+        raise InvalidInput(f"{name} is not known; around fields there are $all, $any, $not and $title", field=path)
     if len(name) > MAX_FIELD_CHARACTERS:
         raise InvalidInput(f"the name of a field has at most {MAX_FIELD_CHARACTERS} characters", field=path)
     try:
@@ -83,8 +104,7 @@ def _field(field: str, value: Any, path: str, depth: int) -> Iterator[Filter]:
 
 
 def _operators(field: str, given: Mapping[str, Any], path: str, depth: int) -> Iterator[Filter]:
-    unknown = given.keys() - OPERATORS
-    if unknown or not given:
+    if not given or given.keys() - OPERATORS:
         raise InvalidInput(f"an operator is one of {', '.join(sorted(OPERATORS))}", field=path)
     if depth > MAX_DEPTH:
         raise InvalidInput(f"the filter is nested deeper than {MAX_DEPTH}", field=path)
@@ -92,10 +112,10 @@ def _operators(field: str, given: Mapping[str, Any], path: str, depth: int) -> I
         yield Match(field, _scalar(given["eq"], f"{path}.eq"))
     if "any" in given:
         yield AnyOf(field, _scalars(given["any"], f"{path}.any"))
+    if "prefix" in given:
+        yield Prefix(field, _text(given["prefix"], f"{path}.prefix"))
     if "exists" in given:
-        if not isinstance(given["exists"], bool):
-            raise InvalidInput("is true or false", field=f"{path}.exists")
-        yield Exists(field) if given["exists"] else Not(Exists(field))
+        yield _existence(field, given["exists"], f"{path}.exists")
     if "not" in given:
         yield Not(All(tuple(_field(field, given["not"], f"{path}.not", depth + 1))))
     bounds = {name: _bound(given[name], f"{path}.{name}") for name in sorted(BOUNDS & given.keys())}
@@ -103,6 +123,31 @@ def _operators(field: str, given: Mapping[str, Any], path: str, depth: int) -> I
         raise InvalidInput("the bounds of a range are all numbers or all dates", field=path)
     if bounds:
         yield Range(field, **bounds)
+
+
+def _existence(field: str, wanted: Any, path: str) -> Filter:
+    if not isinstance(wanted, bool):
+        raise InvalidInput("is true or false", field=path)
+    return Exists(field) if wanted else Not(Exists(field))
+
+
+def _title(given: Any, path: str) -> Iterator[Filter]:
+    asked = {"text": given} if isinstance(given, str) else given
+    if not isinstance(asked, Mapping) or not asked or asked.keys() - TITLE_OPERATORS:
+        raise InvalidInput("takes words of the title, or an object with `text`, `prefix` or both", field=path)
+    if "text" in asked:
+        words = title_words(_text(asked["text"], f"{path}.text"))
+        if not words:
+            raise InvalidInput("has no letter or digit", field=f"{path}.text")
+        yield TitleWords(words)
+    if "prefix" in asked:
+        yield TitlePrefix(title_key(_text(asked["prefix"], f"{path}.prefix")))
+
+
+def _text(given: Any, path: str) -> str:
+    if not isinstance(given, str) or not 0 < len(given) <= MAX_TEXT_CHARACTERS or not given.strip():
+        raise InvalidInput(f"is a text of 1 to {MAX_TEXT_CHARACTERS} characters", field=path)
+    return given
 
 
 def _scalars(given: Any, path: str) -> tuple[Scalar, ...]:

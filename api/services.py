@@ -21,7 +21,8 @@ from phoserve.documents.library import Library
 from phoserve.search.ports import Reranker
 from phoserve.search.retrieval import Retriever
 from phoserve.settings import HttpSettings, LimitSettings
-from phoserve.text import query_terms
+from phoserve.text import QueryReader
+from phoserve.text.diacritics import shipped_restorer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ def make_services(
     limits, http, keys = limits or LimitSettings(), http or HttpSettings(), keys or AnonymousAccess()
     embedder = stores.embedders.interactive
     documents = stores.registry, stores.index, stores.sources, stores.queue
-    retriever = Retriever(embedder, stores.index, lambda text: query_terms(stores.text, [text])[0], reranker)
+    retriever = Retriever(embedder, stores.index, QueryReader(stores.text, shipped_restorer()).read, reranker)
     gates = AdmissionGates.of(limits)
     return Services(
         stores=stores,

@@ -26,7 +26,8 @@ from phoserve.search.evaluation import Estimate, Ranking, evaluate, ndcg
 from phoserve.search.fusion import fuse
 from phoserve.search.ports import PassageIndex
 from phoserve.search.retrieval import Candidate, Query, Retriever, SearchMode
-from phoserve.text import TextPipeline, query_terms
+from phoserve.text import QueryReader, TextPipeline
+from phoserve.text.diacritics import shipped_restorer
 
 COLLECTION: Final = "evaluation"
 BATCH: Final = 512
@@ -139,7 +140,7 @@ async def _retriever(
         embedder = TritonEmbedder(triton.ports.grpc_url, text.contract)
         index = EdgePassageIndex(folder / "index", text.contract)
         try:
-            retriever = Retriever(embedder, index, lambda query: query_terms(text, [query])[0])
+            retriever = Retriever(embedder, index, QueryReader(text, shipped_restorer()).read)
             yield retriever, index, StagingTools(embedder, text)
         finally:
             await index.close()

@@ -40,7 +40,8 @@ from phoserve.documents.records import Passage
 from phoserve.search.ports import ScoredId
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
-from phoserve.text.lexical import SparseVector, passage_terms, query_terms
+from phoserve.text.lexical import SparseVector, passage_terms
+from phoserve.text.query import query_terms
 
 SUITE: Final = "scaling"
 TOP_K: Final = 10

@@ -22,7 +22,7 @@ from phoserve.search.evaluation import Estimate, Ranking, evaluate
 from phoserve.search.fusion import FUSION_DEPTH
 from phoserve.search.retrieval import SearchMode
 from phoserve.text import TextPipeline
-from phoserve.text.lexical import AVERAGE_TERMS, K1, B, _terms
+from phoserve.text.lexical import AVERAGE_TERMS, K1, B, segmented_terms
 
 SETS: Final = ("mailong25_viqa", "alqac2022", "viquad_test", "vicov19qa")
 DISTRACTORS: Final = 50_000
@@ -72,7 +72,7 @@ def _cell(estimate: Estimate) -> str:
 
 
 def _tokens(text: TextPipeline, texts: Sequence[str]) -> list[list[str]]:
-    return [[str(term) for term in _terms(segmented)] for segmented in text.segment(texts)]
+    return [[str(term) for term in segmented_terms(segmented)[0]] for segmented in text.segment(texts)]
 
 
 def main() -> None:

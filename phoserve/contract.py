@@ -101,6 +101,9 @@ class ModelContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     normalise: bool = True
     segmenter: Segmenter = "pyvi-0.1.1"
     modern_tones: bool = False
+    lowercase_shouting: bool = False
+    """Words in capitals are embedded in small letters where two or more follow each other (`phoserve.text.capitals`).
+    Not part of the fingerprint: vectors made with and without it compare, so older passages stay where they are."""
     query_prefix: str = ""
     passage_prefix: str = ""
     tokenizer_sha256: str

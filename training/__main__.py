@@ -13,13 +13,16 @@ from rich.table import Table
 
 import export.bundled
 from phoserve.contract import Fusion, load_contract
+from phoserve.text.diacritics import MODEL_PATH
 from training import bundle
 from training.agreement import largest_batch_difference, precisions_agree
+from training.diacritics import write_model
 from training.labelled import load_held_out, load_set
 from training.quality import MODES, Corpus, Encoder, find
 from training.recipe import Recipe, make
 from training.speed import keep_to_one_core, speeds
 from training.tables import Row, choose_fusion, paraphrase_figures, retrieval_table, try_fusion
+from training.typed import TYPED
 
 BUNDLED: Final = Path(export.bundled.__path__[0])
 DATA: Final = Path("../shared/data")
@@ -72,19 +75,34 @@ def ship(
 
 
 @app.command()
+def diacritics(
+    target: Annotated[Path, typer.Option(help="File to write.")] = MODEL_PATH, data: DataFolder = DATA
+) -> None:
+    """Count syllables in context and write the model that restores the diacritics of queries."""
+    size_bytes = write_model(data, target)
+    console.print(f"{target}: {size_bytes:,} bytes")
+
+
+@app.command()
 def quality(
     model: ModelFolder = BUNDLED,
     data: DataFolder = DATA,
     precision: Annotated[str | None, typer.Option(help="fp32 or int8.", show_default="the last one")] = None,
     distractors: Annotated[bool, typer.Option(help="Add 50,000 passages as distractors.")] = True,
+    typing: Annotated[
+        list[str] | None, typer.Option(help=f"Any of {', '.join(TYPED)}; may be repeated.", show_default="written")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
 ) -> None:
     """Print nDCG@10 of dense, BM25 and hybrid search on every labelled set, and the paraphrase check."""
+    typings = typing or ["written"]
+    if unknown := set(typings) - TYPED.keys():
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: takes any of {', '.join(TYPED)}")
     encoder = Encoder(model, precision=precision)
     weights = encoder.pipeline.contract.fusion
     for source in (None, data / "train" / "wiki.jsonl.xz") if distractors else (None,):
         with console.status("searching"):
-            rows = list(retrieval_table(encoder, data / "eval", weights, distractors=source))
+            rows = list(retrieval_table(encoder, data / "eval", weights, distractors=source, typings=typings))
         _print(rows, "own passages" if source is None else "with 50,000 distractors", as_json=as_json)
     ours, overlap = paraphrase_figures(encoder, data / "eval" / "sts_vnpara_binary.tsv.gz")
     if as_json:

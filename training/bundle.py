@@ -50,6 +50,7 @@ def write_model(
         max_tokens=max_tokens,
         pooling="sqrt_tf",
         modern_tones=True,
+        lowercase_shouting=True,
         tokenizer_sha256=sha256_of(folder / VOCAB_FILE, folder / MERGES_FILE),
         weights_sha256=sha256_of(*(graphs / f"{precision}.onnx" for precision in precisions)),
         length_buckets=tuple(bucket for bucket in (16, 32, 64, 128, 256, 512, 1024) if bucket <= max_tokens),

@@ -67,6 +67,18 @@ def add_title(passage: dict[str, Any]) -> str:
     return "\n".join(part for part in (passage.get("title"), passage["text"]) if part)
 
 
+def evaluation_texts(folder: Path) -> Iterator[str]:
+    """Yield every text of the evaluation sets in `folder`: what nothing may be trained on."""
+    for path in sorted(folder.glob("*.jsonl.gz")):
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            for line in map(json.loads, file):
+                yield from (line[key] for key in ("query", "title", "text") if line.get(key))
+    for path in sorted(folder.glob("*.tsv.gz")):
+        first, second, _ = load_paraphrases(path)
+        yield from first
+        yield from second
+
+
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     with (lzma if path.suffix == ".xz" else gzip).open(path, "rt", encoding="utf-8") as file:
         for line in file:

@@ -15,15 +15,18 @@ from phoserve.embedding.ports import FloatMatrix
 from phoserve.search.evaluation import Estimate, Ranking, auc, evaluate
 from phoserve.search.fusion import FUSION_DEPTH, fuse
 from phoserve.text.bpe import TokenBatch
-from phoserve.text.lexical import SparseVector, passage_terms, query_terms
+from phoserve.text.diacritics import shipped_restorer
+from phoserve.text.lexical import SparseVector, passage_terms
+from phoserve.text.normalise import strip_invisible
 from phoserve.text.pipeline import TextPipeline
+from phoserve.text.query import QueryReader, query_terms
 from training.labelled import LabelledSet
 
 MODES: Final = ("dense", "lexical", "hybrid")
 BATCH: Final = 64
 QUERY_BLOCK: Final = 256
 # Terms are 32-bit hashes. Their low bits distinguish the terms of one corpus.
-TERM_BITS: Final = 22
+TERM_BITS: Final = 24
 
 
 class Encoder:
@@ -31,6 +34,7 @@ class Encoder:
 
     def __init__(self, folder: Path, *, precision: str | None = None, threads: int = 1) -> None:
         self.pipeline = TextPipeline.load(folder)
+        self.reader = QueryReader(self.pipeline, shipped_restorer())
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         chosen = precision or self.pipeline.contract.precisions[-1]
@@ -67,7 +71,7 @@ class Corpus:
     """Passages with their vectors and term counts. Sets can share distractors."""
 
     def __init__(self, encoder: Encoder, passages: Sequence[str]) -> None:
-        self.vectors = encoder.embed(passages)
+        self.vectors = encoder.embed([strip_invisible(passage) for passage in passages])
         self.terms = _matrix(passage_terms(encoder.pipeline, passages))
 
     def joined(self, other: "Corpus") -> "Corpus":
@@ -84,8 +88,9 @@ def find(encoder: Encoder, queries: Sequence[str], corpus: Corpus) -> Found:
     frequency = np.bincount(corpus.terms.indices, minlength=corpus.terms.shape[1])
     idf = np.log1p((documents - frequency + 0.5) / (frequency + 0.5))
     weighted = (corpus.terms @ sparse.diags_array(idf)).T.tocsr()
-    wanted = _matrix(query_terms(encoder.pipeline, queries))
-    vectors = encoder.embed(queries)
+    asked = [encoder.reader.read(query) for query in queries]
+    wanted = _matrix([each.terms for each in asked])
+    vectors = encoder.embed([each.meant for each in asked])
     dense: list[dict[int, float]] = []
     lexical: list[dict[int, float]] = []
     for start in range(0, len(queries), QUERY_BLOCK):

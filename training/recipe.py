@@ -1,9 +1,7 @@
 """From public text to a model folder: every step of the bundled encoder's training, seeded."""
 
-import gzip
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
@@ -31,7 +29,7 @@ from training.corpus import (
     tokenize_documents,
 )
 from training.distil import FolderTeacher
-from training.labelled import load_paraphrases
+from training.labelled import evaluation_texts
 from training.leakage import LeakageFilter
 from training.pairs import QUESTION_PHRASES, PairRecipe, make_pairs
 from training.shape import mute_punctuation, whiten_table
@@ -136,23 +134,12 @@ def _clean_documents(data: Path, say: Note) -> list[Document]:
     if not documents:
         raise ConfigurationError(f"there is no training data (*.jsonl.xz) in {data / 'train'}")
     say(f"read {len(documents):,} documents")
-    leaks = LeakageFilter(_evaluation_texts(data / "eval")).leaks(document.text for document in documents)
+    leaks = LeakageFilter(evaluation_texts(data / "eval")).leaks(document.text for document in documents)
     kept = [not leak and not is_held_out(position) for position, leak in enumerate(leaks)]
     clean = list(segment_documents(compress(documents, kept)))
     dropped = f"{sum(leaks):,} shared text with the evaluation sets and were dropped"
     say(f"segmented {len(clean):,}; {dropped}, one in {HELD_OUT_EVERY} was held out")
     return clean
-
-
-def _evaluation_texts(folder: Path) -> Iterator[str]:
-    for path in sorted(folder.glob("*.jsonl.gz")):
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            for line in map(json.loads, file):
-                yield from (line[key] for key in ("query", "title", "text") if line.get(key))
-    for path in sorted(folder.glob("*.tsv.gz")):
-        first, second, _ = load_paraphrases(path)
-        yield from first
-        yield from second
 
 
 def _tokenizer(recipe: Recipe, documents: list[Document], target: Path) -> list[str]:

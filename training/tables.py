@@ -9,6 +9,7 @@ from phoserve.contract import Fusion
 from phoserve.search.evaluation import Estimate, estimate, ndcg
 from training.labelled import SETS, LabelledSet, load_distractors, load_paraphrases, load_set
 from training.quality import Corpus, Encoder, Found, find, measure, overlap_auc, paraphrase_auc
+from training.typed import TYPED
 
 DISTRACTORS: Final = 50_000
 WEIGHTS: Final = tuple(step / 20 for step in range(1, 20))
@@ -25,16 +26,27 @@ class Row:
 
 
 def retrieval_table(
-    encoder: Encoder, evaluation: Path, weights: Fusion, *, distractors: Path | None = None, count: int = DISTRACTORS
+    encoder: Encoder,
+    evaluation: Path,
+    weights: Fusion,
+    *,
+    distractors: Path | None = None,
+    count: int = DISTRACTORS,
+    typings: Sequence[str] = ("written",),
 ) -> Iterator[Row]:
-    """Return a row for each labelled set, with `count` passages of `distractors` (.jsonl.xz) added if it is given."""
+    """Yield a row for each labelled set and way to type its queries (`training.typed.TYPED`).
+
+    `count` passages of `distractors` (.jsonl.xz) are added if it is given.
+    """
     others = Corpus(encoder, load_distractors(distractors, count)) if distractors else None
     for name in SETS:
         labelled = load_set(evaluation, name)
         corpus = Corpus(encoder, labelled.passages)
         searched = corpus.joined(others) if others else corpus
-        found = find(encoder, labelled.queries, searched)
-        yield Row(name, len(labelled.queries), len(searched.vectors), measure(found, labelled, weights))
+        for typing in typings:
+            found = find(encoder, [TYPED[typing](query) for query in labelled.queries], searched)
+            title = name if typing == "written" else f"{name}, {typing}"
+            yield Row(title, len(labelled.queries), len(searched.vectors), measure(found, labelled, weights))
 
 
 def paraphrase_figures(encoder: Encoder, path: Path) -> tuple[float, float]:

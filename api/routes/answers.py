@@ -66,6 +66,8 @@ async def answer(
             weights=data.weights,
             per_document=data.per_document,
             rerank=data.rerank,
+            collapse=data.collapse,
+            diversity=data.diversity,
         ),
         services.limits,
         field="question",
@@ -122,9 +124,10 @@ async def _as_sse(first: Event, rest: BackgroundStream[Event], include_reasoning
 
 def _event_bytes(item: Event) -> bytes:
     match item:
-        case Retrieved(hits, mode, query_used):
-            hit_views = [hit_view(hit) for hit in hits]
-            return event("retrieval", RetrievalEvent(mode=mode, hits=hit_views, query_used=query_used))
+        case Retrieved(hits, mode, query_used, warnings):
+            views = [hit_view(hit) for hit in hits]
+            retrieval = RetrievalEvent(mode=mode, hits=views, query_used=query_used, warnings=warnings)
+            return event("retrieval", retrieval)
         case Delta(text):
             return event("delta", DeltaEvent(text=text))
         case Thought(text):
@@ -150,6 +153,7 @@ def _whole(events: list[Event], include_reasoning: bool) -> AnswerResponse:
         hits=[hit_view(hit) for hit in whole.hits],
         timings_ms=whole.done.timings_ms,
         query_used=whole.query_used,
+        warnings=whole.warnings,
         finish_reason=whole.done.finish_reason,
         fallback=whole.done.fallback,
         confidence=whole.done.confidence,
@@ -166,6 +170,7 @@ class WholeAnswer:
     citations: list[Citation]
     hits: list[Hit]
     query_used: str
+    warnings: tuple[str, ...]
     reasoning: str
     done: Done
 
@@ -181,6 +186,7 @@ def fold(events: Sequence[Event]) -> WholeAnswer:
         citations=[each.citation for each in valid if isinstance(each, Cited)],
         hits=retrieved.hits,
         query_used=retrieved.query_used,
+        warnings=retrieved.warnings,
         reasoning="".join(each.text for each in events if isinstance(each, Thought)),
         done=done,
     )

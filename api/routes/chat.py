@@ -66,7 +66,7 @@ async def complete(
     except CollectionNotFound:
         raise NotFound(f"the model {data.model!r} does not exist; GET /v1/models lists those that do") from None
     question, history = _conversation(data.messages, services.limits)
-    query = Query(text=question, top_k=data.top_k or TOP_K)
+    query = Query(text=question, top_k=data.top_k or TOP_K, collapse=True)
     answering = answerer.answer(
         searched.id, query, deadline=answer_deadline, history=history, options=options, fallback=False
     )

@@ -46,6 +46,8 @@ async def search(
         mode=query.mode,
         next_offset=query.offset + query.top_k if found.more else None,
         timings_ms=timings.ms,
+        query_used=found.query_used,
+        warnings=found.warnings,
     )
 
 
@@ -68,6 +70,8 @@ def query_of(data: SearchRequest, limits: LimitSettings, *, field: str = "query"
         weights=_fusion(data),
         per_document=data.per_document,
         rerank=data.rerank,
+        collapse=data.collapse,
+        diversity=data.diversity,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from api.schemas.documents import ContextField, PlaceField
-from api.schemas.search import FilterField, Positive, SearchHit, Weights
+from api.schemas.search import Collapse, Diversity, FilterField, Positive, SearchHit, Weights
 from phoserve.answers.citations import Citation
 from phoserve.answers.events import Done, Note
 from phoserve.answers.ports import TokenCounts
@@ -34,6 +34,8 @@ class AnswerRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     weights: Weights | None = None
     per_document: Positive | None = None
     rerank: bool = False
+    collapse: Collapse = True
+    diversity: Diversity = 0.0
     include_reasoning: Annotated[bool, Meta(description="Return what the LLM wrote to think, too.")] = False
     stream: bool = False
 
@@ -86,6 +88,7 @@ class AnswerResponse(Struct, frozen=True, kw_only=True):
     ]
     notes: list[NoteView]
     reasoning: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class RetrievalEvent(Struct, frozen=True, kw_only=True):
@@ -94,6 +97,7 @@ class RetrievalEvent(Struct, frozen=True, kw_only=True):
     mode: str
     hits: list[SearchHit]
     query_used: str
+    warnings: tuple[str, ...] = ()
 
 
 class DeltaEvent(Struct, frozen=True, kw_only=True):

@@ -11,10 +11,18 @@ FilterField = Annotated[
     dict[str, Any] | None,
     Meta(
         description='Conditions on metadata, all of which must hold: {"year": {"gte": 2020}, "dept": ["hr", "it"]}. '
-        "Operators: eq, any, gt, gte, lt, lte, exists, not; around fields: $all, $any, $not."
+        "Operators: eq, any, prefix, gt, gte, lt, lte, exists, not; around fields: $all, $any, $not. On titles: "
+        '{"$title": "words"} or {"$title": {"prefix": "Nghị định"}}.'
     ),
 ]
 Positive = Annotated[int, Meta(ge=1)]
+Collapse = Annotated[bool, Meta(description="Show identical and nearly identical passages once.")]
+Diversity = Annotated[
+    float, Meta(ge=0.0, le=1.0, description="How much a passage loses for being like those before it (MMR); 0 is off.")
+]
+QueryUsed = Annotated[
+    str | None, Meta(description="The query with its diacritics restored, if that is what was searched for.")
+]
 
 
 class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,6 +44,8 @@ class SearchRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     weights: Weights | None = None
     per_document: Annotated[Positive | None, Meta(description="At most so many passages of each document.")] = None
     rerank: bool = False
+    collapse: Collapse = False
+    diversity: Diversity = 0.0
 
 
 class SearchHit(Struct, frozen=True, kw_only=True):
@@ -56,6 +66,9 @@ class SearchHit(Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any]
     context: ContextField
     place: PlaceField
+    copies: Annotated[
+        tuple[str, ...], Meta(description="Ids of documents with nearly the same passage, not shown (`collapse`).")
+    ] = ()
 
 
 class SearchResponse(Struct, frozen=True, kw_only=True):
@@ -65,6 +78,8 @@ class SearchResponse(Struct, frozen=True, kw_only=True):
     mode: SearchMode
     next_offset: int | None
     timings_ms: dict[str, float]
+    query_used: QueryUsed = None
+    warnings: tuple[str, ...] = ()
 
 
 def hit_view(hit: Hit) -> SearchHit:
@@ -86,4 +101,5 @@ def hit_view(hit: Hit) -> SearchHit:
         metadata=passage.metadata,
         context=passage.context,
         place=passage.place,
+        copies=hit.copies,
     )

@@ -7,12 +7,15 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from phoserve.documents.filters import title_key, title_words
 from phoserve.documents.records import Passage
 
 DENSE: Final = "dense"
 BM25: Final = "bm25"
 STAGED: Final = "staged"
 LIVE: Final = "live"
+TITLE_KEY: Final = "title_key"
+TITLE_WORDS: Final = "title_words"
 SHOWN: Final = ["passage", "visibility"]
 """The fields that tell whether a passage is shown, and what of it."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,8 +52,14 @@ def passage_payload(passage: Passage, metadata: Any) -> dict[str, Any]:
         "revision": passage.revision,
         "visibility": STAGED,
         "metadata": metadata,
+        **title_payload(passage.title),
         "passage": msgspec.json.encode(passage).decode(),
     }
+
+
+def title_payload(title: str) -> dict[str, Any]:
+    """Return what filters on titles match."""
+    return {TITLE_KEY: title_key(title), TITLE_WORDS: list(title_words(title))}
 
 
 def decode_passage(payload: Any) -> Passage:

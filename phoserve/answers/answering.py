@@ -78,7 +78,8 @@ class Answerer:
         ending: Done | None = None
         with timings.stage("total"):
             found = await deadline.keep(self.retriever.search(collection, query, deadline=deadline, timings=timings))
-            yield Retrieved(found.hits, GENERATED if self.chat else EXTRACTIVE, query.text)
+            query = replace(query, text=found.query_used or query.text)
+            yield Retrieved(found.hits, GENERATED if self.chat else EXTRACTIVE, query.text, found.warnings)
             falls_back = fallback and self.falls_back and not options.is_structured
             if self.chat and (found.hits or options.is_structured):
                 events = self._generated(self.chat, query, found.hits, deadline, timings, history, options, falls_back)

@@ -1,4 +1,4 @@
-"""Conditions on a document's metadata, as plain data: the API parses JSON into them, adapters translate them.
+"""Conditions on a document's metadata and title, as plain data: the API parses JSON into them, adapters translate them.
 
 `field` is a dotted path into the metadata, such as `year` or `author.name`. A field that holds a list matches if any of
 its elements does.
@@ -12,6 +12,8 @@ from math import inf
 from typing import Any, Final
 
 from phoserve.errors import InvalidInput
+from phoserve.text.folding import fold
+from phoserve.text.normalise import strip_invisible
 
 Scalar = str | int | float | bool
 Bound = int | float | str
@@ -35,7 +37,7 @@ class AnyOf:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The field lies within the bounds given: numbers, or RFC 3339 dates as strings."""
+    """The field is within the bounds given: numbers, or RFC 3339 dates as strings."""
 
     field: str
     gt: Bound | None = None
@@ -52,6 +54,28 @@ class Exists:
 
 
 @dataclass(frozen=True, slots=True)
+class Prefix:
+    """The field is a string that begins with `prefix`; case and diacritics count, as for `Match`."""
+
+    field: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class TitlePrefix:
+    """The title's `title_key` begins with `prefix`, which is a `title_key` too."""
+
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class TitleWords:
+    """The title's `title_words` include all of `words`."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """The condition does not hold."""
 
@@ -65,7 +89,7 @@ class All:
     conditions: tuple["Filter", ...]
 
 
-Filter = Match | AnyOf | Range | Exists | Not | All
+Filter = Match | AnyOf | Range | Exists | Prefix | TitlePrefix | TitleWords | Not | All
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
 _MOMENT: Final = re.compile(
@@ -74,6 +98,7 @@ _MOMENT: Final = re.compile(
     r"\s*(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2})?)?)?\s*"
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TITLE_WORD: Final = re.compile(r"[^\W_]+")
 _UNQUOTABLE: Final = re.compile(r"[\"\\\\]")
 
 
@@ -100,24 +125,36 @@ def quoted_path(prefix: str, field: str) -> str:
     return ".".join([prefix, *names])
 
 
-def matches(where: Filter, metadata: Mapping[str, Any]) -> bool:
-    """Whether `metadata` meets the condition: the meaning that every adapter gives a filter.
+def matches(where: Filter, metadata: Mapping[str, Any], title: str = "") -> bool:
+    """Whether `metadata` and `title` meet the condition: the meaning that every adapter gives a filter.
 
     A value of another type than the condition asks for does not match; a nested list is not looked into.
     """
     match where:
         case All(conditions):
-            return all(matches(each, metadata) for each in conditions)
+            return all(matches(each, metadata, title) for each in conditions)
         case Not(condition):
-            return not matches(condition, metadata)
+            return not matches(condition, metadata, title)
         case Exists(field):
             return _value(field, metadata) not in (None, [])
-        case Match(field, value):
-            return any(_equal(each, value) for each in _values(field, metadata))
-        case AnyOf(field, values):
-            return any(_equal(each, value) for each in _values(field, metadata) for value in values)
-        case Range(field):
-            return any(_within(where, each) for each in _values(field, metadata))
+        case TitlePrefix(prefix):
+            return title_key(title).startswith(prefix)
+        case TitleWords(words):
+            return set(words) <= set(title_words(title))
+        case _:
+            return any(_meets(where, each) for each in _values(where.field, metadata))
+
+
+def _meets(where: Match | AnyOf | Range | Prefix, value: Any) -> bool:
+    match where:
+        case Match():
+            return _equal(value, where.value)
+        case AnyOf():
+            return any(_equal(value, each) for each in where.values)
+        case Range():
+            return _within(where, value)
+        case Prefix():
+            return isinstance(value, str) and value.startswith(where.prefix)
 
 
 def moment_us(value: str) -> int | None:
@@ -191,3 +228,26 @@ def _holds(bounds: Mapping[str, float], value: float) -> bool:
         and value < bounds.get("lt", inf)
         and value <= bounds.get("lte", inf)
     )
+
+
+def fields_of(where: Filter) -> list[str]:
+    """Return the metadata fields that `where` names, each once, in order."""
+    match where:
+        case All(conditions):
+            return list(dict.fromkeys(field for condition in conditions for field in fields_of(condition)))
+        case Not(condition):
+            return fields_of(condition)
+        case TitlePrefix() | TitleWords():
+            return []
+        case _:
+            return [where.field]
+
+
+def title_key(title: str) -> str:
+    """Return `title` as prefixes of titles are compared: small letters without diacritics, single blanks."""
+    return " ".join(fold(strip_invisible(title).lower()).split())
+
+
+def title_words(title: str) -> tuple[str, ...]:
+    """Return the distinct words of `title`, in small letters without diacritics, in order."""
+    return tuple(dict.fromkeys(_TITLE_WORD.findall(title_key(title))))

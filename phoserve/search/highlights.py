@@ -1,16 +1,20 @@
-"""Where the words of a query stand in a passage."""
+"""Find the words of a query in a passage."""
 
 import re
 import unicodedata
 from functools import lru_cache
 from typing import Final
 
+from phoserve.text.codes import Code
+from phoserve.text.folding import fold
+from phoserve.text.normalise import visible_text
+from phoserve.text.query import codes_asked, without_codes
 from phoserve.text.tones import modern_tones
 
 # Combining marks too: a text may come decomposed.
-WORD: Final = re.compile(r"[\w\u0300-\u036f]+")
-GAP: Final = re.compile(r"[ \t_-]{0,2}")
-# Syllables that are in most texts and say nothing about any: marking them would hide what matters.
+WORD: Final = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
+GAP: Final = re.compile(r"[ \t\u00a0_-]{0,2}")
+# Syllables that are in most texts and distinguish none: marking them would hide what matters.
 FUNCTION_SYLLABLES: Final = frozenset(
     """
     ai ấy bao bị bởi các cái cần chỉ cho có còn của cũng cùng đã đang đâu để đều đến đi đó do được em gì hay hãy hơn
@@ -22,30 +26,66 @@ FUNCTION_SYLLABLES: Final = frozenset(
 Span = tuple[int, int]
 
 
-def highlights(query: str, text: str) -> list[Span]:
-    """The spans of `text` whose words are in `query`, in order; neighbouring words share a span.
+def highlights(query: str, text: str, meant: str | None = None) -> list[Span]:
+    """Return the spans of `text` that match `query`, in order; neighbouring words share a span.
 
-    Case and the placement of tone marks do not matter. A query of nothing but function words is matched as it is.
+    Case, placement of tone marks and invisible characters do not matter. A word typed without diacritics matches what
+    it stands for in `meant`, the query with diacritics restored, or without that every word that folds to it. Numbers
+    and codes match in any usual spelling. A query of function words only is matched as it is.
     """
-    wanted = content_syllables(query)
-    spans: list[Span] = []
-    for word in WORD.finditer(text):
-        if folded(word.group()) not in wanted:
-            continue
-        if spans and GAP.fullmatch(text, spans[-1][1], word.start()):
-            spans[-1] = (spans[-1][0], word.end())
-        else:
-            spans.append(word.span())
-    return spans
+    view = visible_text(text)
+    visible = view.text
+    codes = codes_asked(query)
+    found = _code_spans(codes, visible)
+    # Parts of a code mark nothing where the code itself was found.
+    wanted = without_codes(query, codes) if found else query
+    if found and meant is not None:
+        meant = without_codes(meant, codes_asked(meant))
+    spans = _joined(sorted([*found, *_word_spans(wanted, visible, meant)]), visible)
+    return [view.span(start, end) for start, end in spans]
 
 
 def content_syllables(text: str) -> frozenset[str]:
-    """The folded syllables of `text` without function words; all of them if there is nothing else."""
+    """Return the folded syllables of `text` without function words; all of them if there is nothing else."""
     syllables = frozenset(folded(word) for word in WORD.findall(text))
     return syllables - FUNCTION_SYLLABLES or syllables
 
 
 @lru_cache(maxsize=1 << 16)
 def folded(syllable: str) -> str:
-    """`syllable` as spelled for comparison: lower case, new-style tone placement."""
+    """Return `syllable` as spelled for comparison: lower case, new-style tone placement."""
     return modern_tones(unicodedata.normalize("NFC", syllable.lower()))
+
+
+def _code_spans(codes: list[Code], visible: str) -> list[Span]:
+    if not codes:
+        return []
+    exact = {code.forms[0] for code in codes}
+    spans = [code for code in codes_asked(visible) if not exact.isdisjoint(code.forms)]
+    return [(code.start, min(code.end, len(visible))) for code in spans]
+
+
+def _word_spans(wanted: str, visible: str, meant: str | None) -> list[Span]:
+    exact = content_syllables(wanted) if wanted.strip(" ,") else frozenset()
+    if meant is not None and meant != wanted:
+        exact |= content_syllables(meant)
+    has_diacritics = fold(visible) != visible
+    # Without restoration a plain word stands for all that fold to it; a plain text for all that it may mean.
+    plain = frozenset(each for each in exact if each.isascii()) if meant in {None, wanted} else frozenset()
+    loose = plain if has_diacritics else frozenset(map(fold, exact))
+    spans = []
+    for word in WORD.finditer(visible):
+        spelled = folded(word.group())
+        if spelled in exact or (loose and fold(spelled) in loose):
+            spans.append(word.span())
+    return spans
+
+
+def _joined(spans: list[Span], visible: str) -> list[Span]:
+    joined: list[Span] = []
+    for start, end in spans:
+        if joined and (start < joined[-1][1] or GAP.fullmatch(visible, joined[-1][1], start)):
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined

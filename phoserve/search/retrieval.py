@@ -3,28 +3,31 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, zip_longest
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
+import numpy as np
 from msgspec.structs import replace
 
 from phoserve.concurrency.deadline import Deadline
 from phoserve.concurrency.timings import Timings
 from phoserve.contract import Fusion, InputType
-from phoserve.documents.filters import Filter
+from phoserve.documents.filters import Exists, Filter, fields_of
 from phoserve.documents.records import Passage
 from phoserve.embedding.ports import Embedder
 from phoserve.errors import InvalidInput, PhoserveError
+from phoserve.search.diversity import diversify, group_copies
 from phoserve.search.fusion import FUSION_DEPTH, fuse
 from phoserve.search.highlights import Span, highlights
 from phoserve.search.modes import SearchMode as SearchMode
 from phoserve.search.ports import PassageSearch, Reranker, ScoredId
-from phoserve.text import SparseVector
+from phoserve.text import ReadQuery
 
 OVERFETCH: Final = 4
 RERANK_DEPTH: Final = 30
+MAX_KNOWN_FIELDS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,10 @@ class Query:
     per_document: int | None = None
     """At most so many passages of each document."""
     rerank: bool = False
+    collapse: bool = False
+    """Show identical and nearly identical passages once."""
+    diversity: float = 0.0
+    """0 to 1: how much a passage loses for being like those before it (maximal marginal relevance)."""
 
     @property
     def depth(self) -> int:
@@ -78,10 +85,19 @@ class Hit(Scores, frozen=True, kw_only=True):
 
     passage: Passage
     highlights: tuple[Span, ...] = ()
-    """Spans of the passage's text that hold the query's words."""
+    """Spans of the passage's text that match the query."""
+    copies: tuple[str, ...] = ()
+    """Ids of the documents whose nearly identical passages are not shown, with `collapse`."""
 
 
 FetchedCandidate = tuple[Candidate, Passage]
+
+
+class _Shown(NamedTuple):
+    """A passage to show, and the documents whose copies of it are not shown."""
+
+    read: FetchedCandidate
+    copies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +106,10 @@ class SearchResult:
 
     hits: list[Hit]
     more: bool
+    query_used: str | None = None
+    """The query with its diacritics restored, if that is what was searched for."""
+    warnings: tuple[str, ...] = ()
+    """What is probably a mistake in the query, such as a filter on a field that no document has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +118,11 @@ class Retriever:
 
     embedder: Embedder
     index: PassageSearch
-    terms_of: Callable[[str], SparseVector]
-    """The lexical terms of a query."""
+    read: Callable[[str], ReadQuery]
+    """What a query asks for: `phoserve.text.QueryReader.read`."""
     reranker: Reranker | None = None
+    _known_fields: set[tuple[str, str]] = field(default_factory=set)
+    """Collections with fields that filters may name: seen once, taken for granted."""
 
     async def search(self, collection: str, query: Query, *, deadline: Deadline, timings: Timings) -> SearchResult:
         """Find passages of `collection`; it must exist, which is for the caller to make sure of.
@@ -111,52 +133,77 @@ class Retriever:
             raise InvalidInput("the query is blank", field="query")
         if query.rerank and self.reranker is None:
             raise InvalidInput("this server has no reranker; leave `rerank` out", field="rerank")
-        candidates = await self.candidates(collection, query, deadline=deadline, timings=timings)
+        with timings.stage("terms"):
+            asked = self.read(query.text)
+        candidates = await self._candidates(collection, query, asked, deadline, timings)
         if query.rerank and self.reranker:
             with timings.stage("rerank"):
-                candidates = await self._rerank(collection, query.text, candidates, self.reranker, deadline)
+                candidates = await self._rerank(collection, asked.meant, candidates, self.reranker, deadline)
         if query.min_score is not None:
             candidates = [each for each in candidates if each.score >= query.min_score]
         with timings.stage("read"):
             shown = await self._fetch_page(collection, candidates, query)
-        return _page(shown, query)
+            unknown = await self._unknown_fields(collection, query.where)
+        return _page(shown, query, asked, tuple(map(_unknown_field_warning, unknown)))
 
     async def candidates(
         self, collection: str, query: Query, *, deadline: Deadline, timings: Timings
     ) -> list[Candidate]:
-        """All that may become a page, best first."""
+        """Return all passages that may become a page, best first."""
+        with timings.stage("terms"):
+            asked = self.read(query.text)
+        return await self._candidates(collection, query, asked, deadline, timings)
+
+    async def _unknown_fields(self, collection: str, where: Filter | None) -> list[str]:
+        """The fields of a filter that no published passage of the collection has."""
+        unknown = []
+        for name in fields_of(where) if where is not None else ():
+            if (collection, name) in self._known_fields:
+                continue
+            any_vector = np.ones(self.embedder.contract.dim, np.float32)
+            if await self.index.nearest(collection, any_vector, limit=1, where=Exists(name)):
+                if len(self._known_fields) >= MAX_KNOWN_FIELDS:
+                    self._known_fields.clear()
+                self._known_fields.add((collection, name))
+            else:
+                unknown.append(name)
+        return unknown
+
+    async def _candidates(
+        self, collection: str, query: Query, asked: ReadQuery, deadline: Deadline, timings: Timings
+    ) -> list[Candidate]:
         match query.mode:
             case SearchMode.DENSE:
-                dense = await self._search_dense(collection, query, deadline, timings)
+                dense = await self._search_dense(collection, query, asked, deadline, timings)
                 return [Candidate(id=each.id, score=each.score, dense_score=each.score) for each in dense]
             case SearchMode.LEXICAL:
-                lexical = await self._search_lexical(collection, query, timings)
+                lexical = await self._search_lexical(collection, query, asked, timings)
                 return [Candidate(id=each.id, score=each.score, lexical_score=each.score) for each in lexical]
             case SearchMode.HYBRID:
                 dense, lexical = await gather(
-                    self._search_dense(collection, query, deadline, timings),
-                    self._search_lexical(collection, query, timings),
+                    self._search_dense(collection, query, asked, deadline, timings),
+                    self._search_lexical(collection, query, asked, timings),
                 )
                 with timings.stage("fuse"):
                     return _blend(dense, lexical, query.weights or self.embedder.contract.fusion)
 
     async def _search_dense(
-        self, collection: str, query: Query, deadline: Deadline, timings: Timings
+        self, collection: str, query: Query, asked: ReadQuery, deadline: Deadline, timings: Timings
     ) -> list[ScoredId]:
         with timings.stage("embed"):
             embeddings = await self.embedder.embed(
-                [query.text], input_type=InputType.QUERY, timeout_s=deadline.left_s()
+                [asked.meant], input_type=InputType.QUERY, timeout_s=deadline.left_s()
             )
         with timings.stage("search_dense"):
             return await self.index.nearest(collection, embeddings.vectors[0], limit=query.depth, where=query.where)
 
-    async def _search_lexical(self, collection: str, query: Query, timings: Timings) -> list[ScoredId]:
-        with timings.stage("terms"):
-            terms = self.terms_of(query.text)
-        if not len(terms.indices):
+    async def _search_lexical(
+        self, collection: str, query: Query, asked: ReadQuery, timings: Timings
+    ) -> list[ScoredId]:
+        if not len(asked.terms.indices):
             return []
         with timings.stage("search_lexical"):
-            return await self.index.matching(collection, terms, limit=query.depth, where=query.where)
+            return await self.index.matching(collection, asked.terms, limit=query.depth, where=query.where)
 
     async def _rerank(
         self, collection: str, text: str, candidates: list[Candidate], reranker: Reranker, deadline: Deadline
@@ -173,17 +220,26 @@ class Retriever:
         ranked.sort(key=lambda candidate: -candidate.score)
         return ranked + [replace(candidate, score=min(0.0, ranked[-1].score)) for candidate in rest]
 
-    async def _fetch_page(
-        self, collection: str, candidates: Sequence[Candidate], query: Query
-    ) -> list[FetchedCandidate]:
-        """Enough for the page and one more. What has gone since it was found makes room for the next."""
-        shown: list[FetchedCandidate] = []
+    async def _fetch_page(self, collection: str, candidates: Sequence[Candidate], query: Query) -> list[_Shown]:
+        """Return enough for the page and one more. What was deleted since it was found makes room for the next."""
+        if query.diversity:
+            candidates = await self._diversified(collection, candidates, query.diversity)
+        read: list[FetchedCandidate] = []
+        shown: list[_Shown] = []
         for start in range(0, len(candidates), query.window):
-            shown += await self._fetch_passages(collection, candidates[start : start + query.window])
-            shown = _limit_per_document(_drop_superseded(shown), query.per_document)
+            read += await self._fetch_passages(collection, candidates[start : start + query.window])
+            read = _drop_superseded(read)
+            shown = _limit_per_document(_collapsed(read) if query.collapse else list(map(_Shown, read)), query)
             if len(shown) > query.offset + query.top_k:
                 break
         return shown
+
+    async def _diversified(self, collection: str, candidates: Sequence[Candidate], diversity: float) -> list[Candidate]:
+        """The first `FUSION_DEPTH` in the order of maximal marginal relevance, the others behind them."""
+        read = await self._fetch_passages(collection, candidates[:FUSION_DEPTH])
+        texts = [passage.text for _, passage in read]
+        order = diversify(texts, [candidate.score for candidate, _ in read], diversity)
+        return [read[at][0] for at in order] + list(candidates[FUSION_DEPTH:])
 
     async def _fetch_passages(self, collection: str, candidates: Sequence[Candidate]) -> list[FetchedCandidate]:
         """The candidates that are there still, in order, with their passages."""
@@ -215,33 +271,47 @@ def _drop_superseded(read: Sequence[FetchedCandidate]) -> list[FetchedCandidate]
     return [each for each in read if each[1].revision == latest[each[1].document_key]]
 
 
-def _limit_per_document(read: list[FetchedCandidate], per_document: int | None) -> list[FetchedCandidate]:
+def _collapsed(read: Sequence[FetchedCandidate]) -> list[_Shown]:
+    """The best of each group of copies."""
+    groups = group_copies([passage.text for _, passage in read])
+    return [_Shown(read[first], tuple(read[at][1].document_id for at in copies)) for first, *copies in groups]
+
+
+def _limit_per_document(shown: list[_Shown], query: Query) -> list[_Shown]:
     """One long document can own every near passage: keep the best few of each."""
-    if per_document is None:
-        return read
+    if query.per_document is None:
+        return shown
     kept: Counter[str] = Counter()
-    thinned: list[FetchedCandidate] = []
-    for candidate, passage in read:
-        kept[passage.document_id] += 1
-        if kept[passage.document_id] <= per_document:
-            thinned.append((candidate, passage))
+    thinned: list[_Shown] = []
+    for each in shown:
+        document_id = each.read[1].document_id
+        kept[document_id] += 1
+        if kept[document_id] <= query.per_document:
+            thinned.append(each)
     return thinned
 
 
-def _page(shown: Sequence[FetchedCandidate], query: Query) -> SearchResult:
+def _unknown_field_warning(name: str) -> str:
+    return f"no document of the collection has the field {name!r} that the filter names"
+
+
+def _page(shown: Sequence[_Shown], query: Query, asked: ReadQuery, warnings: tuple[str, ...] = ()) -> SearchResult:
     end = query.offset + query.top_k
-    hits = [_hit(candidate, passage, query.text) for candidate, passage in shown[query.offset : end]]
-    return SearchResult(hits, more=len(shown) > end)
+    hits = [_hit(each, asked) for each in shown[query.offset : end]]
+    used = asked.meant if asked.meant != asked.text else None
+    return SearchResult(hits, more=len(shown) > end, query_used=used, warnings=warnings)
 
 
-def _hit(candidate: Candidate, passage: Passage, query: str) -> Hit:
+def _hit(shown: _Shown, asked: ReadQuery) -> Hit:
+    candidate, passage = shown.read
     return Hit(
         passage=passage,
         score=candidate.score,
         dense_score=candidate.dense_score,
         lexical_score=candidate.lexical_score,
         rerank_score=candidate.rerank_score,
-        highlights=tuple(highlights(query, passage.text)),
+        highlights=tuple(highlights(asked.text, passage.text, asked.meant)),
+        copies=shown.copies,
     )
 
 

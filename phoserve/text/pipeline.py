@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from phoserve.contract import InputType, ModelContract, load_contract
 from phoserve.text.bpe import TokenBatch, WordPieces
+from phoserve.text.capitals import lower_shouting
 from phoserve.text.segmentation import Segmenter
 from phoserve.text.segmenter_model import load_segmenter_model
 from phoserve.text.tones import modern_tones
@@ -91,6 +92,8 @@ class TextPipeline:
         return [Word(start, end, tokens) for (start, end, _), tokens in zip(words, counts, strict=True)]
 
     def _prefixed(self, texts: Sequence[str], input_type: InputType) -> Sequence[str]:
+        if self.contract.lowercase_shouting:
+            texts = [lower_shouting(text) for text in texts]
         prefix = self.contract.prefix(input_type)
         return [prefix + text for text in texts] if prefix else texts
 

@@ -17,7 +17,22 @@ from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
 from phoserve.contract import ModelContract
-from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Range, matches, moment_us
+from phoserve.documents.filters import (
+    All,
+    AnyOf,
+    Exists,
+    Filter,
+    Match,
+    Not,
+    Prefix,
+    Range,
+    TitlePrefix,
+    TitleWords,
+    matches,
+    moment_us,
+    title_key,
+    title_words,
+)
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Original, Passage, new_collection, new_document
 from phoserve.errors import InvalidInput
@@ -78,6 +93,7 @@ def _in_registry(registry: SqlRegistry) -> Find:
                     collection,
                     str(number),
                     Original(key=f"{collection.id}/{number}", sha256="", size_bytes=1, media_type="text/plain"),
+                    title=_title(each),
                     metadata=each,
                 )
                 for number, each in enumerate(metadata)
@@ -89,6 +105,10 @@ def _in_registry(registry: SqlRegistry) -> Find:
     return find
 
 
+def _title(metadata: dict[str, Any]) -> str:
+    return str(metadata.get("title", ""))
+
+
 def _passage(collection: str, number: int, metadata: dict[str, Any]) -> IndexedPassage:
     passage = Passage(
         collection=collection,
@@ -96,7 +116,7 @@ def _passage(collection: str, number: int, metadata: dict[str, Any]) -> IndexedP
         document_key=new_collection("x").id,
         revision=1,
         ordinal=0,
-        title="",
+        title=_title(metadata),
         text="",
         start=number,
         end=number,
@@ -117,6 +137,8 @@ DOCUMENTS: list[dict[str, Any]] = [
     {"day": "2024-05-01T06:59:59+07:00", "year": {"x": 2024}, "tags": ["A"], "0": "x"},
     {"day": ["không phải ngày", "2024-12-31 23:59"], "year": 10**18, "tags": "b"},
     {"day": "hôm qua", "year": -0.0, "tags": [None], "author": "lan"},
+    {"title": "Nghị định 30/2020/NĐ-CP về công  tác văn thư", "day": "2024"},
+    {"title": "QUY CHẾ công tác phí (50%_a)"},
     {},
 ]
 WHERES: list[Filter] = [
@@ -161,6 +183,23 @@ WHERES: list[Filter] = [
     Not(Match("year", 2024)),
     Not(Range("day", gte="2024-05-01")),
     Not(AnyOf("tags", ("b",))),
+    Prefix("name", "th"),
+    Prefix("name", "TH"),
+    Prefix("draft", "t"),
+    Prefix("tags", "a"),
+    Prefix("day", "2024-0"),
+    Prefix("author.name", "la"),
+    Prefix("title", "QUY CHẾ"),
+    Prefix("title", "quy chế"),
+    Prefix("title", "QUY%"),
+    TitleWords(title_words("văn THU")),
+    TitleWords(title_words("công tác")),
+    TitleWords(title_words("công tắc đèn")),
+    TitleWords(title_words("30 nđ")),
+    TitlePrefix(title_key(" nghi  ĐỊNH 30/")),
+    TitlePrefix(title_key("quy chế công tác phí (50%_")),
+    TitlePrefix(title_key("quy chế công tác phí (50_")),
+    Not(TitlePrefix("nghi")),
     All(()),
     Not(All(())),
     All((Range("year", gte=2024), Match("tags", "b"), Not(Match("draft", True)))),
@@ -170,14 +209,14 @@ WHERES: list[Filter] = [
 async def test_every_engine_finds_what_the_filter_means(find: Find) -> None:
     wrong = []
     for where in WHERES:
-        expected = {number for number, each in enumerate(DOCUMENTS) if matches(where, each)}
+        expected = {number for number, each in enumerate(DOCUMENTS) if matches(where, each, _title(each))}
         if (found := await find(DOCUMENTS, where)) != expected:
             wrong.append((where, found, expected))
     assert not wrong
 
 
 def test_the_documents_tell_the_filters_apart() -> None:
-    found = [tuple(matches(where, each) for each in DOCUMENTS) for where in WHERES]
+    found = [tuple(matches(where, each, _title(each)) for each in DOCUMENTS) for where in WHERES]
     assert sum(any(each) and not all(each) for each in found) > len(WHERES) * 2 // 3
 
 
@@ -213,6 +252,7 @@ LEAVES = st.one_of(
     st.builds(Match, FIELDS, SCALARS),
     st.builds(AnyOf, FIELDS, st.lists(SCALARS, max_size=3).map(tuple)),
     st.builds(Exists, FIELDS),
+    st.builds(Prefix, FIELDS, st.sampled_from(["x", "t", "2024", "Đ", "%", "'"])),
     RANGES,
 )
 FILTERS = st.recursive(
@@ -228,7 +268,7 @@ def test_any_filter_means_the_same_everywhere(
     metadata = data.draw(st.lists(st.dictionaries(st.sampled_from(["a", "b", "ngày"]), VALUES), min_size=1, max_size=8))
     wheres = data.draw(st.lists(FILTERS, min_size=1, max_size=5))
     for where in wheres:
-        expected = {number for number, each in enumerate(metadata) if matches(where, each)}
+        expected = {number for number, each in enumerate(metadata) if matches(where, each, _title(each))}
         found = filters_everywhere(metadata, where)
         assert found == dict.fromkeys(found, expected), where
 

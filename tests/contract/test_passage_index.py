@@ -14,7 +14,20 @@ from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.adapters.qdrant.index import QdrantPassageIndex
 from phoserve.adapters.qdrant.server import QdrantOptions
 from phoserve.contract import ModelContract
-from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Range
+from phoserve.documents.filters import (
+    All,
+    AnyOf,
+    Exists,
+    Filter,
+    Match,
+    Not,
+    Prefix,
+    Range,
+    TitlePrefix,
+    TitleWords,
+    title_key,
+    title_words,
+)
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
 from phoserve.errors import InvalidInput
@@ -43,14 +56,20 @@ async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 def passage(
-    ordinal: int, *, key: str = KEY, revision: int = 1, collection: str = "kb", **metadata: object
+    ordinal: int,
+    *,
+    key: str = KEY,
+    revision: int = 1,
+    collection: str = "kb",
+    title: str = "Tiêu đề",
+    **metadata: object,
 ) -> IndexedPassage:
     vector = np.zeros(4, np.float32)
     vector[ordinal % 4] = 1.0
     return IndexedPassage(
         Passage(
             collection=collection, document_id=f"d{key[-1]}", document_key=key, revision=revision, ordinal=ordinal,
-            title="Tiêu đề", text=f"đoạn {ordinal}", headings=("A", "B"), start=ordinal, end=ordinal + 5,
+            title=title, text=f"đoạn {ordinal}", headings=("A", "B"), start=ordinal, end=ordinal + 5,
             metadata=metadata,
         ),
         vector,
@@ -182,6 +201,16 @@ async def test_discarding(index: PassageIndex) -> None:
         (Exists("tags"), {0, 1}),
         (Not(Exists("tags")), {2}),
         (Not(Match("year", 2024)), {1, 2}),
+        (Prefix("name", "th"), {1}),
+        (Prefix("name", "TH"), set()),
+        (Prefix("tags", "a"), {0}),
+        (Not(Prefix("name", "th")), {0, 2}),
+        (TitleWords(title_words("văn THU")), {0}),
+        (TitleWords(title_words("công tác")), {0, 1}),
+        (TitleWords(title_words("công tắc đèn")), set()),
+        (TitlePrefix(title_key("  nghi   Định 30")), {0}),
+        (TitlePrefix(title_key("định")), set()),
+        (Not(TitlePrefix(title_key("nghị"))), {1, 2}),
         (All(()), {0, 1, 2}),
         (All((Range("year", gte=2024), Match("tags", "b"), Not(Match("draft", True)))), {1}),
     ],
@@ -197,8 +226,15 @@ async def test_filters(index: PassageIndex, where: Filter, expected: set[int] | 
     second |= {"weight": 2.0, "năm xuất bản": 1999}
     await published(
         index,
-        passage(0, year=2024, draft=True, tags=["a", "b"], day="2024-01-01T00:00:00Z"),
-        passage(1, **second),
+        passage(
+            0,
+            title="Nghị định 30/2020/NĐ-CP về công tác văn thư",
+            year=2024,
+            draft=True,
+            tags=["a", "b"],
+            day="2024-01-01T00:00:00Z",
+        ),
+        passage(1, title="Quy chế công tác phí", **second),
         passage(2, year=2026, score=0.5, author={"name": "lan"}, tags=[]),
     )
     if isinstance(expected, set):

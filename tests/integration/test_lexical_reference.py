@@ -12,8 +12,8 @@ from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
 from phoserve.search.evaluation import evaluate
-from phoserve.text import TextPipeline, passage_terms, query_terms
-from phoserve.text.lexical import AVERAGE_TERMS, K1, B, _terms
+from phoserve.text import SparseVector, TextPipeline, passage_terms
+from phoserve.text.lexical import AVERAGE_TERMS, K1, B, segmented_terms
 from tests.support.shared import shared
 
 BUNDLED = Path(__file__).parents[2] / "export" / "bundled"
@@ -63,8 +63,10 @@ async def engine_rankings(
     )
     await index.publish([(KEY, 1)])
     found = {}
-    for query, asked in zip(queries, query_terms(text, queries), strict=True):
-        hits = await index.matching("c", asked, limit=100)
+    for query, segmented in zip(queries, text.segment(queries), strict=True):
+        # What BM25 knows, each once: other terms of our queries have no counterpart there.
+        asked = np.unique(np.array(segmented_terms(segmented)[0], np.uint32))
+        hits = await index.matching("c", SparseVector(asked, np.ones(len(asked), np.float32)), limit=100)
         passages = await index.find("c", [hit.id for hit in hits])
         found[query] = [passages[hit.id].document_id for hit in hits]
     await index.close()
@@ -75,7 +77,7 @@ def reference_rankings(
     text: TextPipeline, corpus: Sequence[CorpusRow], queries: Sequence[str]
 ) -> Mapping[str, Sequence[str]]:
     def tokens(texts: Sequence[str]) -> list[list[str]]:
-        return [[str(term) for term in _terms(segmented)] for segmented in text.segment(texts)]
+        return [[str(term) for term in segmented_terms(segmented)[0]] for segmented in text.segment(texts)]
 
     reference = bm25s.BM25(k1=K1, b=B, method="lucene")
     documents = tokens(texts_of(corpus))

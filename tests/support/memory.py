@@ -113,7 +113,7 @@ class MemoryRegistry:
             for each in reversed(self._documents.values())
             if each.collection_id == collection_id
             and (not states or each.state in states)
-            and (where is None or matches(where, each.metadata))
+            and (where is None or matches(where, each.metadata, each.title))
         ]
         more = len(found) > first + limit
         return DocumentPage(found[first : first + limit], f"{collection_id}.{first + limit}" if more else None)
@@ -243,7 +243,8 @@ class MemoryIndex:
         return [
             each
             for each in self._live.values()
-            if each.passage.collection == collection and (where is None or matches(where, each.passage.metadata))
+            if each.passage.collection == collection
+            and (where is None or matches(where, each.passage.metadata, each.passage.title))
         ]
 
 

@@ -9,7 +9,21 @@ from typing import Any, Final, TypeVar
 import qdrant_edge as edge
 import structlog
 
-from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Range, Scalar, quoted_path
+from phoserve.adapters.points import TITLE_KEY, TITLE_WORDS
+from phoserve.documents.filters import (
+    All,
+    AnyOf,
+    Exists,
+    Filter,
+    Match,
+    Not,
+    Prefix,
+    Range,
+    Scalar,
+    TitlePrefix,
+    TitleWords,
+    quoted_path,
+)
 from phoserve.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -140,10 +154,25 @@ def condition_of(where: Filter, prefix: str = "metadata") -> Any:
             return edge.FieldCondition(key=quoted_path(prefix, field), range=_range(where))
         case Exists(field):
             return edge.Filter(must_not=[edge.IsEmptyCondition(key=quoted_path(prefix, field))])
+        case Prefix() | TitlePrefix() | TitleWords():
+            return _of_text(where, prefix)
         case Not(condition):
             return edge.Filter(must_not=[condition_of(condition, prefix)])
         case All(conditions):
             return edge.Filter(must=[condition_of(condition, prefix) for condition in conditions])
+
+
+def _of_text(where: Prefix | TitlePrefix | TitleWords, prefix: str) -> Any:
+    match where:
+        case Prefix(field, start):
+            key = quoted_path(prefix, field)
+            # Booleans are stored as words, which are no strings to a filter.
+            words = [equal(key, word) for word in map(_word, (True, False)) if word.startswith(start)]
+            return edge.Filter(must=[edge.FieldCondition(key=key, match=edge.MatchPrefix(start))], must_not=words)
+        case TitlePrefix(start):
+            return edge.FieldCondition(key=TITLE_KEY, match=edge.MatchPrefix(start))
+        case TitleWords(words):
+            return edge.Filter(must=[equal(TITLE_WORDS, word) for word in words])
 
 
 def _equals(key: str, value: Scalar) -> edge.FieldCondition:

@@ -11,7 +11,21 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Range, Scalar, quoted_path
+from phoserve.adapters.points import TITLE_KEY, TITLE_WORDS
+from phoserve.documents.filters import (
+    All,
+    AnyOf,
+    Exists,
+    Filter,
+    Match,
+    Not,
+    Prefix,
+    Range,
+    Scalar,
+    TitlePrefix,
+    TitleWords,
+    quoted_path,
+)
 from phoserve.errors import Unavailable
 
 T = TypeVar("T")
@@ -180,10 +194,22 @@ def condition_of(where: Filter, prefix: str = "metadata") -> Any:
         case Exists(name):
             empty = models.IsEmptyCondition(is_empty=models.PayloadField(key=quoted_path(prefix, name)))
             return models.Filter(must_not=[empty])
+        case Prefix() | TitlePrefix() | TitleWords():
+            return _of_text(where, prefix)
         case Not(condition):
             return models.Filter(must_not=[condition_of(condition, prefix)])
         case All(conditions):
             return models.Filter(must=[condition_of(condition, prefix) for condition in conditions])
+
+
+def _of_text(where: Prefix | TitlePrefix | TitleWords, prefix: str) -> Any:
+    match where:
+        case Prefix(name, start):
+            return models.FieldCondition(key=quoted_path(prefix, name), match=models.MatchPrefix(prefix=start))
+        case TitlePrefix(start):
+            return models.FieldCondition(key=TITLE_KEY, match=models.MatchPrefix(prefix=start))
+        case TitleWords(words):
+            return models.Filter(must=[equal(TITLE_WORDS, word) for word in words])
 
 
 def _equals(key: str, value: Scalar) -> models.FieldCondition:

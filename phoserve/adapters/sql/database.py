@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from phoserve.concurrency.batcher import Batcher
-from phoserve.documents.filters import moment_us
+from phoserve.documents.filters import moment_us, title_key, title_words
 from phoserve.errors import ConfigurationError, Unavailable
 
 T = TypeVar("T")
@@ -307,6 +307,8 @@ def sqlite_engine(file: Path, *, begin: str) -> Engine:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32768"):
             connection.execute(f"PRAGMA {pragma}").close()
         connection.create_function("phoserve_moment_us", 1, _moment_us, deterministic=True)
+        connection.create_function("phoserve_title_key", 1, title_key, deterministic=True)
+        connection.create_function("phoserve_title_words", 1, _title_words, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
@@ -317,6 +319,10 @@ def sqlite_engine(file: Path, *, begin: str) -> Engine:
 
 def _moment_us(value: Any) -> int | None:
     return moment_us(value) if isinstance(value, str) else None
+
+
+def _title_words(title: str) -> str:
+    return "  ".join(title_words(title))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Filters on metadata as SQL conditions, with the meaning of `phoserve.documents.filters.matches`."""
+"""Filters on metadata and titles as SQL conditions, with the meaning of `phoserve.documents.filters.matches`."""
 
 from typing import Any, Final
 
@@ -31,11 +31,15 @@ from phoserve.documents.filters import (
     Filter,
     Match,
     Not,
+    Prefix,
     Range,
     Scalar,
+    TitlePrefix,
+    TitleWords,
     bounds_us,
     field_names,
 )
+from phoserve.text.folding import plain_letters
 
 Condition = ColumnElement[bool]
 _METADATA: Final = documents.c.metadata
@@ -57,6 +61,37 @@ def condition_of(where: Filter, dialect: str) -> Condition:
             return _in_range(field, where, dialect)
         case Exists(field):
             return _has_value(field) if dialect == "postgresql" else _sqlite_has_value(field)
+        case Prefix() | TitlePrefix() | TitleWords():
+            return _of_text(where, dialect)
+
+
+def _of_text(where: Prefix | TitlePrefix | TitleWords, dialect: str) -> Condition:
+    postgresql = dialect == "postgresql"
+    match where:
+        case Prefix(field, prefix):
+            return _any_text(field, prefix) if postgresql else _sqlite_begins(field, prefix)
+        case TitlePrefix(prefix):
+            return _title_key(postgresql).startswith(prefix, autoescape=True)
+        case TitleWords(words):
+            text = _title_words(postgresql)
+            return and_(true(), *(text.contains(f" {word} ") for word in words))
+
+
+def _title_words(postgresql: bool) -> ColumnElement[str]:
+    """The words of the title, each between blanks; they hold letters and digits only, so nothing is to be escaped."""
+    if postgresql:
+        words = func.regexp_replace(_title_key(postgresql), "[^[:alnum:]]+", "  ", "g", type_=String)
+    else:
+        words = func.phoserve_title_words(documents.c.title, type_=String)
+    return literal(" ") + words + literal(" ")
+
+
+def _title_key(postgresql: bool) -> ColumnElement[str]:
+    """The title as `phoserve.documents.filters.title_key` spells it."""
+    if not postgresql:
+        return func.phoserve_title_key(documents.c.title, type_=String)
+    plain = func.translate(func.lower(documents.c.title), *plain_letters())
+    return func.btrim(func.regexp_replace(plain, r"\s+", " ", "g"), type_=String)
 
 
 def _in_range(field: str, where: Range, dialect: str) -> Condition:
@@ -119,6 +154,16 @@ def _any_element(field: str, bounds: dict[str, Any], *, is_date: bool) -> Condit
     return exists(select(1).select_from(elements).where(_compare(compared, bounds)))
 
 
+def _any_text(field: str, prefix: str) -> Condition:
+    value = _at(field)
+    listed = case((func.jsonb_typeof(value) == "array", value), else_=func.jsonb_build_array(value))
+    elements = func.jsonb_array_elements(listed).table_valued(column("value", JSONB))
+    element = elements.c.value
+    text = element.op("#>>", return_type=String())(literal_column("'{}'"))
+    begins = and_(func.jsonb_typeof(element) == "string", text.startswith(prefix, autoescape=True))
+    return exists(select(1).select_from(elements).where(begins))
+
+
 def _has_value(field: str) -> Condition:
     value = _at(field)
     return func.coalesce(value.not_in([_json(None), _json([])]), false())
@@ -137,6 +182,13 @@ def _sqlite_equals(field: str, value: Scalar) -> Condition:
     if isinstance(value, str):
         return _sqlite_any(field, lambda kind, found: and_(kind == "text", found == value))
     return _sqlite_any(field, lambda kind, found: and_(kind.in_(_NUMBERS), found == value))
+
+
+def _sqlite_begins(field: str, prefix: str) -> Condition:
+    # LIKE ignores the case of ASCII letters on SQLite.
+    return _sqlite_any(
+        field, lambda kind, found: and_(kind == "text", func.substr(found, 1, len(prefix), type_=String) == prefix)
+    )
 
 
 def _sqlite_in_range(field: str, bounds: dict[str, Any], *, is_date: bool) -> Condition:

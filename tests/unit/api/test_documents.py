@@ -203,6 +203,32 @@ def test_filters_hold(filled: Client) -> None:
     assert ids(year={"exists": False}) == {"d3"}
     assert ids(**{"$not": {"dept": "it"}}) == {"d1", "d2"}
     assert ids(**{"$any": [{"dept": "it"}, {"year": 2020}]}) == {"d2", "d3"}
+    assert ids(dept={"prefix": "i"}) == {"d3"}
+
+
+def test_filters_on_titles(filled: Client, services: Services) -> None:
+    titles = {"t1": "Nghị định 30 về văn thư", "t2": "Quy chế văn phòng"}
+    documents = [{"id": id_, "title": title, "text": "mười ngày"} for id_, title in titles.items()]
+    filled.post("/v1/collections/kb/documents", json={"documents": documents}).raise_for_status()
+    with filled.portal() as portal:
+        portal.call(index_queued, services)
+
+    def ids(title: Any) -> set[str]:
+        return {hit["document_id"] for hit in search(filled, query="ngày", filter={"$title": title})["hits"]}
+
+    assert ids("van thu") == {"t1"}
+    assert ids({"text": "VĂN"}) == {"t1", "t2"}
+    assert ids({"prefix": "nghị định 3"}) == {"t1"}
+    assert ids({"prefix": "quy", "text": "thư"}) == set()
+
+
+def test_what_looks_like_a_mistake_is_mentioned(filled: Client) -> None:
+    answer = search(filled, query="nghi phep", filter={"yaer": 2024})
+    assert answer["hits"] == []
+    assert "'yaer'" in answer["warnings"][0]
+    assert search(filled, query="nghi phep", filter={"year": 2024})["warnings"] == []
+    assert search(filled, query="nghi phep")["query_used"] == "nghỉ phép"
+    assert search(filled, query="nghỉ phép")["query_used"] is None
 
 
 def test_pages_do_not_overlap(filled: Client) -> None:
@@ -243,6 +269,12 @@ def test_a_threshold_leaves_the_rest_out(filled: Client) -> None:
         ({"query": "a", "filter": {"a\\b": 1}}, "filter"),
         ({"query": "a", "filter": {"$all": []}}, "filter.$all"),
         ({"query": "a", "filter": {"n": 2**70}}, "filter.n"),
+        ({"query": "a", "filter": {"n": {"prefix": 3}}}, "filter.n.prefix"),
+        ({"query": "a", "filter": {"n": {"prefix": ""}}}, "filter.n.prefix"),
+        ({"query": "a", "filter": {"$title": []}}, "filter.$title"),
+        ({"query": "a", "filter": {"$title": {"eq": "a"}}}, "filter.$title"),
+        ({"query": "a", "filter": {"$title": "?"}}, "filter.$title.text"),
+        ({"query": "a", "diversity": 2}, "diversity"),
     ],
 )
 def test_bad_searches_name_the_field(client: Client, body: dict[str, Any], field: str) -> None:

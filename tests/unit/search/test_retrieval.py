@@ -4,21 +4,26 @@ import asyncio
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phoserve.concurrency.deadline import Deadline
 from phoserve.concurrency.timings import Timings
 from phoserve.contract import InputType
+from phoserve.documents.filters import Filter, Match, Not, TitleWords
+from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
 from phoserve.embedding.caching import CachingEmbedder
 from phoserve.errors import DeadlineExceeded, InvalidInput, Unavailable
 from phoserve.search.highlights import highlights
 from phoserve.search.ports import ScoredId
 from phoserve.search.retrieval import Query, Retriever, SearchMode, SearchResult
-from phoserve.text import SparseVector
+from phoserve.text import ReadQuery, SparseVector
 from tests.support.embedders import WordHashEmbedder
 from tests.support.memory import MemoryIndex
 from tests.unit.answers.test_citations import passage
@@ -74,7 +79,7 @@ def numbered(ordinal: int, per_document: int) -> Passage:
 
 async def search(index: ScriptedIndex, **fields: object) -> SearchResult:
     terms = SparseVector(np.array([1], np.uint32), np.ones(1, np.float32))
-    retriever = Retriever(WordHashEmbedder(), index, lambda _: terms)
+    retriever = Retriever(WordHashEmbedder(), index, lambda text: ReadQuery(text, text, terms))
     query = Query(text="nghỉ phép", **fields)  # type: ignore[arg-type]
     return await retriever.search("kb", query, deadline=Deadline.after(5), timings=Timings())
 
@@ -149,9 +154,79 @@ async def test_blank_queries_and_missing_rerankers_are_refused() -> None:
         await search(ScriptedIndex(), rerank=True)
 
 
+async def test_copies_are_shown_once_and_named() -> None:
+    texts = ["Nghỉ phép 12 ngày.", "nghỉ  phép 12 ngày", "Nghỉ phép 13 ngày.", "Nghỉ ốm thì khác."]
+    copies = [
+        (msgspec.structs.replace(numbered(ordinal, 1), text=text), 1.0 - ordinal / 10)
+        for ordinal, text in enumerate(texts)
+    ]
+    index = ScriptedIndex(dense=copies)
+    found = await search(index, mode=SearchMode.DENSE, collapse=True)
+    assert ordinals(found) == [0, 2, 3]
+    assert [hit.copies for hit in found.hits] == [("1",), (), ()]
+    assert ordinals(await search(index, mode=SearchMode.DENSE)) == [0, 1, 2, 3]
+    pages = [await search(index, mode=SearchMode.DENSE, collapse=True, top_k=1, offset=at) for at in range(3)]
+    assert [ordinals(page) for page in pages] == [[0], [2], [3]]
+    assert [page.more for page in pages] == [True, True, False]
+
+
+async def test_a_diverse_page_brings_other_passages() -> None:
+    texts = ["nghỉ phép năm mười hai ngày", "nghỉ phép năm mười ba ngày", "bảo hiểm y tế bắt buộc"]
+    index = ScriptedIndex(
+        dense=[
+            (msgspec.structs.replace(numbered(ordinal, 1), text=text), 1.0 - ordinal / 10)
+            for ordinal, text in enumerate(texts)
+        ]
+    )
+    assert ordinals(await search(index, mode=SearchMode.DENSE, diversity=0.7)) == [0, 2, 1]
+    assert ordinals(await search(index, mode=SearchMode.DENSE, diversity=0.0)) == [0, 1, 2]
+
+
+async def test_what_was_meant_is_embedded_and_named() -> None:
+    terms = SparseVector(np.array([1], np.uint32), np.ones(1, np.float32))
+    embedder = WordHashEmbedder()
+    index = ScriptedIndex(dense=scored([0]))
+    retriever = Retriever(embedder, index, lambda text: ReadQuery(text, "nghỉ phép", terms))
+    found = await retriever.search("kb", Query(text="nghi phep"), deadline=Deadline.after(5), timings=Timings())
+    assert found.query_used == "nghỉ phép"
+    assert embedder.calls[0][0] == ("nghỉ phép",)
+    assert found.hits[0].highlights == ((0, 9),)
+    assert (await search(index)).query_used is None
+
+
+async def test_a_filter_on_a_field_that_no_document_has_is_mentioned() -> None:
+    index = MemoryIndex("f")
+    known = msgspec.structs.replace(passage("nghỉ phép"), collection="kb", metadata={"year": 2024})
+    vector = WordHashEmbedder().contract.dim
+    item = IndexedPassage(
+        known, np.ones(vector, np.float32), SparseVector(np.array([1], np.uint32), np.ones(1, np.float32))
+    )
+    await index.stage([item])
+    await index.publish([(known.document_key, known.revision)])
+    retriever = Retriever(WordHashEmbedder(), index, lambda text: ReadQuery(text, text, item.terms))
+
+    async def warnings(where: Filter) -> tuple[str, ...]:
+        query = Query(text="nghỉ phép", where=where)
+        return (await retriever.search("kb", query, deadline=Deadline.after(5), timings=Timings())).warnings
+
+    assert await warnings(Match("year", 2020)) == ()
+    assert await warnings(Not(Match("yaer", 2020))) == (
+        "no document of the collection has the field 'yaer' that the filter names",
+    )
+    assert await warnings(TitleWords(("a",))) == ()
+
+
 @pytest.mark.parametrize(
     ("query", "text", "marked"),
     [
+        ("0912 345 679", "Gọi 0912.345.679, đừng gọi 0912 345 678", ["0912.345.679"]),
+        ("hóa đơn 4560000", "Hoá đơn 4.560.000 đồng, 4.560.001", ["Hoá đơn 4.560.000"]),
+        ("E4013", "Mã lỗi E-4013: hết giấy", ["E-4013"]),
+        ("m404dn", "LaserJet-Pro_M404dn", ["M404dn"]),
+        ("c#", "C++ và C#", ["C#"]),
+        ("nghi phep", "Nghỉ phép, nghi ngờ", ["Nghỉ phép", "nghi"]),
+        ("nghỉ phép", "xin nghi phep nhe", ["nghi phep"]),
+        ("tạm ứng", "Kho\u00adản t\u00adạm\u00a0ứng", ["t\u00adạm\u00a0ứng"]),
         ("nghỉ phép năm", "Nghỉ phép hằng năm là quyền lợi.", ["Nghỉ phép", "năm"]),
         ("hoà bình", "Hòa bình, HOÀ BÌNH", ["Hòa bình", "HOÀ BÌNH"]),
         ("được là của", "Cái này là của tôi", ["là của"]),
@@ -161,6 +236,13 @@ async def test_blank_queries_and_missing_rerankers_are_refused() -> None:
 )
 def test_marks(query: str, text: str, marked: list[str]) -> None:
     assert [text[start:end] for start, end in highlights(query, text)] == marked
+
+
+@given(st.text(max_size=60), st.text(max_size=200))
+def test_marks_are_in_order_and_apart(query: str, text: str) -> None:
+    spans = highlights(query, text)
+    assert all(0 <= start < end <= len(text) for start, end in spans)
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
 
 
 async def test_the_cache_forgets_the_least_used() -> None:

@@ -1,0 +1,341 @@
+"""Put diacritics back into what was typed without them, by a trigram model of syllables.
+
+Each syllable typed without diacritics may stand for any syllable that folds to it; forward-backward over these
+candidates (Rabiner 1989) gives the probability of each in its context. Abbreviations of chats ("ko", "dc"), raw Telex
+("nghir") and single typing errors add candidates of their own. Words that no Vietnamese syllable looks like, codes and
+acronyms stay as they are.
+"""
+
+import lzma
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice, pairwise
+from math import log
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from phoserve.text.folding import fold, is_plain_syllable
+from phoserve.text.telex import from_telex
+from phoserve.text.tones import modern_tones
+
+MODEL_PATH: Final = Path(__file__).parent / "data" / "diacritics.msgpack.xz"
+BOUNDARY: Final = "."
+NUMBER: Final = "0"
+UNKNOWN: Final = "?"
+STEP: Final = 0.125
+"""Of stored negative log probabilities, in nats."""
+ABBREVIATIONS: Final = {
+    "ko": ("không",), "k": ("không",), "kg": ("không",), "khong": ("không",), "hok": ("không",), "kh": ("không",),
+    "dc": ("được",), "đc": ("được",), "dk": ("được", "đăng"), "vs": ("với",), "ms": ("mới",), "r": ("rồi",),
+    "j": ("gì",), "z": ("vậy",), "cx": ("cũng",), "ng": ("người",), "nhju": ("nhiêu",), "bn": ("bạn",),
+    "mk": ("mình",), "tg": ("thời",), "hn": ("hôm",), "ntn": ("nào",), "ns": ("nói",), "trc": ("trước",),
+    "đt": ("điện",), "lm": ("làm",), "bh": ("bao", "bây"), "vc": ("việc",), "nv": ("viên",), "gđ": ("giám",),
+}  # fmt: skip
+MIXED: Final = log(0.002)
+"""Log probability that a syllable was typed without its diacritics in a query that has some."""
+ABBREVIATED: Final = log(0.05)
+TELEX: Final = log(0.05)
+MISTYPED: Final = log(0.0005)
+WRONG_TONE: Final = log(0.02)
+UNHEARD: Final = log(1e-5)
+"""Log probability of one word among all that the model does not know."""
+MAX_CANDIDATES: Final = 8
+MAX_TOKENS: Final = 256
+FOREIGN_SHARE: Final = 0.4
+"""A query with more words than this that no Vietnamese syllable looks like is in another language."""
+CONFIDENT: Final = 0.6
+"""Least probability, on average over the changed syllables, of a restoration that is used."""
+CERTAIN: Final = 0.9
+"""Least probability of a change to a query that has diacritics."""
+NEGLIGIBLE: Final = 0.05
+"""Less probable readings of a syllable are not kept."""
+_UNSEEN_TRIPLE: Final = 0.7
+_TOKEN: Final = re.compile(r"[^\W\d_]+|\d+|[.!?;:\n()\"“”…]")
+_BLOCK: Final = re.compile(r"\S+")
+_CODE: Final = re.compile(r"[\d@/\\+#&=%_]|[^\W\d_][.-][^\W\d_]")
+
+Reading = tuple[tuple[str, float], ...]
+"""What a typed syllable may stand for, with probabilities."""
+Readings = Mapping[str, Reading]
+
+
+class SyllableModel(msgspec.Struct, frozen=True):
+    """N-grams of syllables; negative log probabilities in steps of STEP, keys as differences, byte plane by plane."""
+
+    vocabulary: str
+    """Tokens with blanks between, the most frequent first behind BOUNDARY, NUMBER and UNKNOWN."""
+    single: bytes
+    rest: bytes
+    """What a token leaves to pairs that were not kept."""
+    pair_keys: bytes
+    """Before * size + after."""
+    pairs: bytes
+    triple_keys: bytes
+    """Position of the pair before * size + after."""
+    triples: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A text with diacritics put back."""
+
+    text: str
+    probability: float
+    """Of the changed syllables, on average; 1 if none was changed."""
+    readings: Readings = field(default_factory=dict)
+    """What each ambiguous syllable may stand for, with probabilities; what is used comes first."""
+
+    @property
+    def is_confident(self) -> bool:
+        """Whether it is worth using instead of what was typed."""
+        return self.probability >= CONFIDENT
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A token of the text and what it may stand for."""
+
+    start: int
+    end: int
+    typed: str
+    candidates: list[str]
+    costs: list[float]
+
+
+class DiacriticRestorer:
+    """Restores the diacritics of queries. Thread-safe: nothing changes after construction."""
+
+    def __init__(self, model: SyllableModel) -> None:
+        self._tokens = model.vocabulary.split(" ")
+        self._size = len(self._tokens)
+        self._ids = {token: position for position, token in enumerate(self._tokens)}
+        self._single, self._rest, self._pairs, self._triples = (
+            np.frombuffer(costs, np.uint8).astype(np.float32) * STEP
+            for costs in (model.single, model.rest, model.pairs, model.triples)
+        )
+        self._pair_keys = unpack_keys(model.pair_keys)
+        self._triple_keys = unpack_keys(model.triple_keys)
+        self._spellings: dict[str, list[str]] = {}
+        for token in self._tokens:
+            spellings = self._spellings.setdefault(fold(token), [])
+            if len(spellings) < MAX_CANDIDATES:
+                spellings.append(token)
+
+    @classmethod
+    def load(cls, path: Path = MODEL_PATH) -> "DiacriticRestorer":
+        """Read the model from `path`."""
+        return cls(load_syllable_model(path))
+
+    def restore(self, text: str) -> Restored:
+        """Return `text` (in normal form C) with the diacritics that were most likely meant.
+
+        Text that has them already, is in another language or is longer than MAX_TOKENS tokens comes back unchanged.
+        """
+        slots = self._slots(text)
+        if all(len(slot.candidates) == 1 for slot in slots):
+            return Restored(text, 1.0)
+        chosen = self._most_likely(slots)
+        pieces, at, changed = [], 0, []
+        readings: dict[str, tuple[tuple[str, float], ...]] = {}
+        least = CERTAIN if any(fold(slot.typed) != slot.typed for slot in slots) else 0.0
+        for slot, found in zip(slots, chosen, strict=True):
+            syllable, probability = found[0]
+            if probability < least:
+                found = _led_by(slot.typed, found)
+            if len(slot.candidates) > 1:
+                readings[slot.typed] = found
+            pieces.append(text[at : slot.start])
+            at = slot.end
+            if syllable == slot.typed or probability < least:
+                pieces.append(text[slot.start : slot.end])
+            else:
+                pieces.append(_cased_like(text[slot.start : slot.end], syllable))
+                changed.append(probability)
+        certainty = sum(changed) / len(changed) if changed else 1.0
+        return Restored("".join([*pieces, text[at:]]), certainty, readings)
+
+    def _slots(self, text: str) -> list[_Slot]:
+        matches = [(*match.span(), match[0]) for match in islice(_TOKEN.finditer(text), MAX_TOKENS + 1)]
+        if len(matches) > MAX_TOKENS:
+            return []
+        fixed = [match.span() for match in _BLOCK.finditer(text) if _CODE.search(match[0])]
+        words = [token for _, _, token in matches if token[0].isalpha()]
+        shouted = all(word.isupper() for word in words)
+        lowered = [modern_tones(word.lower()) for word in words]
+        foreign = sum(
+            not (is_plain_syllable(word) or word in ABBREVIATIONS or self._is_telex(word)) for word in lowered
+        )
+        if not words or foreign > FOREIGN_SHARE * len(words):
+            return []
+        accented = sum(fold(word) != word for word in lowered)
+        cost = -MIXED if accented else 0.0
+        slots = []
+        for start, end, token in matches:
+            is_fixed = any(begin <= start < finish for begin, finish in fixed)
+            is_acronym = token.isupper() and len(token) > 1 and not shouted
+            slots.append(self._slot(start, end, token, cost, is_fixed or is_acronym))
+        return slots
+
+    def _slot(self, start: int, end: int, token: str, cost: float, is_fixed: bool) -> _Slot:
+        if not token[0].isalpha():
+            kind = NUMBER if token[0].isdigit() else BOUNDARY
+            return _Slot(start, end, kind, [kind], [0.0])
+        typed = modern_tones(token.lower())
+        if is_fixed:
+            return _Slot(start, end, typed, [typed], [0.0])
+        itself = 0.0 if typed in self._ids else -UNHEARD
+        costs = {typed: itself} | self._candidates(typed, cost, abbreviated=token.islower())
+        return _Slot(start, end, typed, list(costs), list(costs.values()))
+
+    def _candidates(self, typed: str, cost: float, *, abbreviated: bool) -> dict[str, float]:
+        found: dict[str, float] = {}
+        is_plain = typed == fold(typed)
+        if is_plain:
+            for spelling in self._spellings.get(typed, ()):
+                found[spelling] = 0.0 if spelling == typed else cost
+        for meant in ABBREVIATIONS.get(typed, ()) if abbreviated else ():
+            found.setdefault(meant, -ABBREVIATED)
+        if typed in self._ids or (is_plain and typed in self._spellings):
+            return found
+        if (decoded := from_telex(typed)) != typed and decoded in self._ids:
+            found.setdefault(decoded, -TELEX)
+        for spelling in self._spellings.get(fold(typed), ()):
+            found.setdefault(spelling, -WRONG_TONE)
+        for spelling in self._near(typed):
+            found.setdefault(spelling, -MISTYPED + (cost if is_plain else 0.0))
+        return dict(sorted(found.items(), key=lambda item: item[1] + self._cost(item[0]))[:MAX_CANDIDATES])
+
+    def _is_telex(self, word: str) -> bool:
+        return from_telex(word) in self._ids and word not in self._ids
+
+    def _near(self, typed: str) -> Iterable[str]:
+        """Syllables one typing error away from `typed`, which is no word."""
+        if len(typed) < 3:
+            return
+        for edited in _edits(fold(typed)):
+            if is_plain_syllable(edited):
+                yield from self._spellings.get(edited, ())
+
+    def _cost(self, token: str) -> float:
+        return float(self._single[self._ids[token]]) if token in self._ids else float(self._single.max())
+
+    def _most_likely(self, slots: Sequence[_Slot]) -> list[Reading]:
+        """The candidates of each slot with their probabilities in context, the most probable first."""
+        unknown = self._ids[UNKNOWN]
+        ids = [np.array([self._ids.get(each, unknown) for each in slot.candidates]) for slot in slots]
+        boundary = np.array([self._ids[BOUNDARY]])
+        padded = [boundary, boundary, *ids]
+        steps = self._potentials(padded)
+        steps = [step * np.exp(-np.array(slot.costs)) for step, slot in zip(steps, slots, strict=True)]
+        forward = [np.ones((1, 1))]
+        for step in steps:
+            reached = np.einsum("ij,ijk->jk", forward[-1], step)
+            forward.append(reached / reached.sum())
+        backward = np.ones_like(forward[-1])
+        chosen: list[Reading] = []
+        for at in range(len(slots) - 1, -1, -1):
+            weight = (forward[at + 1] * backward).sum(axis=0)
+            weight /= weight.sum()
+            ranked = sorted(zip(slots[at].candidates, weight.tolist(), strict=True), key=lambda each: -each[1])
+            chosen.append(tuple(each for each in ranked if each[1] >= NEGLIGIBLE or each is ranked[0]))
+            backward = np.einsum("ijk,jk->ij", steps[at], backward)
+            backward /= backward.max()
+        return chosen[::-1]
+
+    def _potentials(self, ids: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float64]]:
+        """P(after | before last, before) for each slot from the third on, shape (before last, before, after)."""
+        pairs = [before[:, None] * self._size + after[None, :] for before, after in pairwise(ids)]
+        positions, found = _look_up(self._pair_keys, np.concatenate([each.ravel() for each in pairs]))
+        bounds = np.cumsum([0, *(each.size for each in pairs)])
+        steps, keys = [], []
+        for at in range(1, len(pairs)):
+            before, shape = ids[at], pairs[at].shape
+            here, there = positions[bounds[at] : bounds[at + 1]], found[bounds[at] : bounds[at + 1]]
+            unseen = self._rest[before][:, None] + self._single[ids[at + 1]][None, :]
+            costs = np.where(there.reshape(shape), self._pairs[here].reshape(shape), unseen)
+            context = positions[bounds[at - 1] : bounds[at]].reshape(pairs[at - 1].shape)
+            known = found[bounds[at - 1] : bounds[at]].reshape(pairs[at - 1].shape)
+            keys.append(np.where(known, context * self._size, -1)[:, :, None] + ids[at + 1][None, None, :])
+            steps.append(np.broadcast_to(costs[None], keys[-1].shape))
+        places, exist = _look_up(self._triple_keys, np.concatenate([each.ravel() for each in keys]))
+        begin, potentials = 0, []
+        for key, cost in zip(keys, steps, strict=True):
+            part = slice(begin, begin + key.size)
+            begin += key.size
+            triple = self._triples[places[part]].reshape(key.shape)
+            total = np.where(exist[part].reshape(key.shape), triple, cost + _UNSEEN_TRIPLE)
+            potentials.append(np.exp(-total.astype(np.float64)))
+        return potentials
+
+
+@lru_cache(maxsize=1)
+def shipped_restorer() -> DiacriticRestorer:
+    """Return the restorer that comes with the package, read once."""
+    return DiacriticRestorer.load()
+
+
+def load_syllable_model(path: Path = MODEL_PATH) -> SyllableModel:
+    """Read the model from `path`."""
+    return msgspec.msgpack.decode(lzma.decompress(path.read_bytes()), type=SyllableModel)
+
+
+def save_syllable_model(model: SyllableModel, path: Path) -> None:
+    """Write `model` to `path`; the same model gives the same bytes."""
+    path.write_bytes(lzma.compress(msgspec.msgpack.encode(model), preset=9 | lzma.PRESET_EXTREME))
+
+
+def pack_keys(keys: NDArray[np.int64]) -> bytes:
+    """Return ascending `keys` as differences, the first bytes of all before the second ones."""
+    return np.diff(keys, prepend=0).astype("<u8").view(np.uint8).reshape(-1, 8).T.tobytes()
+
+
+def unpack_keys(packed: bytes) -> NDArray[np.int64]:
+    """Return what `pack_keys` packed."""
+    planes = np.frombuffer(packed, np.uint8).reshape(8, -1)
+    return np.cumsum(np.ascontiguousarray(planes.T).view("<u8").ravel().astype(np.int64))
+
+
+def tokens_of(text: str) -> list[str]:
+    """Return the syllables of `text` in lower case; numbers and sentence marks are one token each."""
+    return [_kind(token) for token in _TOKEN.findall(text.lower())]
+
+
+def _kind(token: str) -> str:
+    first = token[0]
+    if first.isalpha():
+        return token
+    return NUMBER if first.isdigit() else BOUNDARY
+
+
+def _look_up(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    positions = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return positions, keys[positions] == wanted
+
+
+def _cased_like(typed: str, syllable: str) -> str:
+    if len(typed) > 1 and typed.isupper():
+        return syllable.upper()
+    return syllable.capitalize() if typed[0].isupper() else syllable
+
+
+def _led_by(typed: str, reading: Reading) -> Reading:
+    """The reading with what was typed first."""
+    return ((typed, dict(reading).get(typed, 0.0)), *(each for each in reading if each[0] != typed))
+
+
+def _edits(word: str) -> set[str]:
+    """Words one insertion, deletion, substitution or swap of neighbours away (Damerau 1964)."""
+    letters = "abcdeghiklmnopqrstuvxy"
+    splits = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    return {
+        *(left + right[1:] for left, right in splits if right),
+        *(left + right[1] + right[0] + right[2:] for left, right in splits if len(right) > 1),
+        *(left + letter + right[1:] for left, right in splits if right for letter in letters),
+        *(left + letter + right for left, right in splits for letter in letters),
+    } - {word}

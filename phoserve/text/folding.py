@@ -1,0 +1,43 @@
+"""Letters without diacritics: how Vietnamese is typed in a hurry (`nghi phep`, `duong`)."""
+
+import re
+import unicodedata
+from typing import Final
+
+
+def _plain_letters() -> dict[int, str]:
+    table = {ord("đ"): "d", ord("Đ"): "D"}
+    for code in (*range(0x00C0, 0x0250), *range(0x1E00, 0x1F00)):
+        base = unicodedata.normalize("NFD", chr(code))[0]
+        if base.isascii() and base.isalpha():
+            table[code] = base
+    # Marks of a text that is not in normal form C.
+    return table | dict.fromkeys(range(0x0300, 0x0370), "")
+
+
+_PLAIN: Final = _plain_letters()
+_LONGEST: Final = 8
+_SYLLABLE: Final = re.compile(
+    r"(?:ngh|ng|nh|gh|gi|ch|kh|ph|th|tr|qu|[bcdghklmnprstvx])?"
+    r"(?:[aeiouy]|a[iouy]|e[ou]|i[aeu]|o[aei]|oa[iyo]|oe[o]|oo|u[aeioy]|ia|ie|ieu|ye|yeu|uo|uoi|uou|uye|uya|uyu|uay|uao)"
+    r"(?:ch|ng|nh|[cmnpt])?"
+)
+
+
+def fold(text: str) -> str:
+    """Return `text` without diacritics: "Đường" becomes "Duong". Case and all other characters are kept.
+
+    The length changes only where `text` has combining marks (it is not in normal form C).
+    """
+    return text if text.isascii() else text.translate(_PLAIN)
+
+
+def is_plain_syllable(word: str) -> bool:
+    """Return whether `word` has the shape of a Vietnamese syllable, with or without diacritics, whatever its case."""
+    return len(word) <= _LONGEST and _SYLLABLE.fullmatch(fold(word.lower())) is not None
+
+
+def plain_letters() -> tuple[str, str]:
+    """Return the small letters that `fold` changes and, at the same positions, what it changes them to."""
+    small = [(chr(code), letter) for code, letter in _PLAIN.items() if letter and chr(code).islower()]
+    return "".join(letter for letter, _ in small), "".join(letter for _, letter in small)

@@ -1,0 +1,23 @@
+import pytest
+
+from phoserve.text.folding import fold, is_plain_syllable
+
+
+@pytest.mark.parametrize(
+    "word", ["nghỉ", "thương", "quyết", "giữ", "a", "ương", "khuya", "ngoằn", "truyện", "oanh", "yêu"]
+)
+def test_syllables(word: str) -> None:
+    assert is_plain_syllable(word)
+    assert is_plain_syllable(fold(word))
+
+
+@pytest.mark.parametrize("word", ["trungtâm", "wifi", "password", "reset", "excel", "b", "", "email"])
+def test_other_words(word: str) -> None:
+    assert not is_plain_syllable(word)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"), [("Đường số bảy", "Duong so bay"), ("ƯỜNG", "UONG"), ("wifi 12%", "wifi 12%"), ("e\u0301", "e")]
+)
+def test_folding(text: str, plain: str) -> None:
+    assert fold(text) == plain
