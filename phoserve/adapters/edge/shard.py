@@ -167,7 +167,7 @@ def _of_text(where: Prefix | TitlePrefix | TitleWords, prefix: str) -> Any:
         case Prefix(field, start):
             key = quoted_path(prefix, field)
             # Booleans are stored as words, which are no strings to a filter.
-            words = [equal(key, word) for word in map(_word, (True, False)) if word.startswith(start)]
+            words: list[Any] = [equal(key, word) for word in map(_word, (True, False)) if word.startswith(start)]
             return edge.Filter(must=[edge.FieldCondition(key=key, match=edge.MatchPrefix(start))], must_not=words)
         case TitlePrefix(start):
             return edge.FieldCondition(key=TITLE_KEY, match=edge.MatchPrefix(start))
