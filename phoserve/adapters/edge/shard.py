@@ -167,8 +167,8 @@ def _of_text(where: Prefix | TitlePrefix | TitleWords, prefix: str) -> Any:
         case Prefix(field, start):
             key = quoted_path(prefix, field)
             # Booleans are stored as words, which are no strings to a filter.
-            words: list[Any] = [equal(key, word) for word in map(_word, (True, False)) if word.startswith(start)]
-            return edge.Filter(must=[edge.FieldCondition(key=key, match=edge.MatchPrefix(start))], must_not=words)
+            flags: list[Any] = [equal(key, word) for word in map(_word, (True, False)) if word.startswith(start)]
+            return edge.Filter(must=[edge.FieldCondition(key=key, match=edge.MatchPrefix(start))], must_not=flags)
         case TitlePrefix(start):
             return edge.FieldCondition(key=TITLE_KEY, match=edge.MatchPrefix(start))
         case TitleWords(words):
