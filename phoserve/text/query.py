@@ -109,7 +109,7 @@ def query_terms(
     full = [without_codes(each.text, codes_asked(each.text) + asked_parts(each.text)) for each in meant]
     # Few are distinct: a query with its diacritics is what was meant.
     distinct = list(dict.fromkeys([*typed, *full]))
-    segmented = dict(zip(distinct, pipeline.segment(distinct), strict=True))
+    segmented = dict(zip(distinct, pipeline.segment_query(distinct), strict=True))
     return [
         _vector(
             [
