@@ -1,91 +1,102 @@
-"""Answer in the documents' own words: the sentences of the best passages that are closest to the question."""
+"""Answer in the documents' own words: the units of the best passages that answer the question, or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from phoserve.answers.citations import Citation, citation
+from phoserve.answers.evidence import Candidate, confidence_of, features_of, order_of, weights_for
+from phoserve.answers.question import Question
+from phoserve.answers.units import units
 from phoserve.contract import InputType
 from phoserve.embedding.ports import Embedder
-from phoserve.search.highlights import content_syllables
 from phoserve.search.retrieval import Hit
-from phoserve.text import sentences
 
-PASSAGES_READ: Final = 3
-SENTENCES_READ: Final = 24
-SENTENCES_SAID: Final = 2
-MIN_CHARACTERS: Final = 12
-# A second sentence must be nearly as good as the first, or it only dilutes the answer.
-NEARLY: Final = 0.9
+PASSAGES_READ: Final = 5
+UNITS_READ: Final = 48
+"""Embedded for one question; of more, those with the most of its words."""
+NEARLY: Final = 0.6
+"""A second unit is quoted, too, if its score is less than this below the best one's: measured in docs/llm.md."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
-    marker: int
-    hit: Hit
-    start: int
-    end: int
+class Extract:
+    """What is quoted, and how likely it answers the question."""
 
-    @property
-    def text(self) -> str:
-        return self.hit.passage.text[self.start : self.end]
+    citations: tuple[Citation, ...]
+    """One a span, in the order in which to read them; empty if the documents do not seem to answer."""
+    confidence: float
+    """0 to 1, calibrated on the sample documents."""
 
 
 async def extract(
-    question: str, hits: Sequence[Hit], embedder: Embedder, *, min_evidence: float, timeout_s: float
-) -> list[Citation]:
-    """The sentences that answer `question`, best first, each citing the passage it stands in; none if none is close.
+    text: str, hits: Sequence[Hit], embedder: Embedder, *, min_confidence: float | None, timeout_s: float
+) -> Extract:
+    """Return the units of `hits` that answer the question `text`.
 
-    Markers count from 1 over `hits`. Raises what the embedder raises.
+    Markers count from 1 over `hits`. Nothing is quoted below `min_confidence`; None means what was measured for the
+    encoder. Raises what the embedder raises.
     """
-    wanted = content_syllables(question)
-    candidates = [each for marker, hit in enumerate(hits[:PASSAGES_READ], start=1) for each in _sentences(marker, hit)][
-        :SENTENCES_READ
-    ]
+    question = Question(text)
+    candidates = candidates_of(question, hits)
     if not candidates:
-        return []
-    asked = await embedder.embed([question], input_type=InputType.QUERY, timeout_s=timeout_s)
-    read = await embedder.embed([each.text for each in candidates], timeout_s=timeout_s)
-    similarities: list[float] = (read.vectors @ asked.vectors[0]).tolist()
-    if _evidence(wanted, hits[:PASSAGES_READ], similarities) < min_evidence:
-        return []
-    scored = [
-        (similarity + _share(wanted, each.text) + _standing(each.hit, hits), each)
-        for similarity, each in zip(similarities, candidates, strict=True)
-    ]
-    scored.sort(key=lambda entry: -entry[0])
-    best = scored[0][0]
-    said = [each for score, each in scored[:SENTENCES_SAID] if score >= NEARLY * best]
-    return [citation(each.marker, each.hit.passage, each.start, each.end) for each in said]
+        return Extract((), 0.0)
+    asked = await embedder.embed([text], input_type=InputType.QUERY, timeout_s=timeout_s)
+    read = await embedder.embed([f"{each.context}\n{each.text}".strip() for each in candidates], timeout_s=timeout_s)
+    cosines: list[float] = (read.vectors @ asked.vectors[0]).tolist()
+    weights = weights_for(embedder.contract.name)
+    features = features_of(question, candidates, cosines)
+    scores = order_of(features, weights)
+    documents = [each.hit.passage.document_id for each in candidates]
+    confidence = confidence_of(features, scores, documents, weights)
+    if confidence < (weights.min_confidence if min_confidence is None else min_confidence):
+        return Extract((), confidence)
+    best = [candidates[position] for position in chosen(scores.tolist(), candidates)]
+    return Extract(tuple(each for candidate in best for each in _citations(candidate)), confidence)
 
 
-def _sentences(marker: int, hit: Hit) -> list[_Candidate]:
-    spans = sentences(hit.passage.text)
-    long_enough = [span for span in spans if span[1] - span[0] >= MIN_CHARACTERS and not _is_heading(hit, span)]
-    return [_Candidate(marker, hit, start, end) for start, end in long_enough or spans]
+def candidates_of(question: Question, hits: Sequence[Hit]) -> list[Candidate]:
+    """Return the units of the best passages that are worth embedding, each text once."""
+    found: dict[str, Candidate] = {}
+    for marker, hit in enumerate(hits[:PASSAGES_READ], start=1):
+        passage = hit.passage
+        for unit in units(passage.text, (passage.title, *passage.headings)):
+            candidate = Candidate(marker, hit, unit)
+            found.setdefault(candidate.text, candidate)
+    candidates = list(found.values())
+    if len(candidates) <= UNITS_READ:
+        return candidates
+    shares = [question.coverage(question.fold(f"{each.context}\n{each.text}")) for each in candidates]
+    kept = sorted(np.argsort(shares)[::-1][:UNITS_READ].tolist())
+    return [candidates[position] for position in kept]
 
 
-def _is_heading(hit: Hit, span: tuple[int, int]) -> bool:
-    line = hit.passage.text[slice(*span)]
-    return line.startswith("#") or line in hit.passage.headings
+def chosen(scores: Sequence[float], candidates: Sequence[Candidate]) -> list[int]:
+    """Return the position of the best candidate, and of the second if it is nearly as good and says more."""
+    order = sorted(range(len(scores)), key=lambda position: -scores[position])
+    best = order[0]
+    for other in order[1:2]:
+        if scores[best] - scores[other] < NEARLY and not _overlap(candidates[best], candidates[other]):
+            return [best, other]
+    return [best]
 
 
-def _evidence(wanted: frozenset[str], hits: Sequence[Hit], similarities: Sequence[float]) -> float:
-    """How much speaks for there being an answer: the best cosine, plus the best share of the question's words.
+def _overlap(one: Candidate, other: Candidate) -> bool:
+    """Return whether both would quote some of the same text."""
+    if one.text in other.text or other.text in one.text:
+        return True
+    if one.hit.passage.document_key != other.hit.passage.document_key:
+        return False
+    first, second = one.hit.passage.start, other.hit.passage.start
+    return any(
+        first + start < second + last and second + begin < first + end
+        for start, end in one.unit.spans
+        for begin, last in other.unit.spans
+    )
 
-    Neither tells enough alone: people ask in other words than documents answer in, and a small encoder finds everything
-    a little similar.
-    """
-    by_vector = max([*similarities, *(hit.dense_score or 0.0 for hit in hits)])
-    return by_vector + max(_share(wanted, hit.passage.text) for hit in hits)
 
-
-def _share(wanted: frozenset[str], text: str) -> float:
-    """How much of the question's words are in `text`, 0 to 1."""
-    return len(wanted & content_syllables(text)) / max(1, len(wanted))
-
-
-def _standing(hit: Hit, hits: Sequence[Hit]) -> float:
-    """The passage's own score, 1 for the best."""
-    best = hits[0].score
-    return hit.score / best if best > 0 else 0.0
+def _citations(candidate: Candidate) -> Iterator[Citation]:
+    for start, end in candidate.unit.spans:
+        yield citation(candidate.marker, candidate.hit.passage, start, end)

@@ -1,0 +1,202 @@
+"""What a question asks about: its content words with their weights, and the kind of answer it expects."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import Final
+
+from phoserve.search.highlights import FUNCTION_SYLLABLES, WORD, folded
+
+UNKNOWN_WEIGHT: Final = 8.5
+"""Of a syllable that is too rare for the table: about that of one in 5,000 texts."""
+SYNONYM_SHARE: Final = 0.8
+"""Of a word's weight, where the text has another word of its group instead."""
+PART_SHARE: Final = 0.7
+"""Of a compound's weight, where the text has its syllables apart."""
+
+# Syllables of questions and of people who ask: they are in no answer's favour.
+ASKING_SYLLABLES: Final = frozenset(
+    """
+    bao lâu nhiêu mấy gì nào sao ai đâu không hỏi à ạ nhỉ vậy thế hôm bữa sắp vừa mới ơi nhé xin lắm quá luôn liền thôi
+    bên cỡ khoảng em anh chị bạn chúng ta y đang định rồi xong phải nên hãy thật cái con chuyện việc lúc khi nếu hết từ
+    đến cho ngày tháng tuần giờ phút buổi tiền muốn the a an of is are was were be do does did what which who whom when
+    where why how many much long to in on at for and or with by my our your their can could may should
+    """.split()  # noqa: SIM905
+)
+IGNORED: Final = FUNCTION_SYLLABLES | ASKING_SYLLABLES
+
+_NUMBER: Final = r"(?:\d[\d.,]*|một|hai|ba|bốn|năm|sáu|bảy|tám|chín|mười|mươi|nửa)"
+_TIME: Final = r"(?:ngày|hôm|tháng|năm|tuần|giờ|tiếng|phút|giây|buổi|bữa|kỳ|quý)"
+_MONEY: Final = r"(?:đồng|triệu|nghìn|tỷ|đô la|usd|%)"
+_WHEN: Final = r"(?:bao giờ|khi nào|hôm nào|lúc nào|ngày nào|tháng nào|thứ mấy)"
+# What a question asks for, and what its answer then has; the first that fits decides.
+_KINDS: Final = (
+    (r"phần trăm|%", r"\d\s?%"),
+    (
+        r"bao nhiêu tiền|mấy (?:đồng|triệu|nghìn|trăm)|tiền.{0,20}(?:sao|mấy|nào)"
+        r"|(?:giá|phí|lương|thưởng|cho|trả|thu|phạt|đền|tiền|hết|mất|tốn)\b.{0,25}bao nhiêu",
+        rf"{_NUMBER}\s*{_MONEY}|miễn phí|lương",
+    ),
+    (r"mấy giờ", r"\d+ giờ"),
+    (
+        rf"bao lâu|(?:mấy|bao nhiêu) {_TIME}|{_WHEN}|how long|when",
+        rf"{_NUMBER}\s*(?:\w+ )?{_TIME}|(?:ngày|tháng|thứ|năm|quý) (?:\d+|hai|ba|tư|năm|sáu|bảy|mỗi)|hằng"
+        r"|mỗi (?:ngày|tuần|tháng|quý|năm)|\d+ (?:days?|hours?|months?|weeks?|years?)",
+    ),
+    (r"bao nhiêu|mấy|how many|how much", _NUMBER),
+)
+KINDS: Final = tuple((re.compile(asked), re.compile(given)) for asked, given in _KINDS)
+_COUNTED: Final = re.compile(r"(?:mấy|bao nhiêu) (\w+)")
+# What is counted, and the words an answer may count with.
+_SAME_UNIT: Final = {"hôm": "(?:hôm|ngày|buổi)", "bữa": "(?:bữa|ngày|buổi)", "tiếng": "(?:tiếng|giờ)"}
+
+Phrase = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A content word of a question, with the words that mean the same."""
+
+    phrase: Phrase
+    weight: float
+    synonyms: frozenset[Phrase]
+
+
+class Question:
+    """A question taken apart; texts are compared with it in the form that `fold` gives."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._is_bare = text.isascii()
+        self._memo: dict[str, str] = {}
+        self._syllables = self._folded(text)
+        terms = list(self._terms())
+        self.terms = terms or [Term((each,), weight(each), frozenset()) for each in self._syllables]
+        self._total = sum(term.weight for term in self.terms) or 1.0
+        content = {syllable for term in self.terms for syllable in term.phrase}
+        pairs = zip(self._syllables, self._syllables[1:], strict=False)
+        self._pairs = {(one, two) for one, two in pairs if one in content and two in content}
+
+    def fold(self, text: str) -> str:
+        """Return the syllables of `text` between blanks, without diacritics if the question has none."""
+        if text not in self._memo:
+            self._memo[text] = f" {' '.join(self._folded(text))} "
+        return self._memo[text]
+
+    def coverage(self, text: str) -> float:
+        """Return the share of the question's weight that the folded `text` has, 0 to 1."""
+        return sum(self._covered(term, text) for term in self.terms) / self._total
+
+    def pair_coverage(self, text: str) -> float:
+        """Return the share of the question's neighbouring content syllables that are neighbours in folded `text`."""
+        if not self._pairs:
+            return 0.0
+        weights = {pair: weight(pair[0]) + weight(pair[1]) for pair in self._pairs}
+        found = sum(value for (one, two), value in weights.items() if f" {one} {two} " in text)
+        return found / sum(weights.values())
+
+    def missing(self, text: str) -> float:
+        """Return the greatest weight of a term that folded `text` has in no form, about 0 to 1 a syllable."""
+        weights = [
+            term.weight
+            for term in self.terms
+            if not self._has(term.phrase, text) and not any(self._has(each, text) for each in term.synonyms)
+        ]
+        return max(weights, default=0.0) / UNKNOWN_WEIGHT
+
+    def expects(self, text: str) -> float:
+        """Return 1 if `text` has the kind of answer that is asked for, -1 if not, 0 if any kind may be."""
+        if self._kind is None:
+            return 0.0
+        return 1.0 if self._kind.search(text.lower()) else -1.0
+
+    def counts(self, text: str) -> float:
+        """Return 1 if `text` has a number of what the question counts ("mấy ngày": "12 ngày"), else 0."""
+        return 1.0 if self._counted and self._counted.search(text.lower()) else 0.0
+
+    @cached_property
+    def _kind(self) -> "re.Pattern[str] | None":
+        asked = self.text.lower()
+        return next((given for pattern, given in KINDS if pattern.search(asked)), None)
+
+    @cached_property
+    def _counted(self) -> "re.Pattern[str] | None":
+        found = _COUNTED.search(self.text.lower())
+        if found is None:
+            return None
+        return re.compile(rf"{_NUMBER}\s+{_SAME_UNIT.get(found[1], re.escape(found[1]))}")
+
+    def _folded(self, text: str) -> list[str]:
+        syllables = [folded(word) for word in WORD.findall(text)]
+        return [bare(each) for each in syllables] if self._is_bare else syllables
+
+    def _terms(self) -> Iterator[Term]:
+        groups = synonyms(self._is_bare)
+        longest = max(map(len, groups))
+        at = 0
+        while at < len(self._syllables):
+            for length in range(min(longest, len(self._syllables) - at), 0, -1):
+                phrase = tuple(self._syllables[at : at + length])
+                if phrase in groups and (length > 1 or phrase[0] not in IGNORED):
+                    break
+            else:
+                phrase = (self._syllables[at],)
+            content = [each for each in phrase if each not in IGNORED]
+            if content:
+                yield Term(phrase, sum(map(weight, content)), groups.get(phrase, frozenset()))
+            at += len(phrase)
+
+    def _covered(self, term: Term, text: str) -> float:
+        if self._has(term.phrase, text):
+            return term.weight
+        parts = sum(weight(each) for each in term.phrase if each not in IGNORED and f" {each} " in text)
+        by_parts = parts if len(term.phrase) == 1 else PART_SHARE * parts
+        by_synonym = any(self._has(each, text) for each in term.synonyms)
+        return max(by_parts, SYNONYM_SHARE * term.weight if by_synonym else 0.0)
+
+    @staticmethod
+    def _has(phrase: Phrase, text: str) -> bool:
+        return f" {' '.join(phrase)} " in text
+
+
+def weight(syllable: str) -> float:
+    """Return how much a syllable tells: its inverse document frequency in general Vietnamese text."""
+    return min(_weights().get(syllable, UNKNOWN_WEIGHT), UNKNOWN_WEIGHT)
+
+
+@cache
+def bare(syllable: str) -> str:
+    """Return `syllable` without any diacritics."""
+    decomposed = unicodedata.normalize("NFD", syllable.replace("đ", "d"))
+    return "".join(each for each in decomposed if not unicodedata.combining(each))
+
+
+@cache
+def synonyms(is_bare: bool) -> dict[Phrase, frozenset[Phrase]]:
+    """Return the phrases that mean the same as each phrase, without diacritics if `is_bare`."""
+    groups: dict[Phrase, frozenset[Phrase]] = {}
+    spell = bare if is_bare else str
+    for line in _data("synonyms.txt").splitlines():
+        if line and not line.startswith("#"):
+            group = [tuple(spell(folded(each)) for each in WORD.findall(words)) for words in line.split(",")]
+            for phrase in group:
+                groups[phrase] = groups.get(phrase, frozenset()) | (frozenset(group) - {phrase})
+    return groups
+
+
+@cache
+def _weights() -> dict[str, float]:
+    """Return the weight of each syllable; of one without diacritics, that of the commonest it may stand for."""
+    known: dict[str, float] = json.loads(_data("syllables.json"))
+    weights: dict[str, float] = {}
+    for syllable, value in known.items():
+        weights[bare(syllable)] = min(value, weights.get(bare(syllable), UNKNOWN_WEIGHT))
+    return weights | known
+
+
+def _data(name: str) -> str:
+    return files("phoserve.answers").joinpath("data", name).read_text(encoding="utf-8")
