@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import structlog
 from prometheus_client import CollectorRegistry
 
 from api.keys import AnonymousAccess, FixedKeys, KeyFile, KeyRing, parse_keys
@@ -16,6 +17,8 @@ from phoserve.composition import Stores
 from phoserve.errors import ConfigurationError
 from phoserve.search.ports import Reranker
 from phoserve.settings import KeySettings, LimitSettings, LlmSettings, Settings, TritonSettings
+
+log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -32,6 +35,8 @@ async def open_services(
     /metrics. Raises ConfigurationError.
     """
     answers = settings.answers
+    if answers.min_evidence is not None:
+        log.warning("setting_without_effect", setting="PHOSERVE_ANSWERS__MIN_EVIDENCE", use="MIN_CONFIDENCE")
     async with AsyncExitStack() as stack:
         rates = open_rates(settings.limits, redis_url)
         stack.push_async_callback(rates.close)
@@ -45,7 +50,7 @@ async def open_services(
             stores,
             chat=chat,
             prompt=Prompt(answers.instructions or INSTRUCTIONS, answers.not_found or NOT_FOUND),
-            min_evidence=answers.min_evidence,
+            min_confidence=answers.min_confidence,
             falls_back=answers.fallback,
             keep_images=answers.keep_images,
             reranker=reranker,

@@ -58,7 +58,7 @@ def make_services(
     *,
     chat: ChatModel | None = None,
     prompt: Prompt | None = None,
-    min_evidence: float = 0.0,
+    min_confidence: float | None = None,
     falls_back: bool = True,
     keep_images: bool = False,
     reranker: Reranker | None = None,
@@ -71,7 +71,7 @@ def make_services(
 ) -> Services:
     """Build the use cases over `stores`. Nothing is opened here, so nothing has to be closed.
 
-    Without `chat`, answers are extractive and need `min_evidence` (`AnswerSettings.min_evidence`); with `falls_back`
+    Without `chat`, answers are extractive, given from `min_confidence` on; with `falls_back`
     they also replace those of a failed LLM. `keep_images` leaves images in the LLM's text. `registries` hold more
     metrics for /metrics, such as those of ingestion in the same process.
     """
@@ -89,7 +89,7 @@ def make_services(
             retriever,
             chat,
             prompt or Prompt(),
-            min_evidence=min_evidence,
+            min_confidence=min_confidence,
             falls_back=falls_back,
             keep_images=keep_images,
         ),

@@ -200,7 +200,8 @@ def fit_order(examples: Sequence[Example], used: NDArray[np.bool_]) -> NDArray[n
         return total, gradient
 
     found: NDArray[np.float64] = minimize(loss, np.zeros(len(used)), jac=True).x
-    return found * used / scale
+    weights: NDArray[np.float64] = found * used / scale
+    return weights
 
 
 def fit_confidence(

@@ -5,9 +5,9 @@ Only composition roots read them; everything else is handed what it needs.
 
 import os
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from phoserve.errors import ConfigurationError
@@ -204,9 +204,11 @@ class AnswerSettings(Group):
     """Give an extractive answer where the LLM fails; otherwise the failure is returned."""
     keep_images: bool = False
     """Keep images in the LLM's text, whose addresses are loaded by whoever shows it."""
-    min_evidence: float = 0.55
-    """Best cosine plus best share of the question's words, below which no extractive answer is given. With the bundled
-    encoder this answers 72% of the sample questions, and 15% of questions about something else; other models differ."""
+    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Probability that it answers the question, below which no extractive answer is given; None for what was measured
+    (docs/llm.md): 0.539 with the bundled encoder, 0.651 with others."""
+    min_evidence: float | None = None
+    """Of version 0.1, on another scale: it has no effect. Use `min_confidence`."""
 
 
 class TracingSettings(Group):

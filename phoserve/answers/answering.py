@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from phoserve.answers.citations import Citation
 from phoserve.answers.events import EXTRACTIVE, GENERATED, Cited, Delta, Done, Event, Note, Restarted, Retrieved
 from phoserve.answers.extractive import extract
 from phoserve.answers.generation import Generation
@@ -47,8 +48,8 @@ class Answerer:
     retriever: Retriever
     chat: ChatModel | None = None
     prompt: Prompt = field(default_factory=Prompt)
-    min_evidence: float = 0.0
-    """Best cosine plus best share of the question's words, below which no extractive answer is given."""
+    min_confidence: float | None = None
+    """Below it no extractive answer is given; None means what was measured for the encoder."""
     falls_back: bool = True
     """Whether a failed LLM is replaced by an extractive answer, where the caller can take one."""
     keep_images: bool = False
@@ -148,16 +149,26 @@ class Answerer:
         self, query: Query, hits: Sequence[Hit], deadline: Deadline, timings: Timings
     ) -> AsyncGenerator[Event]:
         with timings.stage("extract"):
-            citations = await extract(
+            found = await extract(
                 query.text,
                 hits,
                 self.retriever.embedder,
-                min_evidence=self.min_evidence,
+                min_confidence=self.min_confidence,
                 timeout_s=deadline.left_s(),
             )
-        if not citations:
+        if not found.citations:
             yield Delta(self.prompt.not_found)
-        for position, citation in enumerate(citations):
-            yield Delta(f"{' ' if position else ''}{citation.quote} [{citation.marker}]")
+        before: Citation | None = None
+        for citation in found.citations:
+            yield Delta(f"{_separator(before, citation)}{citation.quote} [{citation.marker}]")
             yield Cited(citation)
-        yield Done(EXTRACTIVE, bool(citations), None, 0, notes=(QUOTATION,) if citations else ())
+            before = citation
+        notes = (QUOTATION,) if found.citations else ()
+        yield Done(EXTRACTIVE, bool(found.citations), None, 0, confidence=round(found.confidence, 3), notes=notes)
+
+
+def _separator(before: Citation | None, citation: Citation) -> str:
+    """Return what is between two quotations: a line break where one of them has lines."""
+    if before is None:
+        return ""
+    return "\n\n" if "\n" in before.quote + citation.quote else " "

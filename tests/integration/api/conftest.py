@@ -23,7 +23,7 @@ def llm_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with live_api(live_services(tmp_path_factory.mktemp("model"), min_evidence=0.5)) as url:
+    with live_api(live_services(tmp_path_factory.mktemp("model"))) as url:
         fill(url)
         yield url
 

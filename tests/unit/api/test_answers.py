@@ -37,7 +37,7 @@ def client(tmp_path: Path, chat: ScriptedChat) -> Iterator[Client]:
 
 @pytest.fixture
 def without_llm(tmp_path: Path) -> Iterator[Client]:
-    yield from serving(memory_services(tmp_path, min_evidence=0.5))
+    yield from serving(memory_services(tmp_path))
 
 
 def serving(services: Services) -> Iterator[Client]:

@@ -1,0 +1,111 @@
+"""Units are what a person would quote: verbatim, whole, without the bullet before them."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phoserve.answers.units import MAX_LIST_CHARACTERS, units
+
+
+def quoted(text: str, *headings: str) -> list[str]:
+    return [unit.text(text) for unit in units(text, headings)]
+
+
+LAW = """Điều 5. Nghỉ phép
+1. Người lao động được nghỉ trong các trường hợp:
+a) Kết hôn: ba ngày;
+b) Con kết hôn: một ngày.
+2. Lương được trả vào ngày 5.
+"""
+
+
+def test_a_sentence_takes_its_list() -> None:
+    text = "# Nghỉ\n\nMỗi năm có phép. Nhân viên được nghỉ khi:\n\n- Kết hôn: ba ngày.\n- Tang: ba ngày.\n\nBáo trước."
+    introduced = "Nhân viên được nghỉ khi:\n\n- Kết hôn: ba ngày.\n- Tang: ba ngày."
+    assert quoted(text) == ["Mỗi năm có phép.", introduced, "Báo trước."]
+
+
+def test_a_clause_takes_its_points() -> None:
+    clause = "Người lao động được nghỉ trong các trường hợp:\na) Kết hôn: ba ngày;\nb) Con kết hôn: một ngày."
+    assert quoted(LAW, "Điều 5. Nghỉ phép") == [clause, "Lương được trả vào ngày 5."]
+
+
+def test_a_long_list_is_quoted_by_items_behind_its_introduction() -> None:
+    items = [f"- Mục thứ {number}: {'rất dài ' * 20}hết." for number in range(6)]
+    text = "Gồm có:\n" + "\n".join(items)
+    assert len(text) > MAX_LIST_CHARACTERS
+    assert quoted(text) == [f"Gồm có:\n{item[2:]}" for item in items]
+
+
+def test_a_row_has_its_header() -> None:
+    text = "Chức danh | Phụ cấp\nTrưởng phòng | 5.000.000\nNhân viên | 1.000.000"
+    assert quoted(text) == [
+        "Chức danh | Phụ cấp\nTrưởng phòng | 5.000.000",
+        "Chức danh | Phụ cấp\nNhân viên | 1.000.000",
+    ]
+    assert quoted("| A | B |\n|---|---|\n| xe | 5 ngày |") == ["| A | B |\n| xe | 5 ngày |"]
+
+
+@pytest.mark.parametrize("bullet", ["- ", "* ", "• ", "2. ", "2) ", "(3) ", "a) ", "b. ", "1.2. ", "  - "])
+def test_an_item_is_quoted_without_its_bullet(bullet: str) -> None:
+    text = f"## Cách trả\n\n{bullet}Ngày thường: 150% đơn giá."
+    [unit] = units(text)
+    assert (unit.text(text), unit.lead) == ("Ngày thường: 150% đơn giá.", "Cách trả")
+
+
+def test_a_label_is_context() -> None:
+    text = "**Phí kiểm tra?** 120.000 đồng tại nhà. Đồng ý sửa thì được trừ."
+    assert [(unit.text(text), unit.lead) for unit in units(text)] == [
+        ("120.000 đồng tại nhà.", "Phí kiểm tra?"),
+        ("Đồng ý sửa thì được trừ.", "Phí kiểm tra?"),
+    ]
+
+
+def test_a_question_in_a_document_takes_its_answer() -> None:
+    text = "Pin bền bao lâu? Khoảng mười tháng. Tuỳ cách dùng."
+    assert quoted(text) == [text]
+
+
+LINES = [
+    "# Tiêu đề",
+    "- mục:",
+    "- con",
+    "a) điểm;",
+    "1. khoản:",
+    "| a | b |",
+    "|---|",
+    "Câu một. Câu hai:",
+    "",
+    "**x**",
+    "Hỏi gì? Đáp.",
+    "**Nhãn:** chữ",
+    "a\tb",
+    "chữ; ",
+    ":",
+]
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=12))
+def test_spans_are_verbatim_ordered_and_trimmed(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    for unit in units(text, ("Tiêu đề",)):
+        assert unit.spans
+        for start, end in unit.spans:
+            assert 0 <= start < end <= len(text)
+            assert text[start:end] == text[start:end].strip()
+            assert not text[start:end].startswith(("- ", "# ", "1. "))
+        ends = [0, *(end for _, end in unit.spans)]
+        assert all(start >= before for (start, _), before in zip(unit.spans, ends, strict=False))
+
+
+def test_time_is_linear() -> None:
+    def seconds(text: str) -> float:
+        begun = time.perf_counter()
+        units(text)
+        return time.perf_counter() - begun
+
+    for line in ("- mục: ", "| a ", "a:\n\n", "**", "1. ", "x? "):
+        seconds(line * 100)
+        assert seconds(line * 20_000) < 5.0
