@@ -98,7 +98,7 @@ async def stage_document(
         [chunks] = await tools.cut([parsed.structure])
     if not chunks:
         raise ParsingFailed("empty", "there is no text in the document")
-    passages = [_passage(document, title, ordinal, chunk) for ordinal, chunk in enumerate(chunks)]
+    passages = [passage_of(document, title, ordinal, chunk) for ordinal, chunk in enumerate(chunks)]
     await stage_passages(passages, stage, tools, progress)
     properties = {"title": parsed.title, **parsed.properties} if parsed.title else parsed.properties
     return StagedDocument(len(passages), parsed.warnings, properties)
@@ -206,7 +206,8 @@ def _labels(passage: Passage) -> list[str]:
     return [label for label in dict.fromkeys(unit.label for unit in passage.units) if " Điều " in label]
 
 
-def _passage(document: Document, title: str, ordinal: int, chunk: Chunk) -> Passage:
+def passage_of(document: Document, title: str, ordinal: int, chunk: Chunk) -> Passage:
+    """Return the passage that a chunk of a document becomes."""
     return Passage(
         collection=document.collection_id,
         document_id=document.id,

@@ -31,7 +31,7 @@ from scipy.optimize import minimize
 from cli.commands.eval import BUNDLED_MODEL
 from cli.evaluation import CorpusRow, read_rows
 from cli.samples import documents
-from ingest.staging import StagingTools, indexed
+from ingest.staging import StagingTools, indexed, passage_of
 from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.answers.evidence import (
     COSINES,
@@ -50,10 +50,11 @@ from phoserve.answers.question import Question
 from phoserve.concurrency.deadline import Deadline
 from phoserve.concurrency.timings import Timings
 from phoserve.contract import InputType
-from phoserve.documents.records import Passage
+from phoserve.documents.records import Document, Original, new_document
 from phoserve.embedding.ports import Embeddings
 from phoserve.search.retrieval import Query, Retriever
 from phoserve.text import query_terms
+from phoserve.text.structure import structure_text
 from training.quality import Encoder
 
 QUESTIONS: Final = Path(__file__).parent / "answering"
@@ -121,20 +122,9 @@ async def filled(rows: Sequence[CorpusRow]) -> AsyncIterator[Retriever]:
         try:
             keys = [uuid.UUID(int=number).hex for number in range(len(rows))]
             for first in range(0, len(rows), BATCH):
-                cut = await tools.cut([row.text for row in rows[first : first + BATCH]])
+                cut = await tools.cut([structure_text(row.text) for row in rows[first : first + BATCH]])
                 passages = [
-                    Passage(
-                        collection=COLLECTION,
-                        document_id=row.id,
-                        document_key=key,
-                        revision=1,
-                        ordinal=ordinal,
-                        title=row.title,
-                        text=chunk.text,
-                        headings=chunk.headings,
-                        start=chunk.start,
-                        end=chunk.end,
-                    )
+                    passage_of(document_of(row, key), row.title, ordinal, chunk)
                     for row, key, chunks in zip(rows[first:], keys[first:], cut, strict=False)
                     for ordinal, chunk in enumerate(chunks)
                 ]
@@ -143,6 +133,12 @@ async def filled(rows: Sequence[CorpusRow]) -> AsyncIterator[Retriever]:
             yield Retriever(embedder, index, lambda text: query_terms(embedder.text, [text])[0])
         finally:
             await index.close()
+
+
+def document_of(row: CorpusRow, key: str) -> Document:
+    """Return the record of a document that was ingested."""
+    original = Original(key=key, sha256="", size_bytes=0, media_type="text/markdown")
+    return new_document(COLLECTION, row.id, original, key=key, title=row.title, metadata={})
 
 
 def sample_rows() -> list[CorpusRow]:

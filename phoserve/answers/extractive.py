@@ -62,7 +62,7 @@ def candidates_of(question: Question, hits: Sequence[Hit]) -> list[Candidate]:
     found: dict[str, Candidate] = {}
     for marker, hit in enumerate(hits[:PASSAGES_READ], start=1):
         passage = hit.passage
-        for unit in units(passage.text, (passage.title, *passage.headings)):
+        for unit in units(passage):
             candidate = Candidate(marker, hit, unit)
             found.setdefault(candidate.text, candidate)
     candidates = list(found.values())

@@ -1,14 +1,17 @@
 """Cut a passage into what a person would quote: a sentence with its list, a clause with its points, a table's row.
 
-Everything here works on the text, title and headings of a passage, whatever file it came from.
+The parts that ingestion recorded say what is a row, an item or a heading; in passages of version 0.1, which have none,
+the lines of the text do.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from phoserve.documents.records import Passage, PassageUnit
 from phoserve.text import sentences
 
 Span = tuple[int, int]
@@ -39,9 +42,17 @@ class Kind(IntEnum):
     NUMBER = 4
     LETTER = 5
     BULLET = 6
+    RECORD = 7
+    HEADER = 8
 
 
 ITEMS: Final = (Kind.NUMBER, Kind.LETTER, Kind.BULLET)
+_RECORDED: Final = {
+    "heading": Kind.HEADING,
+    "row": Kind.ROW,
+    "table_header": Kind.HEADER,
+    "record": Kind.RECORD,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +77,24 @@ class _Line:
     """Where the text after the bullet or number begins."""
 
 
-def units(text: str, headings: Sequence[str] = ()) -> list[Unit]:
-    """Return what may be quoted of `text`, in order; a heading or a lone number is never a unit.
+def units(passage: Passage) -> list[Unit]:
+    """Return what may be quoted of a passage's text, in order; a heading or a lone number is never a unit.
 
     Spans begin behind the bullet or number of an item that is quoted alone. Time is linear in the length.
     """
+    text = passage.text
     found: list[Unit] = []
-    lines = _lines(text, frozenset(headings))
+    lines = _lines(text, frozenset((passage.title, *passage.headings)), passage.units)
     heading = ""
     at = 0
     while at < len(lines):
         line = lines[at]
-        if line.kind is Kind.ROW:
-            end = _run_end(lines, at, lambda each: each.kind is Kind.ROW)
-            found += _table(lines[at:end], text, heading)
+        if line.kind in (Kind.ROW, Kind.HEADER):
+            end = _run_end(lines, at, lambda each: each.kind in (Kind.ROW, Kind.HEADER))
+            found += _table(lines[at:end], text, heading, passage)
+        elif line.kind is Kind.RECORD:
+            end = at + 1
+            found.append(Unit(((line.start, line.end),), heading))
         elif line.kind in (Kind.TEXT, *ITEMS):
             end = _paragraph_end(lines, at)
             items_end = _items_end(text, lines, at, end)
@@ -93,15 +108,34 @@ def units(text: str, headings: Sequence[str] = ()) -> list[Unit]:
     return [unit for unit in found if sum(map(str.isalpha, unit.text(text))) >= MIN_LETTERS]
 
 
-def _lines(text: str, headings: frozenset[str]) -> list[_Line]:
+def _lines(text: str, headings: frozenset[str], parts: Sequence[PassageUnit]) -> list[_Line]:
     lines: list[_Line] = []
+    starts = [part.start for part in parts]
     start = 0
     for raw in text.split("\n"):
         end = start + len(raw.rstrip())
+        first = start + len(raw) - len(raw.lstrip())
         kind, length = _kind(raw, headings)
-        lines.append(_Line(kind, start + len(raw) - len(raw.lstrip()), end, start + length))
+        content = start + length
+        if kind is not Kind.BLANK and (at := bisect_right(starts, first) - 1) >= 0 and first < parts[at].end:
+            kind, content = _recorded(parts[at].kind, kind, first, content)
+            if kind is Kind.RECORD:
+                if first > parts[at].start:
+                    start += len(raw) + 1
+                    continue
+                end = parts[at].end
+        lines.append(_Line(kind, first, end, content))
         start += len(raw) + 1
     return lines
+
+
+def _recorded(recorded: str, seen: Kind, first: int, content: int) -> tuple[Kind, int]:
+    """Return the kind of a line that ingestion recorded, and where its text begins."""
+    if recorded in _RECORDED:
+        return _RECORDED[recorded], first
+    if recorded == "item":
+        return (seen, content) if seen in ITEMS else (Kind.TEXT, first)
+    return Kind.TEXT, first
 
 
 def _kind(line: str, headings: frozenset[str]) -> tuple[Kind, int]:
@@ -191,14 +225,16 @@ def _with_list(intro: Span, items: Sequence[_Line], label: str) -> Iterator[Unit
         yield Unit((intro, (lines[0].content, lines[-1].end)), label)
 
 
-def _table(rows: Sequence[_Line], text: str, lead: str) -> Iterator[Unit]:
-    """Yield each row behind the header."""
+def _table(rows: Sequence[_Line], text: str, lead: str, passage: Passage) -> Iterator[Unit]:
+    """Yield each row behind its header; where the header is in an earlier passage, it is the row's lead."""
     kept = [row for row in rows if not _RULE.match(text[row.start : row.end])]
-    if not kept:
-        return
-    header, *body = kept
-    if not body:
-        yield Unit(((header.start, header.end),), lead)
-        return
-    for row in body:
-        yield Unit(((header.start, header.end), (row.start, row.end)), lead)
+    header: _Line | None = None
+    if not passage.units and len(kept) > 1:
+        header, *kept = kept
+    for row in kept:
+        if row.kind is Kind.HEADER:
+            header = row
+        elif header is not None:
+            yield Unit(((header.start, header.end), (row.start, row.end)), lead)
+        else:
+            yield Unit(((row.start, row.end),), f"{lead}\n{passage.context}".strip())
