@@ -12,7 +12,7 @@ from api.services import Services, make_services
 from phoserve.adapters.openai_chat import ChatSettings, OpenAIChat
 from phoserve.adapters.triton.reranker import TritonReranker
 from phoserve.answers.ports import ChatModel
-from phoserve.answers.prompt import INSTRUCTIONS, NOT_FOUND, Prompt
+from phoserve.answers.prompt import INSTRUCTIONS, Prompt
 from phoserve.composition import Stores
 from phoserve.errors import ConfigurationError
 from phoserve.search.ports import Reranker
@@ -49,10 +49,11 @@ async def open_services(
         yield make_services(
             stores,
             chat=chat,
-            prompt=Prompt(answers.instructions or INSTRUCTIONS, answers.not_found or NOT_FOUND),
+            prompt=Prompt(answers.instructions or INSTRUCTIONS, answers.not_found),
             min_confidence=answers.min_confidence,
             falls_back=answers.fallback,
             keep_images=answers.keep_images,
+            window=answers.window,
             reranker=reranker,
             keys=load_key_ring(settings.keys),
             rates=rates,

@@ -61,6 +61,7 @@ def make_services(
     min_confidence: float | None = None,
     falls_back: bool = True,
     keep_images: bool = False,
+    window: int = 1,
     reranker: Reranker | None = None,
     keys: KeyRing | None = None,
     rates: RateLimiter | None = None,
@@ -71,9 +72,9 @@ def make_services(
 ) -> Services:
     """Build the use cases over `stores`. Nothing is opened here, so nothing has to be closed.
 
-    Without `chat`, answers are extractive, given from `min_confidence` on; with `falls_back`
-    they also replace those of a failed LLM. `keep_images` leaves images in the LLM's text. `registries` hold more
-    metrics for /metrics, such as those of ingestion in the same process.
+    Without `chat`, answers are extractive, given from `min_confidence` on; with `falls_back` they also replace those of
+    a failed LLM. `keep_images` leaves images in the LLM's text; the LLM reads `window` passages around each hit.
+    `registries` hold more metrics for /metrics, such as those of ingestion in the same process.
     """
     limits, http, keys = limits or LimitSettings(), http or HttpSettings(), keys or AnonymousAccess()
     embedder = stores.embedders.interactive
@@ -92,6 +93,7 @@ def make_services(
             min_confidence=min_confidence,
             falls_back=falls_back,
             keep_images=keep_images,
+            window=window,
         ),
         reranker=reranker,
         keys=keys,

@@ -198,10 +198,13 @@ class AnswerSettings(Group):
     """How answers are worded and when none is given."""
 
     instructions: str | None = None
-    """Instead of the built-in prompt; `{not_found}` stands for the sentence below."""
+    """Instead of the built-in prompt; `{not_found}` is replaced by the sentence below."""
     not_found: str | None = None
+    """Instead of a sentence in the language of the question."""
     fallback: bool = True
     """Give an extractive answer where the LLM fails; otherwise the failure is returned."""
+    window: int = 1
+    """Passages before and after each hit that the LLM reads too, as far as its context has room."""
     keep_images: bool = False
     """Keep images in the LLM's text, whose addresses are loaded by whoever shows it."""
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None

@@ -21,10 +21,12 @@ from api.schemas.answers import (
     citation_view,
     done_event,
     note_views,
+    support_views,
     usage_view,
 )
 from api.schemas.search import SearchRequest, hit_view
 from api.sse import KEEP_ALIVE, BackgroundStream, error_event, event, stream
+from phoserve.answers.answering import Conversation
 from phoserve.answers.citations import Citation
 from phoserve.answers.events import Cited, Delta, Done, Event, Restarted, Retrieved, Thought
 from phoserve.answers.ports import ChatMessage
@@ -73,11 +75,12 @@ async def answer(
         field="question",
     )
     searched = await answer_deadline.keep(library.collection(collection))
-    answering = answerer.answer(searched.id, query, deadline=answer_deadline, history=history)
+    conversation = Conversation(history=history, include_support=data.include_support)
+    answering = answerer.answer(searched.id, query, deadline=answer_deadline, conversation=conversation)
     relay = BackgroundStream(gated_events(answering, gates, metrics), answer_deadline)
     if data.stream:
-        return stream(_as_sse(await relay.first(), relay, data.include_reasoning))
-    return Response(_whole([each async for each in relay if each is not None], data.include_reasoning))
+        return stream(_as_sse(await relay.first(), relay, data))
+    return Response(_whole([each async for each in relay if each is not None], data))
 
 
 async def gated_events(answering: AsyncGenerator[Event], gates: GatesDep, metrics: Metrics) -> AsyncGenerator[Event]:
@@ -110,19 +113,19 @@ def _count(done: Done, metrics: Metrics) -> None:
         metrics.tokens.labels("llm_completion").inc(done.usage.completion)
 
 
-async def _as_sse(first: Event, rest: BackgroundStream[Event], include_reasoning: bool) -> AsyncGenerator[bytes]:
-    yield _event_bytes(first)
+async def _as_sse(first: Event, rest: BackgroundStream[Event], request: AnswerRequest) -> AsyncGenerator[bytes]:
+    yield _event_bytes(first, request)
     try:
         async for each in rest:
             if each is None:
                 yield KEEP_ALIVE
-            elif include_reasoning or not isinstance(each, Thought):
-                yield _event_bytes(each)
+            elif request.include_reasoning or not isinstance(each, Thought):
+                yield _event_bytes(each, request)
     except PhoserveError as error:
         yield error_event(error)
 
 
-def _event_bytes(item: Event) -> bytes:
+def _event_bytes(item: Event, request: AnswerRequest) -> bytes:
     match item:
         case Retrieved(hits, mode, query_used, warnings):
             views = [hit_view(hit) for hit in hits]
@@ -137,10 +140,10 @@ def _event_bytes(item: Event) -> bytes:
         case Restarted(code, detail):
             return event("restart", RestartEvent(code=code, detail=detail))
         case Done():
-            return event("done", done_event(item))
+            return event("done", done_event(item, include_support=request.include_support))
 
 
-def _whole(events: list[Event], include_reasoning: bool) -> AnswerResponse:
+def _whole(events: list[Event], request: AnswerRequest) -> AnswerResponse:
     """Return the events of a complete answer as one object: what is streamed and what is not cannot differ."""
     whole = fold(events)
     return AnswerResponse(
@@ -158,7 +161,8 @@ def _whole(events: list[Event], include_reasoning: bool) -> AnswerResponse:
         fallback=whole.done.fallback,
         confidence=whole.done.confidence,
         notes=note_views(whole.done.notes),
-        reasoning=whole.reasoning if include_reasoning else None,
+        support=support_views(whole.done.support) if request.include_support else None,
+        reasoning=whole.reasoning if request.include_reasoning else None,
     )
 
 

@@ -31,6 +31,7 @@ from api.schemas.chat import (
     text_of,
 )
 from api.sse import KEEP_ALIVE, BackgroundStream, stream
+from phoserve.answers.answering import Conversation
 from phoserve.answers.events import Cited, Delta, Done, Event, Thought
 from phoserve.answers.ports import ChatMessage
 from phoserve.errors import CollectionNotFound, InvalidInput, NotFound, PhoserveError, UnsupportedParameter
@@ -67,9 +68,8 @@ async def complete(
         raise NotFound(f"the model {data.model!r} does not exist; GET /v1/models lists those that do") from None
     question, history = _conversation(data.messages, services.limits)
     query = Query(text=question, top_k=data.top_k or TOP_K, collapse=True)
-    answering = answerer.answer(
-        searched.id, query, deadline=answer_deadline, history=history, options=options, fallback=False
-    )
+    conversation = Conversation(history=history, options=options, can_fall_back=False)
+    answering = answerer.answer(searched.id, query, deadline=answer_deadline, conversation=conversation)
     relay = BackgroundStream(gated_events(answering, gates, metrics), answer_deadline)
     reply = _Reply(data.model, include_reasoning=bool(data.include_reasoning))
     if data.stream:

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from api.schemas.documents import ContextField, PlaceField
 from api.schemas.search import Collapse, Diversity, FilterField, Positive, SearchHit, Weights
-from phoserve.answers.citations import Citation
+from phoserve.answers.citations import Citation, Support
 from phoserve.answers.events import Done, Note
 from phoserve.answers.ports import TokenCounts
 from phoserve.search.retrieval import SearchMode
@@ -37,6 +37,9 @@ class AnswerRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     collapse: Collapse = True
     diversity: Diversity = 0.0
     include_reasoning: Annotated[bool, Meta(description="Return what the LLM wrote to think, too.")] = False
+    include_support: Annotated[
+        bool, Meta(description="Return each sentence of the answer with the sentences of passages that support it.")
+    ] = False
     stream: bool = False
 
 
@@ -46,12 +49,22 @@ class CitationView(Struct, frozen=True, kw_only=True):
     marker: int
     document_id: str
     passage_id: str
+    revision: int
     title: str
+    headings: tuple[str, ...]
     start: int
     end: int
     quote: str
     context: ContextField
     place: PlaceField
+
+
+class SupportView(Struct, frozen=True, kw_only=True):
+    """A sentence of the answer, `answer[start:end]`, with what it rests on; empty where it has no marker."""
+
+    start: int
+    end: int
+    citations: list[CitationView]
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -87,6 +100,7 @@ class AnswerResponse(Struct, frozen=True, kw_only=True):
         float | None, Meta(description="Of an extractive answer: the probability that it answers the question.")
     ]
     notes: list[NoteView]
+    support: list[SupportView] | None = None
     reasoning: str | None = None
     warnings: tuple[str, ...] = ()
 
@@ -125,9 +139,10 @@ class DoneEvent(Struct, frozen=True, kw_only=True):
     fallback: bool
     confidence: float | None
     notes: list[NoteView]
+    support: list[SupportView] | None = None
 
 
-def done_event(done: Done) -> DoneEvent:
+def done_event(done: Done, *, include_support: bool) -> DoneEvent:
     """Return what a client sees of the end of an answer."""
     return DoneEvent(
         found=done.found,
@@ -139,7 +154,16 @@ def done_event(done: Done) -> DoneEvent:
         fallback=done.fallback,
         confidence=done.confidence,
         notes=note_views(done.notes),
+        support=support_views(done.support) if include_support else None,
     )
+
+
+def support_views(support: tuple[Support, ...]) -> list[SupportView]:
+    """Return what a client sees of the support of each sentence."""
+    return [
+        SupportView(start=each.start, end=each.end, citations=[citation_view(cited) for cited in each.citations])
+        for each in support
+    ]
 
 
 def citation_view(citation: Citation) -> CitationView:
@@ -148,7 +172,9 @@ def citation_view(citation: Citation) -> CitationView:
         marker=citation.marker,
         document_id=citation.passage.document_id,
         passage_id=citation.passage.id,
+        revision=citation.passage.revision,
         title=citation.passage.title,
+        headings=citation.passage.headings,
         start=citation.start,
         end=citation.end,
         quote=citation.quote,

@@ -7,9 +7,10 @@ from typing import Final
 
 import structlog
 
-from phoserve.answers.citations import Citation
+from phoserve.answers.citations import Citation, support_of
 from phoserve.answers.events import EXTRACTIVE, GENERATED, Cited, Delta, Done, Event, Note, Restarted, Retrieved
 from phoserve.answers.extractive import extract
+from phoserve.answers.follow_up import rewrite, stand_alone
 from phoserve.answers.generation import Generation
 from phoserve.answers.ports import (
     LLM_FAILURES,
@@ -20,10 +21,12 @@ from phoserve.answers.ports import (
     LlmOverloaded,
     LlmTimeout,
     LlmUnavailable,
+    TokenCounts,
 )
-from phoserve.answers.prompt import Prompt
+from phoserve.answers.prompt import Prompt, fit_excerpts, neighbour_ids
 from phoserve.concurrency.deadline import Deadline
 from phoserve.concurrency.timings import Timings
+from phoserve.documents.records import Passage
 from phoserve.errors import UnsupportedParameter
 from phoserve.search.retrieval import Hit, Query, Retriever
 
@@ -41,6 +44,35 @@ INCOMPLETE: Final = Note(
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """What an answer depends on beside the query."""
+
+    history: tuple[ChatMessage, ...] = ()
+    """The turns before the question, oldest first."""
+    options: ChatOptions = field(default_factory=ChatOptions)
+    can_fall_back: bool = True
+    """Whether the caller takes an extractive answer where the LLM fails."""
+    include_support: bool = False
+
+
+@dataclass(slots=True)
+class _Answering:
+    """One answer in the making."""
+
+    collection: str
+    question: str
+    """As it was asked."""
+    query: Query
+    """Whose text stands alone."""
+    conversation: Conversation
+    deadline: Deadline
+    timings: Timings = field(default_factory=Timings)
+    hits: Sequence[Hit] = ()
+    usage: TokenCounts | None = None
+    """Of making the question stand alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answerer:
     """Answers from what the retriever finds, in an LLM's words where there is one, else in the documents' own."""
@@ -53,39 +85,33 @@ class Answerer:
     falls_back: bool = True
     """Whether a failed LLM is replaced by an extractive answer, where the caller can take one."""
     keep_images: bool = False
+    window: int = 1
+    """Passages before and after each hit that the LLM reads too, as far as its context has room."""
 
     async def answer(
-        self,
-        collection: str,
-        query: Query,
-        *,
-        deadline: Deadline,
-        history: Sequence[ChatMessage] = (),
-        options: ChatOptions | None = None,
-        fallback: bool = True,
+        self, collection: str, query: Query, *, deadline: Deadline, conversation: Conversation | None = None
     ) -> AsyncGenerator[Event]:
         """Yield the answer as it is produced: `Retrieved`, then `Delta`s, `Thought`s and `Cited`s, then `Done`.
 
-        With `fallback`, an LLM that fails is replaced: `Restarted`, then the extractive answer. Closing the generator
-        stops the LLM. Raises what the retriever and, without `fallback`, the LLM raise; UnsupportedParameter for
-        options that need an LLM where there is none.
+        An LLM that fails is replaced: `Restarted`, then the extractive answer. Closing the generator stops the LLM.
+        Raises what the retriever and, where it is not replaced, the LLM raise; UnsupportedParameter for options that
+        need an LLM where there is none.
         """
-        options = options or ChatOptions()
-        if options.is_structured and self.chat is None:
+        conversation = conversation or Conversation()
+        if conversation.options.is_structured and self.chat is None:
             raise UnsupportedParameter(
                 "response_format needs an LLM, and this server has none (PHOSERVE_LLM__URL)", field="response_format"
             )
-        timings = Timings()
+        work = _Answering(collection, query.text, query, conversation, deadline)
         ending: Done | None = None
-        with timings.stage("total"):
-            found = await deadline.keep(self.retriever.search(collection, query, deadline=deadline, timings=timings))
-            query = replace(query, text=found.query_used or query.text)
-            yield Retrieved(found.hits, GENERATED if self.chat else EXTRACTIVE, query.text, found.warnings)
-            falls_back = fallback and self.falls_back and not options.is_structured
-            if self.chat and (found.hits or options.is_structured):
-                events = self._generated(self.chat, query, found.hits, deadline, timings, history, options, falls_back)
-            else:
-                events = self._extractive(query, found.hits, deadline, timings)
+        with work.timings.stage("total"):
+            await self._make_stand_alone(work)
+            search = self.retriever.search(collection, work.query, deadline=deadline, timings=work.timings)
+            found = await deadline.keep(search)
+            work.hits, work.query = found.hits, replace(work.query, text=found.query_used or work.query.text)
+            yield Retrieved(list(work.hits), GENERATED if self.chat else EXTRACTIVE, work.query.text, found.warnings)
+            is_generated = self.chat and (work.hits or conversation.options.is_structured)
+            events = self._generated(self.chat, work) if self.chat and is_generated else self._extractive(work)
             async with aclosing(events):
                 async for event in events:
                     if isinstance(event, Done):
@@ -93,26 +119,36 @@ class Answerer:
                     else:
                         yield event
         if ending is not None:
-            yield replace(ending, timings_ms=timings.ms)
+            yield replace(ending, timings_ms=work.timings.ms)
 
-    async def _generated(
-        self,
-        chat: ChatModel,
-        query: Query,
-        hits: Sequence[Hit],
-        deadline: Deadline,
-        timings: Timings,
-        history: Sequence[ChatMessage],
-        options: ChatOptions,
-        falls_back: bool,
-    ) -> AsyncGenerator[Event]:
-        passages = [hit.passage for hit in hits]
-        generation = Generation(passages, options.is_structured, self.keep_images)
-        messages = self.prompt.messages(query.text, passages, history)
-        left_s = deadline.left_s()
+    async def _make_stand_alone(self, work: _Answering) -> None:
+        """Set the query that a question after other turns asks; where the LLM fails, by rules."""
+        history = work.conversation.history
+        if not history:
+            return
+        text = stand_alone(work.question, history)
+        if self.chat is not None:
+            try:
+                with work.timings.stage("rewrite"):
+                    left_s = work.deadline.left_s()
+                    text, work.usage = await rewrite(work.question, history, self.chat, timeout_s=left_s / 3)
+            except LLM_FAILURES as error:
+                log.warning("rewrite_failed", error=str(error))
+        work.query = replace(work.query, text=text)
+
+    async def _generated(self, chat: ChatModel, work: _Answering) -> AsyncGenerator[Event]:
+        conversation, options = work.conversation, work.conversation.options
+        falls_back = conversation.can_fall_back and self.falls_back and not options.is_structured
+        excerpts = await self._excerpts(chat, work)
+        passages = [excerpts.get(number, hit.passage) for number, hit in enumerate(work.hits, start=1)]
+        generation = Generation(passages, frozenset(excerpts), options.is_structured, self.keep_images)
+        messages = self.prompt.messages(
+            work.question, excerpts, conversation.history, context_tokens=chat.context_tokens
+        )
+        left_s = work.deadline.left_s()
         timeout_s = left_s - min(EXTRACTION_S, left_s / 2) if falls_back else left_s
         try:
-            with timings.stage("llm"):
+            with work.timings.stage("llm"):
                 async with aclosing(generation.events(chat, messages, options, timeout_s)) as events:
                     async for event in events:
                         yield event
@@ -120,51 +156,84 @@ class Answerer:
             if not falls_back:
                 raise
             log.warning("llm_fallback", error=str(error))
-            async for event in self._instead(error, query, hits, deadline, timings):
+            async for event in self._instead(error, work):
                 yield event
             return
+        yield self._done(generation, passages, work)
+
+    def _done(self, generation: Generation, passages: Sequence[Passage], work: _Answering) -> Done:
         reason = generation.finish_reason or STOP
-        yield Done(
+        wants_support = work.conversation.include_support and not work.conversation.options.is_structured
+        return Done(
             GENERATED,
-            self.prompt.not_found.rstrip(".") not in generation.text,
-            generation.usage,
+            self.prompt.not_found_for(work.question).rstrip(".") not in generation.text,
+            _sum(work.usage, generation.usage),
             generation.dropped_citations,
             finish_reason=reason,
             notes=() if reason == STOP else (INCOMPLETE,),
+            support=tuple(support_of(generation.text, passages)) if wants_support else (),
         )
 
-    async def _instead(
-        self, error: Exception, query: Query, hits: Sequence[Hit], deadline: Deadline, timings: Timings
-    ) -> AsyncGenerator[Event]:
+    async def _excerpts(self, chat: ChatModel, work: _Answering) -> dict[int, Passage]:
+        """Return what the LLM is given to read, by the numbers of the hits."""
+        passages = [hit.passage for hit in work.hits]
+        room = self.prompt.room(
+            work.question,
+            work.conversation.history,
+            context_tokens=chat.context_tokens,
+            max_tokens=work.conversation.options.max_tokens or chat.max_tokens,
+        )
+        ids = neighbour_ids(passages, self.window) if self.window else []
+        find = self.retriever.index.find(work.collection, ids)
+        neighbours = await work.deadline.keep(find) if ids else {}
+        return fit_excerpts(passages, neighbours, room, window=self.window)
+
+    async def _instead(self, error: Exception, work: _Answering) -> AsyncGenerator[Event]:
         """Yield the extractive answer after the LLM has failed."""
         code = error.code if isinstance(error, LlmUnavailable | LlmOverloaded | LlmTimeout) else "llm_error"
         yield Restarted(code, str(error))
         note = Note("fallback", f"The LLM failed ({code}: {error}); the answer quotes the documents instead.")
-        async for event in self._extractive(query, hits, deadline, timings):
+        async for event in self._extractive(work):
             if isinstance(event, Done):
                 event = replace(event, fallback=True, notes=(note,))
             yield event
 
-    async def _extractive(
-        self, query: Query, hits: Sequence[Hit], deadline: Deadline, timings: Timings
-    ) -> AsyncGenerator[Event]:
-        with timings.stage("extract"):
+    async def _extractive(self, work: _Answering) -> AsyncGenerator[Event]:
+        with work.timings.stage("extract"):
             found = await extract(
-                query.text,
-                hits,
+                work.query.text,
+                work.hits,
                 self.retriever.embedder,
                 min_confidence=self.min_confidence,
-                timeout_s=deadline.left_s(),
+                timeout_s=work.deadline.left_s(),
             )
         if not found.citations:
-            yield Delta(self.prompt.not_found)
+            yield Delta(self.prompt.not_found_for(work.question))
         before: Citation | None = None
+        text = ""
         for citation in found.citations:
-            yield Delta(f"{_separator(before, citation)}{citation.quote} [{citation.marker}]")
+            piece = f"{_separator(before, citation)}{citation.quote} [{citation.marker}]"
+            text += piece
+            yield Delta(piece)
             yield Cited(citation)
             before = citation
-        notes = (QUOTATION,) if found.citations else ()
-        yield Done(EXTRACTIVE, bool(found.citations), None, 0, confidence=round(found.confidence, 3), notes=notes)
+        yield Done(
+            EXTRACTIVE,
+            bool(found.citations),
+            work.usage,
+            0,
+            confidence=round(found.confidence, 3),
+            notes=(QUOTATION,) if found.citations else (),
+            support=tuple(support_of(text, [hit.passage for hit in work.hits]))
+            if work.conversation.include_support and found.citations
+            else (),
+        )
+
+
+def _sum(one: TokenCounts | None, other: TokenCounts | None) -> TokenCounts | None:
+    if one is None or other is None:
+        return one or other
+    return TokenCounts(one.prompt + other.prompt, one.completion + other.completion)
 
 
 def _separator(before: Citation | None, citation: Citation) -> str:

@@ -1,4 +1,4 @@
-"""Citations: which sentence of which passage a statement rests on, and the markers that say so."""
+"""Citations: the sentence of a passage that a statement rests on, and the markers that refer to it."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,10 +9,13 @@ from phoserve.documents.records import Passage
 from phoserve.search.highlights import content_syllables
 from phoserve.text import sentences
 
-# [1] and [1, 2]; some models write 【1】.
-MARKER: Final = re.compile(r"[\[【]\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*[\]】]")
+# [1], [1, 2] and [1-3]; some models write 【1】. A number may have any length: what is no passage's is dropped.
+MARKER: Final = re.compile(r"[\[【]\s*+(\d++(?:\s*+[,;–-]\s*+\d++)*+)\s*+[\]】]")
 # What may still become a marker when more text comes.
-BEGUN: Final = re.compile(r"\s*[\[【][\d\s,;]{0,40}\Z|\s+\Z")
+BEGUN: Final = re.compile(r"(?:\s*[\[【][\d\s,;–-]*|\s+)\Z")
+_NUMBERS: Final = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")
+_MAX_DIGITS: Final = 4
+_LEADING: Final = re.compile(rf"(?:{MARKER.pattern}\s*)+[.,;]?\s*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,21 +30,32 @@ class Citation:
     quote: str
 
 
+@dataclass(frozen=True, slots=True)
+class Support:
+    """A sentence of an answer, `text[start:end]`, with what it rests on; nothing where it has no marker."""
+
+    start: int
+    end: int
+    citations: tuple[Citation, ...]
+
+
 class CitedText:
-    """Reads an answer as it is written: text with its valid markers, and the citations these stand for.
+    """Reads an answer as it is written: text with its valid markers, and the citations they refer to.
 
     A marker of a passage that was not given is dropped and counted. Text that may yet become a marker is held back.
     """
 
-    def __init__(self, passages: Sequence[Passage]) -> None:
+    def __init__(self, passages: Sequence[Passage], given: frozenset[int] | None = None) -> None:
+        """Check markers against the numbers `given`, by default of all `passages`, counted from 1."""
         self.dropped = 0
         self._passages = passages
+        self._given = frozenset(range(1, len(passages) + 1)) if given is None else given
         self._held = ""
         self._sentence = ""
         self._cited: set[tuple[int, int]] = set()
 
     def feed(self, text: str) -> Iterator[str | Citation]:
-        """What can be said for sure now that `text` has come."""
+        """Yield what is certain now that `text` has come."""
         self._held += text
         begun = BEGUN.search(self._held)
         ready = begun.start() if begun else len(self._held)
@@ -49,7 +63,7 @@ class CitedText:
         self._held = self._held[ready:]
 
     def finish(self) -> Iterator[str | Citation]:
-        """The rest, once nothing more comes."""
+        """Yield the rest, once nothing more comes."""
         yield from self._resolved(self._held.rstrip())
         self._held = ""
 
@@ -57,8 +71,8 @@ class CitedText:
         position = 0
         for marker in MARKER.finditer(text):
             before = text[position : marker.start()]
-            numbers = [int(number) for number in re.findall(r"\d+", marker[1])]
-            known = list(dict.fromkeys(number for number in numbers if 1 <= number <= len(self._passages)))
+            numbers = numbers_of(marker[1])
+            known = list(dict.fromkeys(number for number in numbers if number in self._given))
             self.dropped += len(numbers) - len(known)
             yield from self._said(before if known else before.rstrip(" "))
             if known:
@@ -83,7 +97,7 @@ class CitedText:
 
 
 def citation(marker: int, passage: Passage, start: int, end: int) -> Citation:
-    """The citation of `passage.text[start:end]`."""
+    """Return the citation of `passage.text[start:end]`."""
     return Citation(
         marker=marker,
         passage=passage,
@@ -94,20 +108,59 @@ def citation(marker: int, passage: Passage, start: int, end: int) -> Citation:
 
 
 def closest_sentence(said: str, text: str) -> tuple[int, int]:
-    """The span of the sentence of `text` that shares most words with `said`; the whole text where none shares any."""
+    """Return the span of the sentence of `text` that shares most words with `said`, or of all if none shares any."""
     wanted = content_syllables(said)
     best, span = 0.0, (0, len(text))
     for start, end in sentences(text):
         syllables = content_syllables(text[start:end])
-        # Of two sentences with the same words in common, the shorter one says it.
+        # Of two sentences with the same words in common, the shorter one is closer.
         overlap = len(wanted & syllables) / (1 + len(syllables)) ** 0.5
         if overlap > best:
             best, span = overlap, (start, end)
     return span
 
 
+def numbers_of(marker: str) -> list[int]:
+    """Return the numbers inside a marker, ranges written out; 0, which no passage has, for one out of any range."""
+    numbers: list[int] = []
+    for first, last in _NUMBERS.findall(marker):
+        if max(len(first), len(last)) > _MAX_DIGITS:
+            numbers.append(0)
+        elif last and int(first) <= int(last) <= int(first) + 20:
+            numbers += range(int(first), int(last) + 1)
+        else:
+            numbers += [int(each) for each in (first, last) if each]
+    return numbers
+
+
+def support_of(text: str, passages: Sequence[Passage]) -> list[Support]:
+    """Return the sentences of a complete answer with the sentences of passages that support each.
+
+    A marker supports the sentence that it is in, or ends; one at the beginning of a sentence, the sentence before.
+    """
+    found: list[Support] = []
+    for start, end in sentences(text):
+        leading = _LEADING.match(text, start, end)
+        if leading and found:
+            found[-1] = _supported(text, found[-1].start, leading.end(), passages)
+            start = leading.end()
+        if text[start:end].strip():
+            found.append(_supported(text, start + len(text[start:end]) - len(text[start:end].lstrip()), end, passages))
+    return found
+
+
+def _supported(text: str, start: int, end: int, passages: Sequence[Passage]) -> Support:
+    sentence = MARKER.sub("", text[start:end])
+    numbers = [number for marker in MARKER.finditer(text, start, end) for number in numbers_of(marker[1])]
+    known = [number for number in dict.fromkeys(numbers) if 1 <= number <= len(passages)]
+    citations = [
+        citation(each, passages[each - 1], *closest_sentence(sentence, passages[each - 1].text)) for each in known
+    ]
+    return Support(start, end, tuple(citations))
+
+
 def neutralise_markers(text: str) -> str:
-    """`text` with everything that looks like a marker made harmless: documents do not get to cite."""
+    """Return `text` with everything that looks like a marker made harmless: documents cannot cite."""
     return MARKER.sub(lambda marker: f"({marker[1]})", text)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from phoserve.answers.citations import Citation
+from phoserve.answers.citations import Citation, Support
 from phoserve.answers.ports import STOP, TokenCounts
 from phoserve.search.retrieval import Hit
 
@@ -78,6 +78,8 @@ class Done:
     confidence: float | None = None
     """Of an extractive answer: the calibrated probability, 0 to 1, that it answers the question."""
     notes: tuple[Note, ...] = ()
+    support: tuple[Support, ...] = ()
+    """The answer's sentences with what each rests on, where the caller asked for it."""
 
 
 Event = Retrieved | Delta | Thought | Cited | Restarted | Done

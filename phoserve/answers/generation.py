@@ -19,6 +19,8 @@ class Generation:
 
     passages: Sequence[Passage]
     """What the markers count, from 1."""
+    given: frozenset[int]
+    """The numbers of those that the LLM has read: others are no valid markers."""
     is_structured: bool = False
     """Whether the reply is JSON, whose brackets are not markers."""
     keep_images: bool = False
@@ -31,7 +33,7 @@ class Generation:
     _reader: CitedText = field(init=False)
 
     def __post_init__(self) -> None:
-        self._reader = CitedText(self.passages)
+        self._reader = CitedText(self.passages, self.given)
 
     @property
     def dropped_citations(self) -> int:
@@ -56,7 +58,7 @@ class Generation:
             yield Restarted(RETRACTED, "the text so far was the model's reasoning")
             yield Thought(self._written)
             self.text = self._written = ""
-            self._images, self._reader = ImageFilter(), CitedText(self.passages)
+            self._images, self._reader = ImageFilter(), CitedText(self.passages, self.given)
         if part.reasoning:
             yield Thought(part.reasoning)
         if part.text:

@@ -168,7 +168,7 @@ def _paragraph_end(lines: Sequence[_Line], at: int) -> int:
 
 def _items_end(text: str, lines: Sequence[_Line], at: int, end: int) -> int:
     """Return where the list ends that the paragraph before `end` introduces; `end` where it introduces none."""
-    if not text[: lines[end - 1].end].endswith((":", ":**", ";")):
+    if not text.endswith((":", ":**", ";"), 0, lines[end - 1].end):
         return end
     following = end
     while following < len(lines) and lines[following].kind is Kind.BLANK:

@@ -200,3 +200,38 @@ def test_reasoning_that_was_taken_for_text_is_retracted(client: Client, chat: Sc
     answer = ask(client, include_reasoning=True)
     assert (answer["answer"], answer["reasoning"].strip()) == ("Mười hai ngày [1].", "Để tôi nghĩ [1].")
     assert len(answer["citations"]) == 1
+
+
+def test_a_follow_up_is_answered_in_its_conversation(without_llm: Client) -> None:
+    history = [
+        {"role": "user", "content": "Lương được trả vào ngày nào?"},
+        {"role": "assistant", "content": "Ngày mười hằng tháng [1]."},
+    ]
+    answer = ask(without_llm, "Còn nghỉ phép thì sao?", messages=history)
+    assert answer["query_used"].startswith("Còn nghỉ phép thì sao (Lương được trả")
+    alone = ask(without_llm, "Được nghỉ phép mấy ngày?")
+    assert alone["query_used"] == "Được nghỉ phép mấy ngày?"
+    last = {"messages": [*history, {"role": "user", "content": "Còn nghỉ phép thì sao?"}]}
+    path = "/v1/collections/kb/answers"
+    assert without_llm.post(path, json=last).json()["query_used"] == answer["query_used"]
+    assert without_llm.post(path, json={"messages": history}).status_code == 422
+    assert without_llm.post(path, json={}).status_code == 422
+
+
+def test_an_llm_makes_the_question_stand_alone_and_its_tokens_count(client: Client, chat: ScriptedChat) -> None:
+    history = [{"role": "user", "content": "Lương?"}, {"role": "assistant", "content": "Ngày mười."}]
+    chat.script = "Nhân viên được nghỉ phép mấy ngày?"
+    answer = ask(client, "Còn phép?", messages=history)
+    assert answer["query_used"] == chat.script
+    assert answer["usage"]["prompt_tokens"] == 200
+    chat.failure = LlmTimeout("…")
+    assert ask(client, "Còn phép thì sao?", messages=history)["query_used"] == "Còn phép thì sao (Lương)?"
+
+
+def test_support_is_returned_on_request(client: Client, without_llm: Client) -> None:
+    for answering in (client, without_llm):
+        answer = ask(answering, "Nhân viên được nghỉ phép mười hai ngày?", include_support=True)
+        first = answer["support"][0]
+        assert answer["answer"][first["start"] : first["end"]].endswith("].") or answer["mode"] == "extractive"
+        assert first["citations"][0]["document_id"] == "leave"
+        assert ask(answering)["support"] is None
