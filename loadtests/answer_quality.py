@@ -50,7 +50,7 @@ from phoserve.answers.question import Question
 from phoserve.concurrency.deadline import Deadline
 from phoserve.concurrency.timings import Timings
 from phoserve.contract import InputType
-from phoserve.documents.records import Document, Original, new_document
+from phoserve.documents.records import Document, Original, new_collection, new_document
 from phoserve.embedding.ports import Embeddings
 from phoserve.search.retrieval import Query, Retriever
 from phoserve.text import query_terms
@@ -59,7 +59,7 @@ from training.quality import Encoder
 
 QUESTIONS: Final = Path(__file__).parent / "answering"
 TOP_K: Final = 5
-COLLECTION: Final = "measured"
+COLLECTION: Final = new_collection("measured")
 BATCH: Final = 256
 FOLDS: Final = 8
 ORDER_PENALTY: Final = 3.0
@@ -149,7 +149,7 @@ def sample_rows() -> list[CorpusRow]:
 async def example_of(row: LabelledQuestion, retriever: Retriever) -> Example | None:
     """Return the candidates that `extract` would choose from; None where there are none."""
     query = Query(text=row.question, top_k=TOP_K)
-    found = await retriever.search(COLLECTION, query, deadline=Deadline.after(60), timings=Timings())
+    found = await retriever.search(COLLECTION.id, query, deadline=Deadline.after(60), timings=Timings())
     question = Question(row.question)
     candidates = candidates_of(question, found.hits)
     if not candidates:
@@ -372,7 +372,7 @@ async def measure_sets(data: Path, most: int) -> None:
 
 async def _answer(question: str, retriever: Retriever) -> list[tuple[str, str]]:
     query = Query(text=question, top_k=TOP_K)
-    found = await retriever.search(COLLECTION, query, deadline=Deadline.after(60), timings=Timings())
+    found = await retriever.search(COLLECTION.id, query, deadline=Deadline.after(60), timings=Timings())
     given = await extract(question, found.hits, retriever.embedder, min_confidence=None, timeout_s=60)
     return [(each.passage.document_id, each.quote) for each in given.citations]
 

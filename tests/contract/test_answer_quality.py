@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from loadtests.answer_quality import examples_of, filled, outcome, sample_rows
+from loadtests.answer_quality import COLLECTION, examples_of, filled, outcome, sample_rows
 from phoserve.answers.evidence import weights_for
 from phoserve.answers.extractive import Extract, extract
 from phoserve.concurrency.deadline import Deadline
@@ -15,7 +15,7 @@ BUNDLED = "phoserve-bundled-vi"
 async def answer(question: str) -> Extract:
     async with filled(sample_rows()) as retriever:
         query = Query(text=question, top_k=5)
-        found = await retriever.search("measured", query, deadline=Deadline.after(30), timings=Timings())
+        found = await retriever.search(COLLECTION.id, query, deadline=Deadline.after(30), timings=Timings())
         return await extract(question, found.hits, retriever.embedder, min_confidence=None, timeout_s=30)
 
 
