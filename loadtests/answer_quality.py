@@ -53,7 +53,8 @@ from phoserve.contract import InputType
 from phoserve.documents.records import Document, Original, new_collection, new_document
 from phoserve.embedding.ports import Embeddings
 from phoserve.search.retrieval import Query, Retriever
-from phoserve.text import query_terms
+from phoserve.text import QueryReader
+from phoserve.text.diacritics import shipped_restorer
 from phoserve.text.structure import structure_text
 from training.quality import Encoder
 
@@ -130,7 +131,7 @@ async def filled(rows: Sequence[CorpusRow]) -> AsyncIterator[Retriever]:
                 ]
                 await index.stage(await indexed(passages, tools))
                 await index.publish([(key, 1) for key in keys[first : first + BATCH]])
-            yield Retriever(embedder, index, lambda text: query_terms(embedder.text, [text])[0])
+            yield Retriever(embedder, index, QueryReader(embedder.text, shipped_restorer()).read)
         finally:
             await index.close()
 
