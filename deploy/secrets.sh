@@ -15,6 +15,10 @@ done >.env
 key="pho_$(random)"
 hash=$(printf %s "$key" | sha256sum | cut -d' ' -f1)
 printf '[{"id": "admin", "sha256": "%s", "role": "admin"}]\n' "$hash" >secrets/api-keys.json
+# Prometheus reads this file as another user; the folder keeps the users of this machine out.
+mkdir -p secrets/private
+sed -n 's/^QDRANT_API_KEY=//p' .env | tr -d '\n' >secrets/private/qdrant-key
+chmod 644 secrets/private/qdrant-key
 # The container runs as another user, who must read this file. It contains only hashes.
 chmod 755 secrets && chmod 644 secrets/api-keys.json
 echo "The API key, shown only once: $key"

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -29,6 +30,7 @@ class ObjectStoreSources:
         Raises ConfigurationError if the location cannot be used.
         """
         try:
+            self._folder = _folder_of(location)
             self._store = _open_store(location)
         except (BaseError, ValueError, OSError) as error:
             raise ConfigurationError(
@@ -44,6 +46,8 @@ class ObjectStoreSources:
                     await obstore.put_async(self._store, key, content)
                 else:
                     await self._put_stream(key, content, meter)
+                if self._folder is not None:
+                    await asyncio.to_thread(_flush, self._folder / key, self._folder)
         except _SourceStreamError as error:
             raise error.original from None
         return StoredSource(key, meter.sha256.hexdigest(), meter.size_bytes)
@@ -82,6 +86,23 @@ class ObjectStoreSources:
                 await obstore.delete_async(self._store, key)
         except NotFound:
             pass
+
+
+def _flush(file: Path, top: Path) -> None:
+    """Flush a new file and the folders that lead to it: the store itself leaves that to the operating system."""
+    for path in (file, *file.parents):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if path == top:
+            return
+
+
+def _folder_of(location: str | Path) -> Path | None:
+    folder = str(location).removeprefix("file://")
+    return None if "://" in folder else Path(folder).absolute()
 
 
 class _Meter:

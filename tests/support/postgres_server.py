@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,9 +39,10 @@ class PostgresServer:
         if programs is None:
             raise FileNotFoundError("PostgreSQL is not installed; `make test` installs Debian's package `postgresql`")
         self._programs = programs
+        self._owner = _unprivileged()
+        folder = folder if self._owner is None else _folder_of(self._owner)
         self._data = folder / "data"
         self._options = [] if durable else [f"-c{each}" for each in _OPTIONS]
-        self._owner = _unprivileged()
         folder.mkdir(parents=True, exist_ok=True)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -76,6 +78,10 @@ class PostgresServer:
         self._process.wait(60)
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
+    def remove(self) -> None:
+        """Remove all data."""
+        shutil.rmtree(self._data.parent, ignore_errors=True)
+
     def pause(self) -> None:
         """Let nothing answer, without closing a connection."""
         for pid in self._pids():
@@ -106,7 +112,6 @@ class PostgresServer:
     def standby(self, folder: Path) -> "Iterator[PostgresServer]":
         """A running copy that has every commit before it is acknowledged."""
         copy = PostgresServer(folder, durable=True)
-        copy._own(folder)
         subprocess.run(
             [self._programs / "pg_basebackup", "-D", copy._data, "-d", self.url(), "-R", "--checkpoint=fast"],
             user=copy._owner, cwd="/", check=True, capture_output=True,
@@ -118,6 +123,7 @@ class PostgresServer:
             yield copy
         finally:
             copy.kill()
+            copy.remove()
 
     def promote(self) -> None:
         """Make a standby the primary."""
@@ -135,22 +141,12 @@ class PostgresServer:
         # initdb reads the password from a file that its user may read.
         password = self._data.parent / "password"
         password.write_text(PASSWORD)
-        self._own(self._data.parent, password)
+        password.chmod(0o644)
         subprocess.run(
             [self._programs / "initdb", "-D", self._data, "-U", USER, "-A", "scram-sha-256", "--pwfile", password,
              "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
             user=self._owner, cwd="/", check=True, capture_output=True,
         )  # fmt: skip
-
-    def _own(self, *paths: Path) -> None:
-        """Let the server's user use the paths."""
-        if self._owner is None:
-            return
-        for path in paths:
-            os.chown(path, self._owner, -1)
-        for parent in self._data.parents[1:]:  # pytest's folders belong to root alone
-            if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
 
     def _answers(self) -> bool:
         try:
@@ -168,6 +164,14 @@ def running_postgres(folder: Path, *, durable: bool = False) -> Iterator[Postgre
         yield server
     finally:
         server.kill()
+        server.remove()
+
+
+def _folder_of(owner: int) -> Path:
+    """A new folder of that user, outside pytest's: pytest keeps other users out of those, again and again."""
+    folder = Path(tempfile.mkdtemp(prefix="phoserve-postgres-"))
+    os.chown(folder, owner, -1)
+    return folder
 
 
 def _unprivileged() -> int | None:

@@ -78,9 +78,8 @@ def test_the_same_qdrant() -> None:
     assert service["entrypoint"] == container["command"]
     assert service["command"] == container["args"]
     assert service["environment"].keys() == {each["name"] for each in container["env"]}
-    inline = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["configs"]["qdrant"]["content"]
     (config,) = of_kind(chart(), "ConfigMap")
-    assert yaml.safe_load(inline) == yaml.safe_load(config["data"]["phoserve.yaml"])
+    assert yaml.safe_load((DEPLOY / "qdrant.yaml").read_text()) == yaml.safe_load(config["data"]["phoserve.yaml"])
 
 
 def test_the_same_postgres() -> None:
@@ -219,6 +218,9 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     made = dict(line.split("=") for line in (tmp_path / ".env").read_text().splitlines())
     assert len(set(made.values())) == len(made) == 6
     assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
+    private = tmp_path / "secrets" / "private"
+    assert private.stat().st_mode & 0o077 == 0
+    assert (private / "qdrant-key").read_text() == made["QDRANT_API_KEY"]
     assert _sha256(key) == entry["sha256"]
     again = subprocess.run(["bash", script], capture_output=True, text=True, check=False)
     assert again.returncode == 1
