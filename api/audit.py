@@ -1,4 +1,4 @@
-"""The audit log: one line for every write, whether it went well or not."""
+"""The audit log: one line for every write, successful or not."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ log = structlog.get_logger("phoserve.audit")
 
 @contextmanager
 def audited(action: str, principal: Principal, **target: Any) -> Iterator[None]:
-    """Log the write in the block under the key that asked for it; ids only, never content."""
+    """Log the write in the block with the caller's key. Only ids are logged, never content."""
     try:
         yield
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""Document ids with slashes: servers decode %2F before routing, which would make two path segments of one id."""
+"""Document ids with slashes: servers decode %2F before routing, which would split an id into two path segments."""
 
 import re
 from typing import Any, Final
@@ -8,11 +8,11 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 ENCODED_SLASH: Final = re.compile(rb"%2f", re.IGNORECASE)
 STAND_IN: Final = "\ue02f"
-"""Stands for an encoded slash while the path is routed; not printable, so no id has it."""
+"""Replaces an encoded slash during routing. It is not printable, so no id contains it."""
 
 
 class PreserveEncodedSlashes:
-    """The ASGI layer that keeps encoded slashes out of the router's sight."""
+    """ASGI layer that hides encoded slashes from the router."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -21,12 +21,12 @@ class PreserveEncodedSlashes:
         state: dict[str, Any] = scope  # type: ignore[assignment]
         raw = state.get("raw_path") or b""
         if ENCODED_SLASH.search(raw):
-            # raw_path has no query in servers; test clients put one there.
+            # raw_path has no query in servers, but in test clients.
             path = ENCODED_SLASH.sub(STAND_IN.encode(), raw.partition(b"?")[0])
             state["path"] = unquote(path.decode("utf-8", "replace"))
         await self._app(scope, receive, send)
 
 
 def restore_slashes(document_id: str) -> str:
-    """The id as its owner knows it."""
+    """Return the original id."""
     return document_id.replace(STAND_IN, "/")

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the handlers say, completed with what all of them have in common."""
+"""The OpenAPI document of the handlers, completed with their common parts."""
 
 from typing import Any, Final
 
@@ -14,16 +14,16 @@ REF: Final = "#/components/schemas/{name}"
 PROBLEMS: Final = {
     "400": "The request line, a header or the form cannot be read, or a parameter is not supported.",
     "401": "No valid key.",
-    "403": "The key's role is not enough.",
-    "404": "It does not exist, or the key may not know that it does.",
-    "405": "The path takes other methods.",
-    "409": "Somebody else changes it at this moment, or it is being deleted.",
-    "413": "Over a limit, which the detail names.",
+    "403": "The key's role is not sufficient.",
+    "404": "It does not exist, or the key may not access it.",
+    "405": "The path supports other methods.",
+    "409": "It is being changed or deleted.",
+    "413": "Above a limit, which the detail names.",
     "422": "The input is wrong; `errors` names the fields.",
-    "429": "Too much at once; try again after `Retry-After` seconds.",
-    "500": "A fault of ours.",
-    "503": "A dependency does not answer; try again after `Retry-After` seconds.",
-    "504": "There was no answer within the time limit.",
+    "429": "At capacity; try again after `Retry-After` seconds.",
+    "500": "Internal error.",
+    "503": "A dependency is unavailable; try again after `Retry-After` seconds.",
+    "504": "The request exceeded its deadline.",
 }
 OPEN_PATHS: Final = ("/health/",)
 DOCUMENTS_PATH: Final = "/v1/collections/{collection}/documents"
@@ -47,7 +47,7 @@ EXTRA_TYPES: Final = [
 
 
 class CompletedJson(JsonRenderPlugin):
-    """Serves the completed document."""
+    """Serve the completed document."""
 
     _completed: bytes | None = None
 
@@ -58,7 +58,7 @@ class CompletedJson(JsonRenderPlugin):
 
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """`document` with the error responses, the key, the upload form and the event streams."""
+    """Return `document` with the error responses, the key, the upload form and the event streams."""
     components = document.setdefault("components", {})
     _, extra = msgspec.json.schema_components(EXTRA_TYPES, ref_template=REF)
     components.setdefault("schemas", {}).update(extra)

@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: problem details (RFC 9457), and OpenAI's shape where its clients are listening."""
+"""Errors as HTTP responses: problem details (RFC 9457), and OpenAI's shape on its routes."""
 
 import math
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ STATUS: Final[Mapping[type[PhoserveError], HTTPStatus]] = {
     Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
-    # A running server that finds its configuration wrong can serve nobody until an operator mends it.
+    # A running server with an invalid configuration is unavailable until an operator fixes it.
     ConfigurationError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 CODES: Final = {422: "invalid_input", 413: "too_large", 429: "overloaded", 503: "unavailable", 504: "deadline_exceeded"}
@@ -52,7 +52,7 @@ log = structlog.get_logger(__name__)
 
 
 class FieldProblem(msgspec.Struct, frozen=True):
-    """What is wrong with one field; `field` is a JSON path such as `documents[0].text`."""
+    """An error of one field; `field` is a JSON path such as `documents[0].text`."""
 
     field: str
     message: str
@@ -71,7 +71,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OpenAIErrorBody(msgspec.Struct, frozen=True):
-    """The inside of OpenAI's error object."""
+    """The content of OpenAI's error object."""
 
     message: str
     type: str
@@ -86,7 +86,7 @@ class OpenAIError(msgspec.Struct, frozen=True):
 
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """The response for any exception; one that nobody foresaw is logged and answered without its message."""
+    """Return the response for any exception. An unexpected one is logged and returned without its message."""
     problem = problem_of(error, request_id=request.scope.get("request_id"))  # type: ignore[arg-type]
     headers = _headers(error)
     if request.scope["path"].startswith(OPENAI_PATHS):
@@ -95,7 +95,7 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
 
 
 def problem_of(error: Exception, *, request_id: str | None = None) -> Problem:
-    """The problem details for an exception."""
+    """Return the problem details for an exception."""
     match error:
         case PhoserveError():
             status, detail, errors = status_of(error), str(error), _fields(error)
@@ -110,7 +110,7 @@ def problem_of(error: Exception, *, request_id: str | None = None) -> Problem:
         case _:
             log.error("unexpected_error", exc_info=error, request_id=request_id)
             status, errors = HTTPStatus.INTERNAL_SERVER_ERROR, ()
-            detail = "something went wrong here; the server's log has the details under this request id"
+            detail = "internal error; the server's log has the details with this request id"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and isinstance(error, PhoserveError):
         log.warning("request_failed", error=str(error), kind=type(error).__name__, request_id=request_id)
     return Problem(
@@ -124,12 +124,12 @@ def problem_of(error: Exception, *, request_id: str | None = None) -> Problem:
 
 
 def status_of(error: PhoserveError) -> HTTPStatus:
-    """The status of the nearest class in `STATUS` that `error` belongs to."""
+    """Return the status of the nearest class of `error` in `STATUS`."""
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def openai_error(problem: Problem) -> OpenAIError:
-    """`problem` in OpenAI's shape."""
+    """Convert `problem` to OpenAI's shape."""
     fault = "server_error" if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
     kind = OPENAI_TYPES.get(problem.status, fault)
     param = problem.errors[0].field if problem.errors else None
@@ -151,7 +151,7 @@ def _fields(error: PhoserveError) -> tuple[FieldProblem, ...]:
 
 
 def _validation_fields(error: ValidationException) -> tuple[FieldProblem, ...]:
-    """What Litestar found wrong with the query string, a header or the path."""
+    """Return Litestar's validation errors of the query string, a header or the path."""
     entries = error.extra if isinstance(error.extra, list) else []
     if any(entry.get("key") == "data" for entry in entries):
         return (FieldProblem("", "the body is empty: send a JSON object"),)

@@ -1,4 +1,4 @@
-"""Server-sent events over a chunked response; what makes the events is stopped when the client goes away."""
+"""Server-sent events over a chunked response. The event source is stopped when the client disconnects."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -14,35 +14,35 @@ from phoserve.concurrency.deadline import Deadline
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 KEEP_ALIVE_S: Final = 15.0
 AHEAD: Final = 16
-"""Events made before the client has taken the earlier ones."""
+"""Limit of events that the client has not read yet."""
 HEADERS: Final = {
     "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no",  # nginx would hold the events back
+    "X-Accel-Buffering": "no",  # nginx would buffer the events
 }
 
 T = TypeVar("T")
 
 
 def event(name: str, data: Any) -> bytes:
-    """One event; its data is JSON, which has no line breaks."""
+    """Encode one event. Its data is JSON, which has no line breaks."""
     return b"event: " + name.encode() + b"\ndata: " + msgspec.json.encode(data) + b"\n\n"
 
 
 def error_event(error: Exception) -> bytes:
-    """What is left to say when something fails after the answer has begun."""
+    """Return the error event for a failure after the start of the response."""
     return event("error", problem_of(error))
 
 
 def stream(events: AsyncIterator[bytes]) -> Stream:
-    """A response that sends `events` as they come."""
+    """Return a response that sends `events` as they arrive."""
     return Stream(events, media_type="text/event-stream; charset=utf-8", headers=HEADERS)
 
 
 class BackgroundStream(Generic[T]):
-    """Runs a generator in a task of its own, so that its timeouts and trace spans stay in one place.
+    """Runs a generator in its own task, so that its timeouts and trace spans begin and end in one place.
 
-    Iterating gives its items, or None after each `KEEP_ALIVE_S` without one, and raises what it raised. Leaving the
-    iteration stops the generator; so does the deadline, which frees what a client that never read on would hold.
+    Iteration yields its items, or None after each `KEEP_ALIVE_S` without one, and raises its errors. The end of the
+    iteration stops the generator, and so does the deadline, which frees the resources of a client that stopped reading.
     """
 
     def __init__(self, items: AsyncGenerator[T], deadline: Deadline | None = None) -> None:
@@ -50,7 +50,7 @@ class BackgroundStream(Generic[T]):
         self._task = asyncio.create_task(self._run(items, deadline))
 
     async def first(self) -> T:
-        """The first item, before anything is sent: an error can still become a proper response."""
+        """Return the first item before anything is sent, while an error can still become an error response."""
         item = await self._queue.get()
         if isinstance(item, Exception):
             raise item
@@ -74,11 +74,11 @@ class BackgroundStream(Generic[T]):
             await self.stop()
 
     def finish(self) -> None:
-        """End the iteration as if there were no more items."""
+        """End the iteration without waiting for more items."""
         self._put_last(StopAsyncIteration())
 
     async def stop(self) -> None:
-        """Stop the generator and wait until it has let go of everything."""
+        """Stop the generator and wait until it has released its resources."""
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task

@@ -18,21 +18,21 @@ class LazyCommands(TyperGroup):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        registered = self.commands  # of the modules that are imported already
+        registered = self.commands  # from modules that are already imported
         self.commands = {name: TyperCommand(name, help=text) for name, text in COMMANDS.items()}
         self.commands.update(registered)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Replace the placeholder of the command in `args` by the command itself."""
         if args[0] in COMMANDS:
-            ctx.invoked_subcommand = args[0]  # named where one of its packages is missing
+            ctx.invoked_subcommand = args[0]  # named if one of its packages is missing
             self.commands[args[0]] = load(args[0])
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command. Raises ConfigurationError if a package that it imports is not installed.
 
-        An image holds only the packages of its own program.
+        An image contains only the packages of its own program.
         """
         try:
             return super().invoke(ctx)
@@ -65,11 +65,11 @@ def root(
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Vietnamese embeddings and retrieval, self-hosted."""
+    """Self-hosted semantic search and cited answers over Vietnamese documents."""
 
 
 def main() -> None:
-    """Run the command line; an error of the project's own ends it with one sentence and status 1."""
+    """Run the command line; a domain error ends it with one message and status 1."""
     try:
         app()
     except PhoserveError as error:

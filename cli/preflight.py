@@ -1,4 +1,4 @@
-"""What must hold on a machine before the local platform can start, each with the sentence that says what to do."""
+"""Checks before the local platform starts. Each error message has the fix."""
 
 import errno
 import fcntl
@@ -15,7 +15,7 @@ LOCK_FILE: Final = "lock"
 
 
 def open_state(folder: Path) -> IO[str]:
-    """Make the state folder if need be and lock it; the lock lasts while the returned file is open.
+    """Create the state folder if necessary and lock it while the returned file is open.
 
     Raises ConfigurationError if the folder cannot be written, its disk is full, or another platform runs on it.
     """
@@ -36,7 +36,7 @@ def open_state(folder: Path) -> IO[str]:
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A bound TCP socket for the API; port 0 takes a free one.
+    """Return a bound TCP socket for the API. Port 0 selects a free port.
 
     Raises ConfigurationError if the port is taken, or the address is not this machine's.
     """
@@ -61,7 +61,7 @@ def _unusable(folder: Path, error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return (
             f"the disk of {folder} is full: {MIN_FREE_BYTES >> 20} MB must be free; "
-            "make room, or choose another folder with --state"
+            "free some space, or choose another folder with --state"
         )
     return f"{folder} cannot be written ({error.strerror}); choose another folder with --state"
 
@@ -69,8 +69,9 @@ def _unusable(folder: Path, error: OSError) -> str:
 def _unbindable(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
-            f"port {port} on {host} is in use; stop what listens there, or choose another with --port (0: any free one)"
+            f"port {port} on {host} is in use; stop the process that uses it, "
+            "or choose another port with --port (0: any free port)"
         )
     if error.errno == errno.EACCES:
-        return f"port {port} needs more rights than you have; choose one above 1023 with --port"
+        return f"port {port} needs root privileges; choose a port above 1023 with --port"
     return f"cannot listen on {host}:{port} ({error.strerror}); choose an address of this machine with --host"

@@ -1,4 +1,4 @@
-"""How a command tells what it is doing: a spinner for people, JSON lines for programs."""
+"""Progress of a command: a spinner for people, JSON lines for programs."""
 
 import json
 import sys
@@ -22,28 +22,28 @@ from rich.text import Text
 
 
 class Bar(Protocol):
-    """A step whose end is known."""
+    """A step with a known number of units."""
 
     def done(self, count: int) -> None:
-        """`count` units are done so far."""
+        """Report that `count` units are done."""
         ...
 
 
 class Reporter(Protocol):
-    """Shows steps and tells facts."""
+    """Reports steps and facts."""
 
     @contextmanager
     def step(self, text: str, *, total: int | None = None) -> Iterator[Bar]:
-        """Show that `text` is under way until the block ends."""
+        """Show `text` as the current step until the block ends."""
         ...
 
     def tell(self, event: str, text: str, **facts: object) -> None:
-        """Say something that stays on the screen."""
+        """Print a line that stays on the screen."""
         ...
 
 
 class ConsoleReporter:
-    """For people, on standard error, so that standard output stays clean for results."""
+    """Progress for people on standard error, so that standard output has only results."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
@@ -64,7 +64,7 @@ class ConsoleReporter:
 
 
 class JsonReporter:
-    """For programs: one JSON object a line on standard output."""
+    """Progress for programs: one JSON object per line on standard output."""
 
     @contextmanager
     def step(self, text: str, *, total: int | None = None) -> Iterator[Bar]:
@@ -80,7 +80,7 @@ class JsonReporter:
 
 
 class _Rate(ProgressColumn):
-    """How many units a second."""
+    """Return the rate in units per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed

@@ -17,17 +17,17 @@ FOR_NOW: Final = (429, 503)
 
 
 class ApiClient:
-    """A client of the API at a URL; problem details are raised as errors with their own sentence."""
+    """A client of the API at a URL; problem details are raised as errors with their own message."""
 
     def __init__(self, url: str, key: str | None = None, *, patience_s: float = 0.0) -> None:
-        """Retry for `patience_s` while the server does not answer or is at capacity."""
+        """Retry for `patience_s` while the server is unavailable or at capacity."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._url = url
         self._patience_s = patience_s
         self._client = httpx2.Client(base_url=url, headers=headers, timeout=TIMEOUT)
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """POST `body` and return the response. Raises InvalidInput if refused, Unavailable without an answer."""
+        """POST `body` and return the response. Raises InvalidInput if rejected, Unavailable without a response."""
         return self._asked(lambda: self._client.post(path, json=body))
 
     def get(self, path: str) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class ApiClient:
 
     def _away(self, error: Exception) -> PhoserveError:
         return Unavailable(
-            "api", f"{self._url} does not answer ({error}); start it with `phoserve up`, or name it with --url"
+            "api", f"{self._url} is unavailable ({error}); start it with `phoserve up`, or set its address with --url"
         )
 
 

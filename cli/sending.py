@@ -1,4 +1,4 @@
-"""Documents from files and lines, handed to a running phoserve in batches; what is there already is not sent again."""
+"""Send documents from files and lines to a running phoserve in batches, without unchanged ones."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class FileDocument:
-    """A file, under the id it gets: its path below the folder that was named."""
+    """A file with its id: the path below the given folder."""
 
     id: str
     path: Path
@@ -30,7 +30,7 @@ class FileDocument:
 
 
 def files_in(patterns: Sequence[str]) -> list[FileDocument]:
-    """The files that paths, folders and patterns name, hidden ones left out; sorted, each once.
+    """Return the distinct files of paths, folders and patterns, sorted, without hidden files.
 
     Raises InvalidInput for a path that does not exist and a pattern without a match.
     """
@@ -38,14 +38,14 @@ def files_in(patterns: Sequence[str]) -> list[FileDocument]:
     for pattern in patterns:
         here = list(_named(pattern))
         if not here:
-            raise InvalidInput(f"{pattern} names no file")
+            raise InvalidInput(f"{pattern} matches no file")
         for each in here:
             found.setdefault(each.path.resolve(), each)
     return sorted(found.values(), key=lambda each: each.id)
 
 
 def lines_of(stream: TextIO) -> Iterator[dict[str, Any]]:
-    """The documents of JSON lines. Raises InvalidInput that names the line."""
+    """Read the documents of JSON lines. Raises InvalidInput that names the line."""
     for number, line in enumerate(stream, start=1):
         if not line.strip():
             continue
@@ -60,7 +60,7 @@ def lines_of(stream: TextIO) -> Iterator[dict[str, Any]]:
 
 @dataclass(slots=True)
 class Sender:
-    """Sends to one collection; remembers the ids that were taken in, and what was refused."""
+    """Sends to one collection, and records accepted ids and rejected documents."""
 
     remote: ApiClient
     collection: str
@@ -71,11 +71,11 @@ class Sender:
 
     @property
     def url(self) -> str:
-        """Of the collection."""
+        """The collection."""
         return f"/v1/collections/{self.collection}"
 
     def known(self) -> dict[str, str]:
-        """Hash of every document that is there and has not failed, by id."""
+        """Return the hash of every stored document that has not failed, by id."""
         hashes: dict[str, str] = {}
         cursor = ""
         while True:
@@ -86,7 +86,7 @@ class Sender:
             cursor = f"&cursor={page['cursor']}"
 
     def send_files(self, files: Iterable[FileDocument]) -> Iterator[int]:
-        """Send what is new; yields how many files are done after each step."""
+        """Send new files. Yields the number of finished files after each step."""
         known, done = self.known(), 0
         for batch in _batches(files, lambda each: each.size_bytes):
             wanted = [each for each in batch if known.get(each.id) != _sha256(each.path)]
@@ -97,7 +97,7 @@ class Sender:
             yield done
 
     def send_lines(self, documents: Iterable[dict[str, Any]]) -> Iterator[int]:
-        """Send documents as JSON; yields how many are done after each step."""
+        """Send documents as JSON. Yields the number of finished documents after each step."""
         done = 0
         for batch in _batches(documents, lambda each: 4 * len(each["text"])):
             answer = self.remote.post(f"{self.url}/documents?bulk=true", {"documents": batch})
@@ -116,7 +116,7 @@ class Sender:
             if len(files) == 1:
                 self.refused.append((files[0].id, str(error)))
                 return
-            for each in files:  # one bad file must not keep its neighbours out
+            for each in files:  # one bad file must not affect the others
                 self._post([each])
             return
         self.sent += [each["id"] for each in answer["documents"]]

@@ -1,4 +1,4 @@
-"""Find, start, watch and stop a `tritonserver` on this machine."""
+"""Find, start, monitor and stop a `tritonserver` on this machine."""
 
 import asyncio
 import ctypes
@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TritonInstallation:
-    """Where a Triton server with the Python backend lies on this machine."""
+    """The location of a Triton server with the Python backend on this machine."""
 
     server: Path
     libraries: Path
@@ -45,14 +45,14 @@ class TritonInstallation:
 
     @classmethod
     def find(cls) -> "TritonInstallation":
-        """The server inside the `nvidia-pytriton` wheel, for the running Python.
+        """Return the server of the `nvidia-pytriton` wheel, for the running Python.
 
-        Raises ConfigurationError that says what to install where something is missing.
+        Raises ConfigurationError that names a missing package.
         """
         spec = importlib.util.find_spec("pytriton")
         if spec is None or spec.origin is None:
             raise ConfigurationError(
-                "no Triton server is installed here: `pip install 'phoserve[local]'` brings one on x86-64 Linux"
+                "no Triton server is installed: run `pip install 'phoserve[local]'` on x86-64 Linux"
             )
         package = Path(spec.origin).parent
         root = package / "tritonserver"
@@ -70,7 +70,7 @@ class TritonInstallation:
         )
 
     def assemble_backends(self, target: Path) -> None:
-        """Make `target` a backend directory whose Python backend has the stub of the running Python beside it."""
+        """Create the backend directory `target`, with the Python backend and the stub of the running Python."""
         python = target / "python"
         python.mkdir(parents=True, exist_ok=True)
         for source in (*(self.backends / "python").iterdir(), self.stub):
@@ -90,7 +90,7 @@ class TritonPorts:
 
     @classmethod
     def free(cls, host: str = "127.0.0.1") -> "TritonPorts":
-        """Three ports that nobody listens on now."""
+        """Return three free ports."""
         with socket.socket() as one, socket.socket() as two, socket.socket() as three:
             for sock in (one, two, three):
                 sock.bind((host, 0))
@@ -111,19 +111,19 @@ class TritonPorts:
 
 @dataclass(frozen=True, slots=True)
 class TritonOptions:
-    """What to serve, and how."""
+    """Options of a Triton server."""
 
     repository: Path
     profile: str
     work: Path
-    """A folder of this server's own: its backend directory and log are kept there."""
+    """The server's own folder for its backend directory and log."""
     admin_secret: str
-    """Model control, statistics, tracing, logging and shared memory answer only to callers that send it."""
+    """Model control, statistics, tracing, logging and shared memory require this secret."""
     extra: tuple[str, ...] = ()
 
 
 class TritonProcess:
-    """One `tritonserver`, which dies with this process however this process ends."""
+    """One `tritonserver`, which ends with this process, even after SIGKILL."""
 
     def __init__(self, installation: TritonInstallation, options: TritonOptions, ports: TritonPorts) -> None:
         self.ports = ports
@@ -139,7 +139,10 @@ class TritonProcess:
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def start(self) -> None:
-        """Start the server; `wait_ready` tells when it serves. Call from the main thread: the child dies with it."""
+        """Start the server; `wait_ready` waits until it serves.
+
+        Call this from the main thread, because the child ends with its thread.
+        """
         options = self._options
         backends = options.work / "backends"
         self._installation.assemble_backends(backends)
@@ -148,11 +151,11 @@ class TritonProcess:
             str(self._installation.server),
             *triton_arguments(options, self.ports, backends),
             env=self._environment(),
-            cwd=Path(phoserve.__file__).parents[1],  # the stub ignores PYTHONPATH, but looks in its working folder
+            cwd=Path(phoserve.__file__).parents[1],  # the stub ignores PYTHONPATH, but imports from its working folder
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for us: we drain requests first, then stop Triton
+            start_new_session=True,  # Ctrl-C goes to phoserve, which drains requests first, then stops Triton
             preexec_fn=_die_with_parent(),
         )
         self._reader = asyncio.create_task(self._keep_log(self._process))
@@ -177,7 +180,7 @@ class TritonProcess:
         return await self._process.wait()
 
     async def stop(self) -> None:
-        """Stop the server: first politely, after `STOP_TIMEOUT_S` by force. Harmless if it does not run."""
+        """Stop the server with SIGTERM, after `STOP_TIMEOUT_S` with SIGKILL. Does nothing if it is not running."""
         process = self._process
         if process is not None and process.returncode is None:
             with suppress(ProcessLookupError):
@@ -192,7 +195,7 @@ class TritonProcess:
         self._remove_shared_memory()
 
     def log_tail(self, lines: int = 15) -> str:
-        """The last lines that matter of the server's log."""
+        """Return the last relevant lines of the server's log."""
         telling = [line for line in self._tail if line[:1] in "EF" or "error" in line.lower()]
         return "\n".join((telling or list(self._tail))[-lines:])
 
@@ -207,26 +210,26 @@ class TritonProcess:
         environment = dict(os.environ)
         libraries = _joined(_python_libraries(), environment.get("LD_LIBRARY_PATH"))
         environment["LD_LIBRARY_PATH"] = _joined(self._installation.libraries, libraries)
-        # The stub takes its interpreter from PATH: it must be ours, which has the packages.
+        # The stub finds its interpreter in PATH. It must be ours, which has the packages.
         environment["PATH"] = _joined(Path(sys.executable).parent, environment.get("PATH"))
         return environment
 
     def _remove_shared_memory(self) -> None:
-        # A server that was killed leaves its shared memory behind, tens of megabytes a model.
+        # A killed server leaves its shared memory behind, tens of megabytes per model.
         for region in SHARED_MEMORY.glob(_shared_memory_prefix(self._options) + "*"):
             with suppress(OSError):
                 region.unlink()
 
 
 class TritonSupervisor:
-    """Keeps a TritonProcess alive: starts it again, later and later, when it dies."""
+    """Restarts a TritonProcess with backoff when it exits."""
 
     def __init__(self, process: TritonProcess, on_restart: Callable[[], None] = lambda: None) -> None:
         self._process = process
         self._on_restart = on_restart
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Monitor the process until cancelled."""
         loop = asyncio.get_running_loop()
         pauses = _pauses()
         while True:
@@ -242,7 +245,7 @@ class TritonSupervisor:
 
 
 def triton_arguments(options: TritonOptions, ports: TritonPorts, backends: Path) -> list[str]:
-    """The command line of the server; loopback only, admin protocols guarded by a header secret."""
+    """Return the command line of the server: loopback only, admin protocols protected by a header secret."""
     secret = f"{ADMIN_HEADER}={options.admin_secret}"
     return [
         f"--model-repository={options.repository}",
@@ -270,7 +273,7 @@ def _pauses() -> Iterator[float]:
 
 
 def _shared_memory_prefix(options: TritonOptions) -> str:
-    # One prefix per working folder, so that only our own leftovers are ever removed.
+    # One prefix per working folder, so that only this server's shared memory is removed.
     return f"phoserve-{options.work.stat().st_dev:x}-{options.work.stat().st_ino:x}-"
 
 
@@ -299,7 +302,7 @@ def _die_with_parent() -> Callable[[], None]:
 
     def in_child() -> None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died between fork and prctl
+        if os.getppid() != parent:  # it exited between fork and prctl
             os._exit(1)
 
     return in_child
@@ -322,7 +325,7 @@ def _check_libpython(version: str) -> None:
         ctypes.CDLL(name)
     except OSError as error:
         raise ConfigurationError(
-            f"{name} is not installed, which Triton's Python backend loads: `apt-get install libpython{version}`"
+            f"{name} is not installed, but Triton's Python backend needs it: run `apt-get install libpython{version}`"
         ) from error
 
 

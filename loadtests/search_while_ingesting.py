@@ -37,7 +37,7 @@ async def compare(client: httpx.AsyncClient, rows: Sequence[CorpusRow], queries:
         raise SystemExit("everything was indexed before the searches ended: use a larger corpus")
     await filling
     after = await alone(url, path, list(islice(turns, QUERIES)), "hybrid")
-    for name, figures in (("at rest", before), ("meanwhile", during), ("afterwards", after)):
+    for name, figures in (("before", before), ("during", during), ("after", after)):
         write_line({"search": name, **figures})
     write_line(
         {

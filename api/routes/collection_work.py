@@ -1,4 +1,4 @@
-"""What is done to many documents of a collection at once: delete by filter, index again."""
+"""Operations on many documents of a collection: delete by filter, reindex."""
 
 from litestar import post
 from litestar.params import FromPath, JSONBody
@@ -24,11 +24,11 @@ from phoserve.errors import InvalidInput
 async def delete_documents(
     collection: FromPath[str], library: LibraryDep, principal: PrincipalDep, data: JSONBody[DeleteRequest]
 ) -> Deleted:
-    """Delete the documents that match, a few hundred a call: call again while there is `more`."""
+    """Delete the matching documents, a few hundred per call. Repeat the call while `more` is true."""
     where = parse_filter(data.filter)
     if where is None and not data.states:
         raise InvalidInput(
-            "say which documents: `filter`, `states` or both; DELETE the collection for all", field="filter"
+            "set `filter`, `states` or both; to delete all documents, DELETE the collection", field="filter"
         )
     with audited("delete_documents", principal, collection=collection):
         deleted = await library.delete_where(collection, where=where, states=data.states)
@@ -46,6 +46,6 @@ async def delete_documents(
 async def reindex_collection(
     collection: FromPath[str], intake: IntakeDep, principal: PrincipalDep, data: JSONBody[ReindexRequest | None] = None
 ) -> Reindexed:
-    """Index the stored originals of all documents again, or of those in some states, behind interactive work."""
+    """Reindex the stored originals of all documents, or of those in some states, after interactive work."""
     with audited("reindex_collection", principal, collection=collection):
         return Reindexed(queued=await intake.reindex_all(collection, states=data.states if data else ()))

@@ -1,4 +1,4 @@
-"""The console at `/`: one page without a build step, and nothing in it that is not ours."""
+"""The console at `/`: one page without a build step and without third-party code."""
 
 import hashlib
 from importlib.resources import files
@@ -28,19 +28,19 @@ AnyRequest = Request[Any, Any, Any]
 
 @get("/", include_in_schema=False)
 async def page(request: AnyRequest) -> Response[bytes]:
-    """The page."""
+    """Return the page."""
     return _file(PAGE, request)
 
 
 @get("/console/{name:str}", include_in_schema=False)
 async def asset(name: FromPath[str], request: AnyRequest) -> Response[bytes]:
-    """A file of the page."""
+    """Return a file of the page."""
     return _file(name, request)
 
 
 def _file(name: str, request: AnyRequest) -> Response[bytes]:
     if name not in _FILES:
-        raise NotFound(f"the console has no file {name!r}")
+        raise NotFound(f"the console does not contain the file {name!r}")
     content, etag = _FILES[name]
     headers = {
         "ETag": etag,

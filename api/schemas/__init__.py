@@ -1,1 +1,1 @@
-"""What goes over the wire, one module per group of routes."""
+"""Request and response schemas, one module per group of routes."""

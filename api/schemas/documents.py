@@ -1,4 +1,4 @@
-"""Collections and documents over the wire."""
+"""Schemas of collections and documents."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,15 +16,17 @@ MetadataField = Annotated[
 
 
 ContextField = Annotated[
-    str, Meta(description="The header of the table that the first rows of the text belong to, where that is elsewhere.")
+    str,
+    Meta(description="The header of the table that the first rows of the text belong to, if it is in another passage."),
 ]
 PlaceField = Annotated[
-    Place, Meta(description="Where it begins in the file: `page`, `slide`, `sheet` and `row`, or `part`; from 1.")
+    Place,
+    Meta(description="Where the passage begins in the file: `page`, `slide`, `sheet` and `row`, or `part`; from 1."),
 ]
 
 
 class CollectionRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a collection is for."""
+    """A collection's description."""
 
     description: Annotated[str, Meta(max_length=2000)] = ""
 
@@ -40,28 +42,28 @@ class CollectionView(Struct, frozen=True, kw_only=True):
 
 
 class CollectionList(Struct, frozen=True, kw_only=True):
-    """The collections that the key may touch, by name."""
+    """The collections that the key may access, by name."""
 
     collections: list[CollectionView]
 
 
 class NewDocument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A document as text; an `id` that exists already gets a new revision."""
+    """A document as text; an existing `id` gets a new revision."""
 
     text: str
-    id: Annotated[str | None, Meta(description="Chosen by you; made up if left out.")] = None
+    id: Annotated[str | None, Meta(description="Chosen by you; generated if omitted.")] = None
     title: Annotated[str, Meta(max_length=1000)] = ""
     metadata: MetadataField = {}
 
 
 class DocumentsRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Documents to take in."""
+    """Documents to index."""
 
     documents: Annotated[list[NewDocument], Meta(min_length=1)]
 
 
 class AcceptedDocument(Struct, frozen=True, kw_only=True):
-    """A document that is stored and will be indexed; `url` tells how far it is."""
+    """A document that is stored and will be indexed; `url` returns its state."""
 
     id: str
     state: DocumentState
@@ -70,13 +72,13 @@ class AcceptedDocument(Struct, frozen=True, kw_only=True):
 
 
 class AcceptedDocuments(Struct, frozen=True, kw_only=True):
-    """In the order they were sent."""
+    """Documents in the order of the request."""
 
     documents: list[AcceptedDocument]
 
 
 class DocumentView(Struct, frozen=True, kw_only=True):
-    """A document's record. While a new revision is indexed, search still finds the one before (`live_revision`)."""
+    """A document's record. While a new revision is indexed, search returns the previous one (`live_revision`)."""
 
     id: str
     collection: str
@@ -89,13 +91,13 @@ class DocumentView(Struct, frozen=True, kw_only=True):
     error: DocumentFailure | None
     warnings: Annotated[
         tuple[ParserWarning, ...],
-        Meta(description="What of the file could not be kept or was changed; translate messages by `code`."),
+        Meta(description="Content that was lost or changed; translate messages by `code`."),
     ]
     metadata: dict[str, Any]
     properties: Annotated[dict[str, Any], Meta(description="Metadata of the file itself: author, sender, date ...")]
     media_type: str
     size_bytes: int
-    sha256: Annotated[str, Meta(description="Of the original, so that a client need not send again what is there.")]
+    sha256: Annotated[str, Meta(description="Hash of the original, so that a client can skip unchanged documents.")]
     filename: str | None
     created_at: datetime
     updated_at: datetime
@@ -103,27 +105,27 @@ class DocumentView(Struct, frozen=True, kw_only=True):
 
 
 class DeleteRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which documents to delete: those that meet the filter and are in one of the states."""
+    """The documents to delete: those that match the filter and are in one of the states."""
 
-    filter: Annotated[dict[str, Any] | None, Meta(description="As in a search.")] = None
+    filter: Annotated[dict[str, Any] | None, Meta(description="Same syntax as in a search.")] = None
     states: tuple[DocumentState, ...] = ()
 
 
 class Deleted(Struct, frozen=True, kw_only=True):
-    """How many documents were deleted; `more` may match."""
+    """The number of deleted documents; `more` documents may match."""
 
     deleted: int
     more: bool
 
 
 class ReindexRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which documents to index again; those at rest if no state is given."""
+    """The documents to reindex; ready and failed ones by default."""
 
     states: tuple[DocumentState, ...] = ()
 
 
 class Reindexed(Struct, frozen=True, kw_only=True):
-    """How many documents were queued."""
+    """The number of queued documents."""
 
     queued: int
 
@@ -155,12 +157,12 @@ class PassageList(Struct, frozen=True, kw_only=True):
 
 
 def url_of(document: Document) -> str:
-    """Where the document's state is to be asked for; ids may hold any printable character."""
+    """Return the URL of the document's state. Ids may contain any printable character."""
     return f"/v1/collections/{document.collection}/documents/{quote(document.id, safe='')}"
 
 
 def view_of(document: Document) -> DocumentView:
-    """What a client sees of a record."""
+    """Convert a record to its view."""
     return DocumentView(
         id=document.id,
         collection=document.collection,
@@ -185,7 +187,7 @@ def view_of(document: Document) -> DocumentView:
 
 
 def collection_view(collection: Collection, counts: Mapping[DocumentState, int], passages: int) -> CollectionView:
-    """What a client sees of a collection."""
+    """Convert a collection to its view."""
     return CollectionView(
         name=collection.name,
         description=collection.description,
@@ -196,7 +198,7 @@ def collection_view(collection: Collection, counts: Mapping[DocumentState, int],
 
 
 def passage_view(passage: Passage) -> PassageView:
-    """What a client sees of a passage."""
+    """Convert a passage to its view."""
     return PassageView(
         passage_id=passage.id,
         ordinal=passage.ordinal,

@@ -1,4 +1,4 @@
-"""`phoserve bench`: benchmarks of the platform; they live in `loadtests/`, outside the installed product."""
+"""`phoserve bench`: benchmarks of the platform, in `loadtests/`, which is not installed."""
 
 import runpy
 import sys

@@ -25,10 +25,10 @@ ALL_MODES = ",".join(SearchMode)
 def evaluate(
     corpus: Annotated[list[Path], typer.Option(help="JSON Lines of id, title, text; .gz too; may be repeated.")],
     queries: Annotated[Path, typer.Option(help="JSON Lines of query, positive_id; .gz too.")],
-    mode: Annotated[str, typer.Option(help="Any of dense, lexical, hybrid, with commas.")] = ALL_MODES,
+    mode: Annotated[str, typer.Option(help="Comma-separated list of dense, lexical, hybrid.")] = ALL_MODES,
     model: Annotated[Path, typer.Option(help="Model folder; the bundled encoder by default.")] = BUNDLED_MODEL,
     weights: Annotated[str | None, typer.Option(help="DENSE,LEXICAL instead of the model's own.")] = None,
-    tune: Annotated[bool, typer.Option(help="Choose the weights on every other query, measure on the rest.")] = False,
+    tune: Annotated[bool, typer.Option(help="Tune the weights on every other query, measure on the rest.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Index a corpus, search for labelled queries, print nDCG@10, recall and MRR with 95% intervals by mode."""
@@ -55,14 +55,14 @@ def _modes(given: str) -> list[SearchMode]:
     try:
         return [SearchMode(each.strip()) for each in given.split(",")]
     except ValueError:
-        raise InvalidInput(f"--mode takes any of {ALL_MODES}, with commas") from None
+        raise InvalidInput(f"--mode is a comma-separated list of {ALL_MODES}") from None
 
 
 def _weights(given: str) -> Fusion:
     try:
         dense, lexical = map(float, given.split(","))
     except ValueError:
-        raise InvalidInput("--weights takes two numbers with a comma, such as 0.3,0.7") from None
+        raise InvalidInput("--weights is two numbers with a comma, such as 0.3,0.7") from None
     return Fusion(dense=dense, lexical=lexical)
 
 

@@ -1,4 +1,4 @@
-"""`phoserve key`: a new API key."""
+"""`phoserve key`: create an API key."""
 
 from typing import Annotated
 
@@ -11,13 +11,19 @@ from cli.main import app
 
 @app.command()
 def key(
-    key_id: Annotated[str, typer.Argument(help="What logs and limits call it.")],
-    role: Annotated[Role, typer.Option(help="What it may do.")] = Role.READER,
+    key_id: Annotated[str, typer.Argument(help="The key's id in logs and limits.")],
+    role: Annotated[Role, typer.Option(help="The key's role.")] = Role.READER,
     collection: Annotated[
-        list[str] | None, typer.Option("--collection", "-c", help="What it may touch; may be repeated; all by default.")
+        list[str] | None,
+        typer.Option(
+            "--collection", "-c", help="A collection that the key may access; may be repeated; all by default."
+        ),
     ] = None,
 ) -> None:
-    """Make an API key: the secret goes to standard error, once; the entry for the list of keys to standard output."""
+    """Create an API key.
+
+    The secret is printed once to standard error, the entry for the key list to standard output.
+    """
     secret, entry = new_key(key_id, role, tuple(collection or (ALL_COLLECTIONS,)))
-    typer.echo(f"The secret, which is kept nowhere: {secret}", err=True)
+    typer.echo(f"The secret, which is not stored: {secret}", err=True)
     typer.echo(msgspec.json.encode(entry).decode())

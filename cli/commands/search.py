@@ -21,7 +21,7 @@ def search(
     query: Annotated[str, typer.Argument(help="The text to search for.")],
     collection: InCollection = SAMPLES,
     mode: Annotated[SearchMode, typer.Option(help="Rank by meaning, by words, or by both.")] = SearchMode.HYBRID,
-    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many passages.", min=1)] = 5,
+    top_k: Annotated[int, typer.Option("--top-k", "-k", help="Number of passages.", min=1)] = 5,
     where: Where = None,
     url: Url = DEFAULT_URL,
     key: Key = None,
@@ -47,7 +47,7 @@ def search(
 
 
 def parse_filter_option(given: str | None) -> dict[str, Any] | None:
-    """Return the filter that the JSON `given` holds. Raises InvalidInput."""
+    """Return the filter in the JSON `given`. Raises InvalidInput."""
     if given is None:
         return None
     try:
@@ -55,7 +55,7 @@ def parse_filter_option(given: str | None) -> dict[str, Any] | None:
     except ValueError as error:
         raise InvalidInput(f"--filter is not JSON: {error}") from None
     if not isinstance(where, dict):
-        raise InvalidInput("--filter is a JSON object")
+        raise InvalidInput("--filter must be a JSON object")
     return where
 
 

@@ -1,4 +1,4 @@
-"""`phoserve tokenize`: the tokens that the encoder gets for each line of standard input."""
+"""`phoserve tokenize`: the encoder's tokens for each line of standard input."""
 
 import sys
 from collections.abc import Iterator
@@ -30,10 +30,12 @@ class TokenizedLine(msgspec.Struct):
 
 @app.command()
 def tokenize(
-    model: Annotated[Path, typer.Option(help="Folder of an exported model.", show_default="the bundled one")] = BUNDLED,
-    input_type: Annotated[InputType, typer.Option(help="The prefix that the lines get.")] = InputType.PASSAGE,
+    model: Annotated[
+        Path, typer.Option(help="Folder of an exported model.", show_default="the bundled encoder")
+    ] = BUNDLED,
+    input_type: Annotated[InputType, typer.Option(help="The prefix of the lines.")] = InputType.PASSAGE,
 ) -> None:
-    """Segment and tokenize lines from standard input; write a JSON object a line: segmented, ids, truncated."""
+    """Segment and tokenize lines from standard input; write a JSON object per line: segmented, ids, truncated."""
     from phoserve.text import TextPipeline
 
     pipeline = TextPipeline.load(model)
@@ -55,7 +57,7 @@ def _tokenized(pipeline: "TextPipeline", texts: list[str], input_type: InputType
 
 
 def _lines() -> Iterator[list[bytes]]:
-    """Yield the lines read so far, as soon as there are any: one at a time from a terminal, in blocks from a file."""
+    """Yield lines as soon as they are read: one at a time from a terminal, in blocks from a file."""
     rest = b""
     while block := sys.stdin.buffer.read1(_BLOCK_BYTES):  # type: ignore[union-attr]
         *lines, rest = (rest + block).split(b"\n")

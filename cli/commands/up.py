@@ -17,7 +17,7 @@ DEFAULT_STATE = Path("~/.local/share/phoserve")
 @app.command()
 def up(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 selects a free one.", min=0, max=65535)] = 8000,
     state: Annotated[
         Path, typer.Option(help="Folder for documents, index and logs.", envvar="PHOSERVE_STATE")
     ] = DEFAULT_STATE,
@@ -29,9 +29,11 @@ def up(
     samples: Annotated[bool, typer.Option(help="Load the sample documents into an empty store.")] = True,
     llm_url: Annotated[
         str | None,
-        typer.Option(help="OpenAI-compatible server that writes answers, such as http://127.0.0.1:11434/v1 (Ollama)."),
+        typer.Option(
+            help="OpenAI-compatible server for generated answers, such as http://127.0.0.1:11434/v1 (Ollama)."
+        ),
     ] = None,
-    llm_model: Annotated[str | None, typer.Option(help="Name of the model there.")] = None,
+    llm_model: Annotated[str | None, typer.Option(help="Name of the model on that server.")] = None,
     llm_key_env: Annotated[
         str | None, typer.Option(help="Environment variable that holds the API key, such as OPENAI_API_KEY.")
     ] = None,
@@ -52,12 +54,12 @@ def up(
 
 
 def set_llm(url: str | None, model: str | None, key_env: str | None) -> None:
-    """Put the options into the settings' variables, which they take precedence over. Raises ConfigurationError."""
+    """Set the settings' variables from the options, which have precedence. Raises ConfigurationError."""
     if url is None and (model is not None or key_env is not None):
         if not os.environ.get("PHOSERVE_LLM__URL"):
             raise ConfigurationError("--llm-model and --llm-key-env need --llm-url")
     elif url is not None and model is None and not os.environ.get("PHOSERVE_LLM__MODEL"):
-        raise ConfigurationError("--llm-url needs --llm-model, the name of a model that the server has")
+        raise ConfigurationError("--llm-url needs --llm-model, the name of a model on that server")
     if key_env is not None:
         if not os.environ.get(key_env):
             raise ConfigurationError(f"--llm-key-env: the variable {key_env} is not set")

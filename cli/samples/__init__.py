@@ -1,7 +1,7 @@
-"""The sample corpus: short Vietnamese documents of an invented company, and questions that share few words with them.
+"""The sample corpus: short Vietnamese documents of a fictional company, and questions that share few words with them.
 
-Everything in this folder was written for the project. Some documents put the tone of open oa, oe and uy in the old
-place (hòa, khỏe), some in the new (hoà, khoẻ), as real collections do.
+Everything in this folder was written for the project. Some documents use the old tone placement of open oa, oe and uy
+(hòa, khỏe), some the new one (hoà, khoẻ), like real collections.
 """
 
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from typing import Final
 import msgspec
 
 SAMPLES: Final = "samples"
-"""The collection that `phoserve up` loads them into."""
+"""The samples' collection in `phoserve up`."""
 _FOLDER: Final = files(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SampleDocument:
-    """A markdown document; `text` is the whole of it, heading included."""
+    """A markdown document; `text` includes its heading."""
 
     id: str
     title: str
@@ -28,7 +28,7 @@ class SampleDocument:
 
 @dataclass(frozen=True, slots=True)
 class SampleQuestion:
-    """What a colleague or a customer would ask, and the one document that answers it."""
+    """A question of a colleague or a customer, and the document that answers it."""
 
     query: str
     positive_id: str
@@ -41,13 +41,13 @@ class _Entry:
 
 
 def documents() -> list[SampleDocument]:
-    """Every sample document, in the order of `index.json`."""
+    """Return every sample document, in the order of `index.json`."""
     entries = msgspec.json.decode((_FOLDER / "index.json").read_bytes(), type=list[_Entry])
     return [_document(entry) for entry in entries]
 
 
 def questions() -> list[SampleQuestion]:
-    """Every labelled question; a document may have several."""
+    """Return every labelled question. A document may have several."""
     return msgspec.json.Decoder(SampleQuestion).decode_lines((_FOLDER / "questions.jsonl").read_bytes())
 
 

@@ -65,7 +65,7 @@ def test_patterns_and_lines(platform: Platform, http: httpx.Client, folder: Path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["/nowhere/*.pdf", "-c", "bad"], "names no file"),
+        (["/nowhere/*.pdf", "-c", "bad"], "matches no file"),
         (["-", "-c", "bad"], "line 1 is not JSON"),
         (["-", "-c", "không được"], "a collection name"),
         (["-", "-c", "bad", "--metadata", "[]"], "--metadata is a JSON object"),
