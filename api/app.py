@@ -32,7 +32,7 @@ from api.telemetry import Telemetry
 def create_app(services: Services) -> Litestar:
     """Build the application over `services`, which stay open when it stops.
 
-    Whoever serves it calls `services.event_streams.end_all()` on shutdown: some streams are endless.
+    The server calls `services.event_streams.end_all()` on shutdown, because some streams are endless.
     """
     app = Litestar(
         route_handlers=[

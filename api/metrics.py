@@ -74,7 +74,7 @@ class Metrics:
 
         self.documents = Gauge(
             "phoserve_documents",
-            "Documents in each state; every API process says the same.",
+            "Documents in each state; every API process reports the same value.",
             ("state",),
             registry=self.registry,
         )

@@ -75,7 +75,7 @@ async def _from_form(request: AnyRequest) -> list[Draft]:
 def _draft(file: UploadFile, document_id: str | None, metadata: dict[str, Any]) -> Draft:
     name = PurePosixPath(file.filename.replace("\\", "/")).name
     guessed = mimetypes.guess_type(name)[0]
-    # Browsers and curl send octet-stream for what they do not know; the name says more.
+    # Browsers and curl send octet-stream for unknown types; the name is more specific.
     given = file.content_type if file.content_type not in {"", UNKNOWN_TYPE} else None
     return Draft(
         _blocks(file),

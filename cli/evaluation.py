@@ -80,14 +80,14 @@ async def candidates_of(
             return await _search(queries, rows, retriever, report), tools.text.contract.fusion
 
 
-def measured(
+def measure(
     candidates: Candidates, labels: dict[str, set[str]], modes: Sequence[SearchMode], weights: Fusion
 ) -> dict[str, dict[str, Estimate]]:
     """Every metric of every mode."""
     return {str(mode): evaluate(candidates.rankings(mode, weights), labels) for mode in modes}
 
 
-def tuned(candidates: Candidates, labels: dict[str, set[str]]) -> Fusion:
+def tune_weights(candidates: Candidates, labels: dict[str, set[str]]) -> Fusion:
     """The weights with the highest nDCG@10; measure them on other queries than these."""
 
     def quality(weights: Fusion) -> float:

@@ -28,15 +28,15 @@ class ApiClient:
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """POST `body` and return the response. Raises InvalidInput if rejected, Unavailable without a response."""
-        return self._asked(lambda: self._client.post(path, json=body))
+        return self._request(lambda: self._client.post(path, json=body))
 
     def get(self, path: str) -> dict[str, Any]:
         """GET `path` and return the response. Raises as `post` does."""
-        return self._asked(lambda: self._client.get(path))
+        return self._request(lambda: self._client.get(path))
 
     def put(self, path: str) -> dict[str, Any]:
         """PUT `path` without a body and return the response. Raises as `post` does."""
-        return self._asked(lambda: self._client.put(path))
+        return self._request(lambda: self._client.put(path))
 
     def upload(self, path: str, files: Sequence[tuple[str, Path]], fields: dict[str, str]) -> dict[str, Any]:
         """POST files, each with its id, streamed from disk, and return the response. Raises as `post` does."""
@@ -46,7 +46,7 @@ class ApiClient:
                 parts = [("files", (file.name, stack.enter_context(file.open("rb")))) for _, file in files]
                 return self._client.post(path, files=parts, data={**fields, "id": [each for each, _ in files]})
 
-        return self._asked(send)
+        return self._request(send)
 
     def events(self, path: str, body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         """POST `body` and yield the server-sent events as they arrive. Raises as `post` does."""
@@ -64,7 +64,7 @@ class ApiClient:
         except httpx2.HTTPError as error:
             raise self._away(error) from None
 
-    def _asked(self, send: Callable[[], httpx2.Response]) -> dict[str, Any]:
+    def _request(self, send: Callable[[], httpx2.Response]) -> dict[str, Any]:
         deadline = time.monotonic() + self._patience_s
         while True:
             pause_s = RETRY_S

@@ -208,10 +208,10 @@ class TritonProcess:
 
     def _environment(self) -> dict[str, str]:
         environment = dict(os.environ)
-        libraries = _joined(_python_libraries(), environment.get("LD_LIBRARY_PATH"))
-        environment["LD_LIBRARY_PATH"] = _joined(self._installation.libraries, libraries)
+        libraries = _join(_python_libraries(), environment.get("LD_LIBRARY_PATH"))
+        environment["LD_LIBRARY_PATH"] = _join(self._installation.libraries, libraries)
         # The stub finds its interpreter in PATH. It must be ours, which has the packages.
-        environment["PATH"] = _joined(Path(sys.executable).parent, environment.get("PATH"))
+        environment["PATH"] = _join(Path(sys.executable).parent, environment.get("PATH"))
         return environment
 
     def _remove_shared_memory(self) -> None:
@@ -277,7 +277,7 @@ def _shared_memory_prefix(options: TritonOptions) -> str:
     return f"phoserve-{options.work.stat().st_dev:x}-{options.work.stat().st_ino:x}-"
 
 
-def _joined(first: Path, rest: str | None) -> str:
+def _join(first: Path, rest: str | None) -> str:
     return f"{first}{os.pathsep}{rest}" if rest else str(first)
 
 

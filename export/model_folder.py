@@ -13,7 +13,7 @@ from export.checkpoint import Checkpoint, load_checkpoint
 from export.model_card import write_model_card
 from export.packed import exact_linear, write_packed_graph
 from export.padded import write_half_graph, write_plain_graph
-from export.parity import SENTENCES, Parity, measure, parity_texts, reference_vectors, tokenised
+from export.parity import SENTENCES, Parity, measure, parity_texts, reference_vectors, tokenize_texts
 from export.quantize import int8_linear
 from export.retrieval import LabelledSet, retrieval_ndcg
 from export.sources import DISK_FULL, TOKENIZER_FILES, Source
@@ -100,8 +100,8 @@ def _export(
 def _parity_tokens(folder: Path) -> list[Ids]:
     pipeline, texts = TextPipeline.load(folder), parity_texts()
     if pipeline.contract.task == "embed":
-        return tokenised(pipeline, texts)
-    return tokenised(PairPipeline(pipeline), list(zip(itertools.cycle(SENTENCES), texts, strict=False)))
+        return tokenize_texts(pipeline, texts)
+    return tokenize_texts(PairPipeline(pipeline), list(zip(itertools.cycle(SENTENCES), texts, strict=False)))
 
 
 def _begin(source: Source, checkpoint: Checkpoint, partial: Path, *, gpu: bool, segmenter: Segmenter) -> None:

@@ -51,7 +51,7 @@ def write_packed_graph(
         prefix = f"encoder.layer.{layer}."
         own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
         x = _layer(graph, view, shape, prefix, own, x, linear)
-    pooled = _pooled(graph, view, shape, weights, x)
+    pooled = _pool(graph, view, shape, weights, x)
     inputs = {INPUT_IDS: ("tokens",), LENGTHS: ("texts",)}
     name, width = (LOGIT, 1) if shape.pooling == "classifier" else (EMBEDDING, shape.dim)
     graph.save(path, inputs, (pooled, name, ("texts", width)))
@@ -127,7 +127,7 @@ def _attention(
     return graph.add("Gather", tokens, view.to_packed)
 
 
-def _pooled(graph: GraphWriter, view: _View, shape: EncoderShape, weights: Mapping[str, Array], x: str) -> str:
+def _pool(graph: GraphWriter, view: _View, shape: EncoderShape, weights: Mapping[str, Array], x: str) -> str:
     pooled = _mean(graph, view, x) if shape.pooling == "mean" else graph.add("Gather", x, view.starts)
     if shape.pooling == "pooler":
         pooled = graph.add("Tanh", _dense(graph, weights, "pooler.dense", pooled))

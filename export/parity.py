@@ -100,7 +100,7 @@ def parity_texts(count: int = 200) -> list[str]:
     return texts[:count]
 
 
-def tokenised(pipeline: TextEncoder[Item], texts: Sequence[Item]) -> list[Ids]:
+def tokenize_texts(pipeline: TextEncoder[Item], texts: Sequence[Item]) -> list[Ids]:
     """Tokenize each text or pair of texts."""
     batch = pipeline.encode(texts)
     return [batch.ids[start:end] for start, end in itertools.pairwise(batch.offsets)]
@@ -115,15 +115,15 @@ def reference_vectors(checkpoint: Checkpoint, texts: Sequence[Ids]) -> Vectors:
             vectors: Vectors = module(torch.from_numpy(padded(ids, lengths, int(lengths.max())))).numpy()
         return vectors
 
-    return in_batches(texts, encode)
+    return encode_in_batches(texts, encode)
 
 
 def measure(precision: str, graph: Path, texts: Sequence[Ids], reference: Vectors, task: Task = "embed") -> Parity:
     """Compare `graph` with the `reference` vectors, and with itself when the texts are in other batches."""
     encoder = OnnxEncoder(graph)
-    vectors = in_batches(texts, encoder.encode)
+    vectors = encode_in_batches(texts, encoder.encode)
     # In the given order, a batch contains texts of all lengths. The other extreme is a batch of one.
-    mixed = in_batches(texts, encoder.encode, by_length=False)
+    mixed = encode_in_batches(texts, encoder.encode, by_length=False)
     some = range(0, len(texts), 4)
     alone = np.concatenate([encoder.encode(texts[index], _lengths([texts[index]])) for index in some])
     agreement = cosine if task == "embed" else partial(closeness, unit=float(reference.std()))
@@ -144,7 +144,9 @@ def closeness(left: Vectors, right: Vectors, *, unit: float) -> Vectors:
     return 1 - np.abs(left[:, 0] - right[:, 0]) / unit
 
 
-def in_batches(texts: Sequence[Ids], encode: Callable[[Ids, Ids], Vectors], *, by_length: bool = True) -> Vectors:
+def encode_in_batches(
+    texts: Sequence[Ids], encode: Callable[[Ids, Ids], Vectors], *, by_length: bool = True
+) -> Vectors:
     """Compute vectors in batches, by default of texts with similar length, and return them in the order of `texts`."""
     order = sorted(range(len(texts)), key=lambda index: len(texts[index])) if by_length else list(range(len(texts)))
     found: dict[int, Vectors] = {}

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from export.parity import in_batches, tokenised
+from export.parity import encode_in_batches, tokenize_texts
 from phoserve.errors import ConfigurationError
 from phoserve.search.evaluation import evaluate
 from phoserve.serving.encoders import Vectors
@@ -47,7 +47,7 @@ def retrieval_ndcg(graph: Path, pipeline: TextPipeline, labelled: LabelledSet) -
     encoder = OnnxEncoder(graph)
 
     def vectors(texts: list[str]) -> Vectors:
-        return in_batches(tokenised(pipeline, texts), encoder.encode)
+        return encode_in_batches(tokenize_texts(pipeline, texts), encoder.encode)
 
     ids, queries = list(labelled.passages), list(labelled.answers)
     scores = vectors(queries) @ vectors(list(labelled.passages.values())).T

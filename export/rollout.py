@@ -16,7 +16,7 @@ import tritonclient.grpc as triton
 from google.protobuf import text_format
 from tritonclient.utils import InferenceServerException
 
-from export.parity import GATES, cosine, parity_texts, tokenised
+from export.parity import GATES, cosine, parity_texts, tokenize_texts
 from export.repository import Profile, assemble_repository, encoders_of, read_config
 from phoserve.contract import (
     CPU_ENCODER,
@@ -138,7 +138,7 @@ class Rollout:
             raise ConfigurationError(f"{name} returns other vectors than the model: worst cosine {worst:.4f}")
 
     def _canary_tokens(self) -> list[Ids]:
-        return tokenised(TextPipeline.load(self._model_folder), parity_texts(CANARY_TEXTS))
+        return tokenize_texts(TextPipeline.load(self._model_folder), parity_texts(CANARY_TEXTS))
 
 
 def _input(name: str, values: Any, datatype: str = "INT32") -> triton.InferInput:

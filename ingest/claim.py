@@ -1,4 +1,4 @@
-"""A worker's hold on the record of the document it works on."""
+"""A worker's claim on a document's record."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,11 +13,11 @@ Save = Callable[[Sequence[Document]], Awaitable[Sequence[Document | None]]]
 
 
 class ClaimLost(Exception):
-    """Somebody else changed the document's record: the work under way is no longer wanted."""
+    """The document's record was changed by another writer, so the work in progress is obsolete."""
 
 
 class Claim:
-    """The document in the version this worker wrote last; every write checks that nobody else wrote since."""
+    """The document in the version that this worker wrote last. Every write checks that no other writer changed it."""
 
     def __init__(self, document: Document, save: Save, lease: timedelta) -> None:
         self.document = document
@@ -27,7 +27,7 @@ class Claim:
         self._lock = asyncio.Lock()
 
     async def write(self, change: Callable[[Document], Document]) -> None:
-        """Save `change` of the newest version. Raises ClaimLost."""
+        """Apply `change` to the newest version and save it. Raises ClaimLost."""
         async with self._lock:
             [saved] = await self._save([change(self.document)])
             if saved is None:
@@ -35,14 +35,14 @@ class Claim:
             self.document = saved
 
     async def progress(self, share: float) -> None:
-        """Say that `share` of the document, 0 to 1, is done; extends the lease. Raises ClaimLost."""
+        """Record that `share` of the document, 0 to 1, is done, and extend the lease. Raises ClaimLost."""
         self._share = max(self._share, share)
         await self.write(lambda current: current.update_progress(self._share, self._lease))
 
     async def keep_alive(self) -> None:
-        """Extend the lease again and again, until cancelled or superseded."""
+        """Extend the lease periodically until cancelled or superseded."""
         with suppress(ClaimLost):
             while True:
                 await asyncio.sleep(self._lease.total_seconds() / 3)
-                with suppress(Unavailable):  # the next beat may reach it
+                with suppress(Unavailable):  # the next heartbeat may succeed
                     await self.progress(self._share)

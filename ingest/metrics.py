@@ -1,4 +1,4 @@
-"""What Prometheus is told about ingestion; by the worker, and by the API where both are one process."""
+"""Prometheus metrics of ingestion, exported by the worker, or by the API if both are one process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ WAIT_SECONDS: Final = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 144
 
 
 class IngestMetrics:
-    """Counters of one pipeline; no label ever holds a collection or a document."""
+    """Counters of one pipeline. Labels never contain a collection or a document."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -25,17 +25,17 @@ class IngestMetrics:
         )
         self._waits = Histogram(
             "phoserve_ingest_queue_wait_seconds",
-            "Time from a document's acceptance to a worker's first try.",
+            "Time from a document's acceptance to a worker's first attempt.",
             ("queue",),
             buckets=WAIT_SECONDS,
             registry=self.registry,
         )
         self._ended = Counter(
-            "phoserve_ingest_documents", "Tries that ended, by outcome.", ("outcome",), registry=self.registry
+            "phoserve_ingest_documents", "Attempts, by outcome.", ("outcome",), registry=self.registry
         )
         self._failures = Counter(
             "phoserve_ingest_failures",
-            "Tries without success, by reason.",
+            "Failed attempts, by reason.",
             ("outcome", "reason"),
             registry=self.registry,
         )
@@ -43,7 +43,7 @@ class IngestMetrics:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count the time of the block as one stage's."""
+        """Time the block as one stage."""
         begun = perf_counter()
         try:
             yield
@@ -51,18 +51,18 @@ class IngestMetrics:
             self._stages.labels(name).observe(perf_counter() - begun)
 
     def waited(self, seconds: float, *, bulk: bool) -> None:
-        """A document was begun after waiting so long."""
+        """Record the queueing time of a document."""
         self._waits.labels("bulk" if bulk else "interactive").observe(max(seconds, 0.0))
 
     def ended(self, outcome: str, *, reason: str = "", passages: int = 0) -> None:
-        """A try ended `ready`, `failed` or `postponed`, the last two for a reason."""
+        """Record the outcome of an attempt: `ready`, `failed` or `postponed`, the last two with a reason."""
         self._ended.labels(outcome).inc()
         self._passages.inc(passages)
         if reason:
             self._failures.labels(outcome, reason).inc()
 
     def stage_seconds(self) -> dict[str, float]:
-        """Total time of each stage so far."""
+        """Return the total time of each stage so far."""
         return {
             sample.labels["stage"]: sample.value
             for family in self._stages.collect()

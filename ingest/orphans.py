@@ -1,4 +1,4 @@
-"""Which staged passages nobody will publish any more."""
+"""Detect staged passages that will never be published."""
 
 from phoserve.documents.records import Document, DocumentState
 
@@ -6,10 +6,10 @@ _WANTED = (DocumentState.QUEUED, DocumentState.PROCESSING)
 
 
 def is_orphaned(document: Document | None, revision: int, fingerprint: str) -> bool:
-    """Whether passages staged for `revision` are of no use to the document as it is now (None: it is gone).
+    """Return whether passages staged for `revision` are obsolete for the current document (None: it is deleted).
 
-    `fingerprint` is that of the model they were staged with: those of what another model's vectors are live of are
-    about to take their place.
+    `fingerprint` is that of the model of the staged passages. If the live vectors belong to another model, the staged
+    passages are about to replace them.
     """
     if document is not None and document.live_revision == revision and document.fingerprint != fingerprint:
         return document.state is DocumentState.DELETING

@@ -1,7 +1,7 @@
-"""A pipeline on an event loop of its own thread: what Celery's threads hand their tasks to.
+"""A pipeline on an event loop in its own thread, to which Celery's threads submit their tasks.
 
-Threads hold the tasks while the loop works on them. Processes are not forked for them: the connections to Triton and
-Qdrant belong to one loop, and what a hostile file can do is confined to the child process that parses it.
+Threads hold the tasks while the loop processes them. No processes are forked, because the connections to Triton and
+Qdrant belong to one loop. The child process that parses a hostile file confines its damage.
 """
 
 import asyncio
@@ -16,16 +16,16 @@ from ingest.pipeline import Pipeline
 from phoserve.documents.ports import IndexingTask
 
 TIME_LIMIT_S: Final = 600.0
-"""Of one task; below the broker's visibility timeout, so that a task is never handed out while it runs."""
+"""Limit of one task, below the broker's visibility timeout, so that a running task is never delivered again."""
 
 PipelineFactory = Callable[[], AbstractAsyncContextManager[Pipeline]]
 
 
 class PipelineLoop:
-    """Runs a pipeline, to be used from any thread."""
+    """Runs a pipeline for calls from any thread."""
 
     def __init__(self, factory: PipelineFactory, *, long_documents: int) -> None:
-        """Of the pipeline that `factory` makes, for so many long documents at once (see `DocumentSlots`)."""
+        """Run the pipeline of `factory` for a number of long documents (see `DocumentSlots`)."""
         self._factory = factory
         self._slots = DocumentSlots(long_documents)
         self._loop = asyncio.new_event_loop()
@@ -44,9 +44,9 @@ class PipelineLoop:
         self._loop.close()
 
     def process(self, task: IndexingTask) -> None:
-        """Process the task once there is room, and wait for its end.
+        """Process the task when there are free slots, and wait for its end.
 
-        Raises Unavailable, or TimeoutError after `TIME_LIMIT_S` of work.
+        Raises Unavailable, or TimeoutError after `TIME_LIMIT_S` of processing.
         """
         self._wait(self._slots.enter(task), None)
         try:
@@ -55,7 +55,7 @@ class PipelineLoop:
             self._loop.call_soon_threadsafe(self._slots.leave, task)
 
     def soon(self, action: Callable[[], object]) -> None:
-        """Let the loop call `action`: it happens only if the loop is alive."""
+        """Schedule `action` on the loop. It runs only if the loop is alive."""
         self._loop.call_soon_threadsafe(action)
 
     def _wait(self, work: Any, timeout_s: float | None) -> Any:

@@ -1,4 +1,4 @@
-"""A Celery worker as it is deployed: `phoserve worker` runs it with the settings of its environment."""
+"""The deployed Celery worker: `phoserve worker` runs it with the settings of its environment."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -25,9 +25,9 @@ SERVICE: Final = "phoserve-worker"
 
 
 def run(queues: tuple[str, ...] = QUEUES, *, long_documents: int) -> int:
-    """Work until SIGTERM and return the exit status. Raises ConfigurationError."""
+    """Process tasks until SIGTERM and return the exit status. Raises ConfigurationError."""
     if wrong := set(queues) - set(QUEUES):
-        raise ConfigurationError(f"there is no queue {', '.join(sorted(wrong))}; there are {', '.join(QUEUES)}")
+        raise ConfigurationError(f"unknown queue {', '.join(sorted(wrong))}; choose from {', '.join(QUEUES)}")
     settings, metrics = load_settings(), IngestMetrics()
     app = broker_app(settings.redis.url.get_secret_value())
     with ExitStack() as stack:
@@ -44,7 +44,7 @@ def run(queues: tuple[str, ...] = QUEUES, *, long_documents: int) -> int:
 
 @asynccontextmanager
 async def pipeline(settings: Settings, metrics: IngestMetrics) -> AsyncIterator[Pipeline]:
-    """The pipeline over the platform's stores; all workers together reconcile once an interval."""
+    """Open the pipeline over the platform's stores. One of all workers reconciles in each interval."""
     async with open_stores(settings) as stores, AsyncExitStack() as stack:
         reconciler = Reconciler(stores.registry, stores.index, stores.sources, stores.queue)
         lease = RedisLease(settings.redis.url.get_secret_value(), "reconcile")
@@ -63,7 +63,7 @@ async def pipeline(settings: Settings, metrics: IngestMetrics) -> AsyncIterator[
 
 @contextmanager
 def _metrics_port(port: int | None, metrics: IngestMetrics) -> Iterator[None]:
-    """Prometheus finds the worker's metrics on its port, if it has one."""
+    """Serve the worker's Prometheus metrics, if a port is set."""
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=metrics.registry)
     if port is None:

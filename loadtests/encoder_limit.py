@@ -22,7 +22,7 @@ import numpy as np
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from export.parity import cosine, tokenised
+from export.parity import cosine, tokenize_texts
 from export.repository import assemble_repository
 from loadtests.benchmark.memory import resident_bytes
 from loadtests.serving import serving
@@ -52,14 +52,14 @@ async def _compare(arguments: argparse.Namespace) -> None:
         set_concurrency(repository, arguments.max_concurrent_calls)
 
     async with serving(arguments.model, prepare) as (server, embedder):
-        bare(encoder, tokenised(pipeline, questions[:8]), 8)
+        bare(encoder, tokenize_texts(pipeline, questions[:8]), 8)
         await served(embedder, questions[:8], clients=1, size=1)
         for _ in range(arguments.rounds):
             for name, texts, runs in (
                 ("questions", questions, ((8, 1), (32, 1))),
                 ("passages", passages, ((2, PASSAGES_A_REQUEST),)),
             ):
-                tokens = tokenised(pipeline, texts)
+                tokens = tokenize_texts(pipeline, texts)
                 for batch in arguments.limit_batches:
                     seconds, expected = bare(encoder, tokens, batch)
                     rates[f"{name}, limit, batches of {batch}"].append(len(texts) / seconds)

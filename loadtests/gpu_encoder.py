@@ -47,7 +47,7 @@ def main() -> None:
     )
     with _server(arguments) as url:
         for length in load_contract(arguments.model).length_buckets:
-            tokens_per_s = _measured(arguments, url, length)
+            tokens_per_s = _measure(arguments, url, length)
             flops = tokens_per_s * flops_per_token(arguments.model, length)
             sys.stdout.write(
                 f"{length:4} tokens: {tokens_per_s:12,.0f} tokens/s  {flops / rate:6.1%} of the matrix rate\n"
@@ -139,7 +139,7 @@ def _prepare(arguments: argparse.Namespace, target: Path) -> None:
     front.write_text(text_format.MessageToString(config))
 
 
-def _measured(arguments: argparse.Namespace, url: str, length: int) -> float:
+def _measure(arguments: argparse.Namespace, url: str, length: int) -> float:
     """Measure tokens/s of texts of `length` tokens from `processes` times `clients` closed loops."""
     text = text_of(TextPipeline.load(arguments.model), length)
     with ProcessPoolExecutor(arguments.processes, get_context("spawn")) as pool:  # gRPC does not survive a fork

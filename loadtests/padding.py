@@ -27,7 +27,7 @@ from google.protobuf import text_format
 from onnxruntime.transformers.optimizer import optimize_model
 
 from cli.triton_process import TritonProcess
-from export.parity import tokenised
+from export.parity import tokenize_texts
 from export.repository import TEMPLATES, Profile, assemble_repository, read_config
 from loadtests.encoder_limit import read_texts, sample, served
 from loadtests.serving import serving
@@ -74,7 +74,7 @@ def _bare(arguments: argparse.Namespace, kinds: dict[str, list[str]], padded: Pa
     waste: dict[tuple[str, str], float] = {}
     for _ in range(arguments.rounds):
         for kind, texts in kinds.items():
-            tokens = tokenised(pipeline, texts)
+            tokens = tokenize_texts(pipeline, texts)
             lengths = np.array([len(ids) for ids in tokens], np.int32)
             for name, (layout, batches) in _plans(lengths).items():
                 started = time.perf_counter()
@@ -118,7 +118,7 @@ def _waste(lengths: Ids, batches: Sequence[Rows]) -> float:
 
 async def _through_triton(arguments: argparse.Namespace, kinds: dict[str, list[str]], padded: Path) -> None:
     model = arguments.model
-    ways = {"packed": _packed, "padded, cost model": _padded, "ragged batching": _ragged}
+    ways = {"packed": _prepare_packed, "padded, cost model": _prepare_padded, "ragged batching": _prepare_ragged}
     rates: Figures = defaultdict(list)
     waste: dict[tuple[str, str], float] = {}
     async with contextlib.AsyncExitStack() as stack:
@@ -150,11 +150,11 @@ async def _load(embedder: TritonEmbedder, kinds: dict[str, list[str]], kind: str
     await asyncio.gather(*loads)
 
 
-def _packed(model: Path, _: Path, target: Path) -> None:
+def _prepare_packed(model: Path, _: Path, target: Path) -> None:
     assemble_repository(model, target, profile="local", cpu_precision="fp32")
 
 
-def _padded(model: Path, padded: Path, target: Path) -> None:
+def _prepare_padded(model: Path, padded: Path, target: Path) -> None:
     """Assemble the gpu profile with a padded graph on this CPU as the GPU encoder."""
     assemble_repository(model, target, profile="gpu", cpu_precision="fp32")
     shutil.rmtree(target / CPU_ENCODER)
@@ -183,7 +183,7 @@ def use_python_backend(encoder: Path, graph: Path, *, profile: str = "gpu") -> N
     shutil.copy(graph, encoder / "1" / "model.onnx")
 
 
-def _ragged(model: Path, _: Path, target: Path) -> None:
+def _prepare_ragged(model: Path, _: Path, target: Path) -> None:
     shutil.copytree(RAGGED, target)
     for name in (CONTRACT_FILE, VOCAB_FILE, MERGES_FILE):
         shutil.copy(model / name, target / PUBLIC_MODEL / "1")

@@ -22,7 +22,7 @@ from google.protobuf import text_format
 from onnx import numpy_helper
 
 from export.checkpoint import load_checkpoint
-from export.parity import GATES, cosine, measure, parity_texts, reference_vectors, tokenised
+from export.parity import GATES, cosine, measure, parity_texts, reference_vectors, tokenize_texts
 from export.repository import Profile, assemble_repository, read_config
 from export.retrieval import load_labelled, retrieval_ndcg
 from loadtests.padding import use_python_backend
@@ -42,7 +42,7 @@ def main() -> None:
         model = arguments.model if arguments.source else _with_all_precisions(arguments.model, Path(folder) / "model")
         pipeline = TextPipeline.load(model)
         texts = parity_texts(arguments.texts)
-        tokens = tokenised(pipeline, texts)
+        tokens = tokenize_texts(pipeline, texts)
         if arguments.source:
             reference = reference_vectors(load_checkpoint(arguments.source), tokens)
         else:

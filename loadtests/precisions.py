@@ -20,7 +20,7 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_dynamic, quantize_static
 
-from export.parity import GATES, cosine, tokenised
+from export.parity import GATES, cosine, tokenize_texts
 from export.processor import instruction_set
 from loadtests.encoder_limit import read_texts, sample
 from phoserve.contract import INPUT_IDS, LENGTHS
@@ -38,7 +38,7 @@ def main() -> None:
     pipeline = TextPipeline.load(arguments.model)
     questions = sample(random, read_texts(arguments.questions, "query"), arguments.count)
     passages = sample(random, read_texts(arguments.passages, "text"), arguments.count // 4)
-    kinds = {"questions": tokenised(pipeline, questions), "passages": tokenised(pipeline, passages)}
+    kinds = {"questions": tokenize_texts(pipeline, questions), "passages": tokenize_texts(pipeline, passages)}
     with tempfile.TemporaryDirectory(dir=arguments.model.parent) as folder:
         encoders = {
             name: OnnxEncoder(path) for name, path in _variants(arguments.model, Path(folder), [*kinds["questions"]])

@@ -172,10 +172,10 @@ async def _time_work(work: Awaitable[None]) -> float:
 def _alone(corpus: Corpus, bits: Literal[8, 32]) -> list[Measurement]:
     """Measure in a separate process, because memory of an earlier run would be reused unnoticed."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(_measured, corpus, bits).result()
+        return pool.submit(_measure, corpus, bits).result()
 
 
-def _measured(corpus: Corpus, bits: Literal[8, 32]) -> list[Measurement]:
+def _measure(corpus: Corpus, bits: Literal[8, 32]) -> list[Measurement]:
     return asyncio.run(measure(corpus, bits=bits))
 
 

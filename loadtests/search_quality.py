@@ -16,7 +16,7 @@ import bm25s
 import msgspec
 
 from cli.commands.eval import BUNDLED_MODEL
-from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measured, read_rows
+from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measure, read_rows
 from cli.progress import ConsoleReporter
 from phoserve.search.evaluation import Estimate, Ranking, evaluate
 from phoserve.search.fusion import FUSION_DEPTH
@@ -53,13 +53,13 @@ def reference_rankings(text: TextPipeline, corpus: Sequence[CorpusRow], queries:
     }
 
 
-def measure(model: Path, data: Path, name: str, others: Sequence[CorpusRow]) -> str:
+def measure_set(model: Path, data: Path, name: str, others: Sequence[CorpusRow]) -> str:
     """Print the set's row of the table."""
     corpus = [*read_rows(data / "eval" / f"corpus_{name}.jsonl.gz", CorpusRow), *others]
     labels = labels_of(read_rows(data / "eval" / f"retrieval_{name}.jsonl.gz", QueryRow), corpus)
     queries = list(labels)
     found, weights = asyncio.run(candidates_of(model, corpus, queries, ConsoleReporter()))
-    results = measured(found, labels, list(SearchMode), weights)
+    results = measure(found, labels, list(SearchMode), weights)
     reference = evaluate(reference_rankings(TextPipeline.load(model), corpus, queries), labels)
     cells = [reference["ndcg@10"], *(results[mode]["ndcg@10"] for mode in ("lexical", "dense", "hybrid"))]
     recall = results["hybrid"]["recall@100"].mean
@@ -86,7 +86,7 @@ def main() -> None:
     others = list(distractors(given.data / "train" / "wiki.jsonl.xz", given.distractors))
     sys.stdout.write("| set | bm25s | BM25 | dense | hybrid | hybrid recall@100 |\n|---|--:|--:|--:|--:|--:|\n")
     for name in given.sets:
-        sys.stdout.write(measure(given.model, given.data, name, others) + "\n")
+        sys.stdout.write(measure_set(given.model, given.data, name, others) + "\n")
         sys.stdout.flush()
 
 

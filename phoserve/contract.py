@@ -1,6 +1,6 @@
-"""The model contract: the one description of a model that everything must agree on.
+"""The model contract: the description of a model that all parts share.
 
-`export` writes it as `contract.json` beside the weights; the text pipeline, the Triton models, the API and the index
+`export` writes it as `contract.json` next to the weights. The text pipeline, the Triton models, the API and the index
 read it.
 """
 
@@ -17,7 +17,7 @@ CONTRACT_FILE: Final = "contract.json"
 VOCAB_FILE: Final = "vocab.txt"
 MERGES_FILE: Final = "bpe.codes"
 
-# Public Triton model and its tensors: other teams build on these names, so they never change.
+# Public Triton model and its tensors. Other teams depend on these names, so they never change.
 PUBLIC_MODEL: Final = "phobert_simcse"
 GPU_ENCODER: Final = "phobert_encoder"
 CPU_ENCODER: Final = "phobert_encoder_cpu"
@@ -25,9 +25,9 @@ TEXT: Final = "TEXT"
 EMBEDDING: Final = "EMBEDDING"
 TOKENS: Final = "TOKENS"
 TRUNCATED: Final = "TRUNCATED"
-# Which encoder computed each vector. A tensor, because Triton 24.10's Python backend cannot set response parameters.
+# The encoder that computed each vector. A tensor, because Triton 24.10's Python backend cannot set response parameters.
 SERVED_BY: Final = "SERVED_BY"
-# The same for the cross-encoder, where there is one.
+# The same for the optional cross-encoder.
 RERANKER: Final = "phobert_reranker"
 GPU_CROSS_ENCODER: Final = "phobert_cross_encoder"
 CPU_CROSS_ENCODER: Final = "phobert_cross_encoder_cpu"
@@ -40,7 +40,8 @@ LENGTHS: Final = "LENGTHS"
 LOGIT: Final = "LOGIT"
 # Request parameter: "query" or "passage" (the default).
 INPUT_TYPE_PARAMETER: Final = "input_type"
-# Request parameter: the fingerprint of the model that is meant, which servers of others refuse; without it, any serves.
+# Request parameter: the fingerprint of the expected model. Servers with another model reject it. Without it, any
+# serves.
 FINGERPRINT_PARAMETER: Final = "fingerprint"
 OTHER_MODEL: Final = "this server has the model"
 
@@ -55,12 +56,12 @@ class TritonNames(NamedTuple):
     """The Triton models that serve one model."""
 
     public: str
-    """The one that clients call."""
+    """The model that clients call."""
     gpu_encoder: str
     cpu_encoder: str
 
 
-# Published before encoders were named for their public model.
+# Names from before encoders were named after their public model.
 _PUBLISHED_NAMES: Final = {
     PUBLIC_MODEL: TritonNames(PUBLIC_MODEL, GPU_ENCODER, CPU_ENCODER),
     RERANKER: TritonNames(RERANKER, GPU_CROSS_ENCODER, CPU_CROSS_ENCODER),
@@ -78,21 +79,21 @@ def runs_on_gpu(encoder: str) -> bool:
 
 
 class InputType(StrEnum):
-    """What a text is for; models trained with instructions prefix the two differently."""
+    """The purpose of a text. Models trained with instructions have a prefix for each."""
 
     QUERY = "query"
     PASSAGE = "passage"
 
 
 class Fusion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How this model's dense scores are blended with BM25 in hybrid search: weights of min-max normalised scores."""
+    """Weights of min-max normalised dense and BM25 scores in hybrid search with this model."""
 
     dense: float = 0.3
     lexical: float = 0.7
 
 
 class ModelContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a model takes and gives. Lengths are in tokens, `<s>` and `</s>` included."""
+    """The inputs and outputs of a model. Lengths are in tokens, `<s>` and `</s>` included."""
 
     name: str
     dim: int
@@ -108,7 +109,7 @@ class ModelContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     passage_prefix: str = ""
     tokenizer_sha256: str
     weights_sha256: str
-    """Of the source weights: every precision exported from them shares the fingerprint, so a fallback may answer."""
+    """Hash of the source weights. All exported precisions share the fingerprint, so a fallback may answer."""
     length_buckets: tuple[int, ...] = (16, 32, 64, 128, 256)
     layout: Layout = "packed"
     """Of the CPU graphs. packed: INPUT_IDS INT32 (tokens of all texts,), LENGTHS INT32 (texts,); padded: INPUT_IDS
@@ -118,17 +119,17 @@ class ModelContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     @property
     def served_lengths(self) -> tuple[int, ...]:
-        """The length buckets that the model can take, in tokens, ascending; the last one is `max_tokens`."""
+        """The length buckets of the model, in tokens, ascending; the last one is `max_tokens`."""
         return (*sorted({length for length in self.length_buckets if length < self.max_tokens}), self.max_tokens)
 
     @property
     def task(self) -> Task:
-        """What the model is for."""
+        """The task of the model."""
         return "rerank" if self.pooling == "classifier" else "embed"
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hex digits that change exactly when the vectors do; part of the physical collection's name."""
+        """Sixteen hex digits that change if and only if the vectors change; part of the physical collection's name."""
         decisive = (
             self.name,
             self.dim,
@@ -145,7 +146,7 @@ class ModelContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return hashlib.sha256(msgspec.json.encode(decisive)).hexdigest()[:16]
 
     def prefix(self, input_type: InputType) -> str:
-        """The text put before every input of this type."""
+        """Return the prefix of inputs of this type."""
         return self.query_prefix if input_type is InputType.QUERY else self.passage_prefix
 
 
@@ -159,7 +160,7 @@ def load_contract(folder: Path) -> ModelContract:
         return msgspec.json.decode(path.read_bytes(), type=ModelContract)
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be read ({error.strerror}); make a model with `phoserve export`"
+            f"{path} cannot be read ({error.strerror}); create a model with `phoserve export`"
         ) from error
     except msgspec.DecodeError as error:
         raise ConfigurationError(f"{path} is not a model contract: {error}; export the model again") from error
@@ -171,7 +172,7 @@ def save_contract(contract: ModelContract, folder: Path) -> None:
 
 
 def sha256_of(*paths: Path) -> str:
-    """The SHA-256, in hex, of the files' contents in the order given."""
+    """Return the hex SHA-256 of the files' contents in the given order."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:

@@ -1,20 +1,20 @@
-"""The domain errors: what can go wrong, said once, for every caller to map to its own protocol."""
+"""The domain errors, which every caller maps to its own protocol."""
 
 
 class PhoserveError(Exception):
-    """Base of all errors this project raises on purpose; the message says what to do."""
+    """Base class of all expected errors. The message has the problem and the fix."""
 
 
 class ConfigurationError(PhoserveError):
-    """A setting, a file or the environment is wrong; nothing can start until it is mended."""
+    """A setting, a file or the environment is wrong. Nothing can start until it is fixed."""
 
 
 class ContractMismatch(ConfigurationError):
-    """Two parts disagree about the model: serving on would mix vectors of different models."""
+    """Two parts use different models: continuing would mix vectors of different models."""
 
 
 class InvalidInput(PhoserveError):
-    """The caller's input is wrong; sending it again unchanged cannot succeed.
+    """The caller's input is wrong. A retry without changes cannot succeed.
 
     `field` is a JSON path into the request, such as `input[3]` or `documents[0].text`.
     """
@@ -25,7 +25,7 @@ class InvalidInput(PhoserveError):
 
 
 class TooLarge(InvalidInput):
-    """The input is over a limit; the message names the limit."""
+    """The input exceeds a limit, which the message names."""
 
 
 class UnsupportedParameter(InvalidInput):
@@ -33,11 +33,11 @@ class UnsupportedParameter(InvalidInput):
 
 
 class NotFound(PhoserveError):
-    """The named thing does not exist, or the caller may not know that it does."""
+    """The resource does not exist, or the caller may not access it."""
 
 
 class CollectionNotFound(NotFound):
-    """No such collection."""
+    """The collection does not exist."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"collection {name!r} does not exist; create it with PUT /v1/collections/{name}")
@@ -45,7 +45,7 @@ class CollectionNotFound(NotFound):
 
 
 class DocumentNotFound(NotFound):
-    """No such document in the collection."""
+    """The document does not exist in the collection."""
 
     def __init__(self, collection: str, document_id: str) -> None:
         super().__init__(f"document {document_id!r} does not exist in collection {collection!r}")
@@ -54,11 +54,11 @@ class DocumentNotFound(NotFound):
 
 
 class Conflict(PhoserveError):
-    """The state of the thing does not allow this now, or somebody else changed it first."""
+    """The state of the resource does not allow this now, or another writer changed it first."""
 
 
 class Overloaded(PhoserveError):
-    """More work is waiting than may wait; try again after `retry_after_s` seconds."""
+    """At capacity. Retry after `retry_after_s` seconds."""
 
     def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
@@ -66,7 +66,7 @@ class Overloaded(PhoserveError):
 
 
 class Unavailable(PhoserveError):
-    """A dependency (`triton`, `qdrant`, `llm`, ...) does not answer; try again after `retry_after_s` seconds."""
+    """A dependency (`triton`, `qdrant`, `llm`, ...) is unavailable. Retry after `retry_after_s` seconds."""
 
     def __init__(self, dependency: str, message: str, *, retry_after_s: float = 2.0) -> None:
         super().__init__(message)
@@ -75,4 +75,4 @@ class Unavailable(PhoserveError):
 
 
 class DeadlineExceeded(PhoserveError):
-    """The answer did not come within the caller's time limit."""
+    """The caller's deadline passed."""

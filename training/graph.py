@@ -26,7 +26,7 @@ def write_static_graph(path: Path, table: Array, *, layout: Layout = "packed", i
     row, token, weight = _distinct(graph, rows, len(table))
     vectors = graph.add("Mul", _vectors(graph, token, table, int8=int8), graph.add("Unsqueeze", weight, _last(graph)))
     width = graph.constant("width", np.array([table.shape[1]]))
-    zeros = graph.add("Expand", graph.constant("zero", np.zeros((), np.float32)), _joined(graph, texts, width))
+    zeros = graph.add("Expand", graph.constant("zero", np.zeros((), np.float32)), _join(graph, texts, width))
     # Tokens are sorted within each text, so a sum never depends on the batch.
     index = graph.add("Unsqueeze", row, _last(graph))
     pooled = graph.add("ScatterND", zeros, index, vectors, reduction="add")
@@ -84,5 +84,5 @@ def _last(graph: GraphWriter) -> str:
     return graph.constant("last", np.array([-1]))
 
 
-def _joined(graph: GraphWriter, *parts: str) -> str:
+def _join(graph: GraphWriter, *parts: str) -> str:
     return graph.add("Concat", *parts, axis=0)

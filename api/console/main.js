@@ -73,7 +73,7 @@ async function checkHealth() {
   try {
     ready = (await fetch("/health/ready")).ok;
   } catch {
-    // Said by the colour.
+    // The color shows it.
   }
   $("health").className = `dot ${ready ? "good" : "bad"}`;
   $("health").title = t(ready ? "healthy" : "unhealthy");

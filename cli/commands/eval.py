@@ -32,7 +32,7 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Index a corpus, search for labelled queries, print nDCG@10, recall and MRR with 95% intervals by mode."""
-    from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measured, read_rows, tuned
+    from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measure, read_rows, tune_weights
     from cli.progress import ConsoleReporter
 
     modes = _modes(mode)
@@ -41,9 +41,9 @@ def evaluate(
     found, own = asyncio.run(candidates_of(model, rows, list(labels), ConsoleReporter()))
     chosen = _weights(weights) if weights else own
     if tune:
-        chosen = tuned(found, dict(list(labels.items())[::2]))
+        chosen = tune_weights(found, dict(list(labels.items())[::2]))
         labels = dict(list(labels.items())[1::2])
-    results = measured(found, labels, modes, chosen)
+    results = measure(found, labels, modes, chosen)
     if json:
         answer = {"passages": len(rows), "queries": len(labels), "weights": chosen, "modes": results}
         sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")

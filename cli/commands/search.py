@@ -42,7 +42,7 @@ def search(
     for number, hit in enumerate(answer["hits"], start=1):
         console.print(Text.assemble((f"{number}. ", "dim"), (hit["title"] or hit["document_id"], "bold"), "  "), end="")
         console.print(Text(f"{hit['score']:.3f}  {hit['document_id']}", "dim"))
-        console.print(_marked(hit), "")
+        console.print(_mark(hit), "")
     console.print(Text(f"{len(answer['hits'])} passages, {answer['timings_ms']['total']:.0f} ms", "dim"))
 
 
@@ -59,7 +59,7 @@ def parse_filter_option(given: str | None) -> dict[str, Any] | None:
     return where
 
 
-def _marked(hit: dict[str, Any]) -> "Text":
+def _mark(hit: dict[str, Any]) -> "Text":
     from rich.text import Text
 
     text = Text(hit["text"])

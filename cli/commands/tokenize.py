@@ -41,14 +41,14 @@ def tokenize(
     pipeline = TextPipeline.load(model)
     number = 0
     for lines in _lines():
-        texts = [_decoded(line, number + k) for k, line in enumerate(lines, start=1)]
+        texts = [_decode(line, number + k) for k, line in enumerate(lines, start=1)]
         number += len(lines)
-        for tokenized in _tokenized(pipeline, texts, input_type):
+        for tokenized in _tokenize(pipeline, texts, input_type):
             sys.stdout.buffer.write(msgspec.json.encode(tokenized) + b"\n")
         sys.stdout.buffer.flush()
 
 
-def _tokenized(pipeline: "TextPipeline", texts: list[str], input_type: InputType) -> Iterator[TokenizedLine]:
+def _tokenize(pipeline: "TextPipeline", texts: list[str], input_type: InputType) -> Iterator[TokenizedLine]:
     batch = pipeline.encode(texts, input_type)
     bounds = batch.offsets.tolist()
     segmented = pipeline.segment([pipeline.contract.prefix(input_type) + text for text in texts])
@@ -67,7 +67,7 @@ def _lines() -> Iterator[list[bytes]]:
         yield [rest]
 
 
-def _decoded(line: bytes, number: int) -> str:
+def _decode(line: bytes, number: int) -> str:
     try:
         return line.removesuffix(b"\r").decode("utf-8")
     except UnicodeDecodeError as error:

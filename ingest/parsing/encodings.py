@@ -1,8 +1,9 @@
 """Text files of every age: UTF-8, UTF-16 and the encodings Vietnamese was written in before Unicode.
 
-Fonts such as .VnTime or VNI-Times draw Vietnamese over Western letters, so old office documents hold such text as well:
-their file says Unicode, yet "Cộng hòa" is stored as "Céng hßa". A legacy reading is taken only where the text as it is
-cannot be Vietnamese and the reading clearly is, judged over the whole document; every change is a warning.
+Fonts such as .VnTime or VNI-Times draw Vietnamese over Western letters, so old office documents hold such text as
+well: their file declares Unicode, yet "Cộng hòa" is stored as "Céng hßa". A legacy reading is taken only where the
+text as it is cannot be Vietnamese and the reading clearly is, judged over the whole document; every change is a
+warning.
 """
 
 import codecs
@@ -26,7 +27,7 @@ COMMON: Final = 0.15
 COMMON_IN_BYTES: Final = 0.03
 """(of those of a file that is not UTF-8, which has to be some other encoding),"""
 AHEAD: Final = 0.2
-"""and so much more than in the text as it is."""
+"""and this much more than in the unchanged text."""
 IMPLAUSIBLE: Final = 0.5
 """Lines with no larger share of Vietnamese words are looked at in text that is Unicode."""
 MIXED: Final = 0.05

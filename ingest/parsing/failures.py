@@ -16,7 +16,7 @@ class ParsingFailed(Exception):
 
 
 def failure_of(error: Exception) -> ParsingFailed:
-    """Return what is told of any exception that a parser raises; none of the parser's internals."""
+    """Return the failure for an exception of a parser, without the parser's internals."""
     match error:
         case ParsingFailed():
             return error
@@ -27,5 +27,5 @@ def failure_of(error: Exception) -> ParsingFailed:
         case Unreadable():
             return ParsingFailed("unreadable", f"the document cannot be read: {error}")
         case _:
-            message = "the document is damaged, or not what its name says; open it, save it again and retry"
+            message = "the document is damaged, or not of the type in its name; open it, save it again and retry"
             return ParsingFailed("unreadable", message)

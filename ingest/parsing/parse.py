@@ -24,7 +24,7 @@ _TEXT_LIKE: Final = frozenset({"application/yaml", "application/x-yaml", "applic
 
 @dataclass(frozen=True, slots=True)
 class DocumentText:
-    """What a document says: its text with its elements, its own title where it has one, and what was lost of it."""
+    """A parsed document: its text with its elements, its own title if it has one, and warnings about lost content."""
 
     structure: StructuredText
     title: str = ""
@@ -59,7 +59,7 @@ async def parse(
 
 
 def is_markdown(media_type: str, filename: str | None) -> bool:
-    """Return whether a small text is Markdown, as far as its declared type and its name say."""
+    """Return whether a small text is Markdown, by its declared type and its name."""
     return stated_type(media_type, filename) in MARKDOWN_TYPES
 
 

@@ -15,7 +15,7 @@ from loadtests.benchmark import embedding
 from loadtests.benchmark.contenders import PLATFORM
 from loadtests.benchmark.processor import CORE_MS
 from loadtests.benchmark.report import write_results
-from loadtests.benchmark.results import Results, compared
+from loadtests.benchmark.results import Results, compare
 from loadtests.benchmark.texts import Texts
 from loadtests.benchmark.workloads import Kind
 from phoserve.contract import load_contract
@@ -101,7 +101,7 @@ def print_profile(results: Results) -> None:
 def print_changes(before: Results, after: Results) -> None:
     """Print every figure of both results, and its ratio."""
     table = Table("what", "figure", "before", "after", "ratio")
-    for key, name, old, new in compared(before, after):
+    for key, name, old, new in compare(before, after):
         ratio = f"{new / old:.2f}" if old else ""
         table.add_row(" · ".join(map(str, key[1:])), name, f"{old:.2f}", f"{new:.2f}", ratio)
     Console().print(table)

@@ -63,24 +63,24 @@ def measure(plan: EmbeddingPlan, texts: Texts, work: Path, results: Results, rep
     """Add the measurements to `results`. Raises ConfigurationError if a contender serves other vectors."""
     asked = workloads(plan.kinds, texts, plan.clients, TextPipeline.load(plan.model))
     with ExitStack() as stack:
-        contenders = _started(plan, work, report, stack)
+        contenders = _start_servers(plan, work, report, stack)
         _check_same_vectors(contenders, plan.model, plan.precisions[0], texts.queries[:CHECKED])
-        turns: list[Turn] = [partial(_served, each, plan.seconds) for each in contenders]
+        turns: list[Turn] = [partial(_measure_server, each, plan.seconds) for each in contenders]
         with report.step("Finding the limit's best batch sizes"):
             turns += [_limit(plan.model, precision, asked) for precision in plan.precisions]
         for round_ in range(plan.rounds):
             with report.step(f"Round {round_ + 1} of {plan.rounds}"):
-                for workload, turn in product(asked, turned(turns, round_)):
+                for workload, turn in product(asked, rotate(turns, round_)):
                     results.measurements += turn(workload, round_)
 
 
-def turned(turns: Sequence[Turn], round_: int) -> list[Turn]:
+def rotate(turns: Sequence[Turn], round_: int) -> list[Turn]:
     """Rotate the contenders, so that none always follows the same one."""
     first = round_ % len(turns)
     return [*turns[first:], *turns[:first]]
 
 
-def _started(plan: EmbeddingPlan, work: Path, report: Reporter, stack: ExitStack) -> list[Contender]:
+def _start_servers(plan: EmbeddingPlan, work: Path, report: Reporter, stack: ExitStack) -> list[Contender]:
     contenders: list[Contender] = []
     for precision in plan.precisions:
         with report.step(f"Starting phoserve, {precision}"):
@@ -109,7 +109,7 @@ def _limit(model: Path, precision: str, asked: Sequence[Workload]) -> Turn:
     return turn
 
 
-def _served(contender: Contender, seconds: float, workload: Workload, round_: int) -> Iterator[Measurement]:
+def _measure_server(contender: Contender, seconds: float, workload: Workload, round_: int) -> Iterator[Measurement]:
     prepared = replace(workload, texts=contender.prepared(workload.texts))
     for clients in workload.clients:
         requests = map(contender.request, prepared.requests(round_))

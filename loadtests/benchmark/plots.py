@@ -23,13 +23,13 @@ def plots(results: Results) -> dict[str, str]:
     medians = results.medians()
     drawn = {}
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "phoserve"}):
-        for title, axes in _drawn(medians):
+        for title, axes in _draw(medians):
             axes.set_title(title)
             drawn[title] = _svg(axes)
     return drawn
 
 
-def _drawn(medians: Medians) -> Iterator[tuple[str, Axes]]:
+def _draw(medians: Medians) -> Iterator[tuple[str, Axes]]:
     closed = {key: figures for key, figures in medians.items() if not SWEPT & figures.keys()}
     for workload in dict.fromkeys(key[1] for key in closed):
         here = {key: figures for key, figures in closed.items() if key[1] == workload}
@@ -105,7 +105,7 @@ def _spent(medians: Medians) -> Axes:
 
 
 def _lengths(medians: Medians) -> Axes:
-    axes = _swept(medians, "tokens", "texts_per_s")
+    axes = _plot_sweep(medians, "tokens", "texts_per_s")
     axes.set(xlabel="tokens per text", ylabel="texts/s", yscale="log")
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:g}")
@@ -113,12 +113,12 @@ def _lengths(medians: Medians) -> Axes:
 
 
 def _sizes(medians: Medians) -> Axes:
-    axes = _swept(medians, "passages", "ms_p50")
+    axes = _plot_sweep(medians, "passages", "ms_p50")
     axes.set(xlabel="passages", ylabel="ms, median", xscale="log", yscale="log")
     return axes
 
 
-def _swept(medians: Medians, across: str, up: str) -> Axes:
+def _plot_sweep(medians: Medians, across: str, up: str) -> Axes:
     """Draw a line for each contender."""
     axes = _axes()
     lines: dict[str, list[tuple[float, float]]] = defaultdict(list)

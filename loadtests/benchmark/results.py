@@ -87,7 +87,7 @@ class Results:
         return cls(**kept)
 
 
-def compared(before: Results, after: Results) -> list[tuple[Key, str, float, float]]:
+def compare(before: Results, after: Results) -> list[tuple[Key, str, float, float]]:
     """Return key, figure, old and new value of every figure that both have."""
     old, new = before.medians(), after.medians()
     return [

@@ -35,7 +35,7 @@ class Texts:
         if not found or not texts:
             raise ConfigurationError("the files of texts are empty")
         source = ", ".join(path.name if path else "samples" for path in (queries, passages))
-        return cls(shuffled(found), shuffled(texts), source)
+        return cls(shuffle(found), shuffle(texts), source)
 
 
 class _Query(msgspec.Struct):
@@ -70,12 +70,12 @@ def sample_passages() -> list[str]:
     return _distinct(windows)
 
 
-def shuffled(texts: Sequence[str]) -> list[str]:
+def shuffle(texts: Sequence[str]) -> list[str]:
     """Shuffle with a fixed seed."""
     return random.Random(0).sample(texts, len(texts))  # noqa: S311 - an order, no secret
 
 
-def cut(
+def truncate(
     texts: Sequence[str], tokens: int, count: int, count_tokens: Callable[[list[str]], NDArray[np.int32]]
 ) -> list[str]:
     """Return `count` texts of words in `texts`, each with at most `tokens` tokens and nearly as many."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import cycle, islice
 from typing import Final
 
-from loadtests.benchmark.texts import Texts, cut
+from loadtests.benchmark.texts import Texts, truncate
 from phoserve.text import TextPipeline
 
 PASSAGES_A_REQUEST: Final = 32
@@ -59,7 +59,7 @@ def workloads(kinds: Sequence[Kind], texts: Texts, clients: Sequence[int], pipel
         found.append(Workload(name, texts.passages, PASSAGES_A_REQUEST, [1], for_limit=PASSAGES_A_REQUEST))
     for tokens in LENGTHS if Kind.LENGTHS in kinds else ():
         if tokens <= pipeline.contract.max_tokens:
-            of_length = cut(texts.passages, tokens, TEXTS_OF_A_LENGTH, pipeline.count_tokens)
+            of_length = truncate(texts.passages, tokens, TEXTS_OF_A_LENGTH, pipeline.count_tokens)
             few = min(64, 2048 // tokens)
             found.append(Workload(f"{tokens} tokens", of_length, 1, [CLIENTS_OF_LENGTHS], few, tokens))
     return found

@@ -13,7 +13,7 @@ class TritonPythonModel:
     def initialize(self, args):
         options = {key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()}
         folder = Path(args["model_repository"]) / args["model_version"]
-        same_version = partial(infer, int(args["model_version"]))  # another one may be loaded beside this
+        same_version = partial(infer, int(args["model_version"]))  # another version may be loaded at the same time
         self.front = load_public_model(folder, same_version, counters(), options)
 
     def execute(self, requests):

@@ -157,7 +157,7 @@ class OpenAIChat:
 
     @asynccontextmanager
     async def _guarded(self) -> AsyncIterator[None]:
-        """Run a request behind the breaker, which is told its outcome. Raises LlmUnavailable while it is open."""
+        """Run a request behind the breaker and record its outcome. Raises LlmUnavailable while the breaker is open."""
         if not self._breaker.allows():
             raise LlmUnavailable(
                 "llm_unavailable",

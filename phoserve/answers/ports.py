@@ -98,7 +98,7 @@ class ChatModel(Protocol):
 
     @property
     def max_tokens(self) -> int:
-        """Tokens of a reply at most, where the request does not say."""
+        """Maximum tokens of a reply, unless the request sets it."""
         ...
 
     def reply(

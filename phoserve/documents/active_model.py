@@ -1,4 +1,4 @@
-"""Which model is in charge of the stored passages: a service of another one refuses to start."""
+"""The active model of the stored passages. A service with another model refuses to start."""
 
 import asyncio
 from typing import Final
@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 async def check_active_model(index: ActivePassageStore) -> None:
-    """Wait for the store, then see that its passages are this model's; the first model to come is put in charge.
+    """Wait for the store, then check that this model is active. The first model is activated.
 
     Raises ContractMismatch.
     """

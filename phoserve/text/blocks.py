@@ -107,7 +107,7 @@ class ParserWarning(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class ParsedDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file says."""
+    """The content of a file."""
 
     blocks: tuple[Block, ...]
     title: str = ""

@@ -82,7 +82,7 @@ class Chunker:
         """Cut for the model of `pipeline`, by default to the most tokens it takes.
 
         `overlap_sentences` of a chunk are repeated by the next of the same section, as far as half the budget.
-        Raises ConfigurationError for a budget that the model would truncate or that leaves no room for text.
+        Raises ConfigurationError for a budget that the model would truncate or that leaves no space for text.
         """
         limit = pipeline.contract.max_tokens
         budget = limit if max_tokens is None else max_tokens

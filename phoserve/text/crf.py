@@ -61,7 +61,7 @@ class ExactCrf:
 
 
 def own_attributes(syllable: str) -> Iterator[str]:
-    """What is true of a syllable wherever it stands."""
+    """Return the features of a syllable in any position."""
     yield "bias"
     yield f"word.lower():{syllable.lower()}"
     if syllable.isupper():
@@ -73,7 +73,7 @@ def own_attributes(syllable: str) -> Iterator[str]:
 
 
 def neighbour_attributes(side: str, syllable: str) -> Iterator[str]:
-    """What a syllable adds to its neighbour; `side` ("-1", "+1") is where it stands from there."""
+    """Return the features that a syllable adds to its neighbour; `side` ("-1", "+1") is its relative position."""
     yield f"{side}:word.lower():{syllable.lower()}"
     if syllable.istitle():
         yield f"{side}:word.istitle()"

@@ -183,7 +183,7 @@ class _Reader:
 
 
 def _complete_titles(found: list[Located]) -> list[Located]:
-    """Join "Chương I" with the title that stands on the next line."""
+    """Join "Chương I" with the title on the next line."""
     joined: list[Located] = []
     at = 0
     while at < len(found):

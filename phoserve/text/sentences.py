@@ -22,7 +22,7 @@ _LOOK: Final = 40
 def sentences(text: str) -> list[tuple[int, int]]:
     """Return the spans of the sentences of `text`, in order, without the white space around them.
 
-    All that is not white space lies in exactly one span. A full stop ends no sentence after an abbreviation (TP.,
+    All text except white space is in exactly one span. A full stop ends no sentence after an abbreviation (TP.,
     ThS.), an initial (Nguyễn A.), or the number that a line begins with (Điều 5., 1.), nor before a small letter; the
     end of a line does where the next begins as a sentence would. Time is linear in the length.
     """
@@ -41,7 +41,7 @@ def _ends(text: str, start: int, stop: re.Match[str]) -> bool:
     """Whether the sentence that began at `start` ends with `stop`."""
     mark, after = stop["mark"], text[stop.end() : stop.end() + _LOOK]
     if stop["ideographic"]:
-        return True  # these stand before no space
+        return True  # no space precedes these
     if mark and after and not after[0].isspace():
         return False
     if not mark and _BLANK_LINE.match(after):

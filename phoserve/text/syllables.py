@@ -18,7 +18,7 @@ _REST: Final = rf"{_NUMBER}|[^\w\s]|\w+"
 _WITHOUT_MAIL: Final = re.compile(rf"{_ABBREVIATION}|{_ARROW}|{_WEB}|{_REST}")
 _WITHOUT_WEB: Final = re.compile(rf"{_ABBREVIATION}|{_ARROW}|{_REST}")
 _BEFORE_MAIL: Final = re.compile(rf"{_ABBREVIATION}|{_ARROW}|{_WEB}")
-# pyvi's pattern, tried once for each run of the characters that may stand before "@" instead of once a character.
+# pyvi's pattern, tried once for each run of characters that may precede "@" instead of once per character.
 _MAIL: Final = re.compile(r"(?<![a-zA-Z0-9_.+-])[a-zA-Z0-9_.+-]++(?=(?P<host>@(?:[a-zA-Z0-9-]+\.)+[a-zA-Z0-9-]+))")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 

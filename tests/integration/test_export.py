@@ -13,7 +13,7 @@ from export.checkpoint import load_checkpoint
 from export.graph import Array, GraphWriter
 from export.model_folder import export_model
 from export.packed import EncoderShape, Linear, exact_linear, write_packed_graph
-from export.parity import Parity, cosine, parity_texts, reference_vectors, tokenised
+from export.parity import Parity, cosine, parity_texts, reference_vectors, tokenize_texts
 from export.retrieval import LabelledSet, load_labelled, retrieval_ndcg
 from export.sources import Source, find_source
 from phoserve.contract import MERGES_FILE, VOCAB_FILE, load_contract
@@ -49,7 +49,7 @@ def test_graphs_are_the_model_whatever_the_pooling(tmp_path: Path, mode: str | N
     contract = load_contract(folder)
     assert contract.pooling == pooling
     assert contract.precisions == ("fp32", "int8")
-    texts = tokenised(TextPipeline.load(folder), parity_texts(40))
+    texts = tokenize_texts(TextPipeline.load(folder), parity_texts(40))
     reference = reference_vectors(load_checkpoint(tmp_path / "source"), texts)
     encoder = OnnxEncoder(folder / "onnx" / "fp32.onnx")
     lengths = np.array([len(ids) for ids in texts], np.int32)
@@ -68,7 +68,7 @@ def test_with_gpu_the_padded_graphs_come_too(checkpoint: Path) -> None:
 def test_int8_vectors_do_not_depend_on_company(checkpoint: Path) -> None:
     folder = export(checkpoint)
     encoder = OnnxEncoder(folder / "onnx" / "int8.onnx")
-    texts = tokenised(TextPipeline.load(folder), parity_texts(24))
+    texts = tokenize_texts(TextPipeline.load(folder), parity_texts(24))
     lengths = np.array([len(ids) for ids in texts], np.int32)
     together = encoder.encode(np.concatenate(texts), lengths)
     alone = np.concatenate([encoder.encode(ids, lengths[[index]]) for index, ids in enumerate(texts)])

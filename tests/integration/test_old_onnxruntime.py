@@ -10,7 +10,7 @@ import pytest
 
 import export.bundled
 from export import model_folder
-from export.parity import cosine, parity_texts, tokenised
+from export.parity import cosine, parity_texts, tokenize_texts
 from export.sources import Source
 from phoserve.serving.encoders import padded
 from phoserve.serving.onnx import OnnxEncoder
@@ -61,7 +61,7 @@ def test_the_old_runtime_runs_the_bundled_encoder(old_python: Path, tmp_path: Pa
 def compare(old_python: Path, model: Path, name: str, folder: Path) -> float:
     """The lowest cosine between a text's vectors under the old runtime and under this one."""
     encoder = OnnxEncoder(model / "onnx" / f"{name}.onnx")
-    texts = tokenised(TextPipeline.load(model), parity_texts(24))
+    texts = tokenize_texts(TextPipeline.load(model), parity_texts(24))
     ids, lengths = np.concatenate(texts), np.array([len(text) for text in texts], np.int32)
     if encoder.layout == "packed":
         tensors = {"INPUT_IDS": ids, "LENGTHS": lengths}

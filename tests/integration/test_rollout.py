@@ -41,7 +41,7 @@ def roll_out(model: Path, repository: Path, server: TritonProcess) -> int:
 
 @pytest.fixture
 def models(tmp_path: Path) -> tuple[Path, Path]:
-    """Two versions of a model, as their contracts have it; that their vectors differ tells them apart here."""
+    """Two versions of a model by their contracts. Their vectors differ, so that the test can distinguish them."""
     one = write_model_folder(tmp_path / "one", seed=1)
     two = write_model_folder(tmp_path / "two", seed=2)
     save_contract(msgspec.structs.replace(two, weights_sha256=one.weights_sha256), tmp_path / "two")

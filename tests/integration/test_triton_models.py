@@ -1,4 +1,4 @@
-"""The models of the `local` profile on the real server: the same vectors, whoever asks, however they come."""
+"""The models of the `local` profile on the real server: the same vectors for every client and request shape."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""An LLM that says what the test tells it to."""
+"""A scripted LLM."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence

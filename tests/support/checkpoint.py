@@ -18,7 +18,7 @@ def write_checkpoint(
 ) -> None:
     """Write config, weights and tokenizer to `folder`; `pooling` as sentence-transformers names its mode.
 
-    With `labels`, it is a model that sorts pairs of texts into so many classes; 1 is a cross-encoder.
+    With `labels`, it is a classifier of pairs with this number of classes; 1 is a cross-encoder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_tiny_tokenizer(folder)

@@ -21,7 +21,7 @@ SECRETS = {
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with compose's tag for a value that replaces what lies below."""
+    """YAML with compose's tag for a value that replaces the one of earlier files."""
 
 
 def _replacing(loader: _Loader, node: yaml.Node) -> Any:

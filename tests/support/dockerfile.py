@@ -1,4 +1,4 @@
-"""What the stages of `deploy/Dockerfile` say."""
+"""The instructions in the stages of `deploy/Dockerfile`."""
 
 import json
 import re

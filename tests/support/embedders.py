@@ -1,4 +1,4 @@
-"""An embedder for tests of what stands on embeddings: no model, but vectors that depend on the words."""
+"""An embedder for tests without a model: its vectors depend on the words."""
 
 import asyncio
 import hashlib
@@ -53,7 +53,7 @@ class WordHashEmbedder:
 
 
 class InterruptedEmbedder(WordHashEmbedder):
-    """Lets something happen once, while a batch is being embedded: by somebody else, so it goes on if the work ends."""
+    """Runs an action once while a batch is being embedded, in a task that continues if the work is cancelled."""
 
     meanwhile: Callable[[], Coroutine[Any, Any, object]] | None = None
     happening: asyncio.Task[object] | None = None

@@ -1,4 +1,4 @@
-"""Files made by hand: small ones, and some made to break whoever opens them."""
+"""Handmade files: small ones, and hostile ones."""
 
 import io
 import zipfile
@@ -151,7 +151,7 @@ def looping_pdf() -> bytes:
 
 
 def encrypted_pdf() -> bytes:
-    """A PDF with a password nobody has."""
+    """Return a PDF with an unknown password."""
     secret = "<" + "5a" * 32 + ">"
     lock = f"<</Filter/Standard/V 2/R 3/Length 128/P -44/O{secret}/U{secret}>>"
     return pdf(
@@ -162,6 +162,6 @@ def encrypted_pdf() -> bytes:
 
 
 def sparse_zeros(path: Path) -> None:
-    """500 MB of zeros that take no room on the disk."""
+    """Return a sparse file with 500 MB of zeros."""
     with path.open("wb") as file:
         file.truncate(500_000_000)

@@ -19,7 +19,7 @@ BLOCK: Final = 1 << 16
 
 @dataclass
 class Hub:
-    """Serves the folders of `models` by id; `gated` ones ask for a token, `cut` files end after so many bytes, once."""
+    """Serves the folders of `models` by id; `gated` ones require a token, `cut` files end once after these bytes."""
 
     models: dict[str, Path]
     gated: set[str] = field(default_factory=set)

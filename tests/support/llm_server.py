@@ -1,4 +1,4 @@
-"""An OpenAI-compatible chat server as a process of its own; the model's name says how it behaves.
+"""An OpenAI-compatible chat server as a process of its own; the model's name selects its behaviour.
 
 Run as `python -m tests.support.llm_server`; it prints its port. GET /stats counts streams and requests by model, GET
 /last returns the last request's body.

@@ -1,4 +1,4 @@
-"""Clients that go on asking while something is done to what they ask."""
+"""Clients that send requests while a test changes the server."""
 
 import itertools
 import threading
@@ -12,7 +12,7 @@ Ask = Callable[[httpx.Client, int], httpx.Response]
 
 
 class Rotation:
-    """Whom a Service sends requests to: each in turn, from when it is ready until it is told to go."""
+    """The endpoints of a Service, round robin, from readiness to SIGTERM."""
 
     def __init__(self, clients: list[httpx.Client]) -> None:
         self._clients, self._turn, self._lock = list(clients), itertools.count(), threading.Lock()
@@ -31,7 +31,7 @@ class Rotation:
 
 
 class Load:
-    """Threads that ask until the block ends; `answered` counts, `failures` says what was not 2xx or ended in error."""
+    """Threads that ask until the block ends; `answered` counts, `failures` lists errors and statuses other than 2xx."""
 
     def __init__(self, rotation: Rotation, *asks: Ask) -> None:
         self.answered = 0

@@ -8,7 +8,7 @@ _END: Final = 0xFFFFFFFE
 _FREE: Final = 0xFFFFFFFF
 _TABLE: Final = 0xFFFFFFFD
 _SMALLEST_STREAM: Final = 4096
-"""Anything shorter would lie in the file's mini stream."""
+"""Shorter content would be stored in the file's mini stream."""
 
 
 def powerpoint(text: str) -> bytes:

@@ -43,7 +43,7 @@ class RedisServer:
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume the frozen server."""
         self._process.send_signal(signal.SIGCONT)
 
     def flush(self) -> None:

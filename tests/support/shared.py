@@ -1,4 +1,4 @@
-"""The data that lies beside the checkout, never in it: PhoBERT's tokenizer, texts, documents."""
+"""Test data outside the checkout: PhoBERT's tokenizer, texts, documents."""
 
 import json
 import lzma

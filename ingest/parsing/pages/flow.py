@@ -65,7 +65,7 @@ class Flow:
     """Levels of the file's own outline, by title in lower case."""
     blocks: list[Block] = field(default_factory=list)
     words: Counter[str] = field(default_factory=Counter)
-    """The words of the document, from which hyphenated ones are told."""
+    """The words of the document, used to recognise hyphenated ones."""
     _outline: Outline = field(default_factory=Outline)
     _has_articles: bool = False
     _english: bool | None = None
@@ -114,7 +114,7 @@ class Flow:
             self._open = len(self.blocks) - 1 if not ended and (full or len(lines) == 1 or text[-1:] in ",-") else None
 
     def _continues(self, first: Line, text: str, *, strong: bool) -> bool:
-        """Join `text` to the open paragraph, if it goes on there."""
+        """Join `text` to the open paragraph if it continues there."""
         if self._open is None or strong or _ENUMERATOR.match(text):
             return False
         before = self.blocks[self._open]
@@ -251,7 +251,7 @@ def _is_shouted(line: Line) -> bool:
 
 
 def _room(before: Line, line: Line, column: Column) -> bool:
-    """Whether the first word of `line` had room on the line before, so that the break is meant."""
+    """Return whether the first word of `line` would fit on the previous line, so that the break is intended."""
     first = line.words[0]
     return before.x1 + (first.x1 - first.x0) + 0.6 * line.size < column.x1
 

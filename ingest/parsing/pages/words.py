@@ -20,7 +20,7 @@ _SAME_LINE: Final = 0.22
 _ASCENT: Final = 0.75
 _DESCENT: Final = 0.22
 _SAMPLED: Final = 4
-"""Every so many characters one is asked whether its code has a meaning."""
+"""Interval, in characters, at which a character's code is checked for a meaning."""
 _BOLD: Final = ("bold", "black", "heavy", "semibold", "demi")
 
 

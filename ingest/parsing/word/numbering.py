@@ -25,7 +25,7 @@ class Level:
     format: str
     text: str
     restart: int
-    """The level (counted from 1) whose items begin this level anew; 0 for never."""
+    """The level (counted from 1) whose items restart this level; 0 for never."""
     legal: bool
     """Whether numbers of the levels above are shown as decimals, whatever their own format."""
     style: str | None
@@ -33,7 +33,7 @@ class Level:
 
 @dataclass(slots=True)
 class _Numbers:
-    """Where the counters of a list stand, None for a level that has not begun."""
+    """The current counters of a list, None for a level that has not started."""
 
     counts: list[int | None] = field(default_factory=lambda: [None] * _LEVELS)
 

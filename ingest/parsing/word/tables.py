@@ -22,7 +22,7 @@ class RowCell:
     column: int
     columns: int
     merge: str | None
-    """"restart" where a vertical merge begins, "continue" where it goes on."""
+    """"restart" where a vertical merge begins, "continue" where it continues."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ SEARCHES: Final = ("nearest", "matching", "find")
 async def serve(folder: Path, space: VectorSpace, calls: int, results: int) -> None:
     """Answer the `calls` of one pipe, (number, method, arguments), with (number, result, error) on another.
 
-    Raises EOFError once nobody calls any more.
+    Raises EOFError when the pipe is closed.
     """
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
@@ -34,7 +34,7 @@ async def serve(folder: Path, space: VectorSpace, calls: int, results: int) -> N
     transport, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(results, "wb"))
     try:
         index = await asyncio.to_thread(_opened, folder, space)
-    except Exception as error:  # whatever it is, the parent is to say it
+    except Exception as error:  # the parent reports every error
         transport.write(packed((0, None, _portable(error))))
         return
     transport.write(packed((0, None, None)))
@@ -46,7 +46,7 @@ async def serve(folder: Path, space: VectorSpace, calls: int, results: int) -> N
             result = await getattr(index, method)(*arguments, **named)
             # A hundred candidates are packed in a tenth of the time that pickle takes.
             reply = (number, msgspec.msgpack.encode(result) if method in SEARCHES else result, None)
-        except Exception as error:  # the caller is to hear of any
+        except Exception as error:  # every error is returned to the caller
             reply = (number, None, _portable(error))
         transport.write(packed(reply))
 
@@ -71,12 +71,12 @@ def _lock(folder: Path) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """An error that the other side can read; the engine's own are of no class that says anything."""
+    """Return an error that the other side can decode. The engine raises only generic exceptions."""
     return error if isinstance(error, PhoserveError) else RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def main() -> None:
-    # The parent decides when it is over, also where the terminal tells all processes to stop.
+    # The parent stops this process, also if the terminal signals all processes.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     folder, fingerprint, dim = sys.argv[1:]

@@ -81,7 +81,7 @@ def test_what_serves_is_probed(manifests: list[Manifest]) -> None:
         name = manifest["metadata"]["name"]
         for container in manifest["spec"]["template"]["spec"]["containers"]:
             assert "livenessProbe" in container, name
-            # Nobody sends requests to a worker, so nobody asks whether it is ready for them.
+            # A worker receives no requests, so it has no readiness probe.
             assert "readinessProbe" in container or "worker" in name, name
 
 

@@ -82,5 +82,5 @@ def test_copies_and_shards_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_setting_that_there_is_not_stops_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     values = merged(LEAST, {"settings": {"LIMITS__MAX_INFLIGHT": 1}})
     ((container, _),) = commands("phoserve serve", values)
-    with pytest.raises(ConfigurationError, match="PHOSERVE_LIMITS__MAX_INFLIGHT: there is no such setting"):
+    with pytest.raises(ConfigurationError, match="PHOSERVE_LIMITS__MAX_INFLIGHT: unknown setting"):
         settings_of(container, monkeypatch)

@@ -1,4 +1,4 @@
-"""What is told about every request: id, metrics, trace; and what the page's answers forbid."""
+"""Every request's id, metrics and trace, and the security headers of the console."""
 
 from collections.abc import Iterator
 from pathlib import Path

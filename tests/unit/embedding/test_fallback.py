@@ -8,7 +8,7 @@ from tests.support.embedders import WordHashEmbedder
 
 
 class Bench:
-    """Two servers and a clock that stands still."""
+    """Two servers and a frozen clock."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""Single texts that are asked for at the same time travel as one call."""
+"""Single texts of concurrent requests share a call."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="nobody's")
 
 
 class HeldEmbedder(WordHashEmbedder):
-    """Answers when it is told to; refuses the text `bad`."""
+    """Answers when released, and rejects the text `bad`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ async def asked(grouping: MicroBatchingEmbedder, *texts: str) -> list[asyncio.Ta
 async def test_who_comes_meanwhile_travels_together_and_gets_its_own_vector() -> None:
     held = HeldEmbedder()
     tasks = await asked(MicroBatchingEmbedder(held, max_concurrency=2), "một", "hai", "ba bốn", "năm")
-    assert held.groups == [("một",), ("hai",)]  # nobody waits for company
+    assert held.groups == [("một",), ("hai",)]  # no call waits for a full batch
     held.open.set()
     answers = await asyncio.gather(*tasks)
     assert held.groups == [("một",), ("hai",), ("ba bốn", "năm")]

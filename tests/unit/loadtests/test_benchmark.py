@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from cli.commands.up import BUNDLED_MODEL
-from loadtests.benchmark.embedding import turned
+from loadtests.benchmark.embedding import rotate
 from loadtests.benchmark.load import Outcome
 from loadtests.benchmark.processor import core_ms, processor_seconds
-from loadtests.benchmark.results import Measurement, Results, compared
-from loadtests.benchmark.texts import Texts, cut
+from loadtests.benchmark.results import Measurement, Results, compare
+from loadtests.benchmark.texts import Texts, truncate
 from loadtests.benchmark.workloads import LENGTHS, Kind, batches, workloads
 from phoserve.serving.encoders import cores
 from phoserve.text import TextPipeline
@@ -39,7 +39,7 @@ def test_results_come_back_as_they_were_written_with_the_median_of_the_rounds(tm
     assert read == results
     assert read.medians() == {("embedding", "query", "phoserve", 8): {"texts_per_s": 2.0}}
     assert (tmp_path / "results.csv").read_text().count("\n") == 4
-    assert compared(read, results)[0][1:] == ("texts_per_s", 2.0, 2.0)
+    assert compare(read, results)[0][1:] == ("texts_per_s", 2.0, 2.0)
 
 
 def test_ratios_are_those_of_a_round_with_as_many_clients_or_the_limit() -> None:
@@ -69,7 +69,7 @@ def test_batches_start_anywhere_and_again_where_the_texts_end() -> None:
 @pytest.mark.parametrize("tokens", [8, 64])
 def test_texts_are_cut_to_a_number_of_tokens_and_hardly_below(tokens: int) -> None:
     pipeline = TextPipeline.load(BUNDLED_MODEL)
-    counts = pipeline.count_tokens(cut(Texts.load(None, None).passages, tokens, 20, pipeline.count_tokens))
+    counts = pipeline.count_tokens(truncate(Texts.load(None, None).passages, tokens, 20, pipeline.count_tokens))
     assert len(counts) == 20
     assert (counts <= tokens).all()
     assert counts.mean() > 0.9 * tokens
@@ -86,7 +86,7 @@ def test_every_workload_is_asked_from_the_same_place_in_a_round_by_servers_and_l
 
 def test_everybody_begins_a_round_once() -> None:
     turns: list[Any] = ["a", "b", "c"]
-    assert [turned(turns, round_) for round_ in range(4)] == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"], turns]
+    assert [rotate(turns, round_) for round_ in range(4)] == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"], turns]
 
 
 def test_processor_time_counts_what_a_process_started() -> None:
