@@ -1,4 +1,4 @@
-"""Who is asking: API keys, kept as hashes, each with a role and the collections it may touch."""
+"""API keys, stored as hashes, each with a role and the collections that it may access."""
 
 import hashlib
 import hmac
@@ -23,14 +23,14 @@ log = structlog.get_logger(__name__)
 
 
 class Role(StrEnum):
-    """What a key may do; each role may do all that those before it may."""
+    """The role of a key. Each role includes the permissions of those before it."""
 
     READER = "reader"
     WRITER = "writer"
     ADMIN = "admin"
 
     def includes(self, other: "Role") -> bool:
-        """Whether this role may do all that `other` may."""
+        """Return whether this role includes `other`."""
         order = list(Role)
         return order.index(self) >= order.index(other)
 
@@ -46,32 +46,32 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request is from."""
+    """The sender of a request."""
 
     id: str
     role: Role
     collections: frozenset[str] = frozenset({ALL_COLLECTIONS})
 
     def may_touch(self, collection: str) -> bool:
-        """Whether the key is good for this collection."""
+        """Return whether the key may access this collection."""
         return ALL_COLLECTIONS in self.collections or collection in self.collections
 
 
 class KeyRing(Protocol):
-    """Knows the keys."""
+    """A set of API keys."""
 
     @property
     def is_open(self) -> bool:
-        """Whether everyone gets in without a key."""
+        """Whether access needs no key."""
         ...
 
     def principal(self, key: str | None) -> Principal | None:
-        """Whose key it is; None for an unknown one."""
+        """Return the principal of a key, None for an unknown one."""
         ...
 
 
 class AnonymousAccess:
-    """No keys at all: whoever reaches the port may do everything, so only loopback may be listened on."""
+    """No keys: every client that reaches the port has full access, so the API may only listen on loopback."""
 
     is_open = True
 
@@ -80,7 +80,7 @@ class AnonymousAccess:
 
 
 class FixedKeys:
-    """Keys that do not change while the process lives."""
+    """Keys that do not change while the process runs."""
 
     is_open = False
 
@@ -90,7 +90,7 @@ class FixedKeys:
         ]
 
     def principal(self, key: str | None) -> Principal | None:
-        """Compares with every key in constant time, so that the time taken tells nothing."""
+        """Compare with every key in constant time, so that timing reveals nothing."""
         presented = hashlib.sha256((key or "").encode()).digest()
         found = None
         for digest, principal in self._keys:
@@ -159,7 +159,7 @@ def parse_keys(source: bytes, where: str) -> tuple[ApiKey, ...]:
 
 
 def new_key(key_id: str, role: Role, collections: tuple[str, ...] = (ALL_COLLECTIONS,)) -> tuple[str, ApiKey]:
-    """A new secret, which is shown once, and the entry to keep."""
+    """Return a new secret, which is shown once, and the entry to store."""
     secret = KEY_PREFIX + secrets.token_urlsafe(32)
     digest = hashlib.sha256(secret.encode()).hexdigest()
     return secret, ApiKey(id=key_id, sha256=digest, role=role, collections=collections)

@@ -30,7 +30,7 @@ UNIT_LENGTH_TOLERANCE: Final = 1e-2
 
 
 class DependencyHealth(Struct, frozen=True, omit_defaults=True):
-    """One dependency; `detail` says what is wrong, or what answered."""
+    """One dependency; `detail` has the error, or what answered."""
 
     ok: bool
     detail: str

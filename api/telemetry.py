@@ -80,7 +80,7 @@ class Telemetry:
 
 
 def _with_standard(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
-    """Add the headers that every response has; one that says itself how it may be cached keeps that."""
+    """Add the common headers of responses. A response's own cache header is kept."""
     own = list(headers)
     cache = [] if any(name.lower() == b"cache-control" for name, _ in own) else [NO_STORE]
     return [*own, (b"x-request-id", request_id.encode()), *SAFE, *cache]

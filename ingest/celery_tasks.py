@@ -40,7 +40,7 @@ def register(app: Celery, pipelines: PipelineLoop) -> None:
 
 
 def make_worker(app: Celery, *, queues: tuple[str, ...] = QUEUES, long_documents: int) -> Worker:
-    """A worker of the queues, to be started with `start()`; it ends on SIGTERM after the tasks under way."""
+    """A worker of the queues, to be started with `start()`; it ends on SIGTERM after the tasks in progress."""
     return Worker(
         app=app,
         pool="threads",

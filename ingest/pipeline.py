@@ -1,8 +1,8 @@
 """Index one document: fetch, parse, chunk, embed, stage, publish. Every step may be done twice; no step is lost.
 
-A worker owns a document by its lease, which each sign of life extends. Whoever changed the record meanwhile (a newer
+A worker owns a document by its lease, which each heartbeat extends. Another writer of the record (a newer
 revision, a deletion, another worker after the lease ran out) has the last word: this worker takes its passages back.
-What documents under way at the same time have to write is written together.
+Concurrent documents share their writes.
 """
 
 import asyncio
@@ -161,8 +161,8 @@ class Pipeline:
             await claim.write(partial(self._indexed, staged=staged))
         with self.tools.metrics.stage("publish"):
             await self.publish([(document.key, document.revision)])
-        if not await self.index.is_active():  # nobody would take these passages over any more
-            raise ContractMismatch("another model is in charge now: its workers index the document")
+        if not await self.index.is_active():  # no worker would publish these passages
+            raise ContractMismatch("another model is active now: its workers index the document")
         await claim.write(lambda current: current.ready())
         self.tools.metrics.ended("ready", passages=claim.document.passages)
         log.info("document_ready", revision=document.revision, passages=claim.document.passages)
@@ -177,7 +177,7 @@ class Pipeline:
         )
 
     def _waited(self, document: Document) -> None:
-        """Count how long a document that nobody has tried yet was queued."""
+        """Record the queueing time of a document before its first attempt."""
         if document.attempts == 0 and document.due_at is not None:
             waited = datetime.now(UTC) - document.due_at
             self.tools.metrics.waited(waited.total_seconds(), bulk=document.bulk)
@@ -193,9 +193,9 @@ class Pipeline:
         return max(document.due_at - datetime.now(UTC), timedelta())
 
     async def _take_back(self, document: Document) -> None:
-        """Remove what was staged, unless somebody else works on the same revision: it is theirs then."""
+        """Remove staged passages, unless another worker processes the same revision and owns them."""
         with suppress(PhoserveError):  # if a store is away, `reconcile` does it
-            await self.stage([])  # a call under way writes on for whoever has left it: until it has ended
+            await self.stage([])  # wait for calls in flight, which write even after their caller was cancelled
             known = await self.registry.find_keys([document.key])
             if is_orphaned(known.get(document.key), document.revision, self.index.fingerprint):
                 await self.index.discard(document.key, up_to=document.revision, staged_only=True)
@@ -227,7 +227,7 @@ class Pipeline:
 
 
 def _is_free(document: Document) -> bool:
-    """Whether nobody works on the document, or whoever did has not been heard of since the lease ran out."""
+    """Return whether no worker holds the document, or its lease has expired."""
     if document.state is DocumentState.PROCESSING:
         return document.due_at is None or document.due_at <= datetime.now(UTC)
     return document.state is DocumentState.QUEUED

@@ -44,7 +44,7 @@ class Reconciler:
     async def run_once(self, *, ignore_leases: bool = False) -> int:
         """Queue whatever is due, finish deletions, remove left-overs; returns how many documents were queued.
 
-        `ignore_leases` says that no worker is alive, so leases need not be waited for.
+        With `ignore_leases` no worker is alive, so leases do not have to expire first.
         """
         horizon = datetime.now(UTC) + (FAR_AHEAD if ignore_leases else timedelta())
         for collection in await self.registry.collections():
@@ -58,7 +58,7 @@ class Reconciler:
     async def run_forever(self, *, every_s: float = INTERVAL_S, lease: ReconcileLease | None = None) -> None:
         """Reconcile every `every_s` seconds until cancelled, where several do so in turn; an outage is waited out."""
         swept_at = time.monotonic()
-        # Whoever had the last turn may be dead: the others must not sleep through the next one.
+        # The last holder of the lease may have crashed: the others must not skip the next interval.
         nap_s = every_s if lease is None else every_s / LOOKS_PER_INTERVAL
         while True:
             await asyncio.sleep(nap_s)

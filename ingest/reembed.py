@@ -1,4 +1,4 @@
-"""Documents' passages embedded again by a new model, beside the old ones, while search goes on (blue/green).
+"""Documents' passages embedded again by a new model, next to the old ones, while searches continue (blue/green).
 
 What search finds is copied first, again and again until little has changed meanwhile; then the new model is put in
 charge; then comes what changed in between. From then on the old model's workers finish nothing: what they hold goes
@@ -28,7 +28,7 @@ class Switched:
     copied: int
     """Documents embedded again."""
     queued: int
-    """Documents whose passages could not be taken over: workers make them anew from the originals."""
+    """Documents whose passages could not be copied: workers index their originals again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Reembedding:
     async def copy(self, seen: Callable[[int], None]) -> int:
         """Embed again what search finds, until hardly anything has changed meanwhile; returns how many documents.
 
-        `seen` hears how many have been looked at.
+        `seen` is called with the number of documents that were checked.
         """
         copied = latest = await self._pass(seen)
         while latest > DOCUMENTS_AT_ONCE:
@@ -55,7 +55,7 @@ class Reembedding:
         return copied
 
     async def switch(self) -> Switched:
-        """Put the new model in charge and copy what changed since the last look."""
+        """Activate the new model and copy the documents that changed since the last round."""
         await self.index.activate()
         await asyncio.sleep(2 * ACTIVE_MODEL_TTL_S)  # from here on every worker knows
         copied = await self._pass(lambda _: None)
@@ -114,7 +114,7 @@ class Reembedding:
     async def _discard_outdated(self, documents: Sequence[Document]) -> None:
         """Take back what was deleted or replaced while it was copied.
 
-        Whoever deletes or replaces changes the record before the passages: either the change is seen here, or the
+        Deletions and replacements change the record before the passages: either the change is seen here, or the
         passages just published are there for it to delete.
         """
         known = await self.registry.find_keys([document.key for document in documents]) if documents else {}

@@ -1,8 +1,8 @@
-"""The whole pipeline against the encoder alone, on the same chunks, by turns in one run.
+"""The pipeline compared with the encoder alone, on the same chunks, interleaved in one run.
 
     python -m loadtests.ingestion PARAGRAPHS.jsonl.xz [--paragraphs 10000] [--rounds 3] [--celery N] [--model FOLDER]
 
-Documents of some paragraphs each lie in the store and wait; what is timed goes from the first worker's start to the
+Documents of some paragraphs each are queued in the store. The measured time is from the first worker's start to the
 last document's being ready. In this process over the embedded stores, or (`--celery N`) by N workers over Redis and a
 Qdrant server: the one at QDRANT_URL, else the tests' stand-in, which takes processor time of its own.
 """

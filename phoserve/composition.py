@@ -1,4 +1,4 @@
-"""Open the adapters that the API and the workers share, as the settings name them."""
+"""Open the adapters that the API and the workers share, according to the settings."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ from phoserve.text import TextPipeline
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """Open adapters, ready for use cases; whoever opened them closes them."""
+    """Open adapters, ready for use cases. Their opener closes them."""
 
     text: TextPipeline
     embedders: Embedders
@@ -54,7 +54,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 
 
 def open_embedders(settings: Settings, contract: ModelContract) -> Embedders:
-    """Connect to Triton, and to the second server where the settings name one; nothing is sent yet."""
+    """Connect to Triton, and to the second server if one is set. Nothing is sent yet."""
     triton = settings.triton
     servers = [
         TritonEmbedder(url, contract, timeout_s=triton.timeout_s) for url in (triton.url, triton.fallback_url) if url

@@ -1,6 +1,6 @@
 """Settings, one small group per concern, from `PHOSERVE_<GROUP>__<NAME>` variables.
 
-Only composition roots read them; everything else is handed what it needs.
+Only composition roots read them. Other modules receive values as arguments.
 """
 
 import os
@@ -17,24 +17,24 @@ NESTED: Final = "__"
 
 
 class Group(BaseModel):
-    """A group of settings; a name it does not have is an error, not ignored."""
+    """A group of settings. Unknown names are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ModelSettings(Group):
-    """Where the model's folder (contract and tokenizer files; weights are not needed here) lies."""
+    """The model's folder with contract and tokenizer files. Weights are not needed here."""
 
     folder: Path = Path("/models/phobert_simcse")
 
 
 class TritonSettings(Group):
-    """How to reach Triton's gRPC endpoint."""
+    """Triton's gRPC endpoint."""
 
     url: str = "127.0.0.1:8001"
-    """HOST:PORT, or dns:///NAME:PORT for every address behind a name, taken in turn."""
+    """HOST:PORT, or dns:///NAME:PORT for all addresses of a name, round robin."""
     fallback_url: str | None = None
-    """A second server, on CPUs, that is asked while the first does not answer."""
+    """A second server, on CPUs, for the time when the first is unavailable."""
     timeout_s: float = 30.0
     reranker: str | None = None
     """What answers call the cross-encoder beside the encoder (`phobert_reranker`); None where there is none."""
@@ -47,16 +47,16 @@ class QdrantSettings(Group):
     url: str = "http://127.0.0.1:6333"
     api_key: SecretStr | None = None
     grpc_port: int | None = None
-    """Talk gRPC on this port instead of REST."""
+    """Use gRPC on this port instead of REST."""
     timeout_s: float = 10.0
     shards: int = 1
-    """Of each collection, like the three below: read when it is first made."""
+    """Shards of a new collection. Like the next three settings, it does not change existing collections."""
     replicas: int = 1
-    """Copies of each shard, no more than there are peers; writes wait for most of them."""
+    """Copies of each shard, at most the number of peers. Writes wait for a majority."""
     on_disk: bool = False
     """Keep vectors and terms on disk instead of in memory."""
     quantization: Literal["none", "int8", "binary"] = "none"
-    """What the graph is searched with: a quarter of the memory, or a thirty-second for models that bear it."""
+    """Quantisation for graph search: a quarter of the memory, or a thirty-second for models that tolerate it."""
 
 
 class RegistrySettings(Group):
@@ -75,13 +75,13 @@ class RegistrySettings(Group):
 
 
 class RedisSettings(Group):
-    """The Redis that wakes the workers up; it keeps nothing that could not be lost."""
+    """The Redis that wakes the workers. Its data may be lost."""
 
     url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 
 
 class SourceSettings(Group):
-    """Where originals are kept: a folder, or a URL such as s3://BUCKET/PREFIX."""
+    """Location of the originals: a folder, or a URL such as s3://BUCKET/PREFIX."""
 
     url: str = "file:///originals"
 
@@ -90,20 +90,20 @@ class WorkerSettings(Group):
     """The process `phoserve worker`."""
 
     heartbeat_file: Path | None = None
-    """Touched every few seconds while the worker works and reaches its broker."""
+    """File that is touched every few seconds while the worker runs and reaches its broker."""
     metrics_port: int | None = None
-    """Where Prometheus finds the worker's metrics; nowhere without it."""
+    """Port of the worker's Prometheus metrics; none by default."""
     lease_s: float = 20.0
-    """Without a sign of life for this long, a worker is taken for dead and its document goes to another."""
+    """A worker without a heartbeat for this long is considered dead, and another takes its document."""
     reconcile_every_s: float = 5.0
 
 
 class LimitSettings(Group):
-    """What one request may ask for, and how much the API takes on at once."""
+    """Limits of one request, and of concurrent work in the API."""
 
     max_body_bytes: int = 32 * 1024 * 1024
     max_upload_bytes: int = 512 * 1024 * 1024
-    """A multipart upload, all files together."""
+    """Size of a multipart upload, all files together."""
     max_texts: int = 2048
     """Texts in one embeddings request."""
     max_rerank_documents: int = 256
@@ -111,31 +111,31 @@ class LimitSettings(Group):
     """JSON documents in one request."""
     max_query_characters: int = 4000
     max_conversation_characters: int = 64_000
-    """Of the turns before a question, together."""
+    """Total length of the turns before a question."""
     max_top_k: int = 100
     max_candidates: int = 1000
-    """Passages one search may page through."""
+    """Passages that one search may page through."""
     timeout_s: float = 30.0
-    """Time a request may take; a client may ask for less with the header `X-Request-Timeout` (seconds)."""
+    """Deadline of a request; a client may set an earlier one with the header `X-Request-Timeout` (seconds)."""
     answer_timeout_s: float = 120.0
-    """The same for answers, which wait for an LLM."""
+    """Deadline of an answer, which waits for an LLM."""
     max_in_flight: int = 64
-    """Searches, answers and embeddings requests served at once; one more is answered 429."""
+    """Searches, answers and embeddings requests in flight; further ones return 429."""
     max_texts_in_flight: int = 8192
-    """Texts being embedded at once, over all requests."""
+    """Texts in flight to the encoder, over all requests."""
     max_answers_in_flight: int = 16
     drain_s: int = 10
-    """Once told to stop, requests under way have this long to end; an answer that streams needs `answer_timeout_s`."""
+    """Time for requests in flight to end after SIGTERM; a streamed answer needs `answer_timeout_s`."""
     requests_per_s: float | None = None
-    """Of one key, on average; None for no limit."""
+    """Average rate of one key; None for no limit."""
     request_burst: int = 50
-    """Requests a key may make at once after a pause."""
+    """Burst of one key after a pause."""
     requests_at_once: int = 64
-    """Of one key."""
+    """Requests of one key in flight."""
     max_text_characters: int = 200_000
     """Of one text to embed, rerank or tokenize; a model reads far less."""
     query_cache_entries: int = 4096
-    """Query embeddings remembered; 0 for none."""
+    """Cached query embeddings; 0 disables the cache."""
 
 
 class HttpSettings(Group):
@@ -165,23 +165,23 @@ class HttpSettings(Group):
 
 
 class KeySettings(Group):
-    """API keys; without any, only loopback is listened on."""
+    """API keys; without keys, the API listens on loopback only."""
 
     file: Path | None = None
-    """A JSON list of keys (docs/api.md), read again when it changes."""
+    """A JSON list of keys (docs/api.md), reloaded when it changes."""
     inline: SecretStr | None = None
-    """The same list itself, for platforms that hand secrets over in variables."""
+    """The list itself, for platforms that pass secrets in variables."""
 
 
 class LlmSettings(Group):
-    """The OpenAI-compatible server that writes answers; without a URL, answers are extractive (docs/llm.md)."""
+    """The OpenAI-compatible server for generated answers; without a URL, answers are extractive (docs/llm.md)."""
 
     url: str | None = None
     """Such as http://127.0.0.1:11434/v1."""
     model: str = "default"
     api_key: SecretStr = SecretStr("")
     max_tokens: int = 1024
-    """Of a reply, unless the request sets it."""
+    """Limit of a reply, unless the request sets it."""
     temperature: float = 0.1
     context_tokens: int = 8192
     """Tokens the model reads and writes at most, together: passages that do not fit are cut between units."""
@@ -195,7 +195,7 @@ class LlmSettings(Group):
 
 
 class AnswerSettings(Group):
-    """How answers are worded and when none is given."""
+    """Wording of answers, and the evidence that they need."""
 
     instructions: str | None = None
     """Instead of the built-in prompt; `{not_found}` is replaced by the sentence below."""
@@ -215,7 +215,7 @@ class AnswerSettings(Group):
 
 
 class TracingSettings(Group):
-    """Where traces go, such as http://collector:4318/v1/traces; nowhere without it."""
+    """Address of the trace collector, such as http://collector:4318/v1/traces; none by default."""
 
     otlp_endpoint: str | None = None
 
@@ -241,19 +241,19 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """The settings of this process's environment. Raises ConfigurationError that names each wrong variable."""
-    wrong = [f"{name}: there is no such group" for name in _strangers()]
+    """Load the settings from this process's environment. Raises ConfigurationError that names each wrong variable."""
+    wrong = [f"{name}: unknown group of settings" for name in _unknown_variables()]
     try:
         settings = Settings()
     except ValidationError as error:
-        wrong += [f"{_variable(each['loc'])}: {_said(each['type'], each['msg'])}" for each in error.errors()]
+        wrong += [f"{_variable(each['loc'])}: {_describe(each['type'], each['msg'])}" for each in error.errors()]
     if wrong:
         raise ConfigurationError(f"the settings are wrong: {'; '.join(wrong)}")
     return settings
 
 
-def _strangers() -> list[str]:
-    """Variables that look like settings of a group there is not; pydantic would pass over them."""
+def _unknown_variables() -> list[str]:
+    """Return variables of unknown groups, which pydantic would ignore."""
     groups = tuple(f"{PREFIX}{group}{NESTED}".upper() for group in Settings.model_fields)
     names = [name for name in os.environ if name.upper().startswith(PREFIX) and NESTED in name]
     return sorted(name for name in names if not name.upper().startswith(groups))
@@ -263,5 +263,5 @@ def _variable(path: tuple[int | str, ...]) -> str:
     return PREFIX + NESTED.join(str(part).upper() for part in path)
 
 
-def _said(kind: str, message: str) -> str:
-    return "there is no such setting" if kind == "extra_forbidden" else message
+def _describe(kind: str, message: str) -> str:
+    return "unknown setting" if kind == "extra_forbidden" else message

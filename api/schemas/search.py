@@ -42,7 +42,7 @@ class SearchRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     filter: FilterField = None
     min_score: Annotated[float | None, Meta(description="Leaves out hits below; depends on the mode.")] = None
     weights: Weights | None = None
-    per_document: Annotated[Positive | None, Meta(description="At most so many passages of each document.")] = None
+    per_document: Annotated[Positive | None, Meta(description="Maximum number of passages of each document.")] = None
     rerank: bool = False
     collapse: Collapse = False
     diversity: Diversity = 0.0

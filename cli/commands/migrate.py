@@ -22,7 +22,7 @@ def migrate(
         str | None,
         typer.Option(help="URL of the Qdrant that holds the records of a release of version 0.1: copy them, once."),
     ] = None,
-    wait_s: Annotated[float, typer.Option(help="Wait so many seconds for a database that does not respond yet.")] = 60,
+    wait_s: Annotated[float, typer.Option(help="Seconds to wait for a database that does not respond yet.")] = 60,
     json: Annotated[bool, typer.Option("--json", help="Report in JSON lines on standard output.")] = False,
 ) -> None:
     """Bring the schema of the registry's database to this release, and copy the records of version 0.1 into it.

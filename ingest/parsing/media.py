@@ -1,4 +1,4 @@
-"""What kind of file a document is: by its first bytes where they tell, by what was declared where they do not."""
+"""Detect the type of a file by its first bytes, or by its declared type if they are ambiguous."""
 
 import mimetypes
 import re
@@ -99,7 +99,7 @@ def media_type_of(path: Path, declared: str, filename: str | None) -> str:
 
 
 def stated_type(declared: str, filename: str | None) -> str:
-    """The media type that is declared, or that the file's name says where the declaration says little."""
+    """Return the declared media type, or that of the file's name if the declaration is generic."""
     kind = declared.split(";", 1)[0].strip().lower()
     suffix = Path(filename or "").suffix.lower()
     # Browsers call a CSV file what is registered for it: Excel's old type on Windows, or plain text.
@@ -113,7 +113,7 @@ def _package(path: Path, stated: str) -> str:
     try:
         with zipfile.ZipFile(path) as package:
             names = package.namelist()
-            # OpenDocument and EPUB say themselves what they are.
+            # OpenDocument and EPUB declare their type.
             own = package.open("mimetype").read(_LONGEST_TYPE).decode() if "mimetype" in names else ""
     except (zipfile.BadZipFile, OSError, RuntimeError, ValueError):
         return stated if stated in READ_BY_KREUZBERG else "application/zip"

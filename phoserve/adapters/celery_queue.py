@@ -24,7 +24,10 @@ CONNECT_TIMEOUT_S: Final = 2.0
 
 
 class SteadyChannel(Channel):  # type: ignore[misc]  # kombu has no types
-    """Says that its connection is lost, which a worker survives; kombu 5.7 fails on what is no longer there instead."""
+    """Raises an error that a worker survives if the connection is lost.
+
+    kombu 5.7 fails on a missing attribute instead.
+    """
 
     def _connparams(self, *arguments: Any, **named: Any) -> Any:
         if self.connection is None or self.connection.client is None:
@@ -45,7 +48,7 @@ TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:{Steady
 def broker_app(url: str, *, visibility_timeout_s: int = 900) -> Celery:
     """The Celery application both sides share: JSON ids as arguments, acknowledged late, one task fetched at a time.
 
-    `visibility_timeout_s` must lie above the time limit of a task: Redis hands out again what is silent for longer.
+    `visibility_timeout_s` must exceed the time limit of a task, because Redis then delivers the task again.
     """
     app = Celery("phoserve", broker=url)
     app.conf.update(

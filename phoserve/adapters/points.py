@@ -17,7 +17,7 @@ LIVE: Final = "live"
 TITLE_KEY: Final = "title_key"
 TITLE_WORDS: Final = "title_words"
 SHOWN: Final = ["passage", "visibility"]
-"""The fields that tell whether a passage is shown, and what of it."""
+"""The fields that a search reads: visibility and content."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _IDS: Final = uuid.UUID("8c0b3f6e-5f5e-5b3f-9a57-1f1f6f0b7d11")
 

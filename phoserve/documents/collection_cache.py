@@ -107,4 +107,4 @@ class CollectionCache:
         if self._reads.get(name) is task:
             del self._reads[name]
         if not task.cancelled():
-            task.exception()  # whoever waited has it; without anyone waiting it is of no use
+            task.exception()  # callers that waited have it; without callers it is not needed

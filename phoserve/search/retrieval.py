@@ -44,7 +44,7 @@ class Query:
     weights: Fusion | None = None
     """Instead of the model's own, in hybrid mode."""
     per_document: int | None = None
-    """At most so many passages of each document."""
+    """Maximum number of passages of each document."""
     rerank: bool = False
     collapse: bool = False
     """Show identical and nearly identical passages once."""
@@ -59,7 +59,7 @@ class Query:
 
     @property
     def window(self) -> int:
-        """How many candidates the page is most likely made of, with one more that tells of the next."""
+        """The number of candidates that most likely fill the page, and one more to detect the next page."""
         return (self.offset + self.top_k) * (OVERFETCH if self.per_document else 1) + 1
 
 

@@ -3,7 +3,7 @@
 pyvi asks a linear-chain CRF whether each syllable begins a word (B) or continues one (I). What a syllable adds to its
 own score and to its neighbours' is looked up once for each distinct syllable; scoring a batch is then gathers and
 additions over arrays. Nearly every label follows from the syllable's own score, whatever its neighbours' labels, so
-Viterbi has little left to do (see `_Chain`). Where a decision is closer than rounding can tell, `ExactCrf` makes it.
+Viterbi has little left to do (see `_Chain`). If a decision is within rounding errors, `ExactCrf` makes it.
 """
 
 import copy
@@ -27,7 +27,7 @@ from phoserve.text.syllables import NEWLINE, blocks, syllables
 _BLOCK: Final = re.compile(r"\S+|\n")
 _MAX_KEPT: Final = 4_000_000
 
-# How a syllable may stand inside a word, whatever the CRF says.
+# Positions of a syllable inside a word that are forced, independent of the CRF.
 _NEVER, _LOWER, _TITLE = 0, 1, 2
 
 
@@ -82,7 +82,7 @@ class Segmenter:
     def words(self, text: str) -> list[tuple[int, int, str]]:
         """Return the span of each word of `text` and how `segment` spells it; newlines are no words.
 
-        Where normal form C changes a run of non-white space, its words are not told apart: it comes as one.
+        Where normal form C changes a run of non-white space, its words are not separated: it is returned as one.
         """
         batch = self.analyse([text])
         codes = iter((batch.ids * 2 + batch.joined).tolist())

@@ -261,7 +261,7 @@ async def test_many_at_once_on_the_same_documents(platform: Platform) -> None:
         for round_ in range(5):
             try:
                 await platform.post(f"d{round_ % 2}", text=f"bản {number} {round_}")
-            except Conflict:  # ten lost rounds: the client is told to try again
+            except Conflict:  # ten lost rounds: the client should retry
                 continue
             if number % 3 == 0:
                 try:

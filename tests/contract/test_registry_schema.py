@@ -1,4 +1,4 @@
-"""Migrations, and what a process says about the schema of another release."""
+"""Migrations, and the error for the schema of another release."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

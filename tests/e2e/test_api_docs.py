@@ -1,4 +1,4 @@
-"""What docs/api.md tells an application's developer to type works, in that order, on a running platform."""
+"""The commands of docs/api.md work, in their order, on a running platform."""
 
 import re
 import subprocess

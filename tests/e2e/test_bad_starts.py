@@ -1,4 +1,4 @@
-"""What is wrong with the machine or the command is said in one sentence, without a traceback."""
+"""Problems of the machine or the command are reported in one message, without a traceback."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ from tests.support.platform import Platform
 
 
 def complaint(*arguments: str) -> str:
-    """What `phoserve up` says on standard error as it refuses to start."""
+    """Return the standard error of `phoserve up` when it refuses to start."""
     command = [sys.executable, "-m", "cli", "up", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=patient(60), check=False)
     assert done.returncode == 1

@@ -83,7 +83,7 @@ def test_workers_show_that_they_live_and_what_they_do(cluster: Cluster) -> None:
 
 
 def test_the_job_that_puts_a_model_in_charge(cluster: Cluster) -> None:
-    """Here it is in charge already, and no passage is another's."""
+    """The model is already active here, and no other model has passages."""
     (job,) = of_kind(cluster.manifests, "Job")
     pod = cluster.new_pod(job["metadata"]["name"], "Job")
     pod.start()
@@ -149,7 +149,7 @@ def test_rolling_restart_under_load_fails_no_request(cluster: Cluster) -> None:
             new = replacement(cluster, API)
             clients[new.name] = cluster.client(new)
             rotation.add(clients[new.name])
-            # A Service forgets a pod some time after it was told to go: in the middle of its preStop pause, here.
+            # A Service removes a pod some time after its SIGTERM: here in the middle of its preStop pause.
             threading.Timer(1.0, rotation.remove, [clients[old.name]]).start()
             assert old.stop() == 0, old.tail()
             cluster.pods[API].remove(old)

@@ -1,4 +1,4 @@
-"""A dead Triton: requests are told to come back, soon after it serves again, and nothing posted meanwhile is lost."""
+"""Triton is down: requests get Retry-After, it recovers soon, and no posted document is lost."""
 
 import os
 import signal

@@ -80,7 +80,7 @@ class WorkerProcess:
     def _read(self) -> None:
         assert self._process.stdout
         for line in self._process.stdout:
-            if line.startswith("{"):  # Celery says farewell on standard output
+            if line.startswith("{"):  # Celery logs its shutdown on standard output
                 self._lines.put(json.loads(line))
 
 
@@ -100,7 +100,7 @@ class Stores:
         return await intake.submit("kb", [Draft(_text(each), id=f"d{each}") for each in range(DOCUMENTS)])
 
     async def check(self) -> None:
-        """Every document is ready once, and nothing else lies about."""
+        """Every document is ready once, and nothing else is left."""
         page = await self.registry.page((await self.registry.collection("kb")).id, limit=100)
         assert {(each.state, each.live_revision) for each in page.documents} == {("ready", 1)}
         passages = [await self.index.passages(each.collection_id, each.key) for each in page.documents]

@@ -173,7 +173,7 @@ async def test_redis_loses_everything_and_restarts_empty(platform: Deployed) -> 
     await all_ready(http)
     send(http, short(2))
     platform.redis.stop()
-    send(http, short(3))  # acknowledged although nobody can be woken
+    send(http, short(3))  # acknowledged although no worker can be notified
     platform.redis.start()
     await all_ready(http)
     await check(platform, {f"d{n}" for n in range(DOCUMENTS)})
@@ -195,7 +195,7 @@ async def test_the_same_task_three_times_at_once(platform: Deployed) -> None:
 
 
 async def test_the_api_killed_between_storing_and_waking_a_worker(platform: Deployed) -> None:
-    """With Redis frozen, the API hangs exactly there: the record is written, nobody is told."""
+    """With Redis frozen, the API hangs after the record is written and before a worker is notified."""
     api, http = platform.api()
     http.put("/v1/collections/kb").raise_for_status()
     platform.redis.freeze()

@@ -1,4 +1,4 @@
-"""What is written over and over takes no more room in the end than it did at first, and is found all the while."""
+"""Repeated replacements do not grow the index, and the documents stay searchable."""
 
 import uuid
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files made to break whoever opens them, handed in as anybody would, to an API and a worker as processes."""
+"""Hostile files, uploaded like any other, to an API and a worker as processes."""
 
 import os
 import time

@@ -82,7 +82,7 @@ def reference_rankings(
     reference = bm25s.BM25(k1=K1, b=B, method="lucene")
     documents = tokens(texts_of(corpus))
     # The reference measures lengths against the corpus's own mean, we against a fixed one, because a collection grows.
-    # A document that nobody asks for makes the two the same, where the corpus is the shorter.
+    # A padding document that matches no query makes both means equal if the corpus is shorter.
     missing = int(AVERAGE_TERMS) * (len(documents) + 1) - sum(map(len, documents))
     reference.index([*documents, [f"filler{n}" for n in range(missing)] or ["filler"]], show_progress=False)
     asked = [sorted(set(each)) for each in tokens(queries)]

@@ -1,4 +1,4 @@
-"""Another model takes over: whatever happens meanwhile, it finds exactly what the registry says is there."""
+"""A switch to another model finds exactly the documents of the registry, despite concurrent changes."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path

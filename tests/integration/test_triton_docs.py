@@ -1,4 +1,4 @@
-"""What docs/triton.md tells other teams to type works, against the real server."""
+"""The snippets of docs/triton.md work with the real server."""
 
 import asyncio
 import re

@@ -1,7 +1,7 @@
 """A pod of the chart as processes on this machine: programs, flags, variables, probes and hooks as they are rendered.
 
 Replaced is only what a container has to itself: addresses (each pod gets its own on loopback), mounted folders, where
-the programs lie, and Triton's profile: the server from PyPI has no ONNX Runtime backend, so `cpu` becomes `local`.
+of the programs, and Triton's profile: the server from PyPI has no ONNX Runtime backend, so `cpu` becomes `local`.
 """
 
 import http.client
@@ -31,7 +31,7 @@ POLL_S: Final = 0.1
 
 
 class Pod:
-    """One pod, whose spec's mounts are `folders` here and whose names stand in `names` for what they resolve to."""
+    """One pod. `folders` are its mounts on this machine, `names` resolves its host names."""
 
     def __init__(
         self,
@@ -82,11 +82,11 @@ class Pod:
                 time.sleep(POLL_S)
 
     def is_alive(self) -> bool:
-        """What its liveness probe says."""
+        """Return the result of its liveness probe."""
         return self._passes(self._main["livenessProbe"])
 
     def docker_calls_it_well(self) -> bool:
-        """What the health check of its image says."""
+        """Return the result of its image's health check."""
         stage = self._main["image"].rsplit("/", 1)[-1].partition(":")[0]
         command = [word.replace("127.0.0.1", self.address) for word in self._translated(health_check(stage))]
         return subprocess.run(_local_program(command), capture_output=True, check=False).returncode == 0

@@ -58,7 +58,7 @@ class QdrantServer:
 
 
 class RealQdrant(QdrantServer):
-    """A server somebody else runs; emptied first, and never killed."""
+    """An external server, which is emptied first and never killed."""
 
     def __init__(self, url: str) -> None:
         self.url = url

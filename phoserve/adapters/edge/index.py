@@ -62,9 +62,9 @@ class EdgePassageIndex:
         graph: bool = False,
         quantization: edge.ScalarQuantizationConfig | None = None,
     ) -> None:
-        """Open or make the index of this model under `folder`; another model's lies beside it, untouched.
+        """Open or create the index of this model under `folder`. Indexes of other models are separate.
 
-        With `graph`, `optimize` builds one, and beside the vectors what `quantization` asks for.
+        With `graph`, `optimize` builds one, and the quantised vectors of `quantization`.
         """
         self.fingerprint = model.fingerprint
         self._folder = folder
@@ -138,7 +138,7 @@ class EdgePassageIndex:
         return sorted((decode_passage(record.payload) for record in records), key=lambda passage: passage.ordinal)
 
     async def staged(self) -> list[tuple[str, int]]:
-        """Document key and revision of whatever lies staged: being worked on, or left behind."""
+        """Return document key and revision of all staged passages, in progress or orphaned."""
         return await self._listed(STAGED)
 
     async def published(self) -> list[tuple[str, int]]:
@@ -150,11 +150,11 @@ class EdgePassageIndex:
         return await self._shard.read(lambda shard: shard.count(edge.CountRequest(filter=_live(collection))))
 
     async def active_model(self) -> str | None:
-        """The fingerprint of the model in charge of the folder, None before the first one."""
+        """Return the fingerprint of the folder's active model, None before the first one."""
         return await asyncio.to_thread(lambda: self._charge.read_text() if self._charge.exists() else None)
 
     async def is_active(self) -> bool:
-        """Whether no other model is in charge, as it was `ACTIVE_MODEL_TTL_S` ago at most."""
+        """Return whether this model is active. Cached for up to `ACTIVE_MODEL_TTL_S` seconds."""
         known, asked_at = self._is_active
         if time.monotonic() - asked_at >= ACTIVE_MODEL_TTL_S:
             asked_at = time.monotonic()
@@ -163,7 +163,7 @@ class EdgePassageIndex:
         return known
 
     async def activate(self) -> None:
-        """Put this index's model in charge, in one step."""
+        """Activate this index's model atomically."""
         await asyncio.to_thread(_replace, self._charge, self.fingerprint)
         self._is_active = (False, -ACTIVE_MODEL_TTL_S)
 
@@ -174,7 +174,7 @@ class EdgePassageIndex:
         return await asyncio.to_thread(EdgePassageIndex, self._folder, VectorSpace(fingerprint, AS_STORED))
 
     async def optimize(self) -> None:
-        """Give back the room of what was deleted, and build a graph where one is wanted.
+        """Reclaim the space of deleted points, and build a graph if enabled.
 
         A graph takes half a second to one per thousand passages of 384 dimensions. The engine answers nothing all the
         while, and holds the interpreter's lock: so not while serving.
@@ -230,7 +230,7 @@ def _insert(shard: edge.EdgeShard, passages: Sequence[IndexedPassage]) -> None:
 
 
 def shard_folder(folder: Path, fingerprint: str) -> Path:
-    """Where under `folder` the index of that model lies."""
+    """Return the folder of that model's index under `folder`."""
     return folder / f"passages@{fingerprint}"
 
 

@@ -47,7 +47,7 @@ class EdgeProcessIndex:
         self._starting = asyncio.Lock()
 
     async def start(self) -> Self:
-        """Start the process, once. Raises ConfigurationError if what lies in the folder cannot be opened."""
+        """Start the process, once. Raises ConfigurationError if the folder cannot be opened."""
         async with self._starting:
             if self._reading is None or self._reading.done():
                 self._process = await asyncio.create_subprocess_exec(
@@ -173,7 +173,7 @@ class EdgeProcessIndex:
             while True:
                 number, result, error = await next_value(process.stdout)
                 answer = self._waiting.pop(number, None)
-                if answer is None or answer.done():  # whoever asked has left
+                if answer is None or answer.done():  # the caller was cancelled
                     continue
                 if error is None:
                     answer.set_result(result)
@@ -181,7 +181,7 @@ class EdgeProcessIndex:
                     answer.set_exception(error)
         self._end(process)
         await process.wait()
-        # Last of all: what is asked until then would wait for ever, and from here on another process is started.
+        # Last: earlier calls would wait indefinitely, and later calls start another process.
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(Unavailable("index", "the search engine stopped; it is started again"))
@@ -189,7 +189,7 @@ class EdgeProcessIndex:
 
     @staticmethod
     def _end(process: asyncio.subprocess.Process) -> None:
-        """It ends where nobody can call it any more; one that hangs is killed, for its log keeps what was written."""
+        """Close the pipe, which ends the process. A hanging one is killed, because its log keeps all writes."""
         assert process.stdin is not None  # noqa: S101 - it is a pipe
         process.stdin.close()
         with contextlib.suppress(ProcessLookupError):

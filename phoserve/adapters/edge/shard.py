@@ -45,14 +45,14 @@ Indexes = Mapping[str, edge.PayloadSchemaType | edge.IntegerIndexParams]
 class EdgeShard:
     """Reads run side by side on threads, writes one at a time; every write is in the write-ahead log on return.
 
-    The engine itself never shortens its log and never gives back the room of what was deleted: every so many writes
+    The engine itself never truncates its log and never reclaims deleted points: at a fixed interval of writes
     one of them does it, and takes longer.
     """
 
     def __init__(self, folder: Path, config: edge.EdgeConfig | None, indexes: Indexes, *, vacuums: bool = True) -> None:
         """Open the shard in `folder`, or make it; with None for a config it has to be there and keeps what it has.
 
-        Raises ConfigurationError if what lies there cannot be opened.
+        Raises ConfigurationError if its content cannot be opened.
         """
         self._write_lock = threading.Lock()
         self._writes = 0
@@ -73,7 +73,7 @@ class EdgeShard:
         return await asyncio.to_thread(call, self._shard)
 
     async def write(self, call: Callable[[edge.EdgeShard], T]) -> T:
-        """The result of `call`, made on a thread while nobody else writes."""
+        """Run `call` on a thread with the write lock and return its result."""
 
         def alone() -> T:
             with self._write_lock:  # a lock of the thread's: a cancelled task must not let the next writer in early
@@ -180,7 +180,7 @@ def _equals(key: str, value: Scalar) -> edge.FieldCondition:
         value = _word(value)
     if isinstance(value, str):
         return edge.FieldCondition(key=key, match=edge.MatchValue(value))
-    # A match would tell 2024 from 2024.0, which JSON does not.
+    # A match would distinguish 2024 and 2024.0, which JSON does not.
     return edge.FieldCondition(key=key, range=edge.RangeFloat(gte=value, lte=value))
 
 

@@ -43,7 +43,7 @@ POINTS_PER_WRITE: Final = 256
 _NO_ID: Final = str(uuid.UUID(int=0))
 _KEYWORD: Final = models.PayloadSchemaType.KEYWORD
 _INDEXES: Final[Mapping[str, models.PayloadSchemaType | models.KeywordIndexParams]] = {
-    # The tenant's points lie together on disk and get a graph of their own.
+    # The tenant's points are stored together on disk and have their own graph.
     "collection": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
     "document_key": _KEYWORD,
     "visibility": _KEYWORD,
@@ -129,7 +129,7 @@ class QdrantPassageIndex:
         return sorted((decode_passage(record.payload) for record in records), key=lambda passage: passage.ordinal)
 
     async def staged(self) -> list[tuple[str, int]]:
-        """Document key and revision of whatever lies staged: being worked on, or left behind."""
+        """Return document key and revision of all staged passages, in progress or orphaned."""
         return await self._listed(STAGED)
 
     async def published(self) -> list[tuple[str, int]]:
@@ -174,7 +174,7 @@ class QdrantPassageIndex:
         return QdrantPassageIndex(self._client, VectorSpace(fingerprint, dim=1), self._options)
 
     async def close(self) -> None:
-        """The client is closed by whoever made it."""
+        """Do nothing: the creator of the client closes it."""
 
     async def _search(self, collection: str, limit: int, where: Filter | None, **arguments: Any) -> list[ScoredId]:
         condition = _live(collection, *([condition_of(where)] if where is not None else []))

@@ -64,7 +64,7 @@ def connect(
 ) -> AsyncQdrantClient:
     """A client of the server at `url`, REST unless there is a gRPC port; nothing is sent yet."""
     with warnings.catch_warnings():
-        # Within a cluster the key travels without TLS; who wants TLS gives an https URL.
+        # Within a cluster the key is sent without TLS. Set an https URL to use TLS.
         warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
         return AsyncQdrantClient(
             url=url,
@@ -94,7 +94,7 @@ class QdrantCollection:
             return await answered(getattr(self.client, method)(self.name, **arguments))
         except Unavailable as error:
             if _says_missing(error.__cause__):
-                self._made = False  # somebody dropped it: the next call makes it again
+                self._made = False  # it was dropped: the next call creates it again
             raise
 
     async def scroll_all(self, condition: models.Filter, *, payload: Any = True) -> list[models.Record]:
@@ -116,7 +116,7 @@ class QdrantCollection:
             if not self._made:
                 if not await answered(self.client.collection_exists(self.name)):
                     await self._create()
-                # Also of a collection that is there: whoever made it may have died before its indexes were.
+                # Also for an existing collection: its creator may have crashed before it created the indexes.
                 for name, schema in self._layout.indexes.items():
                     await answered(self.client.create_payload_index(self.name, name, field_schema=schema))
                 self._made = True
@@ -176,7 +176,7 @@ def one_of(name: str, values: Sequence[str]) -> models.FieldCondition:
 
 
 def between(name: str, **bounds: float) -> models.FieldCondition:
-    """The payload field lies within the bounds."""
+    """Return the condition that a payload field is within the bounds."""
     return models.FieldCondition(key=name, range=models.Range(**bounds))
 
 
@@ -215,7 +215,7 @@ def _of_text(where: Prefix | TitlePrefix | TitleWords, prefix: str) -> Any:
 def _equals(key: str, value: Scalar) -> models.FieldCondition:
     if isinstance(value, str | bool):
         return models.FieldCondition(key=key, match=models.MatchValue(value=value))
-    # A match would tell 2024 from 2024.0, which JSON does not.
+    # A match would distinguish 2024 and 2024.0, which JSON does not.
     return models.FieldCondition(key=key, range=models.Range(gte=value, lte=value))
 
 

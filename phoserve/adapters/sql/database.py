@@ -303,7 +303,7 @@ def sqlite_engine(file: Path, *, begin: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # transactions begin where `start` says
+        connection.isolation_level = None  # `start` begins transactions
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32768"):
             connection.execute(f"PRAGMA {pragma}").close()
         connection.create_function("phoserve_moment_us", 1, _moment_us, deterministic=True)

@@ -1,4 +1,4 @@
-"""What comes back from a backup is searched: by the engine, whose files travel, and by a server where there is one."""
+"""A restored backup is searchable: with files of the engine, and with a server if there is one."""
 
 import io
 import shutil
@@ -46,7 +46,7 @@ EXPECTED = [(number, number) for number in range(0, PASSAGES, 50)]
 
 
 async def test_the_engine_opens_what_was_restored(tmp_path: Path) -> None:
-    """The requests are answered by a stand-in; what travels through them are the engine's own files."""
+    """A test double answers the requests. The files are the engine's own."""
     originals = tmp_path / "originals"
     originals.mkdir()
     index = EdgePassageIndex(tmp_path / "lost", CONTRACT)

@@ -92,7 +92,7 @@ def test_idle_connections_of_one_client_do_not_keep_others_out(url: str) -> None
     with ExitStack() as stack:
         for _ in range(50):
             stack.enter_context(closing(connect(url)))
-        # The address is over its share now; its connections time out and make room within moments.
+        # The address is over its share now; its connections time out within moments.
         wait_until(lambda: _is_served(url))
 
 

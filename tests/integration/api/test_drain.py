@@ -1,4 +1,4 @@
-"""A server that is told to stop: answers under way are finished, in the time given; what has no end is ended."""
+"""A server after SIGTERM: answers in flight are finished in time, and endless streams are closed."""
 
 import threading
 import time
@@ -38,7 +38,7 @@ class Follower:
         with httpx.stream(method, url, json=body, timeout=patient(60)) as response:
             response.raise_for_status()
             try:
-                if method == "GET":  # a feed has nothing to say yet
+                if method == "GET":  # a stream has no event yet
                     self._begun.set()
                 for line in response.iter_lines():
                     if line.startswith("event: "):

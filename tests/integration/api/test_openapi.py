@@ -1,4 +1,4 @@
-"""Whatever the OpenAPI document allows, and what it does not, is answered as it says: no 500, no surprise."""
+"""Valid and invalid requests get the responses of the OpenAPI document, and never a 500."""
 
 import subprocess
 import sys

@@ -11,7 +11,7 @@ from tests.support.patience import patient
 
 
 class Doubling:
-    """Doubles numbers, one call at a time unless told to go on; remembers every call."""
+    """Doubles numbers, holds calls until released, and records every call."""
 
     def __init__(self) -> None:
         self.calls: list[list[int]] = []
@@ -35,7 +35,7 @@ async def asked_for(together: Batcher[int, int], items: Sequence[int]) -> Sequen
 
 
 async def asked(together: Batcher[int, int], doubling: Doubling, *callers: Sequence[int]) -> list[object]:
-    """What each caller hears, the first one being under way when the others come."""
+    """Return each caller's result. The first call is in flight when the others arrive."""
     doubling.open.clear()
     tasks = [asyncio.create_task(asked_for(together, callers[0]))]
     await doubling.called.wait()

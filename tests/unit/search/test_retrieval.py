@@ -33,7 +33,7 @@ Scored = tuple[Passage, float]
 
 @dataclass
 class ScriptedIndex(MemoryIndex):
-    """An index that finds what it is told to."""
+    """An index with scripted results."""
 
     dense: Sequence[Scored] = ()
     lexical: Sequence[Scored] = ()
