@@ -103,7 +103,7 @@ def problem_of(error: Exception, *, request_id: str | None = None) -> Problem:
             status, errors = HTTPStatus.UNPROCESSABLE_ENTITY, _validation_fields(error)
             detail = "; ".join(f"{each.field}: {each.message}" if each.field else each.message for each in errors)
         case InternalServerException() if error.detail == DISCONNECTED:
-            # The answer reaches no one; in the access log it must not count as a fault of the server.
+            # No client receives this response. It must not count as a server error in the access log.
             status, detail, errors = HTTPStatus.BAD_REQUEST, "the connection ended before the request did", ()
         case HTTPException():
             status, detail, errors = HTTPStatus(error.status_code), error.detail, ()

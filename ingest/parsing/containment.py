@@ -1,7 +1,7 @@
 """Confine the parser's process: no network, no files but its input, the interpreter and the system's libraries.
 
 Landlock (Linux 5.13) restricts files, seccomp restricts system calls; both need no privileges and cannot be undone. A
-kernel without one of them gets the other: `supported` says which hold.
+kernel without one of them gets the other: `supported` lists those in force.
 """
 
 import ctypes

@@ -29,7 +29,7 @@ POINTS_PER_INCH: Final = 72.0
 
 @dataclass(slots=True)
 class Ocr:
-    """Reads pages one after the other within limits of time; `trouble` says why the last one was not read."""
+    """Reads pages one after the other within limits of time; `trouble` is the reason why the last one was not read."""
 
     page_s: float = PAGE_S
     total_s: float = OCR_S

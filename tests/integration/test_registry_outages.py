@@ -176,7 +176,7 @@ async def test_failed_over_to_another_address(server: PostgresServer, tmp_path: 
 
 
 async def test_connections_that_stay_read_only_are_replaced(server: PostgresServer, registry: SqlRegistry) -> None:
-    """A demoted primary keeps the connections it has: they must not be used for ever."""
+    """A demoted primary keeps the connections it has: they must not be used indefinitely."""
     collection = await added(registry)
     await registry._database.read(lambda each: each.execute(text("SET default_transaction_read_only = on")).close())
     for number in range(OPTIONS.pool_size + 2):
