@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from cli.commands.eval import BUNDLED_MODEL
-from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measured, read_rows
+from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measure, read_rows
 from cli.progress import ConsoleReporter
 from ingest.parsing import pdf
 from ingest.parsing.recognition import Ocr
@@ -60,7 +60,7 @@ def main() -> None:
     scores: dict[str, dict[str, float]] = {}
     for name, rows in (("text", corpus), ("scans", scans)):
         found, weights = asyncio.run(candidates_of(given.model, rows, list(labels), ConsoleReporter()))
-        results = measured(found, labels, list(SearchMode), weights)
+        results = measure(found, labels, list(SearchMode), weights)
         scores[name] = {mode: results[mode]["ndcg@10"].mean for mode in ("lexical", "dense", "hybrid")}
     for mode, score in scores["text"].items():
         share = scores["scans"][mode] / score
