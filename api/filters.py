@@ -29,6 +29,7 @@ from phoserve.documents.filters import (
     title_words,
 )
 from phoserve.errors import InvalidInput
+from phoserve.text.normalise import compose_value
 
 MAX_CONDITIONS: Final = 64
 MAX_DEPTH: Final = 8
@@ -44,7 +45,7 @@ def parse_filter(given: Mapping[str, Any] | None) -> Filter | None:
     """The filter that `given` describes; None for none. Raises InvalidInput that names the offending part."""
     if not given:
         return None
-    parsed = All(tuple(_conditions(given, "filter", 1)))
+    parsed = All(tuple(_conditions(compose_value(given), "filter", 1)))
     if _size(parsed) > MAX_CONDITIONS:
         raise InvalidInput(f"the filter has more than {MAX_CONDITIONS} conditions", field="filter")
     return parsed.conditions[0] if len(parsed.conditions) == 1 else parsed

@@ -20,6 +20,7 @@ from ingest.parsing.parse import DocumentText, ParsingFailed, is_markdown, parse
 from phoserve.concurrency.batcher import Batcher
 from phoserve.documents.ports import IndexedPassage, SourceStore
 from phoserve.documents.records import Document, Metadata, Passage, PassageUnit
+from phoserve.documents.texts import store_text
 from phoserve.embedding.ports import Embedder
 from phoserve.text import Chunk, Chunker, SparseVector, TextPipeline, passage_terms
 from phoserve.text.blocks import ParserWarning
@@ -99,9 +100,27 @@ async def stage_document(
     if not chunks:
         raise ParsingFailed("empty", "there is no text in the document")
     passages = [passage_of(document, title, ordinal, chunk) for ordinal, chunk in enumerate(chunks)]
-    await stage_passages(passages, stage, tools, progress)
+    await _store_and_stage(document, parsed.text, passages, sources, stage, tools, progress)
     properties = {"title": parsed.title, **parsed.properties} if parsed.title else parsed.properties
     return StagedDocument(len(passages), parsed.warnings, properties)
+
+
+async def _store_and_stage(
+    document: Document,
+    text: str,
+    passages: Sequence[Passage],
+    sources: SourceStore,
+    stage: StagePassages,
+    tools: StagingTools,
+    progress: ReportProgress,
+) -> None:
+    """Store the text while the passages are embedded; the first error ends both."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(store_text(document, text, sources))
+            group.create_task(stage_passages(passages, stage, tools, progress))
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 async def stage_passages(

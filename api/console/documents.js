@@ -4,7 +4,7 @@ import { call, events } from "./client.js";
 import { $, h, prompt, toast, when } from "./dom.js";
 import { loadCollections } from "./collections.js";
 import { readDocument } from "./hits.js";
-import { t } from "./i18n.js";
+import { inLanguage, t } from "./i18n.js";
 import { here, state } from "./state.js";
 
 const STATES = ["queued", "processing", "ready", "failed"];
@@ -79,7 +79,8 @@ function row(each) {
   const busy = each.state === "queued" || each.state === "processing";
   const element = h("tr", {},
     h("td", {}, h("button", { className: "title", onclick: () => readDocument(each.id, each.title).catch(complain) }, each.title || each.id),
-      each.error ? h("small", { className: "error" }, each.error.message) : h("small", {}, each.id)),
+      each.error ? h("small", { className: "error" }, each.error.message) : h("small", {}, each.id),
+      ...each.warnings.map(warning)),
     h("td", {}, h("span", { className: `state ${each.state}` }, t(each.state)), busy ? h("progress", { max: 1, value: each.progress }) : null),
     h("td", { className: "number" }, String(each.passages)),
     h("td", {}, when(each.updated_at)),
@@ -88,6 +89,14 @@ function row(each) {
       h("button", { className: "quiet danger", ariaLabel: `${t("remove")} ${each.title || each.id}`, onclick: () => remove(each) }, t("remove"))));
   element.dataset.id = each.id;
   return element;
+}
+
+// By its code, so that it is in the page's language; the sentence has the details.
+function warning(each) {
+  const name = inLanguage(`warning_${each.code}`) ?? each.message;
+  const place = Object.entries(each.place).map(([kind, value]) => `${t(`place_${kind}`)} ${value}`).join(", ");
+  const text = [name, place].filter(Boolean).join(" · ");
+  return h("small", { className: "warning", title: each.message }, text);
 }
 
 async function upload(files) {

@@ -20,6 +20,11 @@ const WORDS = {
     helpful: "Hữu ích", unhelpful: "Không hữu ích", thanks: "Đã ghi nhận, cảm ơn bạn.",
     uploaded: "Đã nhận {n} tài liệu.", sureCollection: "Xoá bộ sưu tập “{name}” cùng mọi tài liệu trong đó? Không thể hoàn tác.", sureDocument: "Xoá tài liệu “{name}”? Không thể hoàn tác.",
     deleted: "Đã xoá.", offline: "Không kết nối được máy chủ.", healthy: "Máy chủ sẵn sàng", unhealthy: "Máy chủ chưa sẵn sàng", passage: "Mở đoạn {n}",
+    place_page: "trang", place_slide: "trang chiếu", place_sheet: "trang tính", place_row: "dòng", place_part: "phần",
+    warning_text_repaired: "Đã sửa bảng mã của văn bản", warning_page_without_text: "Trang không có chữ đọc được",
+    warning_attachment_skipped: "Bỏ qua tệp đính kèm", warning_hidden_content: "Bỏ qua nội dung ẩn", warning_rows_cut: "Bảng quá dài, đã cắt bớt",
+    warning_columns_cut: "Bảng quá rộng, đã cắt bớt", warning_formula_without_value: "Công thức chưa có giá trị", warning_image_skipped: "Bỏ qua hình nhúng",
+    warning_not_parsed: "Không đúng định dạng, đã đọc như văn bản thường", warning_pages_cut: "Tài liệu quá dài, bỏ bớt trang", warning_more_warnings: "Còn cảnh báo khác",
   },
   en: {
     skip: "Skip to content", collections: "Collections", newCollection: "New collection", language: "Language",
@@ -40,6 +45,7 @@ const WORDS = {
     helpful: "Helpful", unhelpful: "Not helpful", thanks: "Noted, thank you.",
     uploaded: "{n} documents taken in.", sureCollection: "Delete the collection “{name}” with all its documents? This cannot be undone.", sureDocument: "Delete the document “{name}”? This cannot be undone.",
     deleted: "Deleted.", offline: "The server cannot be reached.", healthy: "The server is ready", unhealthy: "The server is not ready", passage: "Open passage {n}",
+    place_page: "page", place_slide: "slide", place_sheet: "sheet", place_row: "row", place_part: "part",
   },
 };
 
@@ -48,6 +54,9 @@ export let language = localStorage.getItem("language") ?? (navigator.language.st
 export function t(name, values = {}) {
   return WORDS[language][name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
 }
+
+// What the language has for `name`, null for nothing.
+export const inLanguage = (name) => WORDS[language][name] ?? null;
 
 export function setLanguage(next) {
   language = next;

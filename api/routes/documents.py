@@ -61,6 +61,7 @@ def routes(max_upload_bytes: int) -> list[Any]:
         get_document,
         get_passages,
         get_original,
+        get_text,
         delete_document,
         reindex_document,
     ]
@@ -103,6 +104,24 @@ async def get_original(collection: FromPath[str], document_id: FromPath[str], li
     )
 
 
+@get("/v1/collections/{collection:str}/documents/{document_id:str}/text", guards=[readers], tags=["documents"])
+async def get_text(
+    collection: FromPath[str],
+    document_id: FromPath[str],
+    library: LibraryDep,
+    start: Annotated[int, QueryParameter(ge=0)] = 0,
+    end: Annotated[int | None, QueryParameter(ge=0)] = None,
+) -> Response[str]:
+    """The text of the live revision, in which `start` and `end` of passages, hits and citations count characters.
+
+    With the query parameters `start` and `end`, that stretch of it.
+    """
+    text = await library.text(collection, restore_slashes(document_id))
+    return Response(
+        text[start:end], media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"}
+    )
+
+
 @delete("/v1/collections/{collection:str}/documents/{document_id:str}", guards=[writers], tags=["documents"])
 async def delete_document(
     collection: FromPath[str], document_id: FromPath[str], library: LibraryDep, principal: PrincipalDep
@@ -126,9 +145,9 @@ async def reindex_document(
     principal: PrincipalDep,
 ) -> AcceptedDocument:
     """Index a document's stored original again, such as after a failure."""
-    await library.collection(collection)
+    document = await library.document(collection, restore_slashes(document_id))
     with audited("reindex_document", principal, collection=collection, document=document_id):
-        return _accepted(await intake.reindex(collection, restore_slashes(document_id)))
+        return _accepted(await intake.reindex(collection, document.id))
 
 
 def _accepted(document: Document) -> AcceptedDocument:

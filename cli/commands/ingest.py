@@ -3,6 +3,7 @@
 import json as json_module
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -48,6 +49,8 @@ def ingest(
     if wait and sender.sent:
         _follow(sender, report)
     failed = sender.refused + (_failed(sender) if wait else [])
+    if wait:
+        _report_warnings(sender, report)
     _summary(sender, failed, report)
     sys.exit(1 if failed else 0)
 
@@ -84,14 +87,29 @@ def _unfinished(sender: "Sender") -> int:
 
 
 def _failed(sender: "Sender") -> list[tuple[str, str]]:
-    """Those of the documents just sent that could not be indexed, each with its reason."""
-    ours, failed, cursor = set(sender.sent), [], ""
+    """Return those of the documents just sent that could not be indexed, each with its reason."""
+    return [(each["id"], each["error"]["message"]) for each in _records(sender, "failed")]
+
+
+def _records(sender: "Sender", state: str) -> Iterator[dict[str, Any]]:
+    """Yield the records of the documents just sent that are in `state`."""
+    ours, cursor = set(sender.sent), ""
     while True:
-        page = sender.remote.get(f"{sender.url}/documents?state=failed&limit=200{cursor}")
-        failed += [(each["id"], each["error"]["message"]) for each in page["documents"] if each["id"] in ours]
+        page = sender.remote.get(f"{sender.url}/documents?state={state}&limit=200{cursor}")
+        yield from (each for each in page["documents"] if each["id"] in ours)
         if page["cursor"] is None:
-            return failed
+            return
         cursor = f"&cursor={page['cursor']}"
+
+
+def _report_warnings(sender: "Sender", report: Reporter) -> None:
+    """Print what could not be kept of the documents just sent."""
+    warned = [(each["id"], warning) for each in _records(sender, "ready") for warning in each["warnings"]]
+    for document_id, warning in warned[:SHOWN]:
+        code, message = warning["code"], warning["message"]
+        report.tell("warning", f"  {document_id}: {message}", id=document_id, code=code, message=message)
+    if len(warned) > SHOWN:
+        report.tell("more", f"  ... and {len(warned) - SHOWN} more warnings; see GET {sender.url}/documents")
 
 
 def _summary(sender: "Sender", failed: list[tuple[str, str]], report: "Reporter") -> None:

@@ -13,6 +13,7 @@ from ingest.parsing.markdown import blocks_of_markdown
 from ingest.parsing.opc import is_encrypted
 from phoserve.text.blocks import ParsedDocument
 
+_OUT_OF_MEMORY: Final = ("memory", "alloc", "spawn", "resource temporarily")
 _LOCKED: Final = ("password", "encrypt", "decrypt")
 _IMAGE: Final = re.compile(r"\\?!\[[^\]\n]*\]\([^)\n]*\)")
 _METADATA_PARTS: Final = ("meta.xml", "docProps/core.xml")
@@ -33,7 +34,10 @@ def parse(path: Path, media_type: str) -> ParsedDocument:
     except MemoryError:
         raise
     except Exception as error:  # whatever the parser raises, the document is to blame
-        if any(word in str(error).lower() for word in _LOCKED):
+        reason = str(error).lower()
+        if any(word in reason for word in _OUT_OF_MEMORY):
+            raise MemoryError from error
+        if any(word in reason for word in _LOCKED):
             raise Encrypted("it is protected by a password") from error
         raise Unreadable("it is damaged, or not what its name says; open it, save it again and retry") from error
     title = own_title(path) or str(result.metadata.get("title") or "")

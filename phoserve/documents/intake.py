@@ -9,7 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -28,6 +28,7 @@ from phoserve.documents.records import (
 )
 from phoserve.documents.removal import remove_marked
 from phoserve.errors import CollectionNotFound, Conflict, InvalidInput, Overloaded, Unavailable
+from phoserve.text.normalise import compose, compose_value
 
 UPLOADS_AT_ONCE: Final = 8
 ROUNDS: Final = 10
@@ -89,6 +90,7 @@ class Intake:
         """
         target = await self._registry.collection(collection)
         await self._check_capacity(len(drafts))
+        drafts = [_composed(draft) for draft in drafts]
         _validate(drafts)
         named = dict(zip(_ids(collection, drafts, request), drafts, strict=True))
         known = await self._registry.find(target.id, list(named))
@@ -256,6 +258,17 @@ class _Upload:
                 request=request,
             )
         return before.revise(self.original, title=draft.title, metadata=draft.metadata, bulk=bulk, request=request)
+
+
+def _composed(draft: Draft) -> Draft:
+    """Return the draft with its names in normal form C, so that equal ones are the same however they were typed."""
+    return replace(
+        draft,
+        id=draft.id if draft.id is None else compose(draft.id),
+        title=compose(draft.title),
+        metadata=compose_value(draft.metadata),
+        filename=draft.filename if draft.filename is None else compose(draft.filename),
+    )
 
 
 def _validate(drafts: Sequence[Draft]) -> None:

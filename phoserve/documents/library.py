@@ -14,7 +14,9 @@ from phoserve.documents.filters import Filter
 from phoserve.documents.ports import DocumentPage, DocumentRegistry, IndexingTask, PassageStore, SourceStore, TaskQueue
 from phoserve.documents.records import Collection, Document, DocumentState, Passage, new_collection
 from phoserve.documents.removal import mark_deleting, mark_unchanged, purge_collection, remove_marked
-from phoserve.errors import CollectionNotFound, NotFound, Unavailable
+from phoserve.documents.texts import read_text
+from phoserve.errors import CollectionNotFound, DocumentNotFound, NotFound, Unavailable
+from phoserve.text.normalise import compose
 
 PAGE_LIMIT: Final = 200
 DELETED_WHILE_WAITING: Final = 500
@@ -82,7 +84,13 @@ class Library:
 
     async def document(self, collection: str, document_id: str) -> Document:
         """Return the document's record. Raises CollectionNotFound, DocumentNotFound."""
-        return await self._registry.get(await self.collection(collection), document_id)
+        found = await self.collection(collection)
+        try:
+            return await self._registry.get(found, compose(document_id))
+        except DocumentNotFound:  # version 0.1 kept ids as they were typed
+            if compose(document_id) == document_id:
+                raise
+            return await self._registry.get(found, document_id)
 
     async def documents(
         self,
@@ -122,6 +130,13 @@ class Library:
                 if key == read:
                     raise
                 read = key
+
+    async def text(self, collection: str, document_id: str) -> str:
+        """Return the text that `start` and `end` of the document's passages, hits and citations count in.
+
+        Raises CollectionNotFound, DocumentNotFound; NotFound while no revision is live.
+        """
+        return await read_text(await self.document(collection, document_id), self._sources)
 
     async def delete(self, collection: str, document_id: str) -> None:
         """Delete the document. Raises CollectionNotFound, DocumentNotFound."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from phoserve.documents.ports import DocumentRegistry, PassageStore, SourceStore
 from phoserve.documents.records import Document, DocumentState
+from phoserve.documents.texts import document_key_of, needed_texts, text_keys
 
 REMOVAL_LEASE: Final = timedelta(seconds=30)
 KEYS_PER_CALL: Final = 1000
@@ -42,7 +43,7 @@ async def remove_marked(
     if not documents:
         return
     await index.discard_many([document.key for document in documents])
-    await sources.delete([document.original.key for document in documents])
+    await sources.delete([key for document in documents for key in (document.original.key, *text_keys(document))])
     await registry.remove(documents)
 
 
@@ -72,8 +73,14 @@ async def sweep_originals(registry: DocumentRegistry, sources: SourceStore, *, s
     swept = 0
     for start in range(0, len(old), KEYS_PER_CALL):
         keys = old[start : start + KEYS_PER_CALL]
-        named = await registry.find_originals(keys)
+        named = {*await registry.find_originals(keys), *await _find_texts(registry, keys)}
         unnamed = [key for key in keys if key not in named]
         await sources.delete(unnamed)
         swept += len(unnamed)
     return swept
+
+
+async def _find_texts(registry: DocumentRegistry, keys: Sequence[str]) -> set[str]:
+    """Return the keys among `keys` of texts that a document needs."""
+    documents = [document_key for key in keys if (document_key := document_key_of(key))]
+    return needed_texts(await registry.find_keys(documents)) if documents else set()
