@@ -102,7 +102,7 @@ def _records(sender: "Sender", state: str) -> Iterator[dict[str, Any]]:
         cursor = f"&cursor={page['cursor']}"
 
 
-def _report_warnings(sender: "Sender", report: Reporter) -> None:
+def _report_warnings(sender: "Sender", report: "Reporter") -> None:
     """Print what could not be kept of the documents just sent."""
     warned = [(each["id"], warning) for each in _records(sender, "ready") for warning in each["warnings"]]
     for document_id, warning in warned[:SHOWN]:

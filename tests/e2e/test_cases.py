@@ -318,8 +318,8 @@ def test_embedded_pictures_are_left_out_of_text_as_json_too(http: httpx.Client) 
 @office
 def test_a_sentence_across_pages_is_whole(case: CaseOf) -> None:
     sentence = (
-        "Khi phát hiện cáp thang máy bị tưa quá sáu sợi trên một bước bện thì kỹ thuật viên phải dừng thang ngay lập tức "
-        "và báo cho cơ quan kiểm định trong vòng hai giờ."
+        "Khi phát hiện cáp thang máy bị tưa quá sáu sợi trên một bước bện thì kỹ thuật viên phải dừng thang ngay "
+        "lập tức và báo cho cơ quan kiểm định trong vòng hai giờ."
     )
     found = case("20_break.pdf")
     assert any(sentence in " ".join(each["text"].split()) for each in found.passages)
