@@ -205,7 +205,7 @@ class Chunker:
         while sums[-1] - sums[start] > room:
             end = self._best_end(section, sums, start, fresh, room)
             yield list(section[start:end])
-            start, fresh = self._back(section, sums, start, end), end
+            start, fresh = self._back(section, sums, start, end, room), end
         yield list(section[start:])
 
     def _best_end(self, section: Sequence[_Unit], sums: list[int], start: int, fresh: int, room: int) -> int:
@@ -216,12 +216,12 @@ class Chunker:
         ends = range(min(least, most), most + 1)
         return max(ends, key=lambda k: (section[k].before, -abs(sums[k] - sums[start] - target)))
 
-    def _back(self, section: Sequence[_Unit], sums: list[int], start: int, end: int) -> int:
+    def _back(self, section: Sequence[_Unit], sums: list[int], start: int, end: int, room: int) -> int:
         """Where the chunk after `end` begins if it repeats the last sentences of the one that began at `start`."""
         begin, left = end, self._overlap
         for k in range(end - 1, start, -1):
             repeated = sums[end] - sums[k]
-            if not left or repeated > self._room // 2 or repeated + section[end].tokens > self._room:
+            if not left or repeated > room // 2 or repeated + section[end].tokens > room:
                 break
             if section[k].before >= Break.SENTENCE:
                 begin, left = k, left - 1

@@ -34,13 +34,13 @@ class Title:
     """True where it continues the heading before it: "Chương I", and on the next line "QUY ĐỊNH CHUNG"."""
 
 
-def title_of(line: str, *, follows: str | None = None) -> Title | None:
+def title_of(line: str, *, follows: str | None = None, marks: bool = False) -> Title | None:
     """Return the heading that `line` (stripped) is or begins with, None if it is none.
 
-    `follows` is the text of the heading on the line before.
+    `follows` is the text of the heading on the line before; with `marks`, the line may hold those of Markdown.
     """
-    marked = _MARKDOWN.match(line)
-    bare = (marked["title"].rstrip("# \t") if marked else line).strip("*_ \t")
+    marked = _MARKDOWN.match(line) if marks else None
+    bare = (marked["title"].rstrip("# \t") if marked else line).strip("*_ \t" if marks else None)
     if not bare:
         return None
     law = _LAW.fullmatch(bare)

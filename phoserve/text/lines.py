@@ -35,8 +35,8 @@ class _Line(NamedTuple):
 
 def read_lines(text: str) -> list[Located]:
     """Return the blocks of plain text, or of Markdown as people type it, in order; they leave out only white space."""
-    reader = _Reader(Place())
-    reader.read(_lines(text), marked=True)
+    reader = _Reader(Place(), marks=True)
+    reader.read(_lines(text))
     return _complete_titles(reader.found)
 
 
@@ -45,12 +45,14 @@ def recognise_blocks(blocks: Iterable[Block]) -> list[Block]:
     found: list[Located] = []
     for block in blocks:
         if isinstance(block, Paragraph):
-            _Reader(block.place, found).read(_lines(block.text), marked=False)
+            _Reader(block.place, found).read(_lines(block.text))
         elif isinstance(block, ListItem) and (rest := _next_item(block.text)):
             found.append(Located(msgspec.structs.replace(block, text=block.text[:rest].rstrip()), ()))
-            _Reader(block.place, found).read(_lines(block.text[rest:]), marked=False)
+            _Reader(block.place, found).read(_lines(block.text[rest:]))
         else:
             found.append(Located(_heading_of_item(block), ()))
+            if len(found) > 1 and _is_completed(found, len(found) - 2):
+                found[-2:] = _complete_titles(found[-2:])
     return [located.block for located in _complete_titles(found)]
 
 
@@ -71,23 +73,27 @@ def _heading_of_item(block: Block) -> Block:
 
 
 class _Reader:
-    """Turns lines into blocks; `found` may hold blocks of the same document that came before."""
+    """Turns lines into blocks; `found` may hold blocks of the same document that came before.
 
-    def __init__(self, place: Place, found: list[Located] | None = None) -> None:
+    With `marks`, lines may hold those of Markdown.
+    """
+
+    def __init__(self, place: Place, found: list[Located] | None = None, *, marks: bool = False) -> None:
+        self._marks = marks
         self.found: list[Located] = [] if found is None else found
         self._place = place
         self._number: str | None = None
         self._open: list[_Line] = []
 
-    def read(self, lines: list[_Line], *, marked: bool) -> None:
-        """Read all `lines`; `marked` where they may hold Markdown's marks."""
+    def read(self, lines: list[_Line]) -> None:
+        """Read all `lines`."""
         at = 0
         while at < len(lines):
             line = lines[at]
             if not line.text:
                 self._close()
                 at += 1
-            elif marked and (end := self._marked(lines, at)) > at:
+            elif self._marks and (end := self._marked(lines, at)) > at:
                 at = end
             else:
                 self._line(line)
@@ -135,7 +141,7 @@ class _Reader:
 
     def _line(self, line: _Line) -> None:
         follows = self._heading_before() if not self._open else None
-        if title := title_of(line.text, follows=follows):
+        if title := title_of(line.text, follows=follows, marks=self._marks):
             self._close()
             end = line.start + title.length
             if title.completes:
@@ -226,8 +232,12 @@ def _lines(text: str) -> list[_Line]:
 
 def _split(text: str) -> Iterator[_Line]:
     at = 0
+    is_blank = False
     for raw in text.splitlines(keepends=True):
-        bare = raw.strip()
-        start = at + (len(raw) - len(raw.lstrip()) if bare else 0)
-        yield _Line(start, start + len(bare), bare)
+        if bare := raw.strip():
+            start = at + len(raw) - len(raw.lstrip())
+            yield _Line(start, start + len(bare), bare)
+        elif not is_blank:  # one for a run of them
+            yield _Line(at, at, "")
+        is_blank = not bare
         at += len(raw)

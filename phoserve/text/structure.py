@@ -153,8 +153,8 @@ def _elements(block: Block, spans: Sequence[Span], headings: tuple[str, ...], la
 
 def _table_elements(table: Table, spans: Sequence[Span], headings: tuple[str, ...]) -> Iterator[Element]:
     before, position = Break.PARAGRAPH, 0
-    for text, kind in ((table.caption.strip(), Kind.CAPTION), (table_line(table.header), Kind.TABLE_HEADER)):
-        if text:
+    for is_there, kind in ((bool(table.caption.strip()), Kind.CAPTION), (bool(table.header), Kind.TABLE_HEADER)):
+        if is_there:
             yield Element(*spans[position], kind, before, headings, table.place)
             before, position = Break.WORD, position + 1
     context = table_line(table.header)

@@ -170,7 +170,10 @@ def test_rendering_keeps_every_word_once_and_in_order(given_blocks: list[Block])
 
 
 @given(
-    st.lists(words | st.sampled_from(["\n\n", "Điều 5. A\n", "| a | b |\n|--|--|\n", "```\n", "---\n"])).map("".join)
+    st.lists(
+        words
+        | st.sampled_from(["\n\n", "Điều 5. A\n", "| a | b |\n|--|--|\n", "\n||\n|--|\n", "\n| |\n", "```\n", "---\n"])
+    ).map("".join)
 )
 def test_plain_text_stays_and_is_covered(text: str) -> None:
     structured = structure_text(text)
