@@ -19,6 +19,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--reranker", type=Path, help="a cross-encoder's folder, made by `phoserve export --task rerank`"
     )
+    command.add_argument(
+        "--also", type=Path, action="append", default=[], metavar="MODEL", help="one more model of either task"
+    )
     return command
 
 
@@ -26,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     chosen = parser().parse_args(arguments)
     try:
-        assemble_repository(chosen.model, chosen.target, profile=chosen.profile, reranker=chosen.reranker)
+        assemble_repository(
+            chosen.model, chosen.target, profile=chosen.profile, reranker=chosen.reranker, also=chosen.also
+        )
     except PhoserveError as error:
         sys.stderr.write(f"{error}\n")
         return 1

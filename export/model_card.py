@@ -34,7 +34,11 @@ Exported on {today} from `{source.name}`{revision}. The license is that of the s
 |---|---|
 | {_OUTPUT[contract.task].format(dim=contract.dim)} |
 | longest text | {contract.max_tokens} tokens |
-| pooling | {contract.pooling} |
+| family | {contract.family}, weights stored in {contract.dtype} |
+| pooling | {_pooling(contract)} |
+| prefix of queries, of passages | `{contract.query_prefix!r}`, `{contract.passage_prefix!r}` |
+| shorter dimensions | {", ".join(map(str, contract.dims)) or "none"} |
+| tokenizer | {contract.tokenizer} |
 | segmenter | {contract.segmenter} |
 | source weights, SHA-256 | `{contract.weights_sha256}` |
 | tokenizer, SHA-256 | `{contract.tokenizer_sha256}` |
@@ -51,6 +55,10 @@ Exported on {today} from `{source.name}`{revision}. The license is that of the s
     )
 
 
+def _pooling(contract: ModelContract) -> str:
+    return contract.pooling + "".join(f", then a projection to {width}" for width in contract.dense)
+
+
 def parity_table(table: Sequence[Parity]) -> str:
     """Format the rows as a Markdown table."""
     lines = [
@@ -59,8 +67,9 @@ def parity_table(table: Sequence[Parity]) -> str:
     ]
     for row in table:
         gate = row.gate
+        name = f"{row.precision} ({row.scheme})" if row.scheme else row.precision
         lines.append(
-            f"| {row.precision} | {row.mean:.6f} | {row.worst:.6f} | {row.batch_invariance:.6f} "
+            f"| {name} | {row.mean:.6f} | {row.worst:.6f} | {row.batch_invariance:.6f} "
             f"| {gate.mean} / {gate.worst} / {gate.batch_invariance} "
             f"| {row.ndcg_loss:.4f} | {'yes' if row.passed else 'no'} |"
         )

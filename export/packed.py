@@ -14,12 +14,25 @@ import numpy as np
 from export.graph import Array, GraphWriter
 from phoserve.contract import EMBEDDING, INPUT_IDS, LENGTHS, LOGIT, Pooling
 
-POSITION_OFFSET = 2  # RoBERTa counts positions from padding id + 1
+POSITION_OFFSET = 2  # RoBERTa counts positions from padding id + 1, BERT from 0
+
+
+@dataclass(frozen=True, slots=True)
+class DenseLayer:
+    """A projection after pooling: `activation(x @ weight.T + bias)`."""
+
+    weight: Array
+    """float32 (out, in)."""
+    bias: Array
+    """float32 (out,)."""
+    activation: str
+    """An ONNX operator, or nothing."""
+    file: Path
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderShape:
-    """The part of a RoBERTa configuration that the graph needs."""
+    """What of a configuration of BERT or RoBERTa the graph needs."""
 
     dim: int
     layers: int
@@ -27,6 +40,8 @@ class EncoderShape:
     layer_norm_eps: float
     pooling: Pooling
     normalise: bool
+    position_offset: int = POSITION_OFFSET
+    dense: tuple[DenseLayer, ...] = ()
 
 
 class Linear(Protocol):
@@ -53,7 +68,8 @@ def write_packed_graph(
         x = _layer(graph, view, shape, prefix, own, x, linear)
     pooled = _pool(graph, view, shape, weights, x)
     inputs = {INPUT_IDS: ("tokens",), LENGTHS: ("texts",)}
-    name, width = (LOGIT, 1) if shape.pooling == "classifier" else (EMBEDDING, shape.dim)
+    dim = shape.dense[-1].weight.shape[0] if shape.dense else shape.dim
+    name, width = (LOGIT, 1) if shape.pooling == "classifier" else (EMBEDDING, dim)
     graph.save(path, inputs, (pooled, name, ("texts", width)))
 
 
@@ -84,10 +100,10 @@ class _View:
 
 def _embeddings(graph: GraphWriter, view: _View, shape: EncoderShape, weights: Mapping[str, Array]) -> str:
     prefix = "embeddings."
-    # There is one token type: its row is added to every position.
+    # Every token has type 0: its row belongs to every position.
     rows = weights[prefix + "position_embeddings.weight"] + weights[prefix + "token_type_embeddings.weight"][0]
     words = graph.constant("words", weights[prefix + "word_embeddings.weight"])
-    positions = graph.constant("positions", rows[POSITION_OFFSET:])
+    positions = graph.constant("positions", rows[shape.position_offset :])
     x = graph.add("Add", graph.add("Gather", words, INPUT_IDS), graph.add("Gather", positions, view.positions(graph)))
     gamma = graph.constant("embeddings.gamma", weights[prefix + "LayerNorm.weight"])
     beta = graph.constant("embeddings.beta", weights[prefix + "LayerNorm.bias"])
@@ -128,12 +144,17 @@ def _attention(
 
 
 def _pool(graph: GraphWriter, view: _View, shape: EncoderShape, weights: Mapping[str, Array], x: str) -> str:
-    pooled = _mean(graph, view, x) if shape.pooling == "mean" else graph.add("Gather", x, view.starts)
+    pooled = _token_pooled(graph, view, shape.pooling, x)
     if shape.pooling == "pooler":
         pooled = graph.add("Tanh", _dense(graph, weights, "pooler.dense", pooled))
     if shape.pooling == "classifier":
         hidden = graph.add("Tanh", _dense(graph, weights, "classifier.dense", pooled))
         return _dense(graph, weights, "classifier.out_proj", hidden)
+    for index, layer in enumerate(shape.dense):
+        own = {f"projection_{index}.weight": layer.weight, f"projection_{index}.bias": layer.bias}
+        pooled = _dense(graph, own, f"projection_{index}", pooled)
+        if layer.activation:
+            pooled = graph.add(layer.activation, pooled)
     if not shape.normalise:
         return pooled
     norm = graph.add("ReduceL2", pooled, axes=[1])
@@ -144,6 +165,18 @@ def _pool(graph: GraphWriter, view: _View, shape: EncoderShape, weights: Mapping
 def _dense(graph: GraphWriter, weights: Mapping[str, Array], name: str, x: str) -> str:
     weight, bias = (graph.constant(f"{name}.{part}", weights[f"{name}.{part}"]) for part in ("weight", "bias"))
     return graph.add("Gemm", x, weight, bias, transB=1)
+
+
+def _token_pooled(graph: GraphWriter, view: _View, pooling: Pooling, x: str) -> str:
+    """The vector of each text from those of its tokens; that of the first token where a head follows."""
+    if pooling == "mean":
+        return _mean(graph, view, x)
+    if pooling == "max":  # cells beyond a text repeat its last token, which changes no maximum
+        return graph.add("ReduceMax", graph.add("Gather", x, view.to_matrix), axes=[1], keepdims=0)
+    if pooling == "last":
+        one = graph.constant("int_1", np.array(1, np.int32))
+        return graph.add("Gather", x, graph.add("Sub", graph.add("Add", view.starts, LENGTHS), one))
+    return graph.add("Gather", x, view.starts)
 
 
 def _mean(graph: GraphWriter, view: _View, x: str) -> str:

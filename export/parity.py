@@ -12,9 +12,10 @@ import torch
 
 from export.checkpoint import Checkpoint
 from export.padded import PooledEncoder
+from export.quantize import Bits
 from phoserve.contract import Task
 from phoserve.serving import TextEncoder
-from phoserve.serving.encoders import Ids, Vectors, padded
+from phoserve.serving.encoders import PAD_ID, Ids, Vectors, padded
 from phoserve.serving.onnx import OnnxEncoder
 
 SENTENCES: Final = (
@@ -37,7 +38,7 @@ SENTENCES: Final = (
 )
 Item = TypeVar("Item")
 
-LONGEST: Final = 40  # sentences: far beyond a model's 256 tokens
+LONGEST: Final = 40  # sentences: far beyond 256 tokens
 BATCH: Final = 8
 
 
@@ -56,11 +57,13 @@ class ParityGate:
 MOST_NDCG_LOSS: Final = 0.01
 GATES: Final = {
     "fp32": ParityGate(mean=0.99999, worst=0.99999),
+    "plain": ParityGate(mean=0.99999, worst=0.99999),
     "fp16": ParityGate(mean=0.9995, worst=0.999),
     "int8": ParityGate(mean=0.995, worst=0.98),
 }
 RERANK_GATES: Final = {
     "fp32": ParityGate(mean=0.9999, worst=0.999, batch_invariance=0.999),
+    "plain": ParityGate(mean=0.9999, worst=0.999, batch_invariance=0.999),
     "fp16": ParityGate(mean=0.99, worst=0.95, batch_invariance=0.95),
     "int8": ParityGate(mean=0.95, worst=0.8, batch_invariance=0.99),
 }
@@ -78,6 +81,9 @@ class Parity:
     ndcg_loss: float = 0.0
     """The loss of nDCG@10 compared with float32 on the labelled set, 0 without one."""
     task: Task = "embed"
+    scheme: str = ""
+    """How the weights are stored, where a precision has several candidates."""
+    bits: Bits = 7
 
     @property
     def gate(self) -> ParityGate:
@@ -107,25 +113,33 @@ def tokenize_texts(pipeline: TextEncoder[Item], texts: Sequence[Item]) -> list[I
 
 
 def reference_vectors(checkpoint: Checkpoint, texts: Sequence[Ids]) -> Vectors:
-    """Return PyTorch's vectors, float32 (texts, dim)."""
+    """Return the vectors that PyTorch computes, float32 (texts, dim)."""
     module = PooledEncoder(checkpoint)
 
     def encode(ids: Ids, lengths: Ids) -> Vectors:
         with torch.no_grad():
-            vectors: Vectors = module(torch.from_numpy(padded(ids, lengths, int(lengths.max())))).numpy()
+            vectors: Vectors = module(torch.from_numpy(padded(ids, lengths, checkpoint.padding_id))).numpy()
         return vectors
 
     return encode_in_batches(texts, encode)
 
 
-def measure(precision: str, graph: Path, texts: Sequence[Ids], reference: Vectors, task: Task = "embed") -> Parity:
-    """Compare `graph` with the `reference` vectors, and with itself when the texts are in other batches."""
-    encoder = OnnxEncoder(graph)
-    vectors = encode_in_batches(texts, encoder.encode)
-    # In the given order, a batch contains texts of all lengths. The other extreme is a batch of one.
-    mixed = encode_in_batches(texts, encoder.encode, by_length=False)
+def measure(
+    precision: str,
+    graph: Path,
+    texts: Sequence[Ids],
+    reference: Vectors,
+    task: Task = "embed",
+    *,
+    padding_id: int = PAD_ID,
+) -> Parity:
+    """Compare `graph` with the `reference` vectors, and with itself when the texts come in other batches."""
+    encode = partial(OnnxEncoder(graph).encode, padding_id=padding_id)
+    vectors = encode_in_batches(texts, encode)
+    # In the order given, texts of all lengths meet in one batch; alone is the other extreme.
+    mixed = encode_in_batches(texts, encode, by_length=False)
     some = range(0, len(texts), 4)
-    alone = np.concatenate([encoder.encode(texts[index], _lengths([texts[index]])) for index in some])
+    alone = np.concatenate([encode(texts[index], _lengths([texts[index]])) for index in some])
     agreement = cosine if task == "embed" else partial(closeness, unit=float(reference.std()))
     found = agreement(vectors, reference)
     batch_invariance = min(agreement(mixed, vectors).min(), agreement(alone, vectors[list(some)]).min())

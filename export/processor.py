@@ -24,8 +24,14 @@ class InstructionSet(StrEnum):
         """Whether ONNX Runtime has int8 kernels that are faster than float32 on this processor."""
         return self is not InstructionSet.OTHER
 
+    @property
+    def adds_bytes_exactly(self) -> bool:
+        """Whether sums of two products of bytes cannot saturate, so that 8-bit weights are exact."""
+        return self in EXACT
 
-# The flags in /proc/cpuinfo, best first.
+
+EXACT: Final = (InstructionSet.AMX, InstructionSet.AVX512_VNNI, InstructionSet.AVX_VNNI, InstructionSet.NEON_DOT)
+# As /proc/cpuinfo names them, best first.
 FLAGS: Final = {
     "amx_int8": InstructionSet.AMX,
     "avx512_vnni": InstructionSet.AVX512_VNNI,

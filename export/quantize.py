@@ -5,21 +5,54 @@ token's row is quantised by its own largest value. The integer kernel is the sam
 back afterwards.
 """
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 
 from export.graph import Array, GraphWriter
+from export.packed import exact_linear
+
+Bits = Literal[7, 8]
 
 # 7 bits: two products of an unsigned and a signed byte then fit the 16-bit sums of AVX2 machines without VNNI.
-WEIGHT_LIMIT = 63
+WEIGHT_LIMITS: dict[Bits, int] = {7: 63, 8: 127}
 ACTIVATION_LIMIT = 127
 ZERO_POINT = 128
 
 
-def int8_linear(graph: GraphWriter, x: str, name: str, weight: Array) -> str:
-    """Return the product of `x`, float32, with `weight` (in, out) in 7-bit integers, one scale per column."""
-    scales = np.maximum(np.abs(weight).max(axis=0), 1e-12) / WEIGHT_LIMIT
-    integers = np.clip(np.rint(weight / scales), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int8)
-    # Rows are rounded to integers with one scale per row. The integers then have scale 1.
+@dataclass(frozen=True, slots=True)
+class Int8Scheme:
+    """A way to write the int8 graph."""
+
+    bits: Bits
+    exact_ffn_output: bool = False
+    """Keep the second product of each feed-forward block in float32: its inputs have the largest outliers."""
+
+    @property
+    def name(self) -> str:
+        """For the parity table."""
+        return f"{self.bits}-bit weights" + (", feed-forward outputs in float32" if self.exact_ffn_output else "")
+
+    def linear(self, graph: GraphWriter, x: str, name: str, weight: Array) -> str:
+        """See `export.packed.Linear`."""
+        if self.exact_ffn_output and name.endswith(".output.dense") and not name.endswith("attention.output.dense"):
+            return exact_linear(graph, x, name, weight)
+        return int8_linear(graph, x, name, weight, bits=self.bits)
+
+
+def int8_schemes(*, exact_bytes: bool) -> tuple[Int8Scheme, ...]:
+    """The schemes to try, fastest first; 8 bits only where this processor adds products of bytes exactly."""
+    wide = (Int8Scheme(8),) if exact_bytes else ()
+    return (Int8Scheme(7), *wide, Int8Scheme(7, exact_ffn_output=True))
+
+
+def int8_linear(graph: GraphWriter, x: str, name: str, weight: Array, *, bits: Bits = 7) -> str:
+    """Write the product of `x`, float32, with `weight` (in, out) in integers of `bits`, one scale a column."""
+    limit = WEIGHT_LIMITS[bits]
+    scales = np.maximum(np.abs(weight).max(axis=0), 1e-12) / limit
+    integers = np.clip(np.rint(weight / scales), -limit, limit).astype(np.int8)
+    # Rounded to whole numbers by a scale a row; the integers themselves then count as having scale 1.
     row_scales = _row_scales(graph, x)
     zero_point = graph.constant("zero_point", np.array(ZERO_POINT, np.uint8))
     flat = graph.add("Squeeze", row_scales, graph.constant("axis_1", np.array([1])))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,14 +23,11 @@ from export.triton_config import (
 )
 from phoserve.contract import (
     CONTRACT_FILE,
-    MERGES_FILE,
-    PUBLIC_MODEL,
-    RERANKER,
-    VOCAB_FILE,
     ModelContract,
     Task,
     TritonNames,
     load_contract,
+    served_names,
     triton_names,
 )
 from phoserve.errors import ConfigurationError
@@ -51,26 +49,27 @@ def assemble_repository(
     *,
     profile: Profile,
     reranker: Path | None = None,
+    also: Sequence[Path] = (),
     version: str = VERSION,
     cpu_precision: str | None = None,
 ) -> None:
-    """Assemble the repository `target` for the model in `model_folder`; `reranker` is a cross-encoder's folder.
+    """Make `target` a model repository of the model in `model_folder`.
 
-    `tritonserver` serves it directly, or with `--model-config-name=PROFILE`. The CPU encoder uses the precision that is
-    fastest on this machine's processor, unless `cpu_precision` names one. An existing repository at `target` is
-    replaced atomically. Raises ConfigurationError if a model lacks a file that the profile needs.
+    `reranker` is a cross-encoder's folder, `also` are folders of more models of either task; `served_names` names all.
+    `tritonserver` serves it as it is, or with `--model-config-name=PROFILE`. The CPU encoder gets the precision that is
+    fastest on this machine's processor, unless `cpu_precision` names one. The repository that was at `target` is
+    replaced in one step. Raises ConfigurationError if a model lacks a file that the profile needs.
     """
-    folders: dict[Task, Path] = {"embed": model_folder}
+    _check_task(model_folder, "embed")
     if reranker:
-        folders["rerank"] = reranker
-    for task, folder in folders.items():
-        _check_task(folder, task)
+        _check_task(reranker, "rerank")
+    folders = [model_folder, *([reranker] if reranker else []), *also]
+    served = served_names([load_contract(folder) for folder in folders])
     fresh = target.with_name(target.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
-        for task, folder in folders.items():
-            names = triton_names(PUBLIC_MODEL if task == "embed" else RERANKER)
-            _add_model(folder, fresh, names, profile, version, cpu_precision)
+        for folder, name in zip(folders, served, strict=True):
+            _add_model(folder, fresh, triton_names(name), profile, version, cpu_precision)
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
     except ConfigurationError:
@@ -87,10 +86,12 @@ def encoders_of(names: TritonNames, profile: Profile) -> tuple[str, ...]:
 
 
 def best_cpu_precision(contract: ModelContract) -> str:
-    """Return int8 if the model has it and this processor has fast int8 instructions, else fp32."""
-    if "int8" in contract.precisions and (instruction_set().favours_int8 or "fp32" not in contract.precisions):
+    """Return int8 where the model has it and this processor multiplies bytes fast and exactly, else fp32."""
+    if "fp32" not in contract.precisions:
         return "int8"
-    return "fp32"
+    processor = instruction_set()
+    fast = processor.favours_int8 if contract.int8_bits == 7 else processor.adds_bytes_exactly
+    return "int8" if "int8" in contract.precisions and fast else "fp32"
 
 
 def _check_task(folder: Path, task: Task) -> None:
@@ -139,7 +140,7 @@ def _write_warm_up_files(model: Path, lengths: tuple[int, ...]) -> None:
 
 def _copy_public_model(model_folder: Path, folder: Path) -> None:
     shutil.copyfile(TEMPLATES / "public_model" / SCRIPT, folder / SCRIPT)
-    for name in (CONTRACT_FILE, VOCAB_FILE, MERGES_FILE):
+    for name in (CONTRACT_FILE, *load_contract(model_folder).tokenizer_files):
         shutil.copyfile(_existing(model_folder / name), folder / name)
 
 

@@ -4,6 +4,7 @@ import gzip
 import json
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,7 +48,8 @@ def retrieval_ndcg(graph: Path, pipeline: TextPipeline, labelled: LabelledSet) -
     encoder = OnnxEncoder(graph)
 
     def vectors(texts: list[str]) -> Vectors:
-        return encode_in_batches(tokenize_texts(pipeline, texts), encoder.encode)
+        encode = partial(encoder.encode, padding_id=pipeline.contract.padding_id)
+        return encode_in_batches(tokenize_texts(pipeline, texts), encode)
 
     ids, queries = list(labelled.passages), list(labelled.answers)
     scores = vectors(queries) @ vectors(list(labelled.passages.values())).T

@@ -19,17 +19,14 @@ from tritonclient.utils import InferenceServerException
 from export.parity import GATES, cosine, parity_texts, tokenize_texts
 from export.repository import Profile, assemble_repository, encoders_of, read_config
 from phoserve.contract import (
-    CPU_ENCODER,
     EMBEDDING,
-    INPUT_IDS,
-    LENGTHS,
-    PUBLIC_MODEL,
     TEXT,
     load_contract,
+    served_names,
     triton_names,
 )
 from phoserve.errors import ConfigurationError
-from phoserve.serving.encoders import Ids, Vectors
+from phoserve.serving.encoders import Ids, Vectors, encoder_inputs
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
 
@@ -48,6 +45,7 @@ class Rollout:
         profile: Profile,
         client: triton.InferenceServerClient,
         *,
+        name: str | None = None,
         headers: Mapping[str, str] | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -57,8 +55,9 @@ class Rollout:
         self._client = client
         self._headers = dict(headers or {})
         self._say = say
-        self._encoders = encoders_of(triton_names(PUBLIC_MODEL), profile)
-        versions = [int(path.name) for path in (repository / PUBLIC_MODEL).iterdir() if path.name.isdigit()]
+        self._names = triton_names(name or _served_as(model_folder, repository))
+        self._encoders = encoders_of(self._names, profile)
+        versions = [int(path.name) for path in (repository / self._names.public).iterdir() if path.name.isdigit()]
         self.old = max(versions)
         self.new = self.old + 1
 
@@ -74,20 +73,20 @@ class Rollout:
             self._load(self._encoders, [self.old, self.new])
             self._check_encoder()
             self._say(f"switching to version {self.new}")
-            self._load([PUBLIC_MODEL], [self.old, self.new])
+            self._load([self._names.public], [self.old, self.new])
             self._check_public_model()
         except (ConfigurationError, InferenceServerException, OSError) as error:
             self._say("going back")
-            self._load([PUBLIC_MODEL, *self._encoders], [self.old])
+            self._load([self._names.public, *self._encoders], [self.old])
             self._remove(self.new)
             raise ConfigurationError(f"version {self.new} was not rolled out: {error}") from error
         self._say(f"unloading version {self.old}")
-        self._load([PUBLIC_MODEL, *self._encoders], [self.new])
+        self._load([self._names.public, *self._encoders], [self.new])
         self._remove(self.old)
         return self.new
 
     def _check(self) -> None:
-        served = load_contract(self._repository / PUBLIC_MODEL / str(self.old))
+        served = load_contract(self._repository / self._names.public / str(self.old))
         contract = load_contract(self._model_folder)
         if contract.dim != served.dim:
             raise ConfigurationError(
@@ -99,8 +98,13 @@ class Rollout:
         with tempfile.TemporaryDirectory(dir=self._repository.parent) as folder:
             fresh = Path(folder) / "repository"
             assemble_repository(self._model_folder, fresh, profile=self._profile, version=str(self.new))
-            for name in (PUBLIC_MODEL, *self._encoders):
-                (fresh / name / str(self.new)).rename(self._repository / name / str(self.new))
+            assembled = triton_names(served_names([load_contract(self._model_folder)])[0])
+            for source, name in zip(
+                (assembled.public, *encoders_of(assembled, self._profile)),
+                (self._names.public, *self._encoders),
+                strict=True,
+            ):
+                (fresh / source / str(self.new)).rename(self._repository / name / str(self.new))
 
     def _load(self, names: Sequence[str], versions: Sequence[int]) -> None:
         for name in names:
@@ -111,21 +115,25 @@ class Rollout:
             self._client.load_model(name, headers=self._headers)
 
     def _remove(self, version: int) -> None:
-        for name in (PUBLIC_MODEL, *self._encoders):
+        for name in (self._names.public, *self._encoders):
             shutil.rmtree(self._repository / name / str(version), ignore_errors=True)
 
     def _check_encoder(self) -> None:
         texts = self._canary_tokens()
         ids, lengths = np.concatenate(texts), np.array([len(text) for text in texts], np.int32)
+        contract = load_contract(self._model_folder)
+        inputs = encoder_inputs(contract.layout, ids, lengths, contract.padding_id)
         answer = self._client.infer(
-            CPU_ENCODER, [_input(INPUT_IDS, ids), _input(LENGTHS, lengths)], model_version=str(self.new)
+            self._names.cpu_encoder,
+            [_input(name, value) for name, value in inputs.items()],
+            model_version=str(self.new),
         )
-        self._compare(answer.as_numpy(EMBEDDING), CPU_ENCODER)
+        self._compare(answer.as_numpy(EMBEDDING), self._names.cpu_encoder)
 
     def _check_public_model(self) -> None:
         texts = np.array([[text.encode()] for text in parity_texts(CANARY_TEXTS)], dtype=object)
-        answer = self._client.infer(PUBLIC_MODEL, [_input(TEXT, texts, "BYTES")], model_version=str(self.new))
-        self._compare(answer.as_numpy(EMBEDDING), PUBLIC_MODEL)
+        answer = self._client.infer(self._names.public, [_input(TEXT, texts, "BYTES")], model_version=str(self.new))
+        self._compare(answer.as_numpy(EMBEDDING), self._names.public)
 
     def _compare(self, vectors: Vectors, name: str) -> None:
         encoder = OnnxEncoder(self._model_folder / "onnx" / "fp32.onnx", threads=1)
@@ -139,6 +147,14 @@ class Rollout:
 
     def _canary_tokens(self) -> list[Ids]:
         return tokenize_texts(TextPipeline.load(self._model_folder), parity_texts(CANARY_TEXTS))
+
+
+def _served_as(model_folder: Path, repository: Path) -> str:
+    """The public model of `repository` that the model in `model_folder` is a version of."""
+    name = served_names([load_contract(model_folder)])[0]
+    if not (repository / name).is_dir():
+        raise ConfigurationError(f"{repository} has no model {name}; say which one to replace with --name")
+    return name
 
 
 def _input(name: str, values: Any, datatype: str = "INT32") -> triton.InferInput:

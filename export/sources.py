@@ -16,19 +16,33 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from phoserve.contract import MERGES_FILE, VOCAB_FILE
+from phoserve.contract import MERGES_FILE, TOKENIZER_FILE, VOCAB_FILE
 from phoserve.errors import ConfigurationError
 
 DEFAULT_SOURCE: Final = "VoVanPhuc/sup-SimCSE-VietNamese-phobert-base"
 TOKENIZER_FILES: Final = (VOCAB_FILE, MERGES_FILE)
 WEIGHT_FILES: Final = ("model.safetensors", "pytorch_model.bin")
+INDEX_FILES: Final = tuple(f"{name}.index.json" for name in WEIGHT_FILES)
+SHARDS: Final = {
+    "model.safetensors.index.json": "model-*-of-*.safetensors",
+    "pytorch_model.bin.index.json": "pytorch_model-*-of-*.bin",
+}
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DESCRIPTIONS: Final = (
     "config.json",
     "modules.json",
     "sentence_bert_config.json",
-    "1_Pooling/config.json",
+    "config_sentence_transformers.json",
+    "*_Pooling/config.json",
+    "*_Dense/*",
     *TOKENIZER_FILES,
+    TOKENIZER_FILE,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "*.model",  # of SentencePiece
 )
 
 
@@ -70,11 +84,8 @@ def find_source(name: str, revision: str | None = None) -> Source:
 def _download(name: str, revision: str | None) -> Source:
     info = hub.HfApi().model_info(name, revision=revision)
     files = {item.rfilename for item in info.siblings or ()}
-    weights = next((file for file in WEIGHT_FILES if file in files), None)
-    if weights is None:
-        raise ConfigurationError(f"{name} has no weights: neither {' nor '.join(WEIGHT_FILES)}")
     try:
-        folder = hub.snapshot_download(name, revision=info.sha, allow_patterns=[*DESCRIPTIONS, weights])
+        folder = hub.snapshot_download(name, revision=info.sha, allow_patterns=[*DESCRIPTIONS, *_weights(name, files)])
     except HfHubHTTPError:
         raise
     except OSError as error:
@@ -84,6 +95,18 @@ def _download(name: str, revision: str | None) -> Source:
             f"the download of {name} was interrupted; run the same command again to resume it"
         ) from error
     return Source(Path(folder), name, info.sha)
+
+
+def _weights(name: str, files: set[str]) -> tuple[str, ...]:
+    """Patterns of the files that hold the weights. Raises ConfigurationError where there are none."""
+    for file in WEIGHT_FILES:
+        if file in files:
+            return (file,)
+    for index in INDEX_FILES:
+        if index in files:
+            return (index, SHARDS[index])
+    only_onnx = "; only ONNX graphs, which lack pooling" if any(file.endswith(".onnx") for file in files) else ""
+    raise ConfigurationError(f"{name} has no weights: neither {' nor '.join(WEIGHT_FILES)}{only_onnx}")
 
 
 def _reason(error: Exception) -> str:

@@ -17,8 +17,8 @@ import torch
 from transformers import RobertaConfig, RobertaModel
 
 import export.bundled
-from export.checkpoint import SPECIALS
 from export.sources import TOKENIZER_FILES
+from export.tokenizer_source import PHOBERT_SPECIALS as SPECIALS
 from phoserve.contract import VOCAB_FILE
 
 HEAD_DIM: Final = 64

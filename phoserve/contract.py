@@ -5,6 +5,9 @@ read it.
 """
 
 import hashlib
+import re
+from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -16,6 +19,7 @@ from phoserve.errors import ConfigurationError
 CONTRACT_FILE: Final = "contract.json"
 VOCAB_FILE: Final = "vocab.txt"
 MERGES_FILE: Final = "bpe.codes"
+TOKENIZER_FILE: Final = "tokenizer.json"
 
 # Public Triton model and its tensors. Other teams depend on these names, so they never change.
 PUBLIC_MODEL: Final = "phobert_simcse"
@@ -45,8 +49,17 @@ INPUT_TYPE_PARAMETER: Final = "input_type"
 FINGERPRINT_PARAMETER: Final = "fingerprint"
 OTHER_MODEL: Final = "this server has the model"
 
-Pooling = Literal["mean", "cls", "pooler", "sqrt_tf", "classifier"]
-"""`classifier` is the head of a cross-encoder: one logit for a query and a passage read together."""
+Pooling = Literal["mean", "cls", "last", "max", "pooler", "sqrt_tf", "classifier"]
+"""How token vectors become one; `last` is that of the last token.
+
+`classifier` is the head of a cross-encoder: one logit for a query and a passage read together.
+"""
+TokenizerKind = Literal["phobert", "huggingface"]
+"""`phobert`: PhoBERT's BPE from `vocab.txt` and `bpe.codes`; `huggingface`: a `tokenizer.json`."""
+TOKENIZER_FILES: Final[dict[TokenizerKind, tuple[str, ...]]] = {
+    "phobert": (VOCAB_FILE, MERGES_FILE),
+    "huggingface": (TOKENIZER_FILE,),
+}
 Task = Literal["embed", "rerank"]
 Layout = Literal["packed", "padded"]
 Segmenter = Literal["pyvi-0.1.1", "none"]
@@ -93,10 +106,19 @@ class Fusion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class ModelContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The inputs and outputs of a model. Lengths are in tokens, `<s>` and `</s>` included."""
+    """What a model takes and returns. Lengths are in tokens, special tokens included."""
 
     name: str
+    family: str = "roberta"
+    """The architecture, as `model_type` in the source's `config.json`."""
     dim: int
+    dims: tuple[int, ...] = ()
+    """Shorter dimensions that a vector may be cut to (Matryoshka), ascending; none if it was not trained for any."""
+    dense: tuple[int, ...] = ()
+    """Output widths of the projections after pooling."""
+    dtype: str = "float32"
+    """In which the source's weights are stored. Graphs of precision fp32 compute in float32 either way."""
+    tokenizer: TokenizerKind = "phobert"
     max_tokens: int = 256
     pooling: Pooling = "mean"
     normalise: bool = True
@@ -113,8 +135,12 @@ class ModelContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     length_buckets: tuple[int, ...] = (16, 32, 64, 128, 256)
     layout: Layout = "packed"
     """Of the CPU graphs. packed: INPUT_IDS INT32 (tokens of all texts,), LENGTHS INT32 (texts,); padded: INPUT_IDS
-    INT32 (texts, longest), filled up with 1. GPU graphs are always padded: TensorRT plans want fixed lengths."""
+    INT32 (texts, longest). GPU graphs are always padded: TensorRT plans want fixed lengths."""
+    padding_id: int = 1
+    """What fills up the rows of a padded graph. -1, which no vocabulary has, cannot be confused with a token."""
     precisions: tuple[str, ...] = ("fp32",)
+    int8_bits: Literal[7, 8] = 7
+    """Of the weights of the int8 graph. 8 bits are exact only on processors with VNNI (or NEON dot products)."""
     fusion: Fusion = Fusion()
 
     @property
@@ -123,14 +149,19 @@ class ModelContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return (*sorted({length for length in self.length_buckets if length < self.max_tokens}), self.max_tokens)
 
     @property
+    def tokenizer_files(self) -> tuple[str, ...]:
+        """The names of the tokenizer's files in the model folder."""
+        return TOKENIZER_FILES[self.tokenizer]
+
+    @property
     def task(self) -> Task:
         """The task of the model."""
         return "rerank" if self.pooling == "classifier" else "embed"
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hex digits that change if and only if the vectors change; part of the physical collection's name."""
-        decisive = (
+        """Sixteen hex digits that change exactly when the vectors do; part of the physical collection's name."""
+        decisive: tuple[object, ...] = (
             self.name,
             self.dim,
             self.max_tokens,
@@ -143,11 +174,43 @@ class ModelContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             self.tokenizer_sha256,
             self.weights_sha256,
         )
+        if self.tokenizer != "phobert":  # contracts from before this field keep their fingerprints
+            decisive = (*decisive, self.tokenizer)
         return hashlib.sha256(msgspec.json.encode(decisive)).hexdigest()[:16]
 
     def prefix(self, input_type: InputType) -> str:
         """Return the prefix of inputs of this type."""
         return self.query_prefix if input_type is InputType.QUERY else self.passage_prefix
+
+
+# Models that are served as `phobert_simcse` whatever else there is: PhoBERT SimCSE and the bundled default.
+DEFAULT_MODELS: Final = frozenset({"sup-SimCSE-VietNamese-phobert-base", "phoserve-bundled-vi", PUBLIC_MODEL})
+
+
+def served_names(contracts: Sequence[ModelContract]) -> list[str]:
+    """Return the name of the public Triton model of each of `contracts`, which are served together.
+
+    A model is named for itself. `phobert_simcse` is PhoBERT SimCSE or the bundled default, else the first embedding
+    model with PhoBERT's tokenizer; `phobert_reranker` is the first cross-encoder with PhoBERT's tokenizer. Raises
+    ConfigurationError if two models have one name.
+    """
+    names = [slug(contract.name) for contract in contracts]
+    for task, published in (("embed", PUBLIC_MODEL), ("rerank", RERANKER)):
+        own = [i for i, each in enumerate(contracts) if each.task == task and each.tokenizer == "phobert"]
+        own.sort(key=lambda index: names[index] not in DEFAULT_MODELS)
+        if own:
+            names[own[0]] = published
+    taken = Counter(triton for name in names for triton in triton_names(name))
+    if doubled := [name for name in names if max(taken[triton] for triton in triton_names(name)) > 1]:
+        raise ConfigurationError(
+            f"two models are served as {doubled[0]}: export one of them with another name (`phoserve export --name`)"
+        )
+    return names
+
+
+def slug(name: str) -> str:
+    """The last part of `name` in characters that a Triton model's name may have."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name.rstrip("/").rsplit("/", 1)[-1]).strip("-.") or "model"
 
 
 def load_contract(folder: Path) -> ModelContract:

@@ -14,6 +14,9 @@ def rollout(
     model: Annotated[Path, typer.Argument(help="The new model's folder, made by `phoserve export`.")],
     repository: Annotated[Path, typer.Option(help="The model repository that the server reads.")],
     profile: Annotated[str, typer.Option(help="The server's --model-config-name.")] = "gpu",
+    name: Annotated[
+        str | None, typer.Option(help="The public model to replace [default: the one the model is served as].")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Load a new version next to the old, compare its vectors, switch, unload the old; roll back if they differ.
@@ -40,6 +43,7 @@ def rollout(
             repository,
             cast("Profile", profile),
             client,
+            name=name,
             headers=headers,
             say=lambda text: report.tell("step", text),
         ).run()

@@ -54,13 +54,11 @@ class ModelEncoder:
     infer: Infer
     timeout_s: float
     output: str = EMBEDDING
+    padding_id: int = PAD_ID
 
     async def encode(self, ids: Ids, lengths: Ids) -> Vectors:
-        """See `Encoder`; no answer within `timeout_s` is a failure."""
-        if self.layout == "packed":
-            inputs = {INPUT_IDS: ids, LENGTHS: lengths}
-        else:
-            inputs = {INPUT_IDS: padded(ids, lengths, int(lengths.max()))}
+        """See `Encoder`; an answer later than `timeout_s` is a failure too, and so are numbers that are not finite."""
+        inputs = encoder_inputs(self.layout, ids, lengths, self.padding_id)
         try:
             vectors = await asyncio.wait_for(self.infer(self.name, inputs, self.output), self.timeout_s)
         except TimeoutError:
@@ -71,12 +69,22 @@ class ModelEncoder:
             raise EncoderFailed(str(error)) from error
         if len(vectors) != len(lengths):
             raise EncoderFailed(f"{self.name} gave {len(vectors)} vectors for {len(lengths)} texts")
+        if not np.isfinite(vectors).all():
+            raise EncoderFailed(f"{self.name} returned numbers that are not finite (NaN or infinity)")
         return vectors
 
 
-def padded(ids: Ids, lengths: Ids, width: int) -> Ids:
-    """Return the packed `ids` as a matrix int32 (texts, width), filled with the padding id."""
-    matrix = np.full((len(lengths), width), PAD_ID, np.int32)
+def encoder_inputs(layout: Layout, ids: Ids, lengths: Ids, padding_id: int = PAD_ID) -> dict[str, Ids]:
+    """Return the input tensors of an encoder of `layout` for the packed `ids`."""
+    if layout == "packed":
+        return {INPUT_IDS: ids, LENGTHS: lengths}
+    return {INPUT_IDS: padded(ids, lengths, padding_id)}
+
+
+def padded(ids: Ids, lengths: Ids, padding_id: int = PAD_ID) -> Ids:
+    """Return the packed `ids` as a matrix int32 (texts, longest), filled up with `padding_id`."""
+    width = int(lengths.max())
+    matrix = np.full((len(lengths), width), padding_id, np.int32)
     matrix[np.arange(width) < lengths[:, None]] = ids
     return matrix
 

@@ -5,12 +5,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-import numpy as np
 import onnxruntime as ort
 
 from phoserve.contract import INPUT_IDS, LENGTHS, Layout
 from phoserve.errors import ConfigurationError
-from phoserve.serving.encoders import Ids, Vectors, cores, padded
+from phoserve.serving.encoders import PAD_ID, Ids, Vectors, cores, encoder_inputs
 
 ERRORS_ONLY: Final = 3
 
@@ -43,11 +42,9 @@ class OnnxEncoder:
         vectors: Vectors = self._session.run([self.output], dict(tensors))[0]
         return vectors
 
-    def encode(self, ids: Ids, lengths: Ids) -> Vectors:
-        """Return vectors float32 (texts, dim) for packed `ids`, for either layout of the graph."""
-        if self.layout == "packed":
-            return self.run({INPUT_IDS: ids, LENGTHS: lengths})
-        return self.run({INPUT_IDS: padded(ids, lengths, int(np.max(lengths)))})
+    def encode(self, ids: Ids, lengths: Ids, padding_id: int = PAD_ID) -> Vectors:
+        """Return vectors float32 (texts, dim) of packed `ids`, for either layout of the graph."""
+        return self.run(encoder_inputs(self.layout, ids, lengths, padding_id))
 
 
 class ConcurrentOnnxEncoder:

@@ -174,6 +174,7 @@ class PublicModel(ABC, Generic[Row]):
                 infer=infer,
                 timeout_s=options.encoder_timeout_s,
                 output=cls.encoder_output,
+                padding_id=contract.padding_id,
             )
             for name in options.encoders.split(",")
         ]

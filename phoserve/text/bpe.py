@@ -74,6 +74,11 @@ class WordPieces:
         words, offsets = self._words(texts)
         return (np.diff(bounds(self._memo.counts(words))[offsets]) + 2).astype(np.int32)
 
+    def count_pieces(self, words: Sequence[str]) -> list[int]:
+        """Return how many tokens each of the segmented `words` is, without specials."""
+        counts: list[int] = (self.count(words) - 2).tolist()
+        return counts
+
     def _words(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """The memo's numbers of all words, and where each text's begin."""
         if self._memo.size > _MAX_KEPT:

@@ -1,4 +1,4 @@
-"""A query and a passage as a cross-encoder reads them: `<s> query </s></s> passage </s>`."""
+"""A query and a passage as a cross-encoder reads them, with PhoBERT `<s> query </s></s> passage </s>`."""
 
 import itertools
 from collections.abc import Sequence
@@ -31,6 +31,8 @@ class PairPipeline:
 
         Which tokens go is what `transformers` calls `longest_first`.
         """
+        if self.contract.tokenizer == "huggingface":
+            return self._pipeline.tokenize_pairs(pairs)
         texts = list(dict.fromkeys(itertools.chain.from_iterable(pairs)))
         batch = self._pipeline.tokenize(self._pipeline.segment(texts))
         pieces = {

@@ -5,14 +5,16 @@ import threading
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phoserve.contract import InputType, ModelContract, load_contract
+from phoserve.errors import ConfigurationError
 from phoserve.text.bpe import TokenBatch, WordPieces
 from phoserve.text.capitals import lower_shouting
+from phoserve.text.huggingface import HuggingFaceTokenizer
 from phoserve.text.segmentation import Segmenter
 from phoserve.text.segmenter_model import load_segmenter_model
 from phoserve.text.tones import modern_tones
@@ -28,6 +30,22 @@ class Word(NamedTuple):
     tokens: int
 
 
+class TextTokenizer(Protocol):
+    """A tokenizer of one model, for texts that are normalized and segmented already."""
+
+    def encode(self, texts: Sequence[str], *, max_tokens: int) -> TokenBatch:
+        """Return the ids of `texts`, each cut to `max_tokens` tokens, specials included."""
+        ...
+
+    def count(self, texts: Sequence[str]) -> NDArray[np.int32]:
+        """Return how many tokens each of `texts` is, specials included, nothing cut."""
+        ...
+
+    def count_pieces(self, words: Sequence[str]) -> list[int]:
+        """Return how many tokens each of `words` is, without specials."""
+        ...
+
+
 class TextPipeline:
     """Normalizes, segments and tokenizes texts for one model. Safe to share between threads.
 
@@ -35,7 +53,7 @@ class TextPipeline:
     calls it on the event loop, while ingestion holds the lock for a tenth of a second at a time.
     """
 
-    def __init__(self, contract: ModelContract, pieces: WordPieces, segmenter: Segmenter | None) -> None:
+    def __init__(self, contract: ModelContract, pieces: TextTokenizer, segmenter: Segmenter | None) -> None:
         self.contract = contract
         self._pieces = pieces
         self._segmenter = segmenter
@@ -52,7 +70,8 @@ class TextPipeline:
         contract = load_contract(folder)
         respell = modern_tones if contract.modern_tones else None
         segmenter = None if contract.segmenter == "none" else Segmenter(load_segmenter_model(), respell=respell)
-        return cls(contract, WordPieces(folder), segmenter)
+        pieces = WordPieces(folder) if contract.tokenizer == "phobert" else HuggingFaceTokenizer(folder)
+        return cls(contract, pieces, segmenter)
 
     def segment(self, texts: Sequence[str]) -> list[str]:
         """Return `texts` as the model's tokenizer takes them: words, their syllables joined by "_"."""
@@ -76,6 +95,18 @@ class TextPipeline:
         with self._lock:
             return self._pieces.encode(segmented, max_tokens=self.contract.max_tokens)
 
+    def tokenize_pairs(self, pairs: Sequence[tuple[str, str]]) -> TokenBatch:
+        """Return the token ids of raw `pairs` with the tokenizer's own template for pairs.
+
+        Raises ConfigurationError for PhoBERT's tokenizer, which has none.
+        """
+        if not isinstance(self._pieces, HuggingFaceTokenizer):
+            raise ConfigurationError(f"the tokenizer of {self.contract.name} has no template for pairs")
+        with self._lock:
+            texts = self._segment([text for pair in pairs for text in pair], self._segmenter)
+            segmented = list(zip(texts[::2], texts[1::2], strict=True))
+            return self._pieces.encode_pairs(segmented, max_tokens=self.contract.max_tokens)
+
     def count_tokens(self, texts: Sequence[str], input_type: InputType = InputType.PASSAGE) -> NDArray[np.int32]:
         """Return how many tokens each text is, shape (texts,), prefix and specials included, nothing cut."""
         with self._lock:
@@ -88,7 +119,7 @@ class TextPipeline:
                 words = self._segmenter.words(text)
             else:
                 words = [(*match.span(), self._segment([match.group()], None)[0]) for match in _RUN.finditer(text)]
-            counts = (self._pieces.count([spelled for _, _, spelled in words]) - 2).tolist()
+            counts = self._pieces.count_pieces([spelled for _, _, spelled in words])
         return [Word(start, end, tokens) for (start, end, _), tokens in zip(words, counts, strict=True)]
 
     def _prefixed(self, texts: Sequence[str], input_type: InputType) -> Sequence[str]:

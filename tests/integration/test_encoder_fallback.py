@@ -63,7 +63,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_checkpoint(folder / "source")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model_folder, "parity_texts", lambda: parity_texts(16))
-        model_folder.export_model(Source(folder / "source", "tiny"), folder / "model", gpu=True)
+        model_folder.export_model(
+            Source(folder / "source", "tiny"), folder / "model", model_folder.ExportOptions(gpu=True)
+        )
     return folder / "model"
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export import model_folder
+from export import model_folder, quantize
 from export.checkpoint import load_checkpoint
 from export.graph import Array, GraphWriter
-from export.model_folder import export_model
+from export.model_folder import ExportOptions, export_model
 from export.packed import EncoderShape, Linear, exact_linear, write_packed_graph
 from export.parity import Parity, cosine, parity_texts, reference_vectors, tokenize_texts
 from export.retrieval import LabelledSet, load_labelled, retrieval_ndcg
@@ -38,7 +38,7 @@ def checkpoint(tmp_path: Path) -> Path:
 
 def export(source: Path, **options: bool) -> Path:
     target = source.parent / TARGET
-    export_model(find_source(str(source)), target, **options)  # type: ignore[arg-type]
+    export_model(find_source(str(source)), target, ExportOptions(**options))  # type: ignore[arg-type]
     return target
 
 
@@ -78,10 +78,11 @@ def test_int8_vectors_do_not_depend_on_company(checkpoint: Path) -> None:
 def test_a_precision_that_fails_its_gate_is_left_out_and_told(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def coarse(graph: GraphWriter, x: str, name: str, weight: Array) -> str:
+    def coarse(graph: GraphWriter, x: str, name: str, weight: Array, **_: int) -> str:
         return exact_linear(graph, x, name, np.sign(weight).astype(np.float32))
 
-    monkeypatch.setattr(model_folder, "int8_linear", coarse)
+    monkeypatch.setattr(quantize, "int8_linear", coarse)
+    monkeypatch.setattr(model_folder, "int8_schemes", lambda **_: (quantize.Int8Scheme(7),))
     folder = export(checkpoint)
     assert load_contract(folder).precisions == ("fp32",)
     assert not (folder / "onnx" / "int8.onnx").exists()
@@ -139,27 +140,27 @@ def swap_tokenizer(folder: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8") + "".join(f"more{index} 1\n" for index in range(9)), "utf-8")
 
 
-def pool_by_maximum(folder: Path) -> None:
+def pool_by_square_root(folder: Path) -> None:
     (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_max_tokens": true}')
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_sqrt_len_tokens": true}')
 
 
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
         (
-            lambda folder: spoil_config(folder, model_type="bert"),
-            "its config has model_type 'bert'",
+            lambda folder: spoil_config(folder, model_type="nonsense"),
+            "model_type 'nonsense', which transformers does not",
         ),
-        (lambda folder: spoil_config(folder, hidden_act="relu"), "hidden_act 'relu'"),
+        (lambda folder: spoil_config(folder, auto_map={"AutoModel": "own.Model"}), "needs code of its own"),
         (lambda folder: (folder / "config.json").unlink(), "config.json is missing"),
         (lambda folder: (folder / "config.json").write_text("{"), "damaged"),
-        (cut_weights, "is the file complete"),
+        (cut_weights, "are the files complete"),
         (drop_weights, "has no weights"),
         (drop_tokenizer, "has no bpe.codes"),
         (swap_tokenizer, "does not belong to the model"),
-        (pool_by_maximum, "only mean or cls"),
-        (lambda folder: spoil_config(folder, num_hidden_layers=3), "lacks 16 tensors"),
+        (pool_by_square_root, "only mean, cls, max or lasttoken"),
+        (lambda folder: spoil_config(folder, num_hidden_layers=3), "lack 16 tensors"),
     ],
 )
 def test_a_wrong_source_is_told_in_one_line_and_leaves_nothing(checkpoint: Path, spoil, told: str) -> None:  # type: ignore[no-untyped-def]
@@ -203,10 +204,10 @@ def test_an_interrupted_export_is_taken_up_where_it_stopped(checkpoint: Path, mo
 
     monkeypatch.setattr(model_folder, "write_packed_graph", write)
     export(checkpoint)
-    assert written == ["int8.unfinished"]
+    assert written == ["int8.onnx"]
 
 
-def interrupt(*_: object) -> None:
+def interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 

@@ -20,7 +20,7 @@ from tests.support.patience import patient
 MODEL = "someone/model"
 WEIGHTS = WEIGHT_FILES[0]
 OTHERS: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "someone/bert": ("config.json", lambda path: _change(path, model_type="bert")),
+    "someone/foreign": ("config.json", lambda path: _change(path, model_type="nonsense")),
     "someone/truncated": (WEIGHTS, lambda path: path.write_bytes(path.read_bytes()[:-1000])),
     "someone/tokenless": (MERGES_FILE, Path.unlink),
     "someone/weightless": (WEIGHTS, Path.unlink),
@@ -100,7 +100,7 @@ def test_a_model_of_the_hub_becomes_a_model_folder(export: Export, tmp_path: Pat
         f"reading {MODEL}",
         "writing fp32",
         "checking fp32 against PyTorch",
-        "writing int8",
+        "writing int8, 7-bit weights",
         "checking int8 against PyTorch",
     ]
 
@@ -109,9 +109,9 @@ def test_a_model_of_the_hub_becomes_a_model_folder(export: Export, tmp_path: Pat
     ("name", "told"),
     [
         ("nobody/nothing", "no folder and no public hub model is called nobody/nothing"),
-        ("someone/bert", "not PhoBERT-shaped: its config has model_type 'bert'"),
-        ("someone/truncated", "is the file complete?"),
-        ("someone/tokenless", f"has no {MERGES_FILE}: only models with PhoBERT's tokenizer"),
+        ("someone/foreign", "its config says model_type 'nonsense', which transformers does not know"),
+        ("someone/truncated", "are the files complete?"),
+        ("someone/tokenless", f"has no {MERGES_FILE}: PhoBERT's tokenizer needs it"),
         ("someone/weightless", "has no weights"),
         ("someone/configless", "config.json is missing"),
     ],

@@ -14,13 +14,13 @@ from phoserve.contract import (
     FINGERPRINT_PARAMETER,
     INPUT_TYPE_PARAMETER,
     OTHER_MODEL,
-    PUBLIC_MODEL,
     SERVED_BY,
     TEXT,
     TOKENS,
     TRUNCATED,
     InputType,
     ModelContract,
+    served_names,
 )
 from phoserve.embedding.ports import Embeddings
 from phoserve.errors import DeadlineExceeded, InvalidInput, Overloaded, PhoserveError, Unavailable
@@ -44,8 +44,10 @@ CHANNEL_ARGUMENTS: Final = [
 class TritonEmbedder:
     """The `Embedder` that calls Triton. All tasks of one event loop may share it."""
 
-    def __init__(self, url: str, contract: ModelContract, *, timeout_s: float = 30.0) -> None:
+    def __init__(self, url: str, contract: ModelContract, *, name: str | None = None, timeout_s: float = 30.0) -> None:
+        """Ask the public model `name`; by default the one that serves `contract` where no other model is served."""
         self.contract = contract
+        self.name = name or served_names([contract])[0]
         self._timeout_s = timeout_s
         self._client = triton.InferenceServerClient(url, channel_args=CHANNEL_ARGUMENTS)
 
@@ -79,7 +81,7 @@ class TritonEmbedder:
     async def is_ready(self, *, timeout_s: float = 2.0) -> bool:
         """Return whether the public model is loaded and serving."""
         try:
-            return bool(await self._client.is_model_ready(PUBLIC_MODEL, client_timeout=timeout_s))
+            return bool(await self._client.is_model_ready(self.name, client_timeout=timeout_s))
         except InferenceServerException:
             return False
 
@@ -93,7 +95,7 @@ class TritonEmbedder:
         propagate.inject(trace_context)
         try:
             result = await self._client.infer(
-                PUBLIC_MODEL,
+                self.name,
                 [text_tensor(TEXT, texts)],
                 headers=trace_context,
                 parameters={
@@ -106,8 +108,11 @@ class TritonEmbedder:
             )
         except InferenceServerException as error:
             raise translate_error(error, timeout_s) from error
+        vectors = result.as_numpy(EMBEDDING)
+        if not np.isfinite(vectors).all():
+            raise Unavailable(DEPENDENCY, f"the model {self.name} returned numbers that are not finite")
         return Embeddings(
-            vectors=result.as_numpy(EMBEDDING),
+            vectors=vectors,
             tokens=result.as_numpy(TOKENS)[:, 0],
             truncated=result.as_numpy(TRUNCATED)[:, 0],
             served_by=result.as_numpy(SERVED_BY)[-1, 0].decode(),

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from opentelemetry import propagate
 from tritonclient.utils import InferenceServerException
 
-from phoserve.adapters.triton.embedder import CHANNEL_ARGUMENTS, text_tensor, time_left_us, translate_error
+from phoserve.adapters.triton.embedder import CHANNEL_ARGUMENTS, DEPENDENCY, text_tensor, time_left_us, translate_error
 from phoserve.contract import PASSAGE, QUERY, RERANKER, SCORE
-from phoserve.errors import InvalidInput
+from phoserve.errors import InvalidInput, Unavailable
 
 PASSAGES_PER_REQUEST: Final = 64
 
@@ -20,9 +20,10 @@ PASSAGES_PER_REQUEST: Final = 64
 class TritonReranker:
     """The `Reranker` that calls Triton. All tasks of one event loop may share it."""
 
-    def __init__(self, url: str, *, name: str = RERANKER, timeout_s: float = 30.0) -> None:
-        """Connect to the server at `url`. Responses name the model `name`."""
+    def __init__(self, url: str, *, name: str = RERANKER, model: str = RERANKER, timeout_s: float = 30.0) -> None:
+        """Ask the public model `model`; `name` is what answers call it."""
         self.name = name
+        self._model = model
         self._timeout_s = timeout_s
         self._client = triton.InferenceServerClient(url, channel_args=CHANNEL_ARGUMENTS)
 
@@ -53,7 +54,7 @@ class TritonReranker:
         propagate.inject(trace_context)
         try:
             result = await self._client.infer(
-                RERANKER,
+                self._model,
                 [text_tensor(QUERY, [query] * len(passages)), text_tensor(PASSAGE, passages)],
                 headers=trace_context,
                 client_timeout=timeout_s,
@@ -62,4 +63,6 @@ class TritonReranker:
         except InferenceServerException as error:
             raise translate_error(error, timeout_s) from error
         scores: NDArray[np.float32] = result.as_numpy(SCORE)[:, 0]
+        if not np.isfinite(scores).all():
+            raise Unavailable(DEPENDENCY, f"the model {self._model} returned scores that are not finite")
         return scores
