@@ -62,7 +62,13 @@ class MemoryRegistry:
             target = self._collections.get(document.collection_id)
             if document.version == 0 and (target is None or target.deleting):
                 raise CollectionNotFound(document.collection)
-        return [self._save(document) for document in documents]
+        saved: list[Document | None] = []
+        taken: set[tuple[str, str]] = set()
+        for document in documents:
+            name = (document.collection_id, document.id) if document.version == 0 else ("", document.key)
+            saved.append(None if name in taken else self._save(document))
+            taken.add(name)
+        return saved
 
     def _save(self, document: Document) -> Document | None:
         known = self._documents.get(document.key)

@@ -239,10 +239,11 @@ class SqlRegistry:
 def _save(connection: Connection, versions: Sequence[Document], rows: Sequence[dict[str, Any]]) -> set[int]:
     """Return the positions of those that were stored.
 
-    Every transaction locks in the same order (collections, new ids, existing keys, counts, each sorted), so that no two
-    wait for each other.
+    Every transaction locks in the same order: collections, new ids, existing keys, counts. All but the new ids, which
+    are numbered in the order given, are sorted: two batches with the same new ids in another order may wait for each
+    other, and the database lets one of them repeat.
     """
-    positions = sorted(range(len(versions)), key=lambda number: (versions[number].collection_id, versions[number].id))
+    positions = range(len(versions))
     delta: Delta = Counter()
     added = _add(connection, versions, rows, [each for each in positions if versions[each].version == 1], delta)
     changed = _change(connection, versions, rows, [each for each in positions if versions[each].version > 1], delta)
