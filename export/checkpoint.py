@@ -121,7 +121,7 @@ def _family(config: dict[str, Any], folder: Path) -> str:
     if config.get("auto_map"):
         raise ConfigurationError(f"{folder} needs code of its own (auto_map); only models of transformers are exported")
     if not family or family not in transformers.CONFIG_MAPPING:
-        raise ConfigurationError(f"{folder}: its config says model_type {family!r}, which transformers does not know")
+        raise ConfigurationError(f"{folder}: its config has model_type {family!r}, which transformers does not support")
     if missing := [name for name in SIZES if not isinstance(config.get(name), int)]:
         raise ConfigurationError(f"{folder}/config.json lacks {', '.join(missing)}")
     if family in PACKED_FAMILIES and not isinstance(config.get("max_position_embeddings"), int):

@@ -31,14 +31,14 @@ Say = Callable[[str], None]
 
 PLAIN_GRAPH: Final = "plain"
 INT8_GRAPH: Final = "int8"
-# Graph files need about this many times the room of the source's weights.
+# Disk space for the graphs, in multiples of the source's weights.
 ROOM_CPU: Final = 1.6
 ROOM_GPU: Final = 1.6
 
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What to make of a source. None means what its folder says."""
+    """Options of an export. None means the setting of the source's folder."""
 
     gpu: bool = False
     """Also write the graphs for GPUs."""
@@ -64,7 +64,7 @@ def export_model(
     """Make `target` a model folder of `source` and return the parity table.
 
     Works in a sibling folder that is renamed at the end: an export that fails leaves nothing, one that is interrupted
-    is taken up where it stopped. A precision that fails its gate is left out, and the card says so. Raises
+    resumes. A precision that fails its gate is omitted and noted in the card. Raises
     ConfigurationError.
     """
     options = options or ExportOptions()

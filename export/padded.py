@@ -29,7 +29,7 @@ LOWEST: Final = -1e30
 
 
 class PooledEncoder(torch.nn.Module):
-    """The reference: attention mask from the padding id, pooling and projections as the checkpoint says, L2."""
+    """The reference: attention mask from the padding id, the checkpoint's pooling and projections, L2."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()

@@ -153,7 +153,7 @@ def _served_as(model_folder: Path, repository: Path) -> str:
     """The public model of `repository` that the model in `model_folder` is a version of."""
     name = served_names([load_contract(model_folder)])[0]
     if not (repository / name).is_dir():
-        raise ConfigurationError(f"{repository} has no model {name}; say which one to replace with --name")
+        raise ConfigurationError(f"{repository} has no model {name}; choose the one to replace with --name")
     return name
 
 

@@ -1,4 +1,4 @@
-"""What a sentence-transformers folder says about its model: pooling, projections, prompts.
+"""The settings of a sentence-transformers folder: pooling, projections, prompts.
 
 Whatever is named there and cannot be exported raises ConfigurationError: a model that is served differently from how it
 was trained returns worse vectors without any sign of it.
@@ -52,7 +52,7 @@ class SentenceOptions:
 
 
 def read_sentence_options(folder: Path) -> SentenceOptions:
-    """Read what `folder` says; without sentence-transformers' files, the mean of the token vectors.
+    """Read the settings of `folder`; without sentence-transformers' files, the mean of the token vectors.
 
     Raises ConfigurationError that names the file and the option that cannot be exported.
     """

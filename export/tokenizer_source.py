@@ -10,7 +10,7 @@ from export.sentence_modules import read_json
 from phoserve.contract import MERGES_FILE, TOKENIZER_FILE, TOKENIZER_FILES, VOCAB_FILE, TokenizerKind
 from phoserve.errors import ConfigurationError
 
-PHOBERT_SPECIALS: Final = 4  # <s> <pad> </s> <unk> stand before the entries of vocab.txt
+PHOBERT_SPECIALS: Final = 4  # <s> <pad> </s> <unk> precede the entries of vocab.txt
 CONFIG_FILE: Final = "tokenizer_config.json"
 
 

@@ -67,7 +67,7 @@ async function ask() {
   }
 }
 
-// An answer that broke off stays, and says that it did; a blank card would say nothing.
+// Keep an interrupted answer and mark it; a blank card would be confusing.
 function fail(error, answer) {
   $("ask-status").textContent = t(error.name === "AbortError" ? "stopped" : "failedAnswer");
   if (error.name === "AbortError") {

@@ -79,7 +79,7 @@ def _export(
     try:
         from export.sources import find_source
 
-        # A wrong name is told at once; torch takes seconds to load.
+        # Report a wrong name immediately; torch takes seconds to load.
         with report.step(f"Finding {name}"):
             source = find_source(name, revision)
         from export.model_card import parity_table

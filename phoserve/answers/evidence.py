@@ -51,7 +51,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     """One more than `order`, for the margin."""
     bias: float
     min_confidence: float
-    """Below it no answer is given, unless the settings say otherwise."""
+    """Default minimum of evidence for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Candidate:
 
     @property
     def context(self) -> str:
-        """Title, headings and label, which say what the text is about."""
+        """Title, headings and label, which describe the topic of the text."""
         passage = self.hit.passage
         return "\n".join(dict.fromkeys(part for part in (passage.title, *passage.headings, self.unit.lead) if part))
 

@@ -74,7 +74,7 @@ def candidates_of(question: Question, hits: Sequence[Hit]) -> list[Candidate]:
 
 
 def chosen(scores: Sequence[float], candidates: Sequence[Candidate]) -> list[int]:
-    """Return the position of the best candidate, and of the second if it is nearly as good and says more."""
+    """Return the position of the best candidate, and of the second if it is nearly as good and adds information."""
     order = sorted(range(len(scores)), key=lambda position: -scores[position])
     best = order[0]
     for other in order[1:2]:

@@ -1,4 +1,4 @@
-"""Make a follow-up question stand alone, so that search finds what the conversation is about."""
+"""Rewrite a follow-up question as a standalone one, so that search finds the conversation's topic."""
 
 import re
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _POINTING: Final = re.compile(
     r"\b(?:đó|này|ấy|nó|họ|như vậy|như thế|nói trên|ở trên|kể trên|it|its|that|those|these|they|them|this)\b",
     re.IGNORECASE,
 )
-# Asking words that say what kind of answer is wanted; a follow-up without any asks for the same kind as before.
+# Question words that determine the kind of answer. A follow-up without any requests the same kind as before.
 _KIND: Final = frozenset({"bao", "mấy", "nhiêu", "nào", "đâu", "ai", "gì", "how", "when", "where", "who", "what"})
 
 
@@ -49,7 +49,7 @@ def stand_alone(question: str, history: Sequence[ChatMessage]) -> str:
 async def rewrite(
     question: str, history: Sequence[ChatMessage], chat: ChatModel, *, timeout_s: float
 ) -> tuple[str, TokenCounts | None]:
-    """Return the question as an LLM makes it stand alone, and the tokens that took.
+    """Return the question rewritten by an LLM as a standalone one, and the tokens used.
 
     Raises what the LLM raises. A reply that is no single line of text gives what `stand_alone` gives.
     """

@@ -99,10 +99,10 @@ def recent(history: Sequence[ChatMessage], most_tokens: int) -> list[ChatMessage
 def fit_excerpts(
     passages: Sequence[Passage], neighbours: Mapping[str, Passage], room_tokens: int, *, window: int = 1
 ) -> dict[int, Passage]:
-    """Return what an LLM is given of `passages`, under their numbers from 1, in as many tokens as there is room for.
+    """Return what an LLM is given of `passages`, under their numbers from 1, within the token budget.
 
     A text that is there already is left out; a passage that does not fit is cut between units, and the rest left out.
-    What room is left then goes to the `neighbours`, by id, of the passages in turn, up to `window` on either side.
+    The remaining budget is used for the `neighbours`, by id, of the passages in turn, up to `window` on either side.
     """
     chosen: dict[int, Passage] = {}
     seen: set[str] = set()

@@ -164,7 +164,7 @@ class Question:
 
 
 def weight(syllable: str) -> float:
-    """Return how much a syllable tells: its inverse document frequency in general Vietnamese text."""
+    """Return the weight of a syllable: its inverse document frequency in general Vietnamese text."""
     return min(_weights().get(syllable, UNKNOWN_WEIGHT), UNKNOWN_WEIGHT)
 
 

@@ -1,6 +1,6 @@
 """Cut a passage into what a person would quote: a sentence with its list, a clause with its points, a table's row.
 
-The parts that ingestion recorded say what is a row, an item or a heading; in passages of version 0.1, which have none,
+The parts that ingestion recorded mark rows, items and headings; in passages of version 0.1, which have none,
 the lines of the text do.
 """
 

@@ -1,6 +1,6 @@
 """Random histories of several processes on the same records: no update is lost.
 
-Each process changes records as the use cases do: it reads, makes the next version and saves it. What it was told to be
+Each process changes records as the use cases do: it reads, makes the next version and saves it. What is acknowledged as
 stored is what the registry must have in the end, each version exactly once, and counts must be those of the records.
 """
 

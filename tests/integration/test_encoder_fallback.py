@@ -1,4 +1,4 @@
-"""GPU first, CPU behind it, on the real server; a padded graph on ONNX Runtime stands in for the GPU encoder."""
+"""GPU first, CPU behind it, on the real server; a padded graph on ONNX Runtime replaces the GPU encoder."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""Export of tiny checkpoints: the graphs are the model, and a wrong source is told in one line and leaves nothing."""
+"""Export of tiny checkpoints: parity of the graphs, one-line errors for a wrong source, and no leftovers."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""`phoserve export` as it is run, against a stand-in hub: what goes wrong is told in one line and leaves nothing."""
+"""`phoserve export` as it is run, against a stand-in hub: errors are reported in one line and leave nothing behind."""
 
 import json
 import os
@@ -81,7 +81,7 @@ def export(tmp_path: Path, hub: Hub) -> Export:
 
 
 def refused(done: subprocess.CompletedProcess[str], told: str, folder: Path) -> None:
-    """It failed with one line that says `told`, and nothing stands in `folder`."""
+    """Check that it failed with one line that contains `told`, and left nothing in `folder`."""
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     (complaint,) = [line for line in done.stderr.splitlines() if line.startswith("phoserve: ")]
@@ -109,7 +109,7 @@ def test_a_model_of_the_hub_becomes_a_model_folder(export: Export, tmp_path: Pat
     ("name", "told"),
     [
         ("nobody/nothing", "no folder and no public hub model is called nobody/nothing"),
-        ("someone/foreign", "its config says model_type 'nonsense', which transformers does not know"),
+        ("someone/foreign", "its config has model_type 'nonsense', which transformers does not support"),
         ("someone/truncated", "are the files complete?"),
         ("someone/tokenless", f"has no {MERGES_FILE}: PhoBERT's tokenizer needs it"),
         ("someone/weightless", "has no weights"),

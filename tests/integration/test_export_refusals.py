@@ -52,7 +52,7 @@ REFUSED: list[tuple[Callable[[Path], object], str]] = [
     (change(POOLING, include_prompt=False), "include_prompt false"),
     (change("sentence_bert_config.json", do_lower_case=True), "do_lower_case cannot be exported"),
     (change("config.json", auto_map={"AutoModel": "modeling.Own"}), "needs code of its own"),
-    (change("config.json", model_type="nonsense"), "transformers does not know"),
+    (change("config.json", model_type="nonsense"), "transformers does not support"),
     (change("tokenizer_config.json", truncation_side="left"), "truncation_side 'left' cannot be served"),
     (modules("Transformer", "Pooling", "LayerNorm"), "a module that cannot be exported: LayerNorm"),
     (modules("custom_st.Transformer", "Pooling"), "a module that cannot be exported: custom_st.Transformer"),

@@ -44,7 +44,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
             folder / "exported",
             model_folder.ExportOptions(task="rerank", gpu=True),
         )
-    # Random weights tell the pairs apart by little, which int8 may lose; then it is left out.
+    # Random weights separate the pairs only slightly, which int8 may lose; then it is omitted.
     assert {row.precision for row in table if row.passed} >= {"fp32", "fp16"}, table
     assert load_contract(folder / "exported").precisions == tuple(
         row.precision for row in table if row.passed and row.precision != "plain"

@@ -1,4 +1,4 @@
-"""Follow-up questions are made to stand alone, by rules or by an LLM."""
+"""Follow-up questions become standalone, by rules or by an LLM."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The prompt fits the LLM's context: cut between units, without repetition, with neighbours where there is room."""
+"""The prompt fits the LLM's context: cut between units, without repetition, with neighbours if they fit."""
 
 from msgspec.structs import replace
 
