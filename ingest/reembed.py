@@ -1,8 +1,8 @@
 """Documents' passages embedded again by a new model, next to the old ones, while searches continue (blue/green).
 
-What search finds is copied first, again and again until little has changed meanwhile; then the new model is put in
-charge; then comes what changed in between. From then on the old model's workers finish nothing: what they hold goes
-back to the queue. Deletions reach both models' passages at any time. A run that was cut off is taken up by the next.
+Published passages are copied in rounds until few have changed during a round. Then the new model is activated, and the
+remaining changes are copied. From then on the old model's workers publish nothing: their documents return to the queue.
+Deletions reach both models' passages at any time. An interrupted run is resumed by the next.
 """
 
 import asyncio

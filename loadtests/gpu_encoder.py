@@ -132,11 +132,11 @@ def _prepare(arguments: argparse.Namespace, target: Path) -> None:
     config.parameters["provider"].string_value = PROVIDERS[arguments.provider]
     path.write_text(text_format.MessageToString(config))
     shutil.rmtree(target / CPU_ENCODER)  # a failing GPU encoder must not be hidden by the fallback
-    front = target / PUBLIC_MODEL / "configs" / "gpu.pbtxt"
-    config = read_config(front)
+    config_file = target / PUBLIC_MODEL / "configs" / "gpu.pbtxt"
+    config = read_config(config_file)
     config.parameters["encoders"].string_value = GPU_ENCODER
     config.parameters["encoder_timeout_s"].string_value = "120"
-    front.write_text(text_format.MessageToString(config))
+    config_file.write_text(text_format.MessageToString(config))
 
 
 def _measure(arguments: argparse.Namespace, url: str, length: int) -> float:

@@ -53,7 +53,7 @@ class Encoder:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RankedPassages:
     """The best passages of each query with their scores, for each side of a hybrid search."""
 
     dense: list[dict[int, float]]
@@ -82,7 +82,7 @@ class Corpus:
         return both
 
 
-def find(encoder: Encoder, queries: Sequence[str], corpus: Corpus) -> Found:
+def find(encoder: Encoder, queries: Sequence[str], corpus: Corpus) -> RankedPassages:
     """Search `corpus` for each query by cosine and by BM25 with the inverse document frequency Qdrant computes."""
     documents = corpus.terms.shape[0]
     frequency = np.bincount(corpus.terms.indices, minlength=corpus.terms.shape[1])
@@ -97,10 +97,10 @@ def find(encoder: Encoder, queries: Sequence[str], corpus: Corpus) -> Found:
         rows = slice(start, start + QUERY_BLOCK)
         dense += [best(scores) for scores in vectors[rows] @ corpus.vectors.T]
         lexical += [best(scores, above=0.0) for scores in (wanted[rows] @ weighted).toarray()]
-    return Found(dense, lexical)
+    return RankedPassages(dense, lexical)
 
 
-def measure(found: Found, labelled: LabelledSet, weights: Fusion) -> dict[str, dict[str, Estimate]]:
+def measure(found: RankedPassages, labelled: LabelledSet, weights: Fusion) -> dict[str, dict[str, Estimate]]:
     """Return the metrics of each mode."""
     relevant = {str(query): wanted for query, wanted in enumerate(labelled.relevant)}
     return {

@@ -8,7 +8,7 @@ from typing import Final
 from phoserve.contract import Fusion
 from phoserve.search.evaluation import Estimate, estimate, ndcg
 from training.labelled import SETS, LabelledSet, load_distractors, load_paraphrases, load_set
-from training.quality import Corpus, Encoder, Found, find, measure, overlap_auc, paraphrase_auc
+from training.quality import Corpus, Encoder, RankedPassages, find, measure, overlap_auc, paraphrase_auc
 from training.typed import TYPED
 
 DISTRACTORS: Final = 50_000
@@ -64,7 +64,9 @@ class Trial:
     held_out: float
 
 
-def try_fusion(hard: tuple[Found, LabelledSet], held_out: tuple[Found, LabelledSet]) -> tuple[list[Trial], float]:
+def try_fusion(
+    hard: tuple[RankedPassages, LabelledSet], held_out: tuple[RankedPassages, LabelledSet]
+) -> tuple[list[Trial], float]:
     """Return nDCG@10 of hybrid search at every weight, and of BM25 alone on the hard questions."""
     trials = [
         Trial(dense, _ndcg(*hard, "hybrid", _weights(dense)), _ndcg(*held_out, "hybrid", _weights(dense)))
@@ -79,7 +81,7 @@ def choose_fusion(trials: Sequence[Trial], bm25: float) -> float:
     return max(harmless, key=lambda trial: trial.held_out).dense
 
 
-def _ndcg(found: Found, labelled: LabelledSet, mode: str, weights: Fusion) -> float:
+def _ndcg(found: RankedPassages, labelled: LabelledSet, mode: str, weights: Fusion) -> float:
     rankings = found.rankings(mode, weights)
     return estimate([ndcg(*pair) for pair in zip(rankings, labelled.relevant, strict=True)], resamples=1).mean
 

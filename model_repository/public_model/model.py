@@ -14,13 +14,13 @@ class TritonPythonModel:
         options = {key: value["string_value"] for key, value in json.loads(args["model_config"])["parameters"].items()}
         folder = Path(args["model_repository"]) / args["model_version"]
         same_version = partial(infer, int(args["model_version"]))  # another version may be loaded at the same time
-        self.front = load_public_model(folder, same_version, counters(), options)
+        self.public_model = load_public_model(folder, same_version, counters(), options)
 
     def execute(self, requests):
-        self.front.accept([Call(request) for request in requests])  # each sends its answer later
+        self.public_model.accept([Call(request) for request in requests])  # each sends its answer later
 
     def finalize(self):
-        self.front.close()
+        self.public_model.close()
 
 
 class Call:

@@ -1,4 +1,4 @@
-"""Cut a document into chunks that an encoder takes whole."""
+"""Split a document into chunks within an encoder's limit."""
 
 import re
 from bisect import bisect_left, bisect_right

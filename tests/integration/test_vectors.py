@@ -1,4 +1,4 @@
-"""Vectors from the real Triton server equal those of PyTorch, pyvi and transformers, alone and in any company."""
+"""Vectors from the real Triton server equal those of PyTorch, pyvi and transformers, alone and in any batch."""
 
 import random
 import unicodedata

@@ -68,7 +68,7 @@ class EdgePassageIndex:
         """
         self.fingerprint = model.fingerprint
         self._folder = folder
-        self._charge = folder / "serving"
+        self._active_file = folder / "serving"
         self._is_active = (False, -ACTIVE_MODEL_TTL_S)
         config = (
             None if model.dim == AS_STORED else _config(model.dim, WITH_GRAPH if graph else VACUUM_ONLY, quantization)
@@ -151,7 +151,7 @@ class EdgePassageIndex:
 
     async def active_model(self) -> str | None:
         """Return the fingerprint of the folder's active model, None before the first one."""
-        return await asyncio.to_thread(lambda: self._charge.read_text() if self._charge.exists() else None)
+        return await asyncio.to_thread(lambda: self._active_file.read_text() if self._active_file.exists() else None)
 
     async def is_active(self) -> bool:
         """Return whether this model is active. Cached for up to `ACTIVE_MODEL_TTL_S` seconds."""
@@ -164,7 +164,7 @@ class EdgePassageIndex:
 
     async def activate(self) -> None:
         """Activate this index's model atomically."""
-        await asyncio.to_thread(_replace, self._charge, self.fingerprint)
+        await asyncio.to_thread(_replace, self._active_file, self.fingerprint)
         self._is_active = (False, -ACTIVE_MODEL_TTL_S)
 
     async def sibling(self, fingerprint: str) -> "EdgePassageIndex | None":
