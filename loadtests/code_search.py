@@ -26,7 +26,7 @@ GOODS: Final = ("máy in", "máy chiếu", "bàn họp", "ghế xoay", "điều 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of code: how its digits are drawn, how documents and queries write it, and what they say about it."""
+    """One kind of code: how its digits are drawn, how documents and queries write it, and the sentences around it."""
 
     name: str
     digits: Callable[[random.Random], str]

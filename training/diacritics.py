@@ -107,7 +107,7 @@ def build(vocabulary: list[str], ids: Ids, sizes: Sizes) -> SyllableModel:
 def _triples(
     ids: Ids, keys: Ids, times: Ids, pair: Logs, kept: Ids, vocabulary: list[str], most: int
 ) -> tuple[Ids, Logs]:
-    """Keys and log probabilities of the triples that state most more than their pair; their context is a kept pair."""
+    """Keys and log probabilities of the triples that differ most from their pair; their context is a kept pair."""
     size = len(vocabulary)
     triples, thrice = np.unique((ids[:-2] * size + ids[1:-1]) * size + ids[2:], return_counts=True)
     enough = thrice >= LEAST_TRIGRAM

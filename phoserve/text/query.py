@@ -162,7 +162,7 @@ class _Folded(NamedTuple):
     folded: int
     is_accented: bool
     doubt: float
-    """Probability that it was restored wrongly; 1 if nothing tells what it stands for."""
+    """Probability that it was restored wrongly; 1 if it was not restored."""
 
     @classmethod
     def of(cls, syllable: str, readings: Readings, otherwise: float) -> "_Folded | None":
