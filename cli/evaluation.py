@@ -22,10 +22,11 @@ from phoserve.concurrency.timings import Timings
 from phoserve.contract import Fusion
 from phoserve.documents.records import Passage
 from phoserve.errors import InvalidInput
-from phoserve.search.evaluation import Estimate, Ranking, evaluate, ndcg
+from phoserve.search.evaluation import Estimate, Ranking, evaluate
 from phoserve.search.fusion import fuse
 from phoserve.search.ports import PassageIndex
 from phoserve.search.retrieval import Candidate, Query, Retriever, SearchMode
+from phoserve.search.tuning import LabelledSearch, Tuning, tune
 from phoserve.text import QueryReader, TextPipeline
 from phoserve.text.diacritics import shipped_restorer
 
@@ -33,7 +34,6 @@ COLLECTION: Final = "evaluation"
 BATCH: Final = 512
 QUERIES_AT_ONCE: Final = 4
 TIMEOUT_S: Final = 120.0
-STEPS: Final = 20
 
 T = TypeVar("T")
 
@@ -51,6 +51,13 @@ class QueryRow(msgspec.Struct, frozen=True):
 
     query: str
     positive_id: str
+
+
+class LabelRow(msgspec.Struct, frozen=True):
+    """A query and one document that answers it; several rows may share a query."""
+
+    query: str
+    document_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +94,13 @@ def measure(
     return {str(mode): evaluate(candidates.rankings(mode, weights), labels) for mode in modes}
 
 
-def tune_weights(candidates: Candidates, labels: dict[str, set[str]]) -> Fusion:
-    """The weights with the highest nDCG@10; measure them on other queries than these."""
-
-    def quality(weights: Fusion) -> float:
-        rankings = candidates.rankings(SearchMode.HYBRID, weights)
-        return sum(ndcg(rankings[query], wanted) for query, wanted in labels.items())
-
-    shares = (step / STEPS for step in range(STEPS + 1))
-    return max((Fusion(dense=share, lexical=round(1 - share, 2)) for share in shares), key=quality)
+def tune_weights(candidates: Candidates, labels: dict[str, set[str]], current: Fusion) -> Tuning:
+    """Return the weights chosen on half of the queries, measured on the other half. Raises InvalidInput for few."""
+    searches = {
+        query: LabelledSearch(candidates.dense[query], candidates.lexical[query], wanted)
+        for query, wanted in labels.items()
+    }
+    return tune(searches, current)
 
 
 def read_rows(path: Path, kind: type[T]) -> list[T]:

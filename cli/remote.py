@@ -34,9 +34,9 @@ class ApiClient:
         """GET `path` and return the response. Raises as `post` does."""
         return self._request(lambda: self._client.get(path))
 
-    def put(self, path: str) -> dict[str, Any]:
-        """PUT `path` without a body and return the response. Raises as `post` does."""
-        return self._request(lambda: self._client.put(path))
+    def put(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """PUT `path`, by default without a body, and return the response. Raises as `post` does."""
+        return self._request(lambda: self._client.put(path, json=body) if body else self._client.put(path))
 
     def upload(self, path: str, files: Sequence[tuple[str, Path]], fields: dict[str, str]) -> dict[str, Any]:
         """POST files, each with its id, streamed from disk, and return the response. Raises as `post` does."""

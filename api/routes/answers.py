@@ -1,7 +1,7 @@
 """POST /v1/collections/{c}/answers: JSON, or the same as server-sent events."""
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from litestar import Response, post
 from litestar.params import FromPath, JSONBody
@@ -75,6 +75,7 @@ async def answer(
         field="question",
     )
     searched = await answer_deadline.keep(library.collection(collection))
+    query = replace(query, weights=query.weights or searched.fusion)
     conversation = Conversation(history=history, include_support=data.include_support)
     answering = answerer.answer(searched.id, query, deadline=answer_deadline, conversation=conversation)
     relay = BackgroundStream(gated_events(answering, gates, metrics), answer_deadline)

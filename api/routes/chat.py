@@ -67,7 +67,7 @@ async def complete(
     except CollectionNotFound:
         raise NotFound(f"the model {data.model!r} does not exist; GET /v1/models lists those that do") from None
     question, history = _conversation(data.messages, services.limits)
-    query = Query(text=question, top_k=data.top_k or TOP_K, collapse=True)
+    query = Query(text=question, top_k=data.top_k or TOP_K, collapse=True, weights=searched.fusion)
     conversation = Conversation(history=history, options=options, can_fall_back=False)
     answering = answerer.answer(searched.id, query, deadline=answer_deadline, conversation=conversation)
     relay = BackgroundStream(gated_events(answering, gates, metrics), answer_deadline)

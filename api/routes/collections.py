@@ -10,6 +10,7 @@ from api.auth import admins, readers, writers
 from api.body import StrictJson
 from api.dependencies import LibraryDep, PrincipalDep, ServicesDep
 from api.schemas.documents import CollectionList, CollectionRequest, CollectionView, collection_view
+from api.schemas.weights import fusion_of
 from api.services import Services
 from phoserve.documents.library import Library
 from phoserve.documents.records import Collection
@@ -23,9 +24,12 @@ async def put_collection(
     principal: PrincipalDep,
     data: JSONBody[CollectionRequest | None] = None,
 ) -> Response[CollectionView]:
-    """Make a collection, or change the description of one: 201 if it is new."""
+    """Make a collection, or change the description or weights of one: 201 if it is new."""
     with audited("put_collection", principal, collection=collection):
-        made, is_new = await library.create_collection(collection, description=data.description if data else "")
+        wanted = data or CollectionRequest()
+        made, is_new = await library.create_collection(
+            collection, description=wanted.description, fusion=fusion_of(wanted.weights)
+        )
     return Response(await _view(made, library, services), status_code=201 if is_new else 200)
 
 
@@ -52,4 +56,4 @@ async def delete_collection(collection: FromPath[str], library: LibraryDep, prin
 async def _view(collection: Collection, library: Library, services: Services) -> CollectionView:
     index = services.stores.index
     counts, passages = await asyncio.gather(library.counts(collection), index.count(collection.id))
-    return collection_view(collection, counts, passages)
+    return collection_view(collection, counts, passages, collection.fusion or services.contract.fusion)

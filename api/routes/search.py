@@ -1,5 +1,7 @@
 """POST /v1/collections/{c}/search."""
 
+from dataclasses import replace
+
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
@@ -8,8 +10,8 @@ from api.body import StrictJson
 from api.dependencies import DeadlineDep, GatesDep, LibraryDep, MetricsDep, RetrieverDep, ServicesDep
 from api.filters import parse_filter
 from api.schemas.search import SearchRequest, SearchResponse, hit_view
+from api.schemas.weights import fusion_of
 from phoserve.concurrency.timings import Timings
-from phoserve.contract import Fusion
 from phoserve.errors import InvalidInput, TooLarge
 from phoserve.search.retrieval import Query
 from phoserve.settings import LimitSettings
@@ -39,6 +41,7 @@ async def search(
     with gates.requests.hold(), timings.stage("total"):
         with timings.stage("collection"):
             searched = await deadline.keep(library.collection(collection))
+        query = replace(query, weights=query.weights or searched.fusion)
         found = await deadline.keep(retriever.search(searched.id, query, deadline=deadline, timings=timings))
     metrics.observe_stages(timings.ms)
     return SearchResponse(
@@ -67,7 +70,7 @@ def query_of(data: SearchRequest, limits: LimitSettings, *, field: str = "query"
         offset=data.offset,
         where=parse_filter(data.filter),
         min_score=data.min_score,
-        weights=_fusion(data),
+        weights=fusion_of(data.weights),
         per_document=data.per_document,
         rerank=data.rerank,
         collapse=data.collapse,
@@ -82,11 +85,3 @@ def validate_question(text: str, limits: LimitSettings, *, field: str) -> str:
     if len(text) > limits.max_query_characters:
         raise TooLarge(f"is over {limits.max_query_characters} characters", field=field)
     return text
-
-
-def _fusion(data: SearchRequest) -> Fusion | None:
-    if data.weights is None:
-        return None
-    if data.weights.dense + data.weights.lexical <= 0:
-        raise InvalidInput("one of the two is above 0", field="weights")
-    return Fusion(dense=data.weights.dense, lexical=data.weights.lexical)

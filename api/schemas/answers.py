@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from api.schemas.documents import ContextField, PlaceField
-from api.schemas.search import Collapse, Diversity, FilterField, Positive, SearchHit, Weights
+from api.schemas.search import Collapse, Diversity, FilterField, Positive, SearchHit
+from api.schemas.weights import Weights
 from phoserve.answers.citations import Citation, Support
 from phoserve.answers.events import Done, Note
 from phoserve.answers.ports import TokenCounts

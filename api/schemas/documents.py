@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 from msgspec import Meta, Struct
 
+from api.schemas.weights import Weights, weights_view
+from phoserve.contract import Fusion
 from phoserve.documents.records import Collection, Document, DocumentFailure, DocumentState, Passage
 from phoserve.text.blocks import ParserWarning, Place
 
@@ -29,6 +31,9 @@ class CollectionRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A collection's description."""
 
     description: Annotated[str, Meta(max_length=2000)] = ""
+    weights: Annotated[
+        Weights | None, Meta(description="Of its hybrid searches, instead of the model's; left out, they stay.")
+    ] = None
 
 
 class CollectionView(Struct, frozen=True, kw_only=True):
@@ -39,6 +44,7 @@ class CollectionView(Struct, frozen=True, kw_only=True):
     created_at: datetime
     documents: dict[DocumentState, int]
     passages: int
+    weights: Weights
 
 
 class CollectionList(Struct, frozen=True, kw_only=True):
@@ -186,7 +192,9 @@ def view_of(document: Document) -> DocumentView:
     )
 
 
-def collection_view(collection: Collection, counts: Mapping[DocumentState, int], passages: int) -> CollectionView:
+def collection_view(
+    collection: Collection, counts: Mapping[DocumentState, int], passages: int, weights: Fusion
+) -> CollectionView:
     """Convert a collection to its view."""
     return CollectionView(
         name=collection.name,
@@ -194,6 +202,7 @@ def collection_view(collection: Collection, counts: Mapping[DocumentState, int],
         created_at=collection.created_at,
         documents=dict(counts),
         passages=passages,
+        weights=weights_view(weights),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from api.schemas.documents import ContextField, PlaceField
+from api.schemas.weights import Weights
 from phoserve.search.retrieval import Hit, SearchMode
 
 FilterField = Annotated[
@@ -23,13 +24,6 @@ Diversity = Annotated[
 QueryUsed = Annotated[
     str | None, Meta(description="The query with its diacritics restored, if that is what was searched for.")
 ]
-
-
-class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Weights of the normalised scores in hybrid mode."""
-
-    dense: Annotated[float, Meta(ge=0.0, le=100.0)]
-    lexical: Annotated[float, Meta(ge=0.0, le=100.0)]
 
 
 class SearchRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

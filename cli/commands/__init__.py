@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "rollout": "Load a new version of the model into a running Triton server.",
     "export": "Export a model from a folder or the Hugging Face hub for Triton.",
     "eval": "Measure nDCG@10, recall and MRR on labelled queries.",
+    "tune": "Choose a collection's fusion weights from labelled queries.",
     "tokenize": "Segment and tokenize the lines of standard input.",
     "bench": "Benchmark the throughput of this checkout, with plots.",
     "key": "Create an API key.",

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from phoserve.contract import Fusion
 from phoserve.documents.collection_cache import CollectionCache
 from phoserve.documents.filters import Filter
 from phoserve.documents.ports import DocumentPage, DocumentRegistry, IndexingTask, PassageStore, SourceStore, TaskQueue
@@ -34,12 +35,15 @@ class Library:
         self._queue = queue
         self._known = CollectionCache(registry)
 
-    async def create_collection(self, name: str, *, description: str = "") -> tuple[Collection, bool]:
-        """Return the collection of that name, and whether it is new; an existing one gets the description.
+    async def create_collection(
+        self, name: str, *, description: str = "", fusion: Fusion | None = None
+    ) -> tuple[Collection, bool]:
+        """Return the collection of that name, and whether it is new; an existing one gets the description and weights.
 
         Raises InvalidInput for an unusable name.
         """
         wanted = new_collection(name, description=description)
+        wanted = wanted.with_fusion(fusion) if fusion else wanted
         while True:
             try:
                 existing = await self._registry.collection(name)
@@ -49,6 +53,7 @@ class Library:
                     return added, True
                 continue
             described = msgspec.structs.replace(existing, description=description or existing.description)
+            described = described.with_fusion(fusion) if fusion else described
             if described == existing:
                 return existing, False
             if updated := await self._registry.update_collection(described):

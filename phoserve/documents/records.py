@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from phoserve.contract import Fusion
 from phoserve.errors import Conflict, InvalidInput
 from phoserve.text.blocks import ParserWarning, Place
 
@@ -220,11 +221,20 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     """The model that embeds its documents; empty for the deployment's default."""
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
-    """How the collection is searched, where it differs from the defaults."""
+    """How the collection is searched, where it differs from the defaults; `fusion` has the weights."""
     created_at: datetime
     deleting: bool = False
     version: int = 0
     """Counts the writes of this record; 0 until the first one."""
+
+    @property
+    def fusion(self) -> Fusion | None:
+        """The fusion weights of its hybrid searches; None for those of the model."""
+        return msgspec.convert(self.settings["fusion"], Fusion) if "fusion" in self.settings else None
+
+    def with_fusion(self, fusion: Fusion) -> Self:
+        """Return the collection with these fusion weights."""
+        return msgspec.structs.replace(self, settings=self.settings | {"fusion": msgspec.to_builtins(fusion)})
 
 
 class PassageUnit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

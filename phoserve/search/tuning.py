@@ -41,7 +41,12 @@ class Tuning:
     after: Estimate
     gain: Estimate
     """Of each held-out query, paired."""
-    held_out: int
+    held_out_queries: tuple[str, ...]
+
+    @property
+    def held_out(self) -> int:
+        """How many queries were held out."""
+        return len(self.held_out_queries)
 
     @property
     def is_significant(self) -> bool:
@@ -63,7 +68,7 @@ def tune(searches: Mapping[str, LabelledSearch], current: Fusion, *, seed: int =
     weights = choose_weights(chosen_on, current)
     before, after = ([search.ndcg(each) for search in held_out] for each in (current, weights))
     gains = [new - old for new, old in zip(after, before, strict=True)]
-    return Tuning(weights, estimate(before), estimate(after), estimate(gains), len(held_out))
+    return Tuning(weights, estimate(before), estimate(after), estimate(gains), tuple(shuffled[half:]))
 
 
 def choose_weights(searches: list[LabelledSearch], current: Fusion) -> Fusion:

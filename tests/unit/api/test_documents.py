@@ -206,6 +206,20 @@ def test_filters_hold(filled: Client) -> None:
     assert ids(dept={"prefix": "i"}) == {"d3"}
 
 
+def test_a_collection_has_its_own_weights(filled: Client) -> None:
+    assert filled.get("/v1/collections/kb").json()["weights"] == {"dense": 0.3, "lexical": 0.7}
+    weights = {"dense": 0.8, "lexical": 0.2}
+    assert filled.put("/v1/collections/kb", json={"weights": weights}).json()["weights"] == weights
+    assert filled.put("/v1/collections/kb", json={"description": "x"}).json()["weights"] == weights
+    stored = search(filled, query="nghỉ phép ngày")["hits"]
+    given = search(filled, query="nghỉ phép ngày", weights=weights)["hits"]
+    assert [hit["score"] for hit in stored] == [hit["score"] for hit in given]
+    other = search(filled, query="nghỉ phép ngày", weights={"dense": 0.1, "lexical": 0.9})["hits"]
+    assert [hit["score"] for hit in stored] != [hit["score"] for hit in other]
+    refused = filled.put("/v1/collections/kb", json={"weights": {"dense": 0, "lexical": 0}})
+    assert refused.json()["errors"][0]["field"] == "weights"
+
+
 def test_filters_on_titles(filled: Client, services: Services) -> None:
     titles = {"t1": "Nghị định 30 về văn thư", "t2": "Quy chế văn phòng"}
     documents = [{"id": id_, "title": title, "text": "mười ngày"} for id_, title in titles.items()]
