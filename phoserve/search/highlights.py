@@ -2,11 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from phoserve.text.codes import Code
-from phoserve.text.folding import fold
+from phoserve.text.folding import fold, has_diacritics
 from phoserve.text.normalise import visible_text
 from phoserve.text.query import codes_asked, without_codes
 from phoserve.text.tones import modern_tones
@@ -35,13 +36,11 @@ def highlights(query: str, text: str, meant: str | None = None) -> list[Span]:
     """
     view = visible_text(text)
     visible = view.text
-    codes = codes_asked(query)
+    codes = _codes_of(query)
     found = _code_spans(codes, visible)
     # Parts of a code mark nothing where the code itself was found.
-    wanted = without_codes(query, codes) if found else query
-    if found and meant is not None:
-        meant = without_codes(meant, codes_asked(meant))
-    spans = _joined(sorted([*found, *_word_spans(wanted, visible, meant)]), visible)
+    wanted = _wanted(query, meant, is_found=bool(found))
+    spans = _joined(sorted([*found, *_word_spans(wanted, visible)]), visible)
     return [view.span(start, end) for start, end in spans]
 
 
@@ -57,7 +56,36 @@ def folded(syllable: str) -> str:
     return modern_tones(unicodedata.normalize("NFC", syllable.lower()))
 
 
-def _code_spans(codes: list[Code], visible: str) -> list[Span]:
+class _Wanted(NamedTuple):
+    """The syllables of a query to mark."""
+
+    exact: frozenset[str]
+    plain: frozenset[str]
+    """Those that stand for every syllable that folds to them."""
+    folded: frozenset[str]
+    """All of `exact` without diacritics: what a text without diacritics may hold."""
+
+
+# A page of hits asks for the same query again and again.
+@lru_cache(maxsize=256)
+def _codes_of(query: str) -> tuple[Code, ...]:
+    return tuple(codes_asked(query))
+
+
+@lru_cache(maxsize=256)
+def _wanted(query: str, meant: str | None, *, is_found: bool) -> _Wanted:
+    words = without_codes(query, _codes_of(query)) if is_found else query
+    if is_found and meant is not None:
+        meant = without_codes(meant, codes_asked(meant))
+    exact = content_syllables(words) if words.strip(" ,") else frozenset()
+    if meant is not None and meant != words:
+        exact |= content_syllables(meant)
+    # Without restoration, a word of a query without diacritics stands for all that fold to it.
+    is_plain = meant in {None, words} and not has_diacritics(words)
+    return _Wanted(exact, exact if is_plain else frozenset(), frozenset(map(fold, exact)))
+
+
+def _code_spans(codes: Sequence[Code], visible: str) -> list[Span]:
     if not codes:
         return []
     exact = {code.forms[0] for code in codes}
@@ -65,18 +93,12 @@ def _code_spans(codes: list[Code], visible: str) -> list[Span]:
     return [(code.start, min(code.end, len(visible))) for code in spans]
 
 
-def _word_spans(wanted: str, visible: str, meant: str | None) -> list[Span]:
-    exact = content_syllables(wanted) if wanted.strip(" ,") else frozenset()
-    if meant is not None and meant != wanted:
-        exact |= content_syllables(meant)
-    has_diacritics = fold(visible) != visible
-    # Without restoration a plain word stands for all that fold to it; a plain text for all that it may mean.
-    plain = frozenset(each for each in exact if each.isascii()) if meant in {None, wanted} else frozenset()
-    loose = plain if has_diacritics else frozenset(map(fold, exact))
+def _word_spans(wanted: _Wanted, visible: str) -> list[Span]:
+    loose = wanted.plain if has_diacritics(visible) else wanted.folded
     spans = []
     for word in WORD.finditer(visible):
         spelled = folded(word.group())
-        if spelled in exact or (loose and fold(spelled) in loose):
+        if spelled in wanted.exact or (loose and fold(spelled) in loose):
             spans.append(word.span())
     return spans
 

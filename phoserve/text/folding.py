@@ -24,6 +24,14 @@ _SYLLABLE: Final = re.compile(
 )
 
 
+_DIACRITICS: Final = re.compile(f"[{''.join(map(chr, _PLAIN))}]")
+
+
+def has_diacritics(text: str) -> bool:
+    """Return whether `fold` changes `text`."""
+    return _DIACRITICS.search(text) is not None
+
+
 def fold(text: str) -> str:
     """Return `text` without diacritics: "Đường" becomes "Duong". Case and all other characters are kept.
 

@@ -15,7 +15,7 @@ import numpy as np
 from phoserve.text.articles import asked_parts
 from phoserve.text.codes import Code, codes_in
 from phoserve.text.diacritics import DiacriticRestorer, Readings, Restored
-from phoserve.text.folding import fold
+from phoserve.text.folding import fold, has_diacritics
 from phoserve.text.lexical import SparseVector, folded_hash, pair_hash, segmented_terms, term_hash
 from phoserve.text.normalise import strip_invisible
 from phoserve.text.pipeline import TextPipeline
@@ -134,10 +134,10 @@ def _folded(typed: str, readings: Readings, weights: TermWeights) -> Iterator[tu
     """Terms of passages whose diacritics are not those of the query."""
     syllables = list(_syllables(typed))
     # Without a restoration, a word without diacritics has none in a query that has some.
-    has_diacritics = any(fold(syllable) != syllable for syllable in syllables)
+    is_accented = has_diacritics(typed)
     before: _Folded | None = None
     for syllable in syllables:
-        this = _Folded.of(syllable, readings, float(not has_diacritics and not readings))
+        this = _Folded.of(syllable, readings, float(not is_accented and not readings))
         if this is None:
             before = None
             continue

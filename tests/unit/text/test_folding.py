@@ -1,6 +1,8 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from phoserve.text.folding import fold, is_plain_syllable
+from phoserve.text.folding import fold, has_diacritics, is_plain_syllable
 
 
 @pytest.mark.parametrize(
@@ -21,3 +23,8 @@ def test_other_words(word: str) -> None:
 )
 def test_folding(text: str, plain: str) -> None:
     assert fold(text) == plain
+
+
+@given(st.text(max_size=30))
+def test_what_has_diacritics_is_what_folding_changes(text: str) -> None:
+    assert has_diacritics(text) == (fold(text) != text)
