@@ -51,7 +51,7 @@ class LocalOptions:
 async def run(options: LocalOptions, report: Reporter) -> None:
     """Run the platform until SIGINT or SIGTERM.
 
-    Raises ConfigurationError with a sentence that says what to do if it cannot start.
+    Raises ConfigurationError with what to do if it cannot start.
     """
     settings = load_settings()
     check_bind(options.host, load_key_ring(settings.keys))
@@ -66,7 +66,7 @@ async def run(options: LocalOptions, report: Reporter) -> None:
             serving = asyncio.create_task(server.run())
             loading = asyncio.create_task(load_samples(services, report)) if options.samples else None
             await _comes_before(serving, stop)
-            report.tell("stopping", "Stopping; requests under way are finished first.")
+            report.tell("stopping", "Stopping; requests in flight are finished first.")
             if loading is not None:
                 loading.cancel()
             server.stop()
