@@ -269,9 +269,9 @@ def test_a_reranker_is_served_next_to_the_encoder(model: Path, tmp_path: Path, p
 
 def test_a_model_of_the_other_task_is_an_error(model: Path, tmp_path: Path) -> None:
     reranker = as_reranker(model, tmp_path / "reranker")
-    with pytest.raises(ConfigurationError, match="made to rerank, not to embed"):
+    with pytest.raises(ConfigurationError, match="exported to rerank, not to embed"):
         assemble_repository(reranker, tmp_path / "repository", profile="local")
-    with pytest.raises(ConfigurationError, match="made to embed, not to rerank"):
+    with pytest.raises(ConfigurationError, match="exported to embed, not to rerank"):
         assemble_repository(model, tmp_path / "repository", profile="local", reranker=model)
 
 
