@@ -109,7 +109,8 @@ class Answerer:
             search = self.retriever.search(collection, work.query, deadline=deadline, timings=work.timings)
             found = await deadline.keep(search)
             work.hits, work.query = found.hits, replace(work.query, text=found.query_used or work.query.text)
-            yield Retrieved(list(work.hits), GENERATED if self.chat else EXTRACTIVE, work.query.text, found.warnings)
+            mode = GENERATED if self.chat else EXTRACTIVE
+            yield Retrieved(list(work.hits), mode, work.query.text, found.warnings)
             is_generated = self.chat and (work.hits or conversation.options.is_structured)
             events = self._generated(self.chat, work) if self.chat and is_generated else self._extractive(work)
             async with aclosing(events):
