@@ -27,7 +27,7 @@ from ingest.reconcile import Reconciler
 from ingest.staging import StagingTools
 from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.adapters.sources import ObjectStoreSources
-from phoserve.composition import Stores, open_embedders
+from phoserve.composition import Stores, open_answer_log, open_embedders
 from phoserve.contract import load_contract
 from phoserve.documents.active_model import check_active_model
 from phoserve.settings import Settings, load_settings
@@ -121,7 +121,15 @@ async def open_local_stores(
         stack.push_async_callback(workers.stop)
         reconciling = asyncio.create_task(reconciler.run_forever())
         stack.callback(reconciling.cancel)
-        yield Stores(text=text, embedders=embedders, index=index, registry=registry, sources=sources, queue=workers)
+        yield Stores(
+            text=text,
+            embedders=embedders,
+            index=index,
+            registry=registry,
+            sources=sources,
+            queue=workers,
+            answers=open_answer_log(registry, settings.answers),
+        )
 
 
 def local_settings(settings: Settings, triton_url: str, reranker: Path | None) -> Settings:

@@ -9,16 +9,18 @@ from phoserve.adapters.celery_queue import CeleryQueue
 from phoserve.adapters.qdrant.index import QdrantPassageIndex
 from phoserve.adapters.qdrant.server import QdrantOptions, connect
 from phoserve.adapters.sources import ObjectStoreSources
+from phoserve.adapters.sql.answer_log import SqlAnswerLog
 from phoserve.adapters.sql.database import Database, DatabaseOptions, open_database, parse_url
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import wait_for_schema
 from phoserve.adapters.triton.embedder import TritonEmbedder
+from phoserve.answers.feedback import AnswerLog
 from phoserve.contract import ModelContract
 from phoserve.documents.active_model import check_active_model
 from phoserve.documents.ports import DocumentRegistry, SourceStore, TaskQueue
 from phoserve.embedding.stack import Embedders, stack_embedder
 from phoserve.search.ports import PassageIndex
-from phoserve.settings import QdrantSettings, RegistrySettings, Settings
+from phoserve.settings import AnswerSettings, QdrantSettings, RegistrySettings, Settings
 from phoserve.text import TextPipeline
 
 
@@ -32,6 +34,8 @@ class Stores:
     registry: DocumentRegistry
     sources: SourceStore
     queue: TaskQueue
+    answers: AnswerLog | None = None
+    """Keeps answers for feedback; None where none are kept."""
 
 
 @asynccontextmanager
@@ -50,7 +54,20 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         queue = CeleryQueue(settings.redis.url.get_secret_value())
         stack.push_async_callback(queue.close)
         sources = ObjectStoreSources(settings.sources.url)
-        yield Stores(text=text, embedders=embedders, index=index, registry=registry, sources=sources, queue=queue)
+        yield Stores(
+            text=text,
+            embedders=embedders,
+            index=index,
+            registry=registry,
+            sources=sources,
+            queue=queue,
+            answers=open_answer_log(registry, settings.answers),
+        )
+
+
+def open_answer_log(registry: SqlRegistry, settings: AnswerSettings) -> AnswerLog | None:
+    """Return the log of answers in the registry's database; None where the settings keep none."""
+    return SqlAnswerLog(registry.database, keep_hours=settings.keep_hours) if settings.keep_hours else None
 
 
 def open_embedders(settings: Settings, contract: ModelContract) -> Embedders:

@@ -1,8 +1,11 @@
 """POST /v1/collections/{c}/answers: JSON, or the same as server-sent events."""
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
+from uuid import uuid4
 
+import structlog
 from litestar import Response, post
 from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
@@ -25,14 +28,18 @@ from api.schemas.answers import (
     usage_view,
 )
 from api.schemas.search import SearchRequest, hit_view
+from api.services import Services
 from api.sse import KEEP_ALIVE, BackgroundStream, error_event, event, stream
 from phoserve.answers.answering import Conversation
 from phoserve.answers.citations import Citation
-from phoserve.answers.events import Cited, Delta, Done, Event, Restarted, Retrieved, Thought
+from phoserve.answers.events import GENERATED, Cited, Delta, Done, Event, Restarted, Retrieved, Thought
+from phoserve.answers.feedback import AnswerPassage, AnswerRecord
 from phoserve.answers.ports import ChatMessage
 from phoserve.errors import InvalidInput, PhoserveError
 from phoserve.search.retrieval import Hit
 from phoserve.settings import LimitSettings
+
+log = structlog.get_logger(__name__)
 
 
 @post(
@@ -78,7 +85,8 @@ async def answer(
     query = replace(query, weights=query.weights or searched.fusion)
     conversation = Conversation(history=history, include_support=data.include_support)
     answering = answerer.answer(searched.id, query, deadline=answer_deadline, conversation=conversation)
-    relay = BackgroundStream(gated_events(answering, gates, metrics), answer_deadline)
+    recorded = recorded_events(answering, services, searched.id, question)
+    relay = BackgroundStream(gated_events(recorded, gates, metrics), answer_deadline)
     if data.stream:
         return stream(_as_sse(await relay.first(), relay, data))
     return Response(_whole([each async for each in relay if each is not None], data))
@@ -91,6 +99,52 @@ async def gated_events(answering: AsyncGenerator[Event], gates: GatesDep, metric
             if isinstance(each, Done):
                 _count(each, metrics)
             yield each
+
+
+async def recorded_events(
+    answering: AsyncGenerator[Event], services: Services, collection_id: str, question: str, *, answer_id: str = ""
+) -> AsyncGenerator[Event]:
+    """Yield an answer's events, its end with an id; by then the answer is kept for feedback, as far as possible."""
+    events: list[Event] = []
+    async with aclosing(answering):
+        async for each in answering:
+            if isinstance(each, Done):
+                each = replace(each, id=answer_id or uuid4().hex)
+            events.append(each)
+            if isinstance(each, Done) and services.stores.answers is not None:
+                try:
+                    await services.stores.answers.record(_record(events, services, collection_id, question))
+                except PhoserveError as error:
+                    log.warning("answer_not_kept", error=str(error))
+            yield each
+
+
+def _record(events: list[Event], services: Services, collection_id: str, question: str) -> AnswerRecord:
+    whole = fold(events)
+    cited = {each.marker for each in whole.citations}
+    chat = services.answerer.chat
+    return AnswerRecord(
+        id=whole.done.id,
+        collection_id=collection_id,
+        question=question,
+        query_used=whole.query_used,
+        answer=whole.text,
+        mode=whole.done.mode,
+        found=whole.done.found,
+        confidence=whole.done.confidence,
+        passages=tuple(
+            AnswerPassage(
+                document_id=hit.passage.document_id,
+                document_key=hit.passage.document_key,
+                revision=hit.passage.revision,
+                passage_id=hit.passage.id,
+                is_cited=marker in cited,
+            )
+            for marker, hit in enumerate(whole.hits, start=1)
+        ),
+        fingerprint=services.contract.fingerprint,
+        llm=chat.name if chat and whole.done.mode == GENERATED else None,
+    )
 
 
 def _conversation(data: AnswerRequest, limits: LimitSettings) -> tuple[str, tuple[ChatMessage, ...]]:
@@ -148,6 +202,7 @@ def _whole(events: list[Event], request: AnswerRequest) -> AnswerResponse:
     """Return the events of a complete answer as one object: what is streamed and what is not cannot differ."""
     whole = fold(events)
     return AnswerResponse(
+        id=whole.done.id,
         answer=whole.text,
         found=whole.done.found,
         citations=[citation_view(each) for each in whole.citations],

@@ -14,7 +14,7 @@ from api.auth import readers
 from api.body import StrictJson
 from api.dependencies import AnswerDeadlineDep, AnswererDep, GatesDep, LibraryDep, MetricsDep, PrincipalDep, ServicesDep
 from api.problems import openai_error, problem_of
-from api.routes.answers import fold, gated_events
+from api.routes.answers import fold, gated_events, recorded_events
 from api.routes.search import validate_question
 from api.schemas.answers import CitationView, Usage, citation_view, note_views, usage_view
 from api.schemas.chat import (
@@ -70,8 +70,9 @@ async def complete(
     query = Query(text=question, top_k=data.top_k or TOP_K, collapse=True, weights=searched.fusion)
     conversation = Conversation(history=history, options=options, can_fall_back=False)
     answering = answerer.answer(searched.id, query, deadline=answer_deadline, conversation=conversation)
-    relay = BackgroundStream(gated_events(answering, gates, metrics), answer_deadline)
     reply = _Reply(data.model, include_reasoning=bool(data.include_reasoning))
+    recorded = recorded_events(answering, services, searched.id, question, answer_id=reply.answer_id)
+    relay = BackgroundStream(gated_events(recorded, gates, metrics), answer_deadline)
     if data.stream:
         await relay.first()
         include_usage = data.stream_options is not None and bool(data.stream_options.include_usage)
@@ -83,7 +84,8 @@ class _Reply:
     """What all pieces of one reply have in common."""
 
     def __init__(self, model: str, *, include_reasoning: bool) -> None:
-        self.id = f"chatcmpl-{uuid4().hex}"
+        self.answer_id = uuid4().hex
+        self.id = f"chatcmpl-{self.answer_id}"
         self.created = int(time.time())
         self.model = model
         self.include_reasoning = include_reasoning

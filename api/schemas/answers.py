@@ -86,6 +86,7 @@ class NoteView(Struct, frozen=True, kw_only=True):
 class AnswerResponse(Struct, frozen=True, kw_only=True):
     """The answer with its citations; `found` is false where the documents do not answer the question."""
 
+    id: Annotated[str, Meta(description="For feedback.")]
     answer: str
     found: bool
     citations: list[CitationView]
@@ -129,8 +130,9 @@ class RestartEvent(Struct, frozen=True, kw_only=True):
 
 
 class DoneEvent(Struct, frozen=True, kw_only=True):
-    """Event `done`: the answer is complete."""
+    """Event `done`: the answer is complete; `id` is for feedback."""
 
+    id: str
     found: bool
     mode: str
     usage: Usage | None
@@ -146,6 +148,7 @@ class DoneEvent(Struct, frozen=True, kw_only=True):
 def done_event(done: Done, *, include_support: bool) -> DoneEvent:
     """Return what a client sees of the end of an answer."""
     return DoneEvent(
+        id=done.id,
         found=done.found,
         mode=done.mode,
         usage=usage_view(done.usage),

@@ -6,6 +6,7 @@ COMMANDS: Final = {
     "up": "Start Triton, the API, ingestion and search on this machine.",
     "search": "Print the passages that best answer a query.",
     "ask": "Print the answer to a question, with the passages it cites.",
+    "feedback": "Print feedback on answers as labelled questions.",
     "ingest": "Send documents to a running phoserve and wait until they can be searched.",
     "serve": "Run the REST API of a deployment of several processes.",
     "worker": "Run an ingestion worker of a deployment.",

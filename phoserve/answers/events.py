@@ -80,6 +80,8 @@ class Done:
     notes: tuple[Note, ...] = ()
     support: tuple[Support, ...] = ()
     """The answer's sentences with what each rests on, where the caller asked for it."""
+    id: str = ""
+    """Of the answer's record, for feedback."""
 
 
 Event = Retrieved | Delta | Thought | Cited | Restarted | Done

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from phoserve.answers.feedback import AnswerRecord, Feedback, Vote
 from phoserve.documents.filters import Filter, matches
 from phoserve.documents.ports import DocumentPage, IndexedPassage, IndexingTask, StoredSource
 from phoserve.documents.records import Collection, Document, DocumentState, Passage
@@ -309,3 +310,28 @@ class MemoryQueue:
 def _overlap(indexed: IndexedPassage, wanted: set[int]) -> float:
     terms = zip(indexed.terms.indices.tolist(), indexed.terms.values.tolist(), strict=True)
     return float(sum(weight for term, weight in terms if term in wanted))
+
+
+class MemoryAnswerLog:
+    """An `AnswerLog` that forgets nothing."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, AnswerRecord] = {}
+        self.votes: dict[str, Feedback] = {}
+
+    async def record(self, answer: AnswerRecord) -> None:
+        self.records[answer.id] = answer
+
+    async def rate(self, collection_id: str, answer_id: str, vote: Vote, *, comment: str, voter: str) -> bool:
+        answer = self.records.get(answer_id)
+        if answer is None or answer.collection_id != collection_id:
+            return False
+        self.votes[answer_id] = Feedback(
+            answer=answer, vote=vote, comment=comment, voter=voter, voted_at=datetime.now(UTC)
+        )
+        return True
+
+    async def feedback(self, collection_id: str, *, vote: Vote | None, limit: int) -> list[Feedback]:
+        found = [each for each in self.votes.values() if each.answer.collection_id == collection_id]
+        wanted = [each for each in found if vote in (None, each.vote)]
+        return sorted(wanted, key=lambda each: each.voted_at, reverse=True)[:limit]

@@ -13,7 +13,7 @@ from phoserve.embedding.stack import stack_embedder
 from phoserve.settings import LimitSettings
 from phoserve.text import Chunker, TextPipeline, passage_terms
 from tests.support.embedders import WordHashEmbedder
-from tests.support.memory import MemoryIndex, MemoryQueue, MemoryRegistry, MemorySources
+from tests.support.memory import MemoryAnswerLog, MemoryIndex, MemoryQueue, MemoryRegistry, MemorySources
 from tests.support.models import tiny_model
 
 
@@ -29,6 +29,7 @@ def memory_services(folder: Path, embedder: WordHashEmbedder | None = None, **mo
         "registry": MemoryRegistry(),
         "sources": MemorySources(),
         "queue": MemoryQueue(),
+        "answers": MemoryAnswerLog(),
     }
     stores |= {name: more.pop(name) for name in list(more) if name in stores}
     embedders = stack_embedder(embedder, query_cache_entries=LimitSettings().query_cache_entries)

@@ -16,6 +16,8 @@
   value: {{ ternary (printf "http://%s-llm:8000/v1" (include "phoserve.fullname" .)) .Values.llm.externalUrl .Values.llm.enabled }}
 - name: PHOSERVE_LLM__MODEL
   value: {{ .Values.llm.model }}
+- name: PHOSERVE_LLM__CONTEXT_TOKENS
+  value: {{ .Values.llm.maxModelLen | toString | quote }}
 {{ include "phoserve.secretEnv" (dict "root" . "name" "PHOSERVE_LLM__API_KEY" "key" "llmApiKey") }}
 {{- end }}
 {{- end -}}

@@ -23,7 +23,7 @@ from phoserve.adapters.sql.rows import (
     document_row,
     microseconds,
 )
-from phoserve.adapters.sql.tables import collections, document_counts, documents
+from phoserve.adapters.sql.tables import answers, collections, document_counts, documents
 from phoserve.documents.filters import Filter
 from phoserve.documents.ports import DocumentPage
 from phoserve.documents.records import Collection, Document, DocumentState
@@ -50,6 +50,11 @@ class SqlRegistry:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @property
+    def database(self) -> Database:
+        """The database, for what else is stored there."""
+        return self._database
 
     async def ping(self) -> None:
         """Check that the database responds."""
@@ -87,6 +92,7 @@ class SqlRegistry:
 
         def remove(connection: Connection) -> None:
             connection.execute(delete(document_counts).where(document_counts.c.collection_id == collection_id))
+            connection.execute(delete(answers).where(answers.c.collection_id == collection_id))
             connection.execute(delete(collections).where(collections.c.id == collection_id))
 
         await self._database.write(remove)

@@ -118,3 +118,18 @@ imports: Final = Table(
 
 METADATA_INDEX: Final = "documents_metadata"
 """On PostgreSQL alone: GIN, for filters that compare metadata with values."""
+
+answers: Final = Table(
+    "answers",
+    tables,
+    Column("id", String(64), primary_key=True),
+    Column("collection_id", String(64), nullable=False),
+    Column("record", Json, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("vote", String(8)),
+    Column("comment", Text),
+    Column("voter", Text),
+    Column("voted_us", BigInteger),
+)
+Index("answers_collection", answers.c.collection_id, answers.c.voted_us)
+Index("answers_created", answers.c.created_us)

@@ -37,6 +37,10 @@ def chart() -> list[Manifest]:
     return render(LEAST)
 
 
+def _without_llm(environment: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not name.startswith("PHOSERVE_LLM__")}
+
+
 @pytest.mark.parametrize("service", PAIRS)
 def test_the_same_flags(service: str) -> None:
     assert services("compose.yaml")[service]["command"] == _container(chart(), PAIRS[service])["args"]
@@ -45,7 +49,19 @@ def test_the_same_flags(service: str) -> None:
 @pytest.mark.parametrize("service", PAIRS)
 def test_the_same_variables(service: str) -> None:
     container = _container(chart(), PAIRS[service])
-    assert services("compose.yaml")[service].get("environment", {}) == _environment(container)
+    environment = services("compose.yaml")[service].get("environment", {})
+    assert _without_llm(environment) == _environment(container)
+
+
+def test_the_llm_of_the_api() -> None:
+    """Compose takes it from `deploy/.env`; without it the URL is empty, which means no LLM."""
+    enabled = _environment(_container(render(merged(LEAST, {"llm": {"enabled": True}})), "phoserve-api"))
+    environment = services("compose.yaml")["api"]["environment"]
+    names = {name for name in environment if name.startswith("PHOSERVE_LLM__")}
+    assert names == {name for name in enabled if name.startswith("PHOSERVE_LLM__")}
+    assert not environment["PHOSERVE_LLM__URL"]
+    for name in ("MODEL", "CONTEXT_TOKENS"):
+        assert environment[f"PHOSERVE_LLM__{name}"] == enabled[f"PHOSERVE_LLM__{name}"]
 
 
 def test_the_same_with_a_gpu() -> None:
@@ -56,7 +72,7 @@ def test_the_same_with_a_gpu() -> None:
     assert gpu["triton-cpu"]["command"] == _container(manifests, "phoserve-triton-cpu")["args"]
     expected = _environment(_container(manifests, "phoserve-api"))
     expected["PHOSERVE_TRITON__FALLBACK_URL"] = "dns:///triton-cpu:8001"
-    assert gpu["api"]["environment"] == expected
+    assert _without_llm(gpu["api"]["environment"]) == expected
     for part, service in (("gpu", "assemble-repository"), ("cpu", "assemble-repository-cpu")):
         pod = named(manifests, "Deployment", f"phoserve-triton-{part}")["spec"]["template"]["spec"]
         assemble = next(c for c in pod["initContainers"] if c["name"] == "assemble-repository")
@@ -255,6 +271,7 @@ def _environment(container: dict[str, Any]) -> dict[str, str]:
 _SECRET_NAMES = {
     "postgres-password": "POSTGRES_PASSWORD",
     "qdrant-api-key": "QDRANT_API_KEY",
+    "llm-api-key": "LLM_API_KEY",
     "redis-password": "REDIS_PASSWORD",
     "triton-admin": "TRITON_ADMIN_SECRET",
 }

@@ -235,3 +235,26 @@ def test_support_is_returned_on_request(client: Client, without_llm: Client) -> 
         assert answer["answer"][first["start"] : first["end"]].endswith("].") or answer["mode"] == "extractive"
         assert first["citations"][0]["document_id"] == "leave"
         assert ask(answering)["support"] is None
+
+
+def test_feedback_is_kept_with_its_answer(without_llm: Client) -> None:
+    answer = ask(without_llm, "Nhân viên được nghỉ phép mười hai ngày?")
+    path = "/v1/collections/kb"
+    vote = {"vote": "up", "comment": "Đúng"}
+    assert without_llm.post(f"{path}/answers/{answer['id']}/feedback", json=vote).status_code == 204
+    assert without_llm.post(f"{path}/answers/unknown/feedback", json=vote).status_code == 404
+    assert without_llm.post(f"/v1/collections/board/answers/{answer['id']}/feedback", json=vote).status_code == 404
+    assert without_llm.post(f"{path}/answers/{answer['id']}/feedback", json={"vote": "maybe"}).status_code == 422
+    found = without_llm.get(f"{path}/feedback").json()
+    assert (found["feedback"][0]["vote"], found["feedback"][0]["answer"]["answer"]) == ("up", answer["answer"])
+    assert found["labels"] == [{"query": "Nhân viên được nghỉ phép mười hai ngày?", "positive_id": "leave"}]
+    assert without_llm.get(f"{path}/feedback?vote=down").json()["feedback"] == []
+
+
+def test_feedback_on_a_chat_completion(client: Client) -> None:
+    body = {"model": "collection/kb", "messages": [{"role": "user", "content": "nghỉ phép"}]}
+    reply = client.post("/v1/chat/completions", json=body).json()
+    path = f"/v1/collections/kb/answers/{reply['id']}/feedback"
+    assert client.post(path, json={"vote": "down"}).status_code == 204
+    name, done = events(client)[-1]
+    assert (name, len(done["id"])) == ("done", 32)

@@ -1,0 +1,77 @@
+"""POST /v1/collections/{c}/answers/{id}/feedback, and what was given so far."""
+
+from typing import Annotated
+
+from litestar import get, post
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Meta, Struct
+
+from api.auth import readers, writers
+from api.body import StrictJson
+from api.dependencies import DeadlineDep, LibraryDep, PrincipalDep, ServicesDep
+from api.services import Services
+from phoserve.answers.feedback import AnswerLog, Feedback, LabelledQuery, Vote, labelled_queries
+from phoserve.errors import NotFound
+
+CHAT_PREFIX = "chatcmpl-"
+
+
+class FeedbackRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A vote on an answer."""
+
+    vote: Vote
+    comment: Annotated[str, Meta(max_length=4000)] = ""
+
+
+class FeedbackList(Struct, frozen=True, kw_only=True):
+    """Feedback, newest first, and its questions as labels for `phoserve eval`."""
+
+    feedback: list[Feedback]
+    labels: list[LabelledQuery]
+
+
+@post(
+    "/v1/collections/{collection:str}/answers/{answer_id:str}/feedback",
+    dto=StrictJson,
+    return_dto=None,
+    status_code=204,
+    guards=[readers],
+    tags=["answers"],
+)
+async def give_feedback(
+    collection: FromPath[str],
+    answer_id: FromPath[str],
+    data: JSONBody[FeedbackRequest],
+    library: LibraryDep,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    deadline: DeadlineDep,
+) -> None:
+    """Store a vote on an answer, by the `id` that came with it; a later vote replaces it."""
+    answers = _answer_log(services)
+    found = await deadline.keep(library.collection(collection))
+    id_ = answer_id.removeprefix(CHAT_PREFIX)
+    rated = answers.rate(found.id, id_, data.vote, comment=data.comment, voter=principal.id)
+    if not await deadline.keep(rated):
+        raise NotFound(f"answer {answer_id!r} does not exist or is too old for feedback")
+
+
+@get("/v1/collections/{collection:str}/feedback", guards=[writers], tags=["answers"])
+async def list_feedback(
+    collection: FromPath[str],
+    library: LibraryDep,
+    services: ServicesDep,
+    deadline: DeadlineDep,
+    vote: FromQuery[Vote | None] = None,
+    limit: FromQuery[Annotated[int, Meta(ge=1, le=10_000)]] = 1000,
+) -> FeedbackList:
+    """Return the newest feedback on a collection's answers."""
+    found = await deadline.keep(library.collection(collection))
+    feedback = await deadline.keep(_answer_log(services).feedback(found.id, vote=vote, limit=limit))
+    return FeedbackList(feedback=feedback, labels=labelled_queries(feedback))
+
+
+def _answer_log(services: Services) -> AnswerLog:
+    if services.stores.answers is None:
+        raise NotFound("this server keeps no answers: set PHOSERVE_ANSWERS__KEEP_HOURS above 0")
+    return services.stores.answers
