@@ -149,14 +149,15 @@ def sample_rows() -> list[CorpusRow]:
 
 async def example_of(row: LabelledQuestion, retriever: Retriever) -> Example | None:
     """Return the candidates that `extract` would choose from; None where there are none."""
-    query = Query(text=row.question, top_k=TOP_K)
+    query = Query(text=row.question, top_k=TOP_K, collapse=True)
     found = await retriever.search(COLLECTION.id, query, deadline=Deadline.after(60), timings=Timings())
-    question = Question(row.question)
+    asked = found.query_used or row.question
+    question = Question(asked)
     candidates = candidates_of(question, found.hits)
     if not candidates:
         return None
     embeddings = await retriever.embedder.embed(
-        [row.question, *(f"{each.context}\n{each.text}".strip() for each in candidates)]
+        [asked, *(f"{each.context}\n{each.text}".strip() for each in candidates)]
     )
     cosines = embeddings.vectors[1:] @ embeddings.vectors[0]
     features = features_of(question, candidates, cosines.tolist())
@@ -372,9 +373,10 @@ async def measure_sets(data: Path, most: int) -> None:
 
 
 async def _answer(question: str, retriever: Retriever) -> list[tuple[str, str]]:
-    query = Query(text=question, top_k=TOP_K)
+    query = Query(text=question, top_k=TOP_K, collapse=True)
     found = await retriever.search(COLLECTION.id, query, deadline=Deadline.after(60), timings=Timings())
-    given = await extract(question, found.hits, retriever.embedder, min_confidence=None, timeout_s=60)
+    asked = found.query_used or question
+    given = await extract(asked, found.hits, retriever.embedder, min_confidence=None, timeout_s=60)
     return [(each.passage.document_id, each.quote) for each in given.citations]
 
 

@@ -209,7 +209,7 @@ class AnswerSettings(Group):
     """Keep images in the LLM's text, whose addresses are loaded by whoever shows it."""
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
     """Probability that it answers the question, below which no extractive answer is given; None for what was measured
-    (docs/llm.md): 0.539 with the bundled encoder, 0.651 with others."""
+    (docs/llm.md): 0.541 with the bundled encoder, 0.642 with others."""
     keep_hours: Annotated[float, Field(ge=0)] = 24.0
     """How long answers are kept for feedback; those with feedback stay. 0 keeps none."""
     min_evidence: float | None = None
