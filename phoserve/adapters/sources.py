@@ -31,6 +31,7 @@ class ObjectStoreSources:
         """
         try:
             self._folder = _folder_of(location)
+            self._flushed: set[Path] = set()
             self._store = _open_store(location)
         except (BaseError, ValueError, OSError) as error:
             raise ConfigurationError(
@@ -47,10 +48,21 @@ class ObjectStoreSources:
                 else:
                     await self._put_stream(key, content, meter)
                 if self._folder is not None:
-                    await asyncio.to_thread(_flush, self._folder / key, self._folder)
+                    await asyncio.to_thread(self._flush, self._folder / key)
         except _SourceStreamError as error:
             raise error.original from None
         return StoredSource(key, meter.sha256.hexdigest(), meter.size_bytes)
+
+    def _flush(self, file: Path) -> None:
+        """Flush a new file and its folder, and what leads to a folder that is new: the store itself flushes nothing."""
+        _fsync(file)
+        _fsync(file.parent)
+        if file.parent not in {*self._flushed, self._folder}:
+            for folder in file.parent.parents:
+                _fsync(folder)
+                if folder == self._folder:
+                    break
+            self._flushed.add(file.parent)
 
     async def fetch(self, key: str, target: Path) -> None:
         with _translate_errors(key):
@@ -88,16 +100,12 @@ class ObjectStoreSources:
             pass
 
 
-def _flush(file: Path, top: Path) -> None:
-    """Flush a new file and the folders that lead to it: the store itself leaves that to the operating system."""
-    for path in (file, *file.parents):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if path == top:
-            return
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _folder_of(location: str | Path) -> Path | None:
