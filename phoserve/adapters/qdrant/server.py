@@ -52,7 +52,7 @@ class QdrantOptions:
 class CollectionSchema:
     """What a collection holds: vectors, and the payload fields that are filtered or ordered by."""
 
-    indexes: Mapping[str, models.PayloadSchemaType | models.KeywordIndexParams]
+    indexes: Mapping[str, models.KeywordIndexParams | models.IntegerIndexParams]
     vectors: Mapping[str, models.VectorParams] = field(default_factory=dict)
     sparse_vectors: Mapping[str, models.SparseVectorParams] | None = None
     hnsw: models.HnswConfigDiff | None = None
@@ -116,7 +116,8 @@ class QdrantCollection:
             if not self._made:
                 if not await answered(self.client.collection_exists(self.name)):
                     await self._create()
-                # Also for an existing collection: its creator may have crashed before it created the indexes.
+                # Also for an existing collection: its creator may have crashed before it created the indexes, or may
+                # have been a version that built a graph for each. Qdrant replaces an index whose parameters differ.
                 for name, schema in self._layout.indexes.items():
                     await answered(self.client.create_payload_index(self.name, name, field_schema=schema))
                 self._made = True
