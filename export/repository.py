@@ -98,7 +98,7 @@ def _check_task(folder: Path, task: Task) -> None:
     found = load_contract(folder).task
     if found != task:
         raise ConfigurationError(
-            f"the model in {folder} is a model to {found}, not to {task}: see `phoserve export --task`"
+            f"the model in {folder} is exported to {found}, not to {task}: see `phoserve export --task`"
         )
 
 
