@@ -1,6 +1,6 @@
-"""From a stored original to passages that lie ready in the index: parse, chunk, embed, stage.
+"""From a stored original to staged passages in the index: parse, chunk, embed, stage.
 
-Documents under way at the same time share calls: short ones are cut, embedded and written many together.
+Concurrent documents share calls: short ones are chunked, embedded and written in batches.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ DOCUMENTS_PER_CUT: Final = 16
 StagePassages = Callable[[Sequence[IndexedPassage]], Awaitable[object]]
 """Stores passages where no search sees them yet."""
 ReportProgress = Callable[[float], Awaitable[None]]
-"""Hears the share that is done, 0 to 1."""
+"""Called with the share that is done, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ async def stage_passages(
             with tools.metrics.stage("stage"):
                 await stage(ready)
         done += len(part)
-        if done < len(passages):  # who asked for all of them hears of the end by our returning
+        if done < len(passages):  # the end is reported by returning
             await progress(done / len(passages))
 
     try:

@@ -37,7 +37,7 @@ class TritonSettings(Group):
     """A second server, on CPUs, for the time when the first is unavailable."""
     timeout_s: float = 30.0
     reranker: str | None = None
-    """What answers call the cross-encoder beside the encoder (`phobert_reranker`); None where there is none."""
+    """Name of the cross-encoder in responses, if Triton serves one (`phobert_reranker`)."""
     admin_secret: SecretStr | None = None
 
 
@@ -142,8 +142,10 @@ class HttpSettings(Group):
     """Who may connect to the API, and how long a connection may take."""
 
     allowed_hosts: str = ""
-    """Host names, with commas, that requests may name besides the address listened on; "*" allows any. Without API keys
-    only loopback names are allowed otherwise; with keys any name is."""
+    """Comma-separated host names that requests may name in addition to the listening address; "*" allows any.
+
+    By default loopback names are allowed without API keys, and any name with them.
+    """
     cors_origins: str = ""
     """Origins, with commas, such as https://app.example.com, whose pages may call the API from a browser."""
     trusted_proxies: str = ""
@@ -204,9 +206,9 @@ class AnswerSettings(Group):
     fallback: bool = True
     """Give an extractive answer where the LLM fails; otherwise the failure is returned."""
     window: int = 1
-    """Passages before and after each hit that the LLM reads too, as far as its context has room."""
+    """Passages before and after each hit that the LLM reads too, as far as they fit its context."""
     keep_images: bool = False
-    """Keep images in the LLM's text, whose addresses are loaded by whoever shows it."""
+    """Keep images in the LLM's text, whose addresses are loaded by the client that displays it."""
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
     """Probability that it answers the question, below which no extractive answer is given; None for what was measured
     (docs/llm.md): 0.541 with the bundled encoder, 0.642 with others."""

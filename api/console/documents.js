@@ -59,7 +59,7 @@ export async function watch(name) {
         if (kind === "end") return;
       }
     } catch {
-      // Tried again below; a server that is away is said by the health dot.
+      // Retried below. The health dot shows an unavailable server.
     }
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }

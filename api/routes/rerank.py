@@ -18,7 +18,7 @@ from phoserve.errors import InvalidInput, NotFound, TooLarge
 async def rerank(
     data: JSONBody[RerankRequest], services: ServicesDep, gates: GatesDep, deadline: DeadlineDep
 ) -> RerankResponse:
-    """Order passages by how well a cross-encoder says they answer a query."""
+    """Order passages by a cross-encoder's score for a query."""
     reranker, limits = services.reranker, services.limits
     if reranker is None:
         raise NotFound("this server has no reranker")

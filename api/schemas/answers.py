@@ -95,7 +95,9 @@ class AnswerResponse(Struct, frozen=True, kw_only=True):
     dropped_citations: int
     hits: list[SearchHit]
     timings_ms: dict[str, float]
-    query_used: Annotated[str, Meta(description="What was searched for: the question, made to stand alone.")]
+    query_used: Annotated[
+        str, Meta(description="The query of the search: the question, rewritten as a standalone one.")
+    ]
     finish_reason: Annotated[str, Meta(description="`stop`; `length` where the LLM's answer was cut.")]
     fallback: Annotated[bool, Meta(description="The LLM failed, so the answer is extractive.")]
     confidence: Annotated[

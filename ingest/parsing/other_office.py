@@ -39,7 +39,7 @@ def parse(path: Path, media_type: str) -> ParsedDocument:
             raise MemoryError from error
         if any(word in reason for word in _LOCKED):
             raise Encrypted("it is protected by a password") from error
-        raise Unreadable("it is damaged, or not what its name says; open it, save it again and retry") from error
+        raise Unreadable("it is damaged, or not of the type in its name; open it, save it again and retry") from error
     title = own_title(path) or str(result.metadata.get("title") or "")
     return ParsedDocument(blocks=tuple(blocks_of_markdown(_IMAGE.sub("", result.content))), title=title.strip())
 

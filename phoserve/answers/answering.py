@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """What an answer depends on beside the query."""
+    """Inputs of an answer in addition to the query."""
 
     history: tuple[ChatMessage, ...] = ()
     """The turns before the question, oldest first."""
@@ -64,13 +64,13 @@ class _Answering:
     question: str
     """As it was asked."""
     query: Query
-    """Whose text stands alone."""
+    """The query with a standalone text."""
     conversation: Conversation
     deadline: Deadline
     timings: Timings = field(default_factory=Timings)
     hits: Sequence[Hit] = ()
     usage: TokenCounts | None = None
-    """Of making the question stand alone."""
+    """Usage of rewriting the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Answerer:
     """Whether a failed LLM is replaced by an extractive answer, where the caller can take one."""
     keep_images: bool = False
     window: int = 1
-    """Passages before and after each hit that the LLM reads too, as far as its context has room."""
+    """Passages before and after each hit that the LLM reads too, as far as they fit its context."""
 
     async def answer(
         self, collection: str, query: Query, *, deadline: Deadline, conversation: Conversation | None = None

@@ -27,7 +27,7 @@ class Retrieved:
     hits: list[Hit]
     mode: str
     query_used: str = ""
-    """What was searched for: the question, made to stand alone where it follows earlier turns, diacritics restored."""
+    """The query of the search: the question, standalone if it follows earlier turns, with restored diacritics."""
     warnings: tuple[str, ...] = ()
     """What is probably a mistake in the query, such as a filter on a field that no document has."""
 

@@ -221,7 +221,7 @@ class Retriever:
         return ranked + [replace(candidate, score=min(0.0, ranked[-1].score)) for candidate in rest]
 
     async def _fetch_page(self, collection: str, candidates: Sequence[Candidate], query: Query) -> list[_Shown]:
-        """Return enough for the page and one more. What was deleted since it was found makes room for the next."""
+        """Return enough for the page and one more. Deleted candidates are replaced by the next."""
         if query.diversity:
             candidates = await self._diversified(collection, candidates, query.diversity)
         read: list[FetchedCandidate] = []

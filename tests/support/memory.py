@@ -1,4 +1,4 @@
-"""The stores' ports kept in memory: for tests of what stands on them."""
+"""In-memory stores for tests of use cases."""
 
 import asyncio
 from collections import Counter
@@ -295,7 +295,7 @@ class MemorySources:
 
 
 class MemoryQueue:
-    """A `TaskQueue` that nobody empties."""
+    """A `TaskQueue` that only collects tasks."""
 
     def __init__(self) -> None:
         self.tasks: list[IndexingTask] = []

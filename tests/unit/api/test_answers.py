@@ -1,4 +1,4 @@
-"""Answers over HTTP: generated and extractive, whole and streamed, and what documents cannot make them say."""
+"""Answers over HTTP: generated and extractive, whole and streamed, and prompt injections in documents."""
 
 import json
 from collections.abc import Iterator
