@@ -73,6 +73,11 @@ def test_a_title_on_the_next_line_belongs_to_its_number(title: str) -> None:
     assert [e.headings for e in rendered.elements] == [e.headings for e in typed.elements]
 
 
+def test_a_short_section_is_no_title() -> None:
+    elements = structure_text("# Mục 1\n\nNghỉ phép mười hai ngày\n\n# Mục 2\n\nNghỉ lễ").elements
+    assert [e.kind for e in elements] == [Kind.HEADING, Kind.PARAGRAPH] * 2
+
+
 def test_markdown_levels_nest() -> None:
     text = "# A\n### B\nb\n## C\n# D\n"
     assert [e.headings for e in structure_text(text).elements] == [("A",), ("A", "B"), ("A", "B"), ("A", "C"), ("D",)]
