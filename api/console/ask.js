@@ -42,7 +42,11 @@ function clear() {
 
 async function ask() {
   const question = $("question").value.trim();
-  if (!question || !state.collection) return;
+  if (!question) return;
+  if (!state.collection) {
+    toast(t("noCollections"), "bad");
+    return;
+  }
   clear();
   running = new AbortController();
   const answer = { question, text: "", citations: [], hits: [], mode: "extractive" };

@@ -39,6 +39,7 @@ def page() -> Iterator[Page]:
 
 def ask(page: Page, url: str, question: str = QUESTION) -> None:
     page.goto(url)
+    expect(page.locator('#collections button[aria-current="true"]')).to_contain_text("kb")
     page.get_by_role("tab", name="Hỏi").click()
     page.locator("#question").fill(question)
     page.keyboard.press("Enter")
