@@ -8,6 +8,7 @@ reads it. The character accuracy is 1 - edit distance / characters, blanks at li
 
 import argparse
 import re
+import resource
 import time
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -52,6 +53,11 @@ def read_text(words: Sequence[Word]) -> str:
     return " ".join(lines)
 
 
+def processor_seconds() -> float:
+    """Return the processor time of this process and of those that it ran."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
 def cases(pages: Sequence[Image.Image]) -> Iterator[tuple[str, list[Image.Image]]]:
     """Yield the name and the images of each condition."""
     yield "clean", list(pages)
@@ -75,17 +81,18 @@ def measure(font: str, paragraphs: Sequence[str], *, most_pages: int, dpi: int) 
     for name, images in cases(pages):
         ocr = Ocr(total_s=3600)
         wrong = characters = 0
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), processor_seconds()
         for truth, image in zip(truths, images, strict=True):
             words = ocr.read(image, dpi / 72)
             read = unicodedata.normalize("NFC", read_text(words or []))
             wrong += edit_distance(truth, read)
             characters += len(truth)
-        took = time.perf_counter() - began
+        took, busy = time.perf_counter() - began, processor_seconds() - busy
         write_line(
             {
                 "font": font, "pages": name, "count": len(images), "characters": characters,
                 "accuracy": round(1 - wrong / characters, 4), "seconds_a_page": round(took / len(images), 2),
+                "processor_s_a_page": round(busy / len(images), 2),
             }
         )  # fmt: skip
 

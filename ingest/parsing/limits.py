@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MIB: Final = 1024 * 1024
-OCR_S: Final = 240.0
+OCR_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)

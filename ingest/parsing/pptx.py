@@ -2,7 +2,6 @@
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +12,10 @@ from ingest.parsing.faults import Unreadable
 from ingest.parsing.number_codes import Style
 from ingest.parsing.number_format import style_of
 from ingest.parsing.opc import Package, Relation, is_template_title, local_name
-from ingest.parsing.tables import Cell, build_table
-from ingest.parsing.word.numbering import format_number
-from ingest.parsing.word.runs import formula, is_generated
+from ingest.parsing.slides.shapes import Position, Shape, number_of, position_of, reading_order, unwrapped
+from ingest.parsing.slides.text import lines_of, table_cells
+from ingest.parsing.tables import build_table
+from ingest.parsing.word.runs import is_generated
 from phoserve.text.blocks import Block, Caption, Heading, ListItem, Paragraph, ParsedDocument, ParserWarning, Place
 
 _A: Final = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -28,26 +28,6 @@ _PICTURES: Final = (".png", ".jpg", ".jpeg", ".gif", ".emf", ".wmf", ".svg", ".b
 _LONGEST_TITLE: Final = 150
 _OFF: Final = ("0", "false")
 _MAX_DEPTH: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Position:
-    """Where a shape is, in EMU; None where it takes its layout's place."""
-
-    top: int | None
-    left: int | None
-    height: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    element: etree._Element
-    position: _Position
-    placeholder: etree._Element | None
-
-    @property
-    def role(self) -> str:
-        return "" if self.placeholder is None else self.placeholder.get("type", "body")
 
 
 def parse(path: Path) -> ParsedDocument:
@@ -101,7 +81,7 @@ class _Slide:
     def blocks(self) -> Iterator[Block]:
         tree = self._root.find(f"{_P}cSld/{_P}spTree")
         shapes = [] if tree is None else list(self._shapes(tree))
-        ordered = _reading_order([shape for shape in shapes if shape.role not in (*_TITLES, *_FURNITURE)])
+        ordered = reading_order([shape for shape in shapes if shape.role not in (*_TITLES, *_FURNITURE)])
         titles = [shape for shape in shapes if shape.role in _TITLES and _title_text(shape)] or _likely_title(ordered)
         for shape in titles:
             yield Heading(text=_title_text(shape), level=1, place=self._place)
@@ -110,18 +90,18 @@ class _Slide:
                 yield from self._shape_blocks(shape.element, 0)
         yield from self._notes()
 
-    def _shapes(self, tree: etree._Element) -> Iterator[_Shape]:
-        for element in _unwrapped(tree):
+    def _shapes(self, tree: etree._Element) -> Iterator[Shape]:
+        for element in unwrapped(tree):
             if local_name(element) not in _SHAPES:
                 continue
             properties = element.find("./*/{*}cNvPr")
             if properties is not None and properties.get("hidden", "0") not in (*_OFF, ""):
                 continue
             placeholder = element.find(f"./*/{_P}nvPr/{_P}ph")
-            yield _Shape(element, self._position(element, placeholder), placeholder)
+            yield Shape(element, self._position(element, placeholder), placeholder)
 
-    def _position(self, element: etree._Element, placeholder: etree._Element | None) -> _Position:
-        own = _position_of(element)
+    def _position(self, element: etree._Element, placeholder: etree._Element | None) -> Position:
+        own = position_of(element)
         if own.top is not None or placeholder is None:
             return own
         for key in (f"idx {placeholder.get('idx', '')}", f"type {placeholder.get('type', 'body')}"):
@@ -129,14 +109,14 @@ class _Slide:
                 return self._layout[key]
         return own
 
-    def _placeholders_of(self, kind: str) -> dict[str, _Position]:
+    def _placeholders_of(self, kind: str) -> dict[str, Position]:
         """Return the positions of the placeholders of the slide's layout, by index and by type."""
-        found: dict[str, _Position] = {}
+        found: dict[str, Position] = {}
         for part in self._package.related(self._part, kind):
             root = self._package.xml(part)
             for placeholder in () if root is None else root.iter(f"{_P}ph"):
                 shape = next(placeholder.iterancestors(f"{_P}sp", f"{_P}pic", f"{_P}graphicFrame"), None)
-                if shape is not None and (position := _position_of(shape)).top is not None:
+                if shape is not None and (position := position_of(shape)).top is not None:
                     found.setdefault(f"idx {placeholder.get('idx', '')}", position)
                     found.setdefault(f"type {placeholder.get('type', 'body')}", position)
         return found
@@ -144,8 +124,8 @@ class _Slide:
     def _shape_blocks(self, element: etree._Element, depth: int) -> Iterator[Block]:
         kind = local_name(element)
         if kind == "grpSp" and depth < _MAX_DEPTH:
-            inner = [_Shape(child, _position_of(child), None) for child in _unwrapped(element)]
-            for shape in _reading_order(
+            inner = [Shape(child, position_of(child), None) for child in unwrapped(element)]
+            for shape in reading_order(
                 [s for s in inner if local_name(s.element) in ("sp", "grpSp", "graphicFrame", "pic")]
             ):
                 yield from self._shape_blocks(shape.element, depth + 1)
@@ -160,7 +140,7 @@ class _Slide:
                 yield Caption(text=text, place=self._place)
 
     def _text(self, element: etree._Element) -> Iterator[Block]:
-        for text, level, number in _lines(element):
+        for text, level, number in lines_of(element):
             if level or number:
                 yield ListItem(text=text, number=number or "-", level=level + 1, place=self._place)
             else:
@@ -171,7 +151,7 @@ class _Slide:
         if table is not None:
             properties = table.find(f"{_A}tblPr")
             first_row = properties is not None and properties.get("firstRow") in ("1", "true")
-            built = build_table(_table_cells(table), header_rows=1 if first_row else None, place=self._place)
+            built = build_table(table_cells(table), header_rows=1 if first_row else None, place=self._place)
             if built:
                 yield built
             return
@@ -195,19 +175,21 @@ class _Slide:
             tree = None if root is None else root.find(f"{_P}cSld/{_P}spTree")
             for shape in () if tree is None else self._shapes(tree):
                 if shape.role not in _FURNITURE:
-                    for text, _, _ in _lines(shape.element):
+                    for text, _, _ in lines_of(shape.element):
                         yield Paragraph(text=text, place=self._place)
 
 
-def _title_text(shape: _Shape) -> str:
-    return " ".join(" ".join(line.split()) for line, _, _ in _lines(shape.element))
+def _title_text(shape: Shape) -> str:
+    return " ".join(" ".join(line.split()) for line, _, _ in lines_of(shape.element))
 
 
-def _likely_title(shapes: list[_Shape]) -> list[_Shape]:
+def _likely_title(shapes: list[Shape]) -> list[Shape]:
     """Return the shape that serves as title of a slide without one: the short text set largest, or else the first."""
     texts = [shape for shape in shapes if local_name(shape.element) == "sp" and _title_text(shape)]
     short = [
-        shape for shape in texts if len(_title_text(shape)) <= _LONGEST_TITLE and len(list(_lines(shape.element))) <= 2
+        shape
+        for shape in texts
+        if len(_title_text(shape)) <= _LONGEST_TITLE and len(list(lines_of(shape.element))) <= 2
     ]
     sizes = {id(shape): _largest_size(shape) for shape in texts}
     largest = max(sizes.values(), default=0)
@@ -218,121 +200,13 @@ def _likely_title(shapes: list[_Shape]) -> list[_Shape]:
     return short[:1] if short[0] is texts[0] else []
 
 
-def _largest_size(shape: _Shape) -> int:
+def _is_short(shape: Shape) -> bool:
+    return len(_title_text(shape)) <= _LONGEST_TITLE and len(list(lines_of(shape.element))) <= 2
+
+
+def _largest_size(shape: Shape) -> int:
     runs = shape.element.iterfind(f".//{_A}r/{_A}rPr")
-    return max((_number(run.get("sz")) for run in runs), default=0)
-
-
-def _reading_order(shapes: list[_Shape]) -> list[_Shape]:
-    """Return shapes from top to bottom, and from left to right where they overlap in height by more than half."""
-    placed = [shape for shape in shapes if shape.position.top is not None]
-    if len(placed) < len(shapes):
-        return shapes  # the order in the file is all that is known
-    ordered: list[_Shape] = []
-    rest = sorted(placed, key=lambda shape: (shape.position.top or 0, shape.position.left or 0))
-    while rest:
-        top = rest[0].position
-        middle = (top.top or 0) + top.height / 2
-        row = [s for s in rest if (s.position.top or 0) <= middle and _overlaps(top, s.position)]
-        ordered.extend(sorted(row, key=lambda shape: shape.position.left or 0))
-        rest = [shape for shape in rest if shape not in row]
-    return ordered
-
-
-def _overlaps(first: _Position, other: _Position) -> bool:
-    begin, end = (
-        max(first.top or 0, other.top or 0),
-        min((first.top or 0) + first.height, (other.top or 0) + other.height),
-    )
-    return end - begin >= min(first.height, other.height) / 2
-
-
-def _position_of(element: etree._Element) -> _Position:
-    for path in (f"{_P}spPr/{_A}xfrm", f"{_P}grpSpPr/{_A}xfrm", f"{_P}xfrm"):
-        transform = element.find(path)
-        offset = None if transform is None else transform.find(f"{_A}off")
-        if transform is not None and offset is not None:
-            extent = transform.find(f"{_A}ext")
-            height = 0 if extent is None else _number(extent.get("cy"))
-            return _Position(_number(offset.get("y")), _number(offset.get("x")), height)
-    return _Position(None, None)
-
-
-def _unwrapped(tree: etree._Element) -> Iterator[etree._Element]:
-    """Yield the children of a shape tree; of alternatives, the first that this parser can read."""
-    for child in tree:
-        if local_name(child) != "AlternateContent":
-            yield child
-            continue
-        for alternative in child:
-            inner = list(_unwrapped(alternative))
-            if inner:
-                yield from inner
-                break
-
-
-def _lines(shape: etree._Element) -> Iterator[tuple[str, int, str]]:
-    """Yield a shape's paragraphs: text, level of nesting from 0, number as displayed ("" for none)."""
-    counts: dict[int, int] = {}
-    for paragraph in shape.iterfind("{*}txBody/{*}p"):
-        text = _paragraph_text(paragraph)
-        if not any(character.isalnum() for character in text):
-            continue
-        properties = paragraph.find(f"{_A}pPr")
-        level = 0 if properties is None else _number(properties.get("lvl"))
-        automatic = None if properties is None else properties.find(f"{_A}buAutoNum")
-        for deeper in [at for at in counts if at > level]:
-            del counts[deeper]
-        if automatic is None:
-            counts.pop(level, None)
-            yield text, level, ""
-            continue
-        counts[level] = counts[level] + 1 if level in counts else _number(automatic.get("startAt")) or 1
-        yield text, level, _number_text(counts[level], automatic.get("type", ""))
-
-
-def _number_text(number: int, kind: str) -> str:
-    """Return an automatic number as PowerPoint shows it: "1.", "a)", "(iv)"."""
-    formats = {"alphaLc": "lowerLetter", "alphaUc": "upperLetter", "romanLc": "lowerRoman", "romanUc": "upperRoman"}
-    shown = next(
-        (format_number(number, name) for prefix, name in formats.items() if kind.startswith(prefix)), str(number)
-    )
-    if kind.endswith("ParenBoth"):
-        return f"({shown})"
-    return f"{shown})" if kind.endswith("ParenR") else shown if kind.endswith("Plain") else f"{shown}."
-
-
-def _paragraph_text(paragraph: etree._Element) -> str:
-    parts: list[str] = []
-    for child in _unwrapped(paragraph):
-        name = local_name(child)
-        if name in ("r", "fld"):
-            parts.append(child.findtext(f"{_A}t") or "")
-        elif name == "br":
-            parts.append("\n")
-        elif name == "m":
-            parts.append(formula(child))
-    lines = (" ".join(line.replace("\u00ad", "").split()) for line in "".join(parts).replace("\v", "\n").split("\n"))
-    return "\n".join(lines).strip()
-
-
-def _table_cells(table: etree._Element) -> list[Cell]:
-    cells = []
-    for row, element in enumerate(table.iterfind(f"{_A}tr")):
-        for column, cell in enumerate(element.iterfind(f"{_A}tc")):
-            if cell.get("hMerge") in ("1", "true") or cell.get("vMerge") in ("1", "true"):
-                continue
-            paragraphs = [_paragraph_text(paragraph) for paragraph in cell.iterfind(f"{_A}txBody/{_A}p")]
-            runs = [run for run in cell.iter(f"{_A}r") if (run.findtext(f"{_A}t") or "").strip()]
-            strong = bool(runs) and all(_is_bold(run) for run in runs)
-            spans = max(1, _number(cell.get("rowSpan"))), max(1, _number(cell.get("gridSpan")))
-            cells.append(Cell(row, column, "\n".join(filter(None, paragraphs)), *spans, strong))
-    return cells
-
-
-def _is_bold(run: etree._Element) -> bool:
-    properties = run.find(f"{_A}rPr")
-    return properties is not None and properties.get("b") in ("1", "true")
+    return max((number_of(run.get("sz")) for run in runs), default=0)
 
 
 def _is_file_name(text: str) -> bool:
@@ -345,10 +219,3 @@ def _is_file_name(text: str) -> bool:
         ".wmf",
         ".svg",
     )
-
-
-def _number(text: str | None) -> int:
-    try:
-        return int(text) if text and len(text) < 20 else 0
-    except ValueError:
-        return 0

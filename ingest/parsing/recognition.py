@@ -15,7 +15,7 @@ from ingest.parsing.limits import OCR_S
 from ingest.parsing.pages.words import Word
 from ingest.parsing.tesseract import INSTALL, Row, find_tesseract, read_orientation, read_words
 
-PAGE_S: Final = 30.0
+PAGE_S: Final = 120.0
 RESOLUTION: Final = 300
 MAX_PIXELS: Final = 25_000_000
 _LEAST_CONFIDENCE: Final = 15.0

@@ -1,0 +1,1 @@
+"""Slides: shapes in reading order, and their text."""
