@@ -219,7 +219,7 @@ def _is_completed(found: list[Located], at: int) -> bool:
         return False
     text, beyond = after.text, found[at + 2].block
     is_title = "\n" not in text and len(text) <= _LONGEST_COMPLETION and not text.endswith((".", ";", ":", ","))
-    # Before a heading of the same level it is all that the section says.
+    # Before a heading of the same level it is the whole content of the section.
     is_above = isinstance(beyond, Heading) and (law_level(beyond.text) or 0) > (law_level(here.text) or 0)
     return is_title and text[:1].isupper() and is_above
 

@@ -60,7 +60,7 @@ def _overlaps(first: Position, other: Position) -> bool:
 
 
 def position_of(element: etree._Element) -> Position:
-    """Return where a shape says it is."""
+    """Return the declared position of a shape."""
     for path in (f"{_P}spPr/{_A}xfrm", f"{_P}grpSpPr/{_A}xfrm", f"{_P}xfrm"):
         transform = element.find(path)
         offset = None if transform is None else transform.find(f"{_A}off")
