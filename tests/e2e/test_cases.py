@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from tests.support.polling import eventually
 
 CASES = Path(__file__).parents[1] / "cases"
 INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200e\u2060\ufeff"))
-office = pytest.mark.xfail(find_spec("ingest.parsing.docx") is None, reason="parsers of office files", strict=True)
 _known: dict[str, "Case"] = {}
 
 
@@ -156,7 +154,6 @@ def test_an_answer_quotes_the_row_of_a_csv_file(case: CaseOf) -> None:
     assert "Bảo hành (tháng)" in quotes
 
 
-@office
 def test_rows_of_a_workbook_carry_their_header_and_values_are_as_displayed(case: CaseOf) -> None:
     found = case("05_long_table.xlsx")
     rows = [each for each in found.passages if "HĐ-2026" in each["text"]]
@@ -174,12 +171,10 @@ def test_rows_of_a_workbook_carry_their_header_and_values_are_as_displayed(case:
     assert rows[-1]["place"]["row"] > 2
 
 
-@pytest.mark.xfail(strict=False, reason="depends on lexical terms of dates")
 def test_a_date_finds_its_row(case: CaseOf) -> None:
     assert "31/05/2026" in case("05_long_table.xlsx").search("ngày ký 31/05/2026")[0]["text"]
 
 
-@pytest.mark.xfail(strict=False, reason="depends on answers that quote rows")
 def test_an_answer_quotes_the_row_of_a_workbook(case: CaseOf) -> None:
     quotes = case("05_long_table.xlsx").quotes("Hợp đồng HĐ-2026050 do ai phụ trách?")
     assert "HĐ-2026050" in quotes
@@ -187,14 +182,12 @@ def test_an_answer_quotes_the_row_of_a_workbook(case: CaseOf) -> None:
     assert "Người phụ trách" in quotes
 
 
-@office
 def test_a_formula_without_a_value_is_not_blank(case: CaseOf) -> None:
     found = case("33_formula.xlsx")
     assert "=" in found.shown or "formula_without_value" in found.codes
     assert "formula_without_value" in found.codes
 
 
-@office
 def test_automatic_numbers_are_displayed(case: CaseOf) -> None:
     found = case("04_autonum.docx")
     headings = {each["headings"][-1] for each in found.passages if each["headings"]}
@@ -210,7 +203,6 @@ def test_an_answer_quotes_the_article_that_is_asked_for(case: CaseOf) -> None:
     assert "Kỷ luật" in answer["answer"]
 
 
-@office
 def test_tracked_changes_are_accepted_and_hidden_text_is_left_out(case: CaseOf) -> None:
     shown = case("01_tracked.docx").shown
     assert "350.000" in shown
@@ -220,7 +212,6 @@ def test_tracked_changes_are_accepted_and_hidden_text_is_left_out(case: CaseOf) 
     assert all(gone not in shown for gone in ("200.000", "tầng hai"))
 
 
-@office
 def test_notes_of_a_slide_are_read_and_hidden_slides_are_not(case: CaseOf) -> None:
     found = case("08_notes.pptx")
     assert "Phương án cắt giảm" not in found.shown
@@ -228,7 +219,6 @@ def test_notes_of_a_slide_are_read_and_hidden_slides_are_not(case: CaseOf) -> No
     assert all(each["place"].get("slide") for each in found.passages)
 
 
-@office
 def test_a_chart_is_read_as_its_data(case: CaseOf) -> None:
     assert "21,4" in case("34_chart.pptx").shown
     assert "Miền Trung" in case("34_chart.pptx").shown
@@ -251,7 +241,6 @@ def test_invisible_characters_hide_no_words(case: CaseOf, words: str) -> None:
     assert found.text[hit["start"] : hit["end"]] == hit["text"]
 
 
-@pytest.mark.xfail(strict=False, reason="depends on highlights over invisible characters")
 @pytest.mark.parametrize("words", ["khoản tạm ứng", "nghỉ thai sản", "mật khẩu wifi", "trung tâm dữ liệu"])
 def test_invisible_characters_are_highlighted_over(case: CaseOf, words: str) -> None:
     hit = case("13_invisible.txt").search(words, mode="lexical")[0]
@@ -274,7 +263,6 @@ def test_a_clause_is_found_by_its_number(case: CaseOf) -> None:
     assert "\n6. " in f"\n{first['text']}"
 
 
-@pytest.mark.xfail(strict=False, reason="depends on answers that know articles")
 def test_an_answer_is_from_the_article_that_is_asked_for(case: CaseOf) -> None:
     answer = case("14_law.txt").ask("Điều 11 quy định về gì?")
     hits = {hit["passage_id"]: hit["headings"][-1] for hit in answer["hits"]}
@@ -315,7 +303,6 @@ def test_embedded_pictures_are_left_out_of_text_as_json_too(http: httpx.Client) 
     assert max(map(len, collection.shown.split())) < 40
 
 
-@office
 def test_a_sentence_across_pages_is_whole(case: CaseOf) -> None:
     sentence = (
         "Khi phát hiện cáp thang máy bị tưa quá sáu sợi trên một bước bện thì kỹ thuật viên phải dừng thang ngay "
@@ -327,7 +314,6 @@ def test_a_sentence_across_pages_is_whole(case: CaseOf) -> None:
     assert "trong vòng hai giờ" in answer
 
 
-@office
 def test_a_page_that_is_an_image_is_read_or_named(case: CaseOf) -> None:
     found = case("22_mixed.pdf")
     named = any(warning["place"].get("page") == 2 for warning in found.record["warnings"])
@@ -346,7 +332,6 @@ def short_documents(http: httpx.Client) -> Case:
     return found
 
 
-@pytest.mark.xfail(strict=False, reason="depends on terms without diacritics")
 @pytest.mark.parametrize(
     ("query", "best"),
     [
@@ -375,7 +360,6 @@ def codes(http: httpx.Client) -> Case:
     return found
 
 
-@pytest.mark.xfail(strict=False, reason="depends on canonical forms of codes")
 @pytest.mark.parametrize(
     ("query", "best"),
     [
