@@ -2,7 +2,6 @@
 
 import re
 import threading
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -15,6 +14,7 @@ from phoserve.errors import ConfigurationError
 from phoserve.text.bpe import TokenBatch, WordPieces
 from phoserve.text.capitals import lower_shouting
 from phoserve.text.huggingface import HuggingFaceTokenizer
+from phoserve.text.normalise import compose
 from phoserve.text.segmentation import Segmenter
 from phoserve.text.segmenter_model import load_segmenter_model
 from phoserve.text.tones import modern_tones
@@ -131,5 +131,5 @@ class TextPipeline:
     def _segment(self, texts: Sequence[str], segmenter: Segmenter | None) -> list[str]:
         if segmenter is not None:
             return segmenter.segment(texts)
-        composed = [unicodedata.normalize("NFC", text) for text in texts]
+        composed = [compose(text) for text in texts]
         return [modern_tones(text) for text in composed] if self.contract.modern_tones else composed

@@ -5,7 +5,6 @@ a lower weight; numbers and codes are asked for in their canonical form; article
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -17,7 +16,7 @@ from phoserve.text.codes import Code, codes_in
 from phoserve.text.diacritics import DiacriticRestorer, Readings, Restored
 from phoserve.text.folding import fold, has_diacritics
 from phoserve.text.lexical import SparseVector, folded_hash, pair_hash, segmented_terms, term_hash
-from phoserve.text.normalise import strip_invisible
+from phoserve.text.normalise import compose, strip_invisible
 from phoserve.text.pipeline import TextPipeline
 from phoserve.text.tones import modern_tones
 
@@ -87,7 +86,7 @@ class QueryReader:
 
     def read(self, text: str) -> ReadQuery:
         """Return what `text` asks for."""
-        typed = unicodedata.normalize("NFC", strip_invisible(text))
+        typed = compose(strip_invisible(text))
         restored = self._restorer.restore(typed) if self._restorer else Restored(typed, 1.0)
         if not restored.is_confident:
             restored = Restored(typed, 1.0)

@@ -6,8 +6,9 @@ addresses of mail, which makes it quadratic, cannot match where there is no "@".
 """
 
 import re
-import unicodedata
 from typing import Final
+
+from phoserve.text.normalise import compose
 
 _ABBREVIATION: Final = r"[A-ZĐ]+\.|Tp\.|Mr\.|Mrs\.|Ms\.|Dr\.|ThS\."
 _ARROW: Final = r"==>|->|\.\.\.|>>"
@@ -43,11 +44,12 @@ def blocks(text: str) -> list[str]:
 def syllables(block: str) -> list[str]:
     """Return the syllables of one run of non-white space, in Unicode's normal form C.
 
-    A lone surrogate (which pyvi cannot take) is read as U+FFFD.
+    A lone surrogate (which pyvi cannot take) is read as U+FFFD. Of more than `MAX_MARKS` combining marks on one letter,
+    which pyvi takes quadratic time for, the rest is dropped.
     """
     if block == NEWLINE:
         return [NEWLINE]
-    block = unicodedata.normalize("NFC", _SURROGATE.sub("\ufffd", block))
+    block = compose(_SURROGATE.sub("\ufffd", block))
     if "@" in block:
         return _with_mail(block)
     pattern = _WITHOUT_MAIL if "://" in block else _WITHOUT_WEB
