@@ -14,9 +14,10 @@ from phoserve.adapters.triton.reranker import TritonReranker
 from phoserve.answers.ports import ChatModel
 from phoserve.answers.prompt import INSTRUCTIONS, Prompt
 from phoserve.composition import Stores
+from phoserve.contract import RERANKER
 from phoserve.errors import ConfigurationError
 from phoserve.search.ports import Reranker
-from phoserve.settings import KeySettings, LimitSettings, LlmSettings, Settings, TritonSettings
+from phoserve.settings import KeySettings, LimitSettings, LlmSettings, Settings
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +44,8 @@ async def open_services(
         chat = open_chat(settings.llm)
         if chat:
             stack.push_async_callback(chat.close)
-        reranker = open_reranker(settings.triton)
-        if reranker:
+        rerankers = open_rerankers(settings)
+        for reranker in rerankers:
             stack.push_async_callback(reranker.close)
         yield make_services(
             stores,
@@ -54,7 +55,7 @@ async def open_services(
             falls_back=answers.fallback,
             keep_images=answers.keep_images,
             window=answers.window,
-            reranker=reranker,
+            rerankers=rerankers,
             keys=load_key_ring(settings.keys),
             rates=rates,
             limits=settings.limits,
@@ -83,11 +84,13 @@ def open_rates(limits: LimitSettings, redis_url: str | None) -> RateLimiter:
     return MemoryRates(limits.requests_per_s, limits.request_burst)
 
 
-def open_reranker(settings: TritonSettings) -> Reranker | None:
-    """Connect to the cross-encoder; None where the settings name none."""
-    if not settings.reranker:
-        return None
-    return TritonReranker(settings.url, name=settings.reranker, timeout_s=settings.timeout_s)
+def open_rerankers(settings: Settings) -> list[Reranker]:
+    """Connect to the cross-encoders that the settings name, the default one first."""
+    triton = settings.triton
+    models = ({triton.reranker: RERANKER} if triton.reranker else {}) | settings.models.rerankers
+    return [
+        TritonReranker(triton.url, name=name, model=model, timeout_s=triton.timeout_s) for name, model in models.items()
+    ]
 
 
 def open_chat(settings: LlmSettings) -> ChatModel | None:

@@ -16,6 +16,7 @@ from phoserve.errors import (
     Conflict,
     DeadlineExceeded,
     InvalidInput,
+    ModelNotFound,
     NotFound,
     Overloaded,
     PhoserveError,
@@ -43,6 +44,7 @@ OPENAI_TYPES: Final = {
     404: "not_found_error",
     429: "rate_limit_error",
 }
+MODEL_NOT_FOUND: Final = "model_not_found"  # as OpenAI names it
 OPENAI_PATHS: Final = ("/v1/embeddings", "/v1/models", "/v1/chat/")
 MAX_ECHOED_CHARACTERS: Final = 500
 DISCONNECTED: Final = "client disconnected prematurely"
@@ -131,7 +133,7 @@ def status_of(error: PhoserveError) -> HTTPStatus:
 def openai_error(problem: Problem) -> OpenAIError:
     """Convert `problem` to OpenAI's shape."""
     fault = "server_error" if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
-    kind = OPENAI_TYPES.get(problem.status, fault)
+    kind = fault if problem.code == MODEL_NOT_FOUND else OPENAI_TYPES.get(problem.status, fault)
     param = problem.errors[0].field if problem.errors else None
     return OpenAIError(OpenAIErrorBody(message=problem.detail, type=kind, param=param or None, code=problem.code))
 
@@ -145,6 +147,8 @@ def _headers(error: Exception) -> dict[str, str]:
 
 
 def _fields(error: PhoserveError) -> tuple[FieldProblem, ...]:
+    if isinstance(error, ModelNotFound):
+        return (FieldProblem("model", str(error)),)
     if isinstance(error, InvalidInput) and error.field:
         return (FieldProblem(error.field, str(error)),)
     return ()
@@ -160,6 +164,8 @@ def _validation_fields(error: ValidationException) -> tuple[FieldProblem, ...]:
 
 
 def _code(error: Exception, status: HTTPStatus) -> str:
+    if isinstance(error, ModelNotFound):
+        return MODEL_NOT_FOUND
     if isinstance(error, UnsupportedParameter):
         return "unsupported_parameter"
     if isinstance(error, LlmUnavailable | LlmOverloaded | LlmTimeout):

@@ -1,5 +1,6 @@
 """The API's use cases over open stores: `api.composition` builds them from settings, tests build them from fakes."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -18,6 +19,8 @@ from phoserve.composition import Stores
 from phoserve.contract import ModelContract
 from phoserve.documents.intake import Intake, IntakeLimits
 from phoserve.documents.library import Library
+from phoserve.embedding.models import ModelCatalog
+from phoserve.errors import ModelNotFound, NotFound
 from phoserve.search.ports import Reranker
 from phoserve.search.retrieval import Retriever
 from phoserve.settings import HttpSettings, LimitSettings
@@ -34,7 +37,8 @@ class Services:
     intake: Intake
     retriever: Retriever
     answerer: Answerer
-    reranker: Reranker | None
+    models: ModelCatalog
+    rerankers: Mapping[str, Reranker]
     keys: KeyRing
     rates: RateLimiter
     limits: LimitSettings
@@ -49,8 +53,18 @@ class Services:
 
     @property
     def contract(self) -> ModelContract:
-        """The contract of the served model."""
+        """The contract of the default model."""
         return self.stores.embedders.interactive.contract
+
+    def find_reranker(self, name: str | None) -> Reranker:
+        """Return the reranker called `name`; the first one for None. Raises ModelNotFound, NotFound."""
+        if not self.rerankers:
+            raise NotFound("this server has no reranker")
+        if name is None:
+            return next(iter(self.rerankers.values()))
+        if name not in self.rerankers:
+            raise ModelNotFound(name, list(self.rerankers))
+        return self.rerankers[name]
 
 
 def make_services(
@@ -62,7 +76,7 @@ def make_services(
     falls_back: bool = True,
     keep_images: bool = False,
     window: int = 1,
-    reranker: Reranker | None = None,
+    rerankers: Sequence[Reranker] = (),
     keys: KeyRing | None = None,
     rates: RateLimiter | None = None,
     limits: LimitSettings | None = None,
@@ -79,8 +93,10 @@ def make_services(
     limits, http, keys = limits or LimitSettings(), http or HttpSettings(), keys or AnonymousAccess()
     embedder = stores.embedders.interactive
     documents = stores.registry, stores.index, stores.sources, stores.queue
-    retriever = Retriever(embedder, stores.index, QueryReader(stores.text, shipped_restorer()).read, reranker)
+    reader = QueryReader(stores.text, shipped_restorer())
+    retriever = Retriever(embedder, stores.index, reader.read, next(iter(rerankers), None))
     gates = AdmissionGates.of(limits)
+    models = stores.models
     return Services(
         stores=stores,
         library=Library(*documents),
@@ -95,7 +111,8 @@ def make_services(
             keep_images=keep_images,
             window=window,
         ),
-        reranker=reranker,
+        models=models,
+        rerankers={reranker.name: reranker for reranker in rerankers},
         keys=keys,
         rates=rates or NoLimit(),
         limits=limits,

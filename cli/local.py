@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +27,10 @@ from ingest.reconcile import Reconciler
 from ingest.staging import StagingTools
 from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.adapters.sources import ObjectStoreSources
-from phoserve.composition import Stores, open_answer_log, open_embedders
-from phoserve.contract import load_contract
+from phoserve.composition import Stores, open_answer_log, open_models
+from phoserve.contract import load_contract, served_names
 from phoserve.documents.active_model import check_active_model
 from phoserve.settings import Settings, load_settings
-from phoserve.text import TextPipeline
 
 PROFILE: Final = "local"
 
@@ -43,6 +42,8 @@ class LocalOptions:
     state: Path
     model: Path
     reranker: Path | None = None
+    also: tuple[Path, ...] = ()
+    """Folders of more models and rerankers."""
     host: str = "127.0.0.1"
     port: int = 8000
     samples: bool = True
@@ -75,12 +76,12 @@ async def run(options: LocalOptions, report: Reporter) -> None:
 
 @asynccontextmanager
 async def running_triton(
-    model: Path, work: Path, report: Reporter, *, reranker: Path | None = None
+    model: Path, work: Path, report: Reporter, *, reranker: Path | None = None, also: Sequence[Path] = ()
 ) -> AsyncIterator[TritonProcess]:
     """A ready Triton server of the models, kept alive until the block ends."""
     installation = TritonInstallation.find()
     with report.step("Assembling the model repository"):
-        await asyncio.to_thread(_assemble, model, reranker, work)
+        await asyncio.to_thread(_assemble, model, reranker, also, work)
     options = TritonOptions(
         repository=work / "models", profile=PROFILE, work=work, admin_secret=secrets.token_urlsafe(24)
     )
@@ -103,10 +104,9 @@ async def open_local_stores(
     options: LocalOptions, settings: Settings, metrics: IngestMetrics, report: Reporter
 ) -> AsyncIterator[Stores]:
     """Open the stores in the state folder and index incoming documents in this process; close all at the end."""
-    text = await asyncio.to_thread(TextPipeline.load, options.model)
     async with AsyncExitStack() as stack:
-        embedders = open_embedders(settings, text.contract)
-        stack.push_async_callback(embedders.close)
+        (default, *more) = await open_models(settings, options.model, stack)
+        text, embedders = default.text, default.embedders
         with report.step("Opening the index"):
             index = await EdgeProcessIndex(options.state / "index", text.contract).start()
         stack.push_async_callback(index.close)
@@ -129,14 +129,24 @@ async def open_local_stores(
             sources=sources,
             queue=workers,
             answers=open_answer_log(registry, settings.answers),
+            more_models=tuple(more),
+            aliases=settings.models.aliases,
         )
 
 
-def local_settings(settings: Settings, triton_url: str, reranker: Path | None) -> Settings:
-    """Return `settings` with the local Triton server and its reranker in place of those that they name."""
-    name = load_contract(reranker).name if reranker else settings.triton.reranker
-    triton = settings.triton.model_copy(update={"url": triton_url, "fallback_url": None, "reranker": name})
-    return settings.model_copy(update={"triton": triton})
+def local_settings(settings: Settings, triton_url: str, options: LocalOptions) -> Settings:
+    """Return `settings` with the local Triton server and its models in place of those that they name."""
+    folders = [folder for folder in (options.reranker, *options.also) if folder]
+    contracts = {folder: load_contract(folder) for folder in folders}
+    rerankers = [contract for contract in contracts.values() if contract.task == "rerank"]
+    models = settings.models.model_copy(
+        update={
+            "folders": tuple(folder for folder in folders if contracts[folder].task == "embed"),
+            "rerankers": dict(zip([each.name for each in rerankers], served_names(rerankers), strict=True)),
+        }
+    )
+    triton = settings.triton.model_copy(update={"url": triton_url, "fallback_url": None, "reranker": None})
+    return settings.model_copy(update={"triton": triton, "models": models})
 
 
 async def _start(
@@ -146,11 +156,11 @@ async def _start(
     stack.enter_context(open_state(options.state))
     sock = stack.enter_context(listening_socket(options.host, options.port))
     triton = await stack.enter_async_context(
-        running_triton(options.model, options.state / "triton", report, reranker=options.reranker)
+        running_triton(options.model, options.state / "triton", report, reranker=options.reranker, also=options.also)
     )
     if find_tesseract() is None:
         report.tell("ocr_missing", f"Scanned pages and images are not read until you {INSTALL}")
-    settings, metrics = local_settings(settings, triton.ports.grpc_url, options.reranker), IngestMetrics()
+    settings, metrics = local_settings(settings, triton.ports.grpc_url, options), IngestMetrics()
     stores = await stack.enter_async_context(open_local_stores(options, settings, metrics, report))
     services = await stack.enter_async_context(open_services(settings, stores, registries=(metrics.registry,)))
     host, port = sock.getsockname()[:2]
@@ -170,6 +180,6 @@ async def _comes_before(task: "asyncio.Task[Any]", stop: asyncio.Event) -> bool:
     return task.done()
 
 
-def _assemble(model: Path, reranker: Path | None, work: Path) -> None:
+def _assemble(model: Path, reranker: Path | None, also: Sequence[Path], work: Path) -> None:
     work.mkdir(parents=True, exist_ok=True)
-    assemble_repository(model, work / "models", profile=PROFILE, reranker=reranker)
+    assemble_repository(model, work / "models", profile=PROFILE, reranker=reranker, also=also)

@@ -1,9 +1,10 @@
 """Open the adapters that the API and the workers share, according to the settings."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from phoserve.adapters.celery_queue import CeleryQueue
 from phoserve.adapters.qdrant.index import QdrantPassageIndex
@@ -15,9 +16,10 @@ from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import wait_for_schema
 from phoserve.adapters.triton.embedder import TritonEmbedder
 from phoserve.answers.feedback import AnswerLog
-from phoserve.contract import ModelContract
+from phoserve.contract import ModelContract, served_names
 from phoserve.documents.active_model import check_active_model
 from phoserve.documents.ports import DocumentRegistry, SourceStore, TaskQueue
+from phoserve.embedding.models import ModelCatalog, ServedModel
 from phoserve.embedding.stack import Embedders, stack_embedder
 from phoserve.search.ports import PassageIndex
 from phoserve.settings import AnswerSettings, QdrantSettings, RegistrySettings, Settings
@@ -36,6 +38,20 @@ class Stores:
     queue: TaskQueue
     answers: AnswerLog | None = None
     """Keeps answers for feedback; None where none are kept."""
+    more_models: tuple[ServedModel, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def models(self) -> ModelCatalog:
+        """All embedding models; the default one is that of `text` and `embedders`."""
+        name = served_names([self.contract, *(model.contract for model in self.more_models)])[0]
+        default = ServedModel(text=self.text, embedders=self.embedders, triton_name=name)
+        return ModelCatalog((default, *self.more_models), self.aliases)
+
+    @property
+    def contract(self) -> ModelContract:
+        """The contract of the default model."""
+        return self.embedders.interactive.contract
 
 
 @asynccontextmanager
@@ -44,10 +60,9 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 
     Waits for the registry and for Qdrant. Raises ConfigurationError, ContractMismatch.
     """
-    text = await asyncio.to_thread(TextPipeline.load, settings.model.folder)
     async with AsyncExitStack() as stack:
-        embedders = open_embedders(settings, text.contract)
-        stack.push_async_callback(embedders.close)
+        (default, *more) = await open_models(settings, settings.model.folder, stack)
+        text, embedders = default.text, default.embedders
         registry = await stack.enter_async_context(open_registry(settings.registry))
         index = await stack.enter_async_context(open_qdrant(settings.qdrant, text.contract))
         await check_active_model(index)
@@ -62,6 +77,8 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             sources=sources,
             queue=queue,
             answers=open_answer_log(registry, settings.answers),
+            more_models=tuple(more),
+            aliases=settings.models.aliases,
         )
 
 
@@ -70,11 +87,32 @@ def open_answer_log(registry: SqlRegistry, settings: AnswerSettings) -> AnswerLo
     return SqlAnswerLog(registry.database, keep_hours=settings.keep_hours) if settings.keep_hours else None
 
 
-def open_embedders(settings: Settings, contract: ModelContract) -> Embedders:
-    """Connect to Triton, and to the second server if one is set. Nothing is sent yet."""
+async def open_models(settings: Settings, default: Path, stack: AsyncExitStack) -> list[ServedModel]:
+    """Open the model in the folder `default` and those that the settings name; `stack` closes them.
+
+    Raises ConfigurationError.
+    """
+    folders = (default, *settings.models.folders)
+    texts = [await asyncio.to_thread(TextPipeline.load, folder) for folder in folders]
+    models = []
+    for text, name in zip(texts, served_names([text.contract for text in texts]), strict=True):
+        embedders = open_embedders(settings, text.contract, name)
+        stack.push_async_callback(embedders.close)
+        models.append(ServedModel(text=text, embedders=embedders, triton_name=name))
+    ModelCatalog(models, settings.models.aliases)  # refuses wrong aliases at start
+    return models
+
+
+def open_embedders(settings: Settings, contract: ModelContract, name: str | None = None) -> Embedders:
+    """Connect to the public model `name` in Triton, on a second server too where the settings name one.
+
+    Nothing is sent yet. Without `name`, the model is the only one served.
+    """
     triton = settings.triton
     servers = [
-        TritonEmbedder(url, contract, timeout_s=triton.timeout_s) for url in (triton.url, triton.fallback_url) if url
+        TritonEmbedder(url, contract, name=name, timeout_s=triton.timeout_s)
+        for url in (triton.url, triton.fallback_url)
+        if url
     ]
     return stack_embedder(*servers, query_cache_entries=settings.limits.query_cache_entries)
 

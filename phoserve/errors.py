@@ -1,5 +1,7 @@
 """The domain errors, which every caller maps to its own protocol."""
 
+from collections.abc import Sequence
+
 
 class PhoserveError(Exception):
     """Base class of all expected errors. The message has the problem and the fix."""
@@ -34,6 +36,14 @@ class UnsupportedParameter(InvalidInput):
 
 class NotFound(PhoserveError):
     """The resource does not exist, or the caller may not access it."""
+
+
+class ModelNotFound(NotFound):
+    """No such model is served."""
+
+    def __init__(self, name: str, available: Sequence[str]) -> None:
+        super().__init__(f"the model {name!r} does not exist here; there are: {', '.join(available) or 'none'}")
+        self.name = name
 
 
 class CollectionNotFound(NotFound):

@@ -28,6 +28,17 @@ class ModelSettings(Group):
     folder: Path = Path("/models/phobert_simcse")
 
 
+class ModelsSettings(Group):
+    """Models in addition to the default one, and more names for them."""
+
+    folders: tuple[Path, ...] = ()
+    """Folders (contract and tokenizer) of more embedding models, as JSON: `["/models/bge-m3"]`."""
+    rerankers: dict[str, str] = {}
+    """Public Triton models of cross-encoders by the names that requests use; the first is the default."""
+    aliases: dict[str, str] = {}
+    """More names of embedding models, as JSON: `{"text-embedding-3-small": "phobert_simcse"}`."""
+
+
 class TritonSettings(Group):
     """Triton's gRPC endpoint."""
 
@@ -230,6 +241,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=NESTED, extra="forbid")
 
     model: ModelSettings = ModelSettings()
+    models: ModelsSettings = ModelsSettings()
     triton: TritonSettings = TritonSettings()
     qdrant: QdrantSettings = QdrantSettings()
     registry: RegistrySettings = RegistrySettings()

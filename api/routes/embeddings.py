@@ -3,8 +3,11 @@
 import base64
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 from litestar import get, post
 from litestar.params import FromPath, JSONBody
+from msgspec import UNSET
+from numpy.typing import NDArray
 
 from api.auth import check_capacity, readers
 from api.body import StrictJson
@@ -22,8 +25,8 @@ from api.schemas.openai import (
 from api.services import Services
 from phoserve.contract import ModelContract
 from phoserve.documents.library import Library
-from phoserve.embedding.ports import Embeddings
-from phoserve.errors import InvalidInput, NotFound, TooLarge
+from phoserve.embedding.ports import Embeddings, FloatMatrix
+from phoserve.errors import InvalidInput, TooLarge
 from phoserve.settings import LimitSettings
 
 
@@ -43,19 +46,24 @@ async def create_embeddings(
     metrics: MetricsDep,
 ) -> EmbeddingsResponse:
     """Embed one text or a list of texts."""
-    contract = services.contract
+    model = services.models.find(data.model)
+    contract = model.contract
     texts = validate_texts(data.input, services.limits)
     _check_dimensions(data.dimensions, contract)
     with gates.requests.hold(), gates.texts.hold(len(texts)):
         embeddings = await deadline.keep(
-            services.stores.embedders.interactive.embed(texts, input_type=data.input_type, timeout_s=deadline.left_s())
+            model.embedders.interactive.embed(texts, input_type=data.input_type, timeout_s=deadline.left_s())
         )
     if data.truncate == "none":
         _refuse_truncated(embeddings, contract)
     tokens = int(embeddings.tokens.sum())
     metrics.tokens.labels("embedding").inc(tokens)
     return EmbeddingsResponse(
-        data=_items(embeddings, as_base64=data.encoding_format == "base64"),
+        data=_items(
+            shortened(embeddings.vectors, data.dimensions),
+            embeddings.truncated,
+            as_base64=data.encoding_format == "base64",
+        ),
         model=contract.name,
         usage=TokenUsage(prompt_tokens=tokens, total_tokens=tokens),
     )
@@ -63,7 +71,7 @@ async def create_embeddings(
 
 @get("/v1/models", guards=[readers], tags=["embeddings"])
 async def list_models(services: ServicesDep, library: LibraryDep, principal: PrincipalDep) -> ModelList:
-    """The embedding model, then each collection the key may touch, as a model for chat completions."""
+    """The embedding models, the default one first, then rerankers, then each collection that the key may read."""
     return ModelList(data=await _cards(services, library, principal))
 
 
@@ -76,7 +84,9 @@ async def get_model(
     for card in await _cards(services, library, principal):
         if card.id == wanted:
             return card
-    raise NotFound(f"the model {wanted!r} is not served here; GET /v1/models lists those that are")
+    if wanted in services.rerankers:
+        return _reranker_card(wanted)
+    return _card(services.models.find(wanted).contract)
 
 
 def validate_texts(given: str | Sequence[str | int | list[int]], limits: LimitSettings) -> list[str]:
@@ -109,12 +119,21 @@ def check_text_length(text: str, limits: LimitSettings, *, field: str) -> None:
 
 
 def _check_dimensions(wanted: int | None, contract: ModelContract) -> None:
-    if wanted not in (None, contract.dim):
+    if wanted not in (None, contract.dim, *contract.dims):
+        choices = ", ".join(map(str, (*contract.dims, contract.dim)))
         raise InvalidInput(
-            f"{contract.name} gives vectors of {contract.dim} dimensions and cannot shorten them: "
-            f"leave `dimensions` out or ask for {contract.dim}",
+            f"{contract.name} has no vectors of {wanted} dimensions: leave `dimensions` out or ask for {choices}",
             field="dimensions",
         )
+
+
+def shortened(vectors: FloatMatrix, dimensions: int | None) -> FloatMatrix:
+    """The first `dimensions` numbers of each vector, at unit length again."""
+    if dimensions is None or dimensions == vectors.shape[1]:
+        return vectors
+    short: FloatMatrix = vectors[:, :dimensions]
+    unit: FloatMatrix = short / np.maximum(np.linalg.norm(short, axis=1, keepdims=True), np.float32(1e-12))
+    return unit
 
 
 def _refuse_truncated(embeddings: Embeddings, contract: ModelContract) -> None:
@@ -127,26 +146,36 @@ def _refuse_truncated(embeddings: Embeddings, contract: ModelContract) -> None:
         )
 
 
-def _items(embeddings: Embeddings, *, as_base64: bool) -> list[EmbeddingItem]:
-    vectors = embeddings.vectors.astype("<f4", copy=False)
+def _items(vectors: FloatMatrix, truncated: NDArray[np.bool_], *, as_base64: bool) -> list[EmbeddingItem]:
+    vectors = vectors.astype("<f4", copy=False)
     encoded: Iterable[list[float] | str] = (
         (base64.b64encode(vector.tobytes()).decode() for vector in vectors) if as_base64 else vectors.tolist()
     )
     return [
-        EmbeddingItem(index=index, embedding=vector, truncated=truncated)
-        for index, (vector, truncated) in enumerate(zip(encoded, embeddings.truncated.tolist(), strict=True))
+        EmbeddingItem(index=index, embedding=vector, truncated=cut)
+        for index, (vector, cut) in enumerate(zip(encoded, truncated.tolist(), strict=True))
     ]
 
 
 async def _cards(services: Services, library: Library, principal: Principal) -> list[ModelCard]:
     collections = [each.name for each in await library.collections() if principal.may_touch(each.name)]
     return [
-        _card(services.contract),
-        *(ModelCard(id=MODEL_PREFIX + name) for name in collections),
+        *(_card(model.contract) for model in services.models.models),
+        *(_reranker_card(name) for name in services.rerankers),
+        *(ModelCard(id=MODEL_PREFIX + name, kind="collection") for name in collections),
     ]
 
 
 def _card(contract: ModelContract) -> ModelCard:
     return ModelCard(
-        id=contract.name, dim=contract.dim, max_tokens=contract.max_tokens, fingerprint=contract.fingerprint
+        id=contract.name,
+        kind="embedding",
+        dim=contract.dim,
+        dims=list(contract.dims) if contract.dims else UNSET,
+        max_tokens=contract.max_tokens,
+        fingerprint=contract.fingerprint,
     )
+
+
+def _reranker_card(name: str) -> ModelCard:
+    return ModelCard(id=name, kind="reranker")

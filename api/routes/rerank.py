@@ -11,7 +11,7 @@ from api.dependencies import DeadlineDep, GatesDep, ServicesDep
 from api.routes.embeddings import check_text_length
 from api.routes.search import validate_question
 from api.schemas.rerank import RerankDocument, RerankRequest, RerankResponse, RerankResult
-from phoserve.errors import InvalidInput, NotFound, TooLarge
+from phoserve.errors import InvalidInput, TooLarge
 
 
 @post("/v1/rerank", dto=StrictJson, return_dto=None, status_code=200, guards=[readers, check_capacity], tags=["search"])
@@ -19,9 +19,7 @@ async def rerank(
     data: JSONBody[RerankRequest], services: ServicesDep, gates: GatesDep, deadline: DeadlineDep
 ) -> RerankResponse:
     """Order passages by a cross-encoder's score for a query."""
-    reranker, limits = services.reranker, services.limits
-    if reranker is None:
-        raise NotFound("this server has no reranker")
+    reranker, limits = services.find_reranker(data.model), services.limits
     validate_question(data.query, limits, field="query")
     if len(data.documents) > limits.max_rerank_documents:
         raise TooLarge(f"at most {limits.max_rerank_documents} documents go into one request", field="documents")

@@ -26,10 +26,11 @@ async def tokenize(
     data: JSONBody[TokenizeRequest], services: ServicesDep, gates: GatesDep, deadline: DeadlineDep
 ) -> TokenizeResponse:
     """Segment and tokenize texts without embedding them."""
+    model = services.models.find(data.model)
     texts = validate_texts(data.input, services.limits)
     with gates.requests.hold(), gates.texts.hold(len(texts)):
-        rows = await deadline.keep(asyncio.to_thread(_tokenized, services.stores.text, texts, data.input_type))
-    return TokenizeResponse(model=services.contract.name, data=rows)
+        rows = await deadline.keep(asyncio.to_thread(_tokenized, model.text, texts, data.input_type))
+    return TokenizeResponse(model=model.name, data=rows)
 
 
 def _tokenized(pipeline: TextPipeline, texts: list[str], input_type: InputType) -> list[TokenizedText]:

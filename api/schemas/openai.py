@@ -17,9 +17,11 @@ class EmbeddingsRequest(Struct, frozen=True, kw_only=True):
     """Texts to embed."""
 
     input: Annotated[Text | list[Text | int | list[int]], Meta(description="One text, or a list of texts.")]
-    model: Annotated[str | None, Meta(description="Ignored: a server has one model, which the answer names.")] = None
+    model: Annotated[
+        str | None, Meta(description="A name of GET /v1/models, or an alias; the default model without it.")
+    ] = None
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: Annotated[int | None, Meta(description="Must equal the model's dimension where given.")] = None
+    dimensions: Annotated[int | None, Meta(description="The model's dimension, or a shorter one it offers.")] = None
     user: str | None = None
     input_type: Annotated[InputType, Meta(description="What the texts are for.")] = InputType.PASSAGE
     truncate: Annotated[Truncate, Meta(description="`none` refuses texts that are longer than the model takes.")] = (
@@ -53,13 +55,15 @@ class EmbeddingsResponse(Struct, frozen=True, kw_only=True):
 
 
 class ModelCard(Struct, frozen=True, kw_only=True):
-    """A model; the embedding model has dimensions and a fingerprint, a collection has not."""
+    """An embedding model, a reranker, or a collection as a model of chat completions."""
 
     id: str
     object: Literal["model"] = "model"
     created: int = 0
     owned_by: str = "phoserve"
+    kind: Literal["embedding", "reranker", "collection"]
     dim: int | UnsetType = UNSET
+    dims: Annotated[list[int] | UnsetType, Meta(description="Shorter dimensions that requests may ask for.")] = UNSET
     max_tokens: int | UnsetType = UNSET
     fingerprint: str | UnsetType = UNSET
 
@@ -75,6 +79,7 @@ class TokenizeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Texts to tokenize."""
 
     input: str | list[str]
+    model: str | None = None
     input_type: InputType = InputType.PASSAGE
 
 

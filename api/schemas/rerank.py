@@ -16,7 +16,7 @@ class RerankRequest(Struct, frozen=True, kw_only=True):
 
     query: str
     documents: Annotated[list[str | RerankDocument], Meta(min_length=1)]
-    model: Annotated[str | None, Meta(description="Ignored: a server has one reranker, which the answer names.")] = None
+    model: Annotated[str | None, Meta(description="A reranker of GET /v1/models; the default one without it.")] = None
     top_n: Annotated[int, Meta(ge=1)] | None = None
     return_documents: bool = False
 

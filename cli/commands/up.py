@@ -21,10 +21,13 @@ def up(
     state: Annotated[
         Path, typer.Option(help="Folder for documents, index and logs.", envvar="PHOSERVE_STATE")
     ] = DEFAULT_STATE,
-    model: Annotated[Path, typer.Option(help="Model folder; the bundled encoder by default.")] = BUNDLED_MODEL,
+    model: Annotated[
+        list[Path],
+        typer.Option(help="Model folder; the bundled encoder by default. Repeat it: the first is the default model."),
+    ] = [BUNDLED_MODEL],  # noqa: B006 - typer copies it
     reranker: Annotated[
-        Path | None,
-        typer.Option(help="Folder of a cross-encoder, made by `phoserve export --task rerank`; none by default."),
+        list[Path] | None,
+        typer.Option(help="Folder of a cross-encoder, made by `phoserve export --task rerank`. Repeat it for more."),
     ] = None,
     samples: Annotated[bool, typer.Option(help="Load the sample documents into an empty store.")] = True,
     llm_url: Annotated[
@@ -49,7 +52,16 @@ def up(
     set_llm(llm_url, llm_model, llm_key_env)
     folder = state.expanduser().absolute()
     configure_logs(folder / "phoserve.log")
-    options = LocalOptions(state=folder, model=model, reranker=reranker, host=host, port=port, samples=samples)
+    rerankers = reranker or []
+    options = LocalOptions(
+        state=folder,
+        model=model[0],
+        reranker=rerankers[0] if rerankers else None,
+        also=(*model[1:], *rerankers[1:]),
+        host=host,
+        port=port,
+        samples=samples,
+    )
     uvloop.run(run(options, JsonReporter() if json else ConsoleReporter()))
 
 

@@ -30,6 +30,8 @@ def memory_services(folder: Path, embedder: WordHashEmbedder | None = None, **mo
         "sources": MemorySources(),
         "queue": MemoryQueue(),
         "answers": MemoryAnswerLog(),
+        "more_models": (),
+        "aliases": {},
     }
     stores |= {name: more.pop(name) for name in list(more) if name in stores}
     embedders = stack_embedder(embedder, query_cache_entries=LimitSettings().query_cache_entries)

@@ -153,7 +153,8 @@ def test_ready_without_a_queue_which_is_told(client: Client, monkeypatch: pytest
 def test_models_and_schema(client: Client) -> None:
     assert client.get("/v1/models").json()["data"][0]["dim"] == DIM
     assert client.get("/v1/models/tests/word-hash").status_code == 200
-    assert client.get("/v1/models/gpt").json()["error"]["type"] == "not_found_error"
+    error = client.get("/v1/models/gpt").json()["error"]
+    assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", "model_not_found", "model")
     assert "/v1/embeddings" in client.get("/schema").json()["paths"]
 
 

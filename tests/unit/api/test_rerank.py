@@ -31,7 +31,7 @@ class ShortFirst:
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Client]:
-    services = memory_services(tmp_path, reranker=ShortFirst())
+    services = memory_services(tmp_path, rerankers=[ShortFirst()])
     documents = [{"id": "long", "text": "nghỉ phép mười hai ngày mỗi năm"}, {"id": "short", "text": "phép năm"}]
     with TestClient(create_app(services)) as client:
         client.put("/v1/collections/kb").raise_for_status()
@@ -42,7 +42,12 @@ def client(tmp_path: Path) -> Iterator[Client]:
 
 
 def test_best_first_with_their_places(client: Client) -> None:
-    body = {"query": "q", "documents": ["dài hơn nhiều", {"text": "ngắn"}, "vừa vừa"], "top_n": 2, "model": "x"}
+    body = {
+        "query": "q",
+        "documents": ["dài hơn nhiều", {"text": "ngắn"}, "vừa vừa"],
+        "top_n": 2,
+        "model": "short-first",
+    }
     answer = client.post("/v1/rerank", json=body).json()
     assert [(each["index"], each["relevance_score"]) for each in answer["results"]] == [(1, -4.0), (2, -7.0)]
     assert "document" not in answer["results"][0]
