@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from phoserve.contract import ModelContract, slug
 from phoserve.embedding.stack import Embedders
@@ -29,6 +30,10 @@ class ServedModel:
         return self.contract.name
 
 
+DEFAULT_NAME: Final = "phoserve"
+"""The default model, for clients that must send a name."""
+
+
 class ModelCatalog:
     """Finds models by their names, by the last part of them, by their names in Triton, and by aliases."""
 
@@ -38,7 +43,7 @@ class ModelCatalog:
         Raises ConfigurationError if an alias names no model.
         """
         self.models = tuple(models)
-        self._by_name: dict[str, ServedModel] = {}
+        self._by_name: dict[str, ServedModel] = {DEFAULT_NAME: self.models[0]}
         for names in ((m.name for m in models), (slug(m.name) for m in models), (m.triton_name for m in models)):
             for name, model in zip(names, self.models, strict=True):
                 self._by_name.setdefault(name, model)

@@ -54,10 +54,14 @@ def test_openai_embeddings(client: openai.OpenAI) -> None:
 
 def test_openai_errors_are_its_own(client: openai.OpenAI) -> None:
     with pytest.raises(openai.UnprocessableEntityError) as refused:
-        client.embeddings.create(model="m", input=["a", " "])
+        client.embeddings.create(model="phoserve", input=["a", " "])
     assert refused.value.param == "input[1]"
-    with pytest.raises(openai.NotFoundError):
+    with pytest.raises(openai.NotFoundError) as missing:
         client.models.retrieve("gpt-4")
+    assert missing.value.code == "model_not_found"
+    with pytest.raises(openai.NotFoundError, match="there are: tests/word-hash") as missing:
+        client.embeddings.create(model="text-embedding-3-small", input="a")
+    assert (missing.value.code, missing.value.param) == ("model_not_found", "model")
 
 
 def test_openai_chat_over_a_collection(client: openai.OpenAI) -> None:

@@ -63,6 +63,7 @@ def client(tmp_path: Path) -> Iterator[Client]:
     ("name", "found"),
     [
         (None, "tests/word-hash"),
+        ("phoserve", "tests/word-hash"),
         ("tests/word-hash", "tests/word-hash"),
         ("phobert_simcse", "tests/word-hash"),  # its name in Triton
         ("team/small-model", "team/small-model"),
