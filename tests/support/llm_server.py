@@ -74,7 +74,10 @@ async def stream(
         for word in words[:3] if cut or stall_s else words:
             await send(writer, chunk({"content": word + " "}))
             await asyncio.sleep(pause_s)
-        await asyncio.sleep(stall_s)
+        for _ in range(int(stall_s * 10)):  # a comment finds out whether the client is still there
+            writer.write(b": keep-alive\n\n")
+            await writer.drain()
+            await asyncio.sleep(0.1)
         while endless:
             await send(writer, chunk({"content": "… "}))
             await asyncio.sleep(0.02)
