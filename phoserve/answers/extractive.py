@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from phoserve.answers.citations import Citation, citation
+from phoserve.answers.cited import CONFIDENCE, quote_cited_part
 from phoserve.answers.evidence import Candidate, confidence_of, features_of, order_of, weights_for
 from phoserve.answers.question import Question
 from phoserve.answers.units import units
@@ -39,6 +40,8 @@ async def extract(
     Markers count from 1 over `hits`. Nothing is quoted below `min_confidence`; None means what was measured for the
     encoder. Raises what the embedder raises.
     """
+    if (cited := quote_cited_part(text, hits)) is not None:
+        return Extract((cited,), CONFIDENCE)
     question = Question(text)
     candidates = candidates_of(question, hits)
     if not candidates:

@@ -197,7 +197,6 @@ def test_automatic_numbers_are_displayed(case: CaseOf) -> None:
     assert "b) " in found.shown
 
 
-@pytest.mark.xfail(strict=False, reason="depends on answers that know articles")
 def test_an_answer_quotes_the_article_that_is_asked_for(case: CaseOf) -> None:
     answer = case("04_autonum.docx").ask("Điều 3 nội quy lao động nói về gì?")
     assert "Kỷ luật" in answer["answer"]
@@ -270,7 +269,6 @@ def test_an_answer_is_from_the_article_that_is_asked_for(case: CaseOf) -> None:
     assert all(hits[each["passage_id"]].startswith("Điều 11.") for each in answer["citations"])
 
 
-@pytest.mark.xfail(strict=False, reason="depends on answers that quote clauses")
 def test_an_answer_quotes_a_point_alone(case: CaseOf) -> None:
     [citation] = case("14_law.txt").ask("Điểm b khoản 3 Điều 9 quy định gì?")["citations"]
     assert citation["quote"].startswith("b)")
