@@ -15,8 +15,10 @@ MAX_CHARACTERS: Final = 1500
 """Of a quoted article; a longer one is cut where a clause or paragraph ends."""
 CONFIDENCE: Final = 0.95
 """Of an answer that is the very part asked for: it can be wrong in the law that was meant only."""
-# The words around the reference in "Điều 3 quy định gì?" or "nội dung của khoản 6 Điều 4 là gì": they add nothing to it.
-_ASKING: Final = frozenset("quy định nói nội dung nêu ghi thế nào gì sao xem cho biết hỏi luật văn bản".split())  # noqa: SIM905
+# The words around the reference in "Điều 3 quy định gì?" or "nội dung của Điều 4 là gì", which add nothing to it.
+_ASKING: Final = frozenset(
+    "quy định nói nội dung nêu ghi thế nào gì sao xem cho biết hỏi luật văn bản".split()  # noqa: SIM905
+)
 
 
 def quote_cited_part(question: str, hits: Sequence[Hit]) -> Citation | None:
