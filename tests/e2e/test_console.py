@@ -22,7 +22,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-TEXT = "# Nuôi mèo ở văn phòng\n\nNhân viên được mang mèo đến vào thứ Sáu. Mèo phải được tiêm phòng dại trước đó.\n"
+TITLE = "Nuôi mèo ở văn phòng"
+TEXT = f"# {TITLE}\n\nNhân viên được mang mèo đến vào thứ Sáu. Mèo phải được tiêm phòng dại trước đó.\n"
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None and "CI" not in os.environ, reason="no chromium: apt-get install chromium"
@@ -58,7 +59,7 @@ def uploaded(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Page:
 
 
 def test_an_uploaded_file_becomes_ready_before_ones_eyes(uploaded: Page) -> None:
-    expect(uploaded.locator("#documents .title")).to_have_text("meo.md")
+    expect(uploaded.locator("#documents .title")).to_have_text(TITLE)  # the file's own, not its name
     expect(uploaded.locator("#collections")).to_contain_text("thu-nghiem1")
 
 
@@ -129,11 +130,11 @@ def test_markup_in_a_document_stays_text(uploaded: Page, platform: Platform) -> 
 
 def test_deleting_needs_consent_and_is_final(uploaded: Page, tmp_path: Path) -> None:
     uploaded.get_by_role("tab", name="Tài liệu").click()
-    row = uploaded.locator("#documents tr", has_text="meo.md")
-    row.get_by_role("button", name="Xoá meo.md").click()
+    row = uploaded.locator("#documents tr", has_text=TITLE)
+    row.get_by_role("button", name=f"Xoá {TITLE}").click()
     uploaded.locator("#prompt button[value=cancel]").click()
     expect(row).to_have_count(1)
-    row.get_by_role("button", name="Xoá meo.md").click()
+    row.get_by_role("button", name=f"Xoá {TITLE}").click()
     uploaded.locator("#prompt-ok").click()
     expect(row).to_have_count(0)
     uploaded.get_by_role("tab", name="Tìm kiếm").click()
