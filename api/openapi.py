@@ -19,6 +19,7 @@ PROBLEMS: Final = {
     "405": "The path supports other methods.",
     "409": "It is being changed or deleted.",
     "413": "Above a limit, which the detail names.",
+    "415": "The body is not declared as JSON, or as a form of files.",
     "422": "The input is wrong; `errors` names the fields.",
     "429": "At capacity; try again after `Retry-After` seconds.",
     "500": "Internal error.",

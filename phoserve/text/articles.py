@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from phoserve.text.codes import Code
 
 _NUMBERED: Final = re.compile(
-    r"^[#*_>\s]*(?:"
+    r"^[#*_> \t]*(?:"
     r"(?:điểm\s+(?P<cited_point>[a-zđ])\s+)?(?:khoản\s+(?P<cited_clause>\d{1,3})\s+)?"
     r"điều\s+(?P<cited>\d{1,4}[a-zđ]?)[ \t]*$"
     r"|(?P<kind>điều|chương|mục|phụ lục)\s+(?P<number>\d{1,4}[a-zđ]?|[ivxlc]{1,7})\b(?![.]\d)"
@@ -20,7 +20,7 @@ _NUMBERED: Final = re.compile(
     r"|điểm\s+(?P<named_point>[a-zđ])\b)",
     re.MULTILINE | re.IGNORECASE,
 )
-_HAS_PART: Final = re.compile(r"^[#*_>\s]*(?:điều|chương|mục|phụ lục)\s+(?:\d|[ivxlc])", re.MULTILINE | re.IGNORECASE)
+_HAS_PART: Final = re.compile(r"^[#*_> \t]*(?:điều|chương|mục|phụ lục)\s+(?:\d|[ivxlc])", re.MULTILINE | re.IGNORECASE)
 _ASKED: Final = re.compile(
     r"(?:\b(?:điểm|diem)\s+(?P<point>[a-zđ])\b\s*,?\s*(?:(?:của|cua|thuộc|thuoc|tại|tai)\s+)?)?"
     r"(?:\b(?:khoản|khoan)\s+(?P<clause>\d{1,3})\b\s*,?\s*(?:(?:của|cua|thuộc|thuoc|tại|tai)\s+)?)?"

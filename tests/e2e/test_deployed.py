@@ -20,6 +20,7 @@ from tests.support.cluster import Cluster
 from tests.support.llm_process import running_llm
 from tests.support.load import Load, Rotation
 from tests.support.pod import Pod
+from tests.support.postgres_server import running_postgres
 from tests.support.qdrant_server import REAL_URL, QdrantServer, qdrant_server
 from tests.support.waiting import wait_until
 
@@ -43,9 +44,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantServer]:
 
 @pytest.fixture(scope="module")
 def cluster(store: QdrantServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running_llm() as llm:
+    with running_llm() as llm, running_postgres(tmp_path_factory.mktemp("postgres")) as postgres:
         values = merged(VALUES, {"llm": {"externalUrl": f"{llm}/v1", "model": "lasting"}})
-        with Cluster(tmp_path_factory.mktemp("cluster"), values, qdrant_url=store.url) as running:
+        folder, registry_url = tmp_path_factory.mktemp("cluster"), postgres.new_database()
+        with Cluster(folder, values, qdrant_url=store.url, registry_url=registry_url) as running:
             for client in running.clients():
                 client.put("/v1/collections/kb", json={}).raise_for_status()
             yield running

@@ -37,7 +37,7 @@ def page() -> Image.Image:
 
 def encoded(images: list[Image.Image], kind: str) -> bytes:
     content = io.BytesIO()
-    more = {"save_all": True, "append_images": images[1:]} if len(images) > 1 else {}
+    more = {"save_all": True, "append_images": [image.copy() for image in images[1:]]} if len(images) > 1 else {}
     images[0].copy().save(content, kind, dpi=(200, 200), **more)
     return content.getvalue()
 

@@ -14,11 +14,13 @@ import httpx
 from tests.support.chart import LEAST, SECRET, Manifest, merged, named, of_kind, render
 from tests.support.patience import patient
 from tests.support.pod import Pod
+from tests.support.postgres_server import PASSWORD
 
 SECRETS: Final = {
     "triton-admin": "t-s3cret",
     "qdrant-api-key": "q-s3cret",
     "redis-password": "r-s3cret",
+    "postgres-password": PASSWORD,
     "llm-api-key": "l-s3cret",
 }
 API_KEY: Final = "pho_of_the_deployed_processes"
@@ -27,10 +29,14 @@ ORDER: Final = ("phoserve-redis", "phoserve-triton-cpu", "phoserve-api", "phoser
 
 
 class Cluster:
-    """The Deployments of a release, over a Qdrant that runs already at `qdrant_url`."""
+    """The Deployments of a release, over a Qdrant at `qdrant_url` and a PostgreSQL database at `registry_url`."""
 
-    def __init__(self, folder: Path, values: Mapping[str, Any], *, qdrant_url: str) -> None:
-        store = {"qdrant": {"enabled": False, "externalUrl": qdrant_url}}
+    def __init__(self, folder: Path, values: Mapping[str, Any], *, qdrant_url: str, registry_url: str) -> None:
+        store = {
+            "qdrant": {"enabled": False, "externalUrl": qdrant_url},
+            # The password comes from the secret.
+            "postgres": {"enabled": False, "externalUrl": registry_url.replace(f":{PASSWORD}@", "@")},
+        }
         self.manifests = render(merged(LEAST, store, values))
         self.pods: dict[str, list[Pod]] = {}
         self._clients: dict[str, httpx.Client] = {}

@@ -24,6 +24,9 @@ COLLECTION_ROUTES: list[tuple[str, str, Any, Role, int]] = [
     ("GET", "/v1/collections/{c}/documents/pay", None, Role.READER, 200),
     ("GET", "/v1/collections/{c}/documents/pay/passages", None, Role.READER, 200),
     ("GET", "/v1/collections/{c}/documents/pay/original", None, Role.READER, 200),
+    ("GET", "/v1/collections/{c}/documents/pay/text", None, Role.READER, 200),
+    ("GET", "/v1/collections/{c}/feedback", None, Role.WRITER, 200),
+    ("POST", "/v1/collections/{c}/answers/none/feedback", {"vote": "up"}, Role.READER, 404),
     ("POST", "/v1/collections/{c}/search", {"query": "nghỉ phép"}, Role.READER, 200),
     ("POST", "/v1/collections/{c}/answers", {"question": "nghỉ phép"}, Role.READER, 200),
     ("PUT", "/v1/collections/{c}", {}, Role.WRITER, 200),
@@ -70,7 +73,13 @@ def test_the_table_names_every_route(url: str) -> None:
     paths = httpx.get(url + "/schema", headers=bearer(SECRETS[Role.READER][0])).json()["paths"]
     known = {(method, path.format(c="{collection}")) for method, path, *_ in [*COLLECTION_ROUTES, *OTHER_ROUTES]}
     named = {
-        (m, p.replace("/documents/pay", "/documents/{document_id}").replace("/new", "/{document_id}")) for m, p in known
+        (
+            m,
+            p.replace("/documents/pay", "/documents/{document_id}")
+            .replace("/new", "/{document_id}")
+            .replace("/none/", "/{answer_id}/"),
+        )
+        for m, p in known
     }
     served = {(m.upper(), p) for p, item in paths.items() for m in item if not p.startswith("/health")}
     # Tested by themselves below: an endless stream, and a name inside the path.
