@@ -208,7 +208,9 @@ class Intake:
                     if document.id in current:
                         unneeded.append(current[document.id].original.key)
             await self._delete_originals(unneeded)
-        raise Conflict(f"document {next(iter(pending))!r} keeps changing; try again")
+        if pending:
+            raise Conflict(f"document {next(iter(pending))!r} keeps changing; try again")
+        return taken
 
     def _is_stored(self, known: Document, upload: "_Upload") -> bool:
         """Whether the record has this upload or an equal one; the answer to an earlier write may have been lost."""
