@@ -207,7 +207,7 @@ def asked(client: httpx.Client, number: int) -> httpx.Response:
 
 
 def embedded(client: httpx.Client, number: int) -> httpx.Response:
-    return client.post("/v1/embeddings", json={"model": "default", "input": [f"câu {number}", TOPICS[0]]})
+    return client.post("/v1/embeddings", json={"model": "phoserve", "input": [f"câu {number}", TOPICS[0]]})
 
 
 def explained(client: httpx.Client, number: int) -> httpx.Response:

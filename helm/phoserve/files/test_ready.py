@@ -16,9 +16,8 @@ def ask(path):
 
 status, body = ask("/health/ready")
 print(json.dumps(json.loads(body), indent=2))
-missing = [name for name, each in json.loads(body)["dependencies"].items() if not each["ok"]]
-if status != 200 or missing:
-    sys.exit(f"/health/ready answered {status}: the report above has the errors of {', '.join(missing)}")
+if status != 200 or not json.loads(body)["ready"]:
+    sys.exit(f"/health/ready answered {status}: ask it with a key (Authorization: Bearer KEY) for the details")
 status, _ = ask("/v1/collections")
 if status != 401:
     sys.exit(f"/v1/collections without a key answered {status}, not 401: the API is open to requests without a key")

@@ -1,5 +1,6 @@
 """Valid and invalid requests get the responses of the OpenAPI document, and never a 500."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,8 +54,9 @@ def run(url: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[
 def test_with_a_key(url: str, tmp_path: Path) -> None:
     fill(url, headers={"Authorization": f"Bearer {ADMIN}"})
     done = run(url, tmp_path, "--header", f"Authorization: Bearer {ADMIN}")
+    operations = sum(map(len, json.loads((tmp_path / "schema.json").read_bytes())["paths"].values()))
     assert done.returncode == 0, done.stdout[-6000:]
-    assert "23/24" in done.stdout
+    assert f"{operations - 1}/{operations}" in done.stdout  # all but the endless stream
 
 
 def test_without_a_key(url: str, tmp_path: Path) -> None:
