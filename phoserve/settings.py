@@ -165,8 +165,8 @@ class HttpSettings(Group):
     """Time a client has to send a request's line and headers."""
     body_timeout_s: float = 30.0
     """Longest pause while a client sends a body."""
-    max_connections: int = 2000
-    max_connections_per_client: int = 200
+    max_connections: int = 4000
+    max_connections_per_client: int = 1000
     """Of one address that is no trusted proxy."""
     max_event_streams: int = 200
     """Streams of `GET .../events` open at once, over all clients."""
