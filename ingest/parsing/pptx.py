@@ -24,7 +24,6 @@ _R: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationship
 _TITLES: Final = ("title", "ctrTitle")
 _FURNITURE: Final = ("dt", "ftr", "sldNum", "hdr", "sldImg")
 _SHAPES: Final = ("sp", "grpSp", "graphicFrame", "pic")
-_PICTURES: Final = (".png", ".jpg", ".jpeg", ".gif", ".emf", ".wmf", ".svg", ".bmp", ".tif", ".tiff")
 _LONGEST_TITLE: Final = 150
 _OFF: Final = ("0", "false")
 _MAX_DEPTH: Final = 20

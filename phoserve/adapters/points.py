@@ -1,8 +1,6 @@
 """What both engines' points have in common."""
 
-import uuid
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -18,8 +16,6 @@ TITLE_KEY: Final = "title_key"
 TITLE_WORDS: Final = "title_words"
 SHOWN: Final = ["passage", "visibility"]
 """The fields that a search reads: visibility and content."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_IDS: Final = uuid.UUID("8c0b3f6e-5f5e-5b3f-9a57-1f1f6f0b7d11")
 
 
 AS_STORED: Final = 0
@@ -31,16 +27,6 @@ class VectorSpace(NamedTuple):
 
     fingerprint: str
     dim: int
-
-
-def point_id(*parts: str) -> str:
-    """The id of a record's point: engines want numbers or UUIDs, callers choose names."""
-    return str(uuid.uuid5(_IDS, "\n".join(parts)))
-
-
-def microseconds(moment: datetime) -> int:
-    """Since 1970, UTC; a whole number, so that engines can order by it."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def passage_payload(passage: Passage, metadata: Any) -> dict[str, Any]:
