@@ -4,9 +4,11 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, post
 from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Stream
 
 from api.audit import audited
 from api.auth import readers, writers
+from api.byte_ranges import requested_span, span_headers, span_status
 from api.dependencies import IntakeDep, LibraryDep, PrincipalDep, ServicesDep
 from api.encoded_slashes import restore_slashes
 from api.schemas.documents import (
@@ -94,13 +96,19 @@ async def get_passages(collection: FromPath[str], document_id: FromPath[str], li
 
 
 @get("/v1/collections/{collection:str}/documents/{document_id:str}/original", guards=[readers], tags=["documents"])
-async def get_original(collection: FromPath[str], document_id: FromPath[str], library: LibraryDep) -> Response[bytes]:
-    """The document as it was handed in; always as a download, because it may be anybody's HTML."""
-    content = await library.original(collection, restore_slashes(document_id))
-    return Response(
-        content,
+async def get_original(
+    collection: FromPath[str], document_id: FromPath[str], library: LibraryDep, request: Request[Any, Any, Any]
+) -> Stream:
+    """Return the document as submitted, always as a download because it may be HTML of an unknown author.
+
+    A `Range` of one span of bytes is answered with 206, or with 416 if the original is shorter.
+    """
+    opened = await library.original(collection, restore_slashes(document_id), requested_span(request.headers))
+    return Stream(
+        opened.parts,
+        status_code=span_status(opened),
         media_type="application/octet-stream",
-        headers={"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"},
+        headers=span_headers(opened) | {"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"},
     )
 
 

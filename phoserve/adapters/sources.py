@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import obstore
 from obstore.exceptions import BaseError
@@ -18,6 +18,8 @@ from phoserve.errors import ConfigurationError, NotFound, TooLarge, Unavailable
 
 KEYS_PER_DELETE: Final = 1000
 PART_BYTES: Final = 8 * 1024 * 1024
+STREAM_BYTES: Final = 128 * 1024
+"""Part of an original on its way to a client: about what a slow client keeps in memory."""
 
 
 class ObjectStoreSources:
@@ -76,6 +78,14 @@ class ObjectStoreSources:
             result = await obstore.get_async(self._store, key)
             return bytes(await result.bytes_async())
 
+    async def stream(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        with _translate_errors(key):
+            end = (await obstore.head_async(self._store, key))["size"] if end is None else end
+            if start >= end:  # stores refuse empty ranges
+                return _no_parts()
+            result = await obstore.get_async(self._store, key, options={"range": (start, end)})
+        return _parts(key, result.stream(min_chunk_size=STREAM_BYTES))
+
     async def delete(self, keys: Sequence[str]) -> None:
         for begin in range(0, len(keys), KEYS_PER_DELETE):
             await asyncio.gather(*(self._delete(key) for key in keys[begin : begin + KEYS_PER_DELETE]))
@@ -98,6 +108,18 @@ class ObjectStoreSources:
                 await obstore.delete_async(self._store, key)
         except NotFound:
             pass
+
+
+async def _no_parts() -> AsyncIterator[bytes]:
+    nothing: tuple[bytes, ...] = ()
+    for part in nothing:
+        yield part
+
+
+async def _parts(key: str, stream: AsyncIterable[Any]) -> AsyncIterator[bytes]:
+    with _translate_errors(key):
+        async for part in stream:
+            yield bytes(part)
 
 
 def _fsync(path: Path) -> None:

@@ -1,9 +1,10 @@
 """Collections and their documents: look up, list, watch, delete."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from collections.abc import Collection as AnyCollection
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -23,6 +24,25 @@ PAGE_LIMIT: Final = 200
 DELETED_WHILE_WAITING: Final = 500
 """A collection with more documents than this is emptied in the background."""
 POLL_S: Final = 0.5
+
+
+Span = Callable[[Document], tuple[int, int]]
+"""Returns the first byte of the original that is wanted, and the end."""
+
+
+def whole(document: Document) -> tuple[int, int]:
+    """Return the span of the whole original."""
+    return 0, document.original.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOriginal:
+    """The bytes `start` to `end` of a document's original, read on demand."""
+
+    document: Document
+    start: int
+    end: int
+    parts: AsyncIterator[bytes]
 
 
 class Library:
@@ -124,13 +144,17 @@ class Library:
         document = await self.document(collection, document_id)
         return await self._index.passages(document.collection_id, document.key)
 
-    async def original(self, collection: str, document_id: str) -> bytes:
-        """Return the document as submitted. Raises CollectionNotFound, DocumentNotFound."""
+    async def original(self, collection: str, document_id: str, span: Span = whole) -> "OpenOriginal":
+        """Open the document as submitted, or the bytes that `span` chooses by the record.
+
+        Raises CollectionNotFound, DocumentNotFound, and what `span` raises.
+        """
         read: str | None = None
         while True:
-            key = (await self.document(collection, document_id)).original.key
+            document = await self.document(collection, document_id)
+            key, (start, end) = document.original.key, span(document)
             try:
-                return await self._sources.read(key)
+                return OpenOriginal(document, start, end, await self._sources.stream(key, start=start, end=end))
             except NotFound:  # replaced since its record was read
                 if key == read:
                     raise

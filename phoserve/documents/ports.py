@@ -247,6 +247,13 @@ class SourceStore(Protocol):
         """Return the whole original. Raises NotFound."""
         ...
 
+    async def stream(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Open the original and return its bytes from `start` up to `end`, in parts that are read on demand.
+
+        Raises NotFound. The parts stay readable if the original is deleted meanwhile, unless the store forbids it.
+        """
+        ...
+
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete the originals; those that do not exist are ignored."""
         ...

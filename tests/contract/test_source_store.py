@@ -54,6 +54,22 @@ async def test_a_stream_is_the_same_as_its_bytes(sources: SourceStore) -> None:
     assert await sources.read("kb/d/1") == whole
 
 
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, None), (5, None), (0, 1), (MIB - 1, 2 * MIB + 1), (7, 7), (3 * MIB, None)]
+)
+async def test_any_span_is_read_on_demand(sources: SourceStore, start: int, end: int | None) -> None:
+    whole = b"".join([part async for part in parts(3)])
+    await sources.put("kb/d/1", whole, max_bytes=3 * MIB)
+    read = [part async for part in await sources.stream("kb/d/1", start=start, end=end)]
+    assert b"".join(read) == whole[start:end]
+    assert max(map(len, read), default=0) <= MIB
+
+
+async def test_a_stream_of_nothing_is_not_found(sources: SourceStore) -> None:
+    with pytest.raises(NotFound):
+        await sources.stream("kb/d/none")
+
+
 @pytest.mark.parametrize("count", [2, 20])
 async def test_too_much_leaves_nothing(sources: SourceStore, count: int) -> None:
     with pytest.raises(TooLarge):

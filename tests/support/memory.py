@@ -284,6 +284,14 @@ class MemorySources:
             raise NotFound("the original is gone")
         return self._stored[key][0]
 
+    async def stream(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        content = (await self.read(key))[start:end]
+
+        async def parts() -> AsyncIterator[bytes]:
+            yield content
+
+        return parts()
+
     async def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
             self._stored.pop(key, None)

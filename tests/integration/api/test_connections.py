@@ -1,5 +1,6 @@
 """Slow and greedy clients lose their own connections; everybody else is served."""
 
+import resource
 import socket
 import threading
 import time
@@ -13,10 +14,13 @@ import msgspec
 import pytest
 
 from api.keys import KeyFile, Role, new_key
+from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.settings import HttpSettings
 from tests.integration.api.conftest import fill
+from tests.support.embedders import WordHashEmbedder
 from tests.support.live import live_api, live_services
 from tests.support.patience import patient
+from tests.support.services import memory_services
 from tests.support.waiting import wait_until
 
 LIMITS = HttpSettings(
@@ -151,3 +155,29 @@ def _accepts(sock: socket.socket, data: bytes) -> bool:
         return True
     except OSError:
         return False
+
+
+def test_slow_readers_of_an_original_take_little_memory(tmp_path: Path) -> None:
+    readers, size = 20, 24 * 1024 * 1024
+    sources = ObjectStoreSources(tmp_path / "originals")
+    services = memory_services(tmp_path, WordHashEmbedder(), sources=sources, http=LIMITS)  # indexes nothing
+    with live_api(services) as url, ExitStack() as stack:
+        httpx.put(url + "/v1/collections/kb").raise_for_status()
+        files = {"files": ("big.txt", b"x" * size)}
+        response = httpx.post(url + "/v1/collections/kb/documents", files=files, timeout=patient(60))
+        [accepted] = response.raise_for_status().json()["documents"]
+        del files
+        before = resident_bytes()
+        for _ in range(readers):
+            sock = stack.enter_context(closing(connect(url)))
+            sock.sendall(f"GET {accepted['url']}/original HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            assert sock.recv(12) == b"HTTP/1.1 200"
+        time.sleep(1)
+        grown = resident_bytes() - before
+        assert grown < readers * size / 8
+        assert httpx.get(url + accepted["url"]).status_code == 200
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()

@@ -348,3 +348,39 @@ def test_the_same_request_again_changes_nothing(client: Client) -> None:
     body = {"documents": [{"text": "một"}]}
     first = client.post("/v1/collections/kb/documents", json=body, headers=headers).json()
     assert client.post("/v1/collections/kb/documents", json=body, headers=headers).json() == first
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "begin", "end"),
+    [
+        ("bytes=0-3", 206, 0, 4),
+        ("bytes=5-", 206, 5, None),
+        ("bytes=-4", 206, -4, None),
+        ("bytes=1-999999", 206, 1, None),
+        ("bytes=4-3", 200, 0, None),
+        ("bytes=-", 200, 0, None),
+        ("bytes=0-1,3-4", 200, 0, None),
+        ("lines=0-1", 200, 0, None),
+        ("bytes=\u0661-", 200, 0, None),
+    ],
+)
+def test_a_range_of_an_original(filled: Client, asked: str, status: int, begin: int, end: int | None) -> None:
+    whole = DOCUMENTS[0]["text"].encode()
+    url = "/v1/collections/kb/documents/d1/original"
+    response = filled.get(url, headers={b"Range": asked.encode()})
+    expected = whole[begin:end]
+    assert (response.status_code, response.content) == (status, expected or whole)
+    assert response.headers["content-length"] == str(len(response.content))
+    if status == 206:
+        start = whole.index(expected)
+        span = f"bytes {start}-{start + len(expected) - 1}/{len(whole)}"
+        same = filled.get(url, headers={"Range": asked, "If-Range": response.headers["etag"]})
+        changed = filled.get(url, headers={"Range": asked, "If-Range": '"other"'})
+        assert (response.headers["content-range"], same.status_code, changed.status_code) == (span, 206, 200)
+
+
+@pytest.mark.parametrize("asked", ["bytes=9999-", "bytes=9999-10000", "bytes=-0"])
+def test_a_range_behind_the_end_of_an_original(filled: Client, asked: str) -> None:
+    response = filled.get("/v1/collections/kb/documents/d1/original", headers={"Range": asked})
+    assert response.status_code == 416
+    assert response.headers["content-range"] == f"bytes */{len(DOCUMENTS[0]['text'].encode())}"
