@@ -12,6 +12,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from ingest.parsing.encodings import decode_text
 from ingest.parsing.failures import ParsingFailed
+from ingest.parsing.style_sheets import HIDING, SHOWING, HiddenElements
 from phoserve.text.blocks import Block, Caption, Code, Heading, ListItem, Paragraph, ParsedDocument, Record, Table
 
 MAX_DEPTH: Final = 1000
@@ -27,7 +28,6 @@ _SKIPPED: Final = frozenset(
     video textarea input head link meta title map progress meter -comment""".split()  # noqa: SIM905
 )
 _FURNITURE_ROLES: Final = frozenset({"navigation", "banner", "contentinfo", "search", "menu", "menubar", "toolbar"})
-_HIDING: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)", re.IGNORECASE)
 _UNSEEN: Final = re.compile(r"(?:\A|\s)(?:sr-only|visually-hidden|screen-reader-text)(?:\Z|\s)")
 _BANNER: Final = re.compile(r"cookie|consent|gdpr", re.IGNORECASE)
 _LONGEST_BANNER: Final = 1500
@@ -55,13 +55,19 @@ def parse(path: Path) -> ParsedDocument:
 def read_html(html: str) -> ParsedDocument:
     """Read a page or a fragment of one."""
     tree = LexborHTMLParser(_limit_depth(html))
+    hidden = HiddenElements.of(style.text() for style in tree.css("style") if _is_for_screens(style))
     main = tree.css_first("main, [role=main]")
-    blocks = _Page().read(main) if main is not None else []
+    blocks = _Page(hidden).read(main) if main is not None else []
     if not blocks and tree.body is not None:
-        blocks = _Page().read(tree.body)
+        # A page that is hidden whole is one that a script shows.
+        blocks = _Page(hidden).read(tree.body) or _Page(HiddenElements()).read(tree.body)
     element = tree.css_first("head > title") or tree.css_first("title")
     title = _SPACES.sub(" ", element.text()).strip() if element is not None else ""
     return ParsedDocument(blocks=tuple(blocks), title=_without_site(title, blocks))
+
+
+def _is_for_screens(style: LexborNode) -> bool:
+    return (style.attributes.get("media") or "all").strip().lower() in ("", "all", "screen")
 
 
 def _limit_depth(html: str) -> str:
@@ -92,7 +98,8 @@ def _without_site(title: str, blocks: list[Block]) -> str:
 class _Page:
     """Walks over nodes and collects blocks."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: HiddenElements) -> None:
+        self._hidden = hidden
         self._blocks: list[Block] = []
         self._text: list[str] = []
         self._heading = 0
@@ -111,7 +118,7 @@ class _Page:
                 self._leave(node)
             elif node.tag == "-text":
                 self._add(node.text_content or "")
-            elif not _is_skipped(node) and not self._enter_table(node):
+            elif not _is_skipped(node, self._hidden) and not self._enter_table(node):
                 self._enter(node)
                 stack.append((node, True))
                 stack.extend((child, False) for child in reversed(list(node.iter(include_text=True))))
@@ -207,7 +214,7 @@ class _Page:
             return False
         if node.css_first("table table, h1, h2, h3, ul, ol, form") is not None or node.css_first("td, th") is None:
             return False
-        table = _table(node)
+        table = _table(node, self._hidden)
         if table is None:
             return False
         self._flush()
@@ -215,20 +222,31 @@ class _Page:
         return True
 
 
-def _is_skipped(node: LexborNode) -> bool:
+def _is_skipped(node: LexborNode, hidden: HiddenElements) -> bool:
     tag = node.tag or ""
     if tag in _SKIPPED:
         return True
     attributes = node.attributes
+    if _is_hidden(node, hidden) or (tag == "dialog" and "open" not in attributes):
+        return True
     if not attributes and tag not in ("header", "footer"):
         return False
-    if "hidden" in attributes or attributes.get("aria-hidden") == "true":
-        return True
-    if _HIDING.search(attributes.get("style") or "") or _UNSEEN.search(attributes.get("class") or ""):
+    if attributes.get("aria-hidden") == "true" or _UNSEEN.search(attributes.get("class") or ""):
         return True
     if tag in ("header", "footer") or attributes.get("role") in _FURNITURE_ROLES:
         return not _is_inside_content(node)
     return _is_cookie_banner(node)
+
+
+def _is_hidden(node: LexborNode, hidden: HiddenElements) -> bool:
+    """Whether an attribute or a style hides the element; its own style wins over those of style sheets."""
+    attributes = node.attributes
+    own = attributes.get("style") or ""
+    if HIDING.search(own):
+        return True
+    if SHOWING.search(own):
+        return False
+    return "hidden" in attributes or (node.tag or "", attributes) in hidden
 
 
 def _is_inside_content(node: LexborNode) -> bool:
@@ -252,19 +270,19 @@ def _start_of(node: LexborNode) -> int:
     return int(start) - 1 if start.isdecimal() and len(start) < 10 else 0
 
 
-def _table(node: LexborNode) -> Table | None:
+def _table(node: LexborNode, hidden: HiddenElements) -> Table | None:
     """The table with each cell under its column; None if it has no more than one column."""
     head: list[list[str]] = []
     body: list[list[str]] = []
     caption = ""
     taken: dict[int, int] = {}  # columns that a cell above reaches into, with the rows left
-    for row, is_head in _rows(node):
-        cells, all_heads = _cells(row, taken)
+    for row, is_head in _rows(node, hidden):
+        cells, all_heads = _cells(row, taken, hidden)
         in_head = is_head or (all_heads and not body)
         (head if in_head else body).append(cells)
     element = node.css_first("caption")
     if element is not None:
-        caption = _cell_text(element)
+        caption = _cell_text(element, hidden)
     width = max((len(cells) for cells in head + body), default=0)
     if width < 2 or not body:
         return None
@@ -273,24 +291,20 @@ def _table(node: LexborNode) -> Table | None:
     return Table(header=header, rows=rows, caption=caption)
 
 
-def _rows(node: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
+def _rows(node: LexborNode, hidden: HiddenElements) -> Iterator[tuple[LexborNode, bool]]:
     for row in node.css("tr"):
         parent = row.parent
-        if not _is_hidden_row(row):
+        if not _is_hidden(row, hidden) and not (parent is not None and _is_hidden(parent, hidden)):
             yield row, parent is not None and parent.tag == "thead"
 
 
-def _is_hidden_row(row: LexborNode) -> bool:
-    return "hidden" in row.attributes or bool(_HIDING.search(row.attributes.get("style") or ""))
-
-
-def _cells(row: LexborNode, taken: dict[int, int]) -> tuple[list[str], bool]:
+def _cells(row: LexborNode, taken: dict[int, int], hidden: HiddenElements) -> tuple[list[str], bool]:
     """The texts of a row, each in its column, and whether all are headings; `taken` is brought up to date."""
     cells: list[str] = []
     all_heads = True
     spans: dict[int, int] = {}
     for cell in row.iter():
-        if cell.tag not in ("td", "th") or len(cells) >= MAX_COLUMNS:
+        if cell.tag not in ("td", "th") or len(cells) >= MAX_COLUMNS or _is_hidden(cell, hidden):
             continue
         while len(cells) in taken and len(cells) < MAX_COLUMNS:
             cells.append("")
@@ -300,7 +314,7 @@ def _cells(row: LexborNode, taken: dict[int, int]) -> tuple[list[str], bool]:
         for offset in range(across):
             if down > 1:
                 spans[len(cells)] = down
-            cells.append(_cell_text(cell) if offset == 0 else "")
+            cells.append(_cell_text(cell, hidden) if offset == 0 else "")
     while len(cells) in taken and len(cells) < MAX_COLUMNS:
         cells.append("")
     for column, left in list(taken.items()):
@@ -317,9 +331,9 @@ def _span(cell: LexborNode, name: str) -> int:
     return max(1, min(int(given), MAX_SPAN)) if given.isdecimal() and len(given) < 6 else 1
 
 
-def _cell_text(cell: LexborNode) -> str:
+def _cell_text(cell: LexborNode, hidden: HiddenElements) -> str:
     texts: list[str] = []
-    for block in _Page().read(cell):
+    for block in _Page(hidden).read(cell):
         match block:
             case Table(rows=rows):
                 texts += [" ".join(row) for row in rows]

@@ -28,13 +28,51 @@ def read_json(content: bytes) -> ParsedDocument:
     if not text:
         return ParsedDocument(blocks=(), warnings=decoded.warnings)
     try:
-        value = json.loads(text)
+        value = _loads(text)
     except RecursionError:
         raise ParsingFailed("too_complex", "the JSON is nested too deeply to be read; flatten it") from None
     except ValueError as error:
         return _read_lines(text, decoded.warnings, error)
     blocks = tuple(_blocks(value, "", 1, Place()))
     return ParsedDocument(blocks=blocks, title=_title_of(value), warnings=decoded.warnings)
+
+
+class _Number(str):
+    """A number as it is written in the file: 1.10 stays 1.10, and long ones keep all their digits."""
+
+    __slots__ = ()
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text, parse_float=_Number, parse_int=_Number, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object in which a key that is given twice has all its values."""
+    found: dict[str, Any] = {}
+    repeated: set[str] = set()
+    for key, value in pairs:
+        if key not in found:
+            found[key] = value
+        elif key in repeated:
+            found[key].append(value)
+        else:
+            found[key] = [found[key], value]
+            repeated.add(key)
+    return found
+
+
+def _written(value: Any) -> str:
+    """Return a value as JSON, its numbers as they were written."""
+    match value:
+        case _Number():
+            return str(value)
+        case dict():
+            return "{" + ", ".join(f"{_written(key)}: {_written(each)}" for key, each in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_written, value)) + "]"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
 
 
 def _read_lines(text: str, warnings: tuple[ParserWarning, ...], error: ValueError) -> ParsedDocument:
@@ -46,7 +84,7 @@ def _read_lines(text: str, warnings: tuple[ParserWarning, ...], error: ValueErro
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = _loads(line)
         except RecursionError:
             raise ParsingFailed("too_complex", f"the JSON in line {number} is nested too deeply; flatten it") from None
         except ValueError:
@@ -116,4 +154,4 @@ def _scalar(value: Any) -> str:
         case list() if not any(isinstance(each, dict | list) for each in value):
             return ", ".join(map(_scalar, value))
         case _:
-            return json.dumps(value, ensure_ascii=False)
+            return _written(value)

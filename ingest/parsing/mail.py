@@ -15,7 +15,7 @@ from ingest.parsing.encodings import decode_text
 from ingest.parsing.failures import failure_of
 from ingest.parsing.faults import Unreadable
 from ingest.parsing.html import read_html
-from ingest.parsing.media import MAIL, PLAIN, media_type_of
+from ingest.parsing.media import ARCHIVE, MAIL, PLAIN, media_type_of
 from ingest.parsing.plain import read_plain
 from phoserve.text.blocks import Block, Heading, ParsedDocument, ParserWarning, Place
 from phoserve.text.lines import read_lines
@@ -23,6 +23,7 @@ from phoserve.text.lines import read_lines
 MAX_ATTACHMENTS: Final = 50
 MAX_DEPTH: Final = 3
 """Of mails within mails."""
+_SKIPPED: Final = ("image_skipped", "attachment_skipped")
 _HEADERS: Final = {"sender": "from", "recipients": "to", "copies": "cc", "date": "date"}
 
 
@@ -92,11 +93,21 @@ def _read_attachment(attachment: Attachment, depth: int) -> ParsedDocument:
             raise Unreadable("it is a mail within too many others")
         if kind == MAIL:
             return parse(path, depth + 1)
+        if kind == ARCHIVE:
+            return _read_archive(path, depth)
         if can_parse(kind):
             return parse_file(path, kind)
         if kind.startswith("text/"):
             return _plain(attachment.content)
         raise Unreadable(f"{kind} documents are not read")
+
+
+def _read_archive(path: Path, depth: int) -> ParsedDocument:
+    from ingest.parsing import archive  # it knows of attachments too
+
+    if depth > 1:
+        raise Unreadable("it is an archive within another; send it as a document of its own")
+    return archive.parse(path, depth)
 
 
 def _plain(content: bytes) -> ParsedDocument:
@@ -118,8 +129,12 @@ def _read_part(part: EmailMessage, found: _Found) -> None:
                 _read_part(inner, found)
     elif kind in (PLAIN, "text/html"):
         _add_text(part, kind, found)
-    elif kind.startswith(("image/", "text/calendar")):
-        pass  # pictures of signatures, and invitations whose text is in the mail
+    elif kind.startswith("image/"):
+        message = f"an inline picture ({kind}) was left out; attach it as a file to have its text read"
+        found.warnings.append(ParserWarning(code="image_skipped", message=message))
+    elif kind == "text/calendar":
+        message = "an invitation (text/calendar) was left out; the text of the mail is kept"
+        found.warnings.append(ParserWarning(code="attachment_skipped", message=message))
     else:
         found.attachments.append(_attachment(part))
 
@@ -138,9 +153,11 @@ def _read_alternative(part: EmailMessage, found: _Found) -> None:
     ]
     if readable:
         found.blocks += readable[0].blocks
-        found.warnings += readable[0].warnings
     for version in versions:
         found.attachments += version.attachments
+        # What was skipped in the other versions is lost as well; how their text was decoded does not matter.
+        is_read = readable and version is readable[0]
+        found.warnings += [each for each in version.warnings if is_read or each.code in _SKIPPED]
 
 
 def _add_text(part: EmailMessage, kind: str, found: _Found) -> None:

@@ -21,6 +21,7 @@ JSON_TYPES: Final = (
 MAIL: Final = "message/rfc822"
 OUTLOOK: Final = "application/vnd.ms-outlook"
 PDF: Final = "application/pdf"
+ARCHIVE: Final = "application/zip"
 IMAGES: Final = ("image/png", "image/jpeg", "image/tiff", "image/webp")
 READ_BY_OCR: Final = frozenset({PDF, *IMAGES})
 """What may have pages that only OCR can read."""
@@ -116,10 +117,10 @@ def _package(path: Path, stated: str) -> str:
             # OpenDocument and EPUB declare their type.
             own = package.open("mimetype").read(_LONGEST_TYPE).decode() if "mimetype" in names else ""
     except (zipfile.BadZipFile, OSError, RuntimeError, ValueError):
-        return stated if stated in READ_BY_KREUZBERG else "application/zip"
-    if own in READ_BY_KREUZBERG:
-        return own
+        return stated if stated in READ_BY_KREUZBERG else ARCHIVE
+    if own.startswith("application/"):
+        return own.strip()
     for folder, media_type in _PACKAGES.items():
         if any(name.startswith(folder) for name in names):
             return media_type
-    return stated if stated in READ_BY_KREUZBERG else "application/zip"
+    return stated if stated in READ_BY_KREUZBERG else ARCHIVE

@@ -7,6 +7,7 @@ from typing import Final
 
 from ingest.parsing.failures import ParsingFailed
 from ingest.parsing.media import (
+    ARCHIVE,
     CSV_TYPES,
     DOCX,
     HTML,
@@ -29,6 +30,7 @@ _MODULES: Final[dict[str, str]] = {
     **dict.fromkeys(CSV_TYPES, "csv_table"),
     **dict.fromkeys(JSON_TYPES, "json_records"),
     MAIL: "mail",
+    ARCHIVE: "archive",
     OUTLOOK: "outlook",
     DOCX: "docx",
     XLSX: "xlsx",
