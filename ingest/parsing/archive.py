@@ -85,7 +85,7 @@ def _is_left_out(member: zipfile.ZipInfo) -> bool:
 
 
 def _name_of(member: zipfile.ZipInfo) -> str:
-    """Return a file's name without ".." and drives; names that are UTF-8 without saying so are decoded."""
+    """Return a file's name without ".." and drives; names in UTF-8 without the flag for it are decoded."""
     name = member.filename
     if not member.flag_bits & _UTF8_NAME:
         try:

@@ -164,7 +164,8 @@ def _add_text(part: EmailMessage, kind: str, found: _Found) -> None:
     content = _content(part)
     charset = (part.get_content_charset() or "").lower()
     try:
-        text = content.decode(charset) if charset and charset not in ("us-ascii", "utf-8") else ""
+        is_trusted = bool(charset) and charset not in ("us-ascii", "utf-8") and not _is_utf8(content)
+        text = content.decode(charset) if is_trusted else ""
     except (LookupError, UnicodeDecodeError):
         text = ""
     if not text:
@@ -175,6 +176,14 @@ def _add_text(part: EmailMessage, kind: str, found: _Found) -> None:
         found.blocks += read_html(text).blocks
     else:
         found.blocks += [located.block for located in read_lines(text.replace("\r\n", "\n"))]
+
+
+def _is_utf8(content: bytes) -> bool:
+    """Whether the content is accented UTF-8, which no text in another encoding is by chance."""
+    try:
+        return not content.isascii() and bool(content.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
 
 
 def _attachment(part: EmailMessage) -> Attachment:

@@ -1,5 +1,6 @@
 """JSON as it is written, parts of mails, and archives of documents."""
 
+import base64
 import io
 import zipfile
 from email.message import EmailMessage
@@ -47,6 +48,17 @@ def test_a_picture_in_the_text_of_a_mail_is_named(tmp_path: Path) -> None:
     found = mail.parse(tmp_path / "m")
     assert text_of(found) == "Nội dung thư"
     assert [warning.code for warning in found.warnings] == ["image_skipped"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "used"),
+    [("iso-8859-1", "utf-8"), ("windows-1258", "utf-8"), ("us-ascii", "utf-8"), ("utf-16-le", "utf-16-le")],
+)
+def test_a_wrong_charset_of_a_mail_does_not_corrupt_it(tmp_path: Path, declared: str, used: str) -> None:
+    text = "Công ty thông báo nghỉ lễ Quốc khánh"
+    head = f"Subject: x\nContent-Type: text/plain; charset={declared}\nContent-Transfer-Encoding: base64\n\n"
+    (tmp_path / "m").write_bytes(head.encode() + base64.b64encode(text.encode(used)))
+    assert text_of(mail.parse(tmp_path / "m")) == text
 
 
 def packed(files: dict[str, bytes]) -> bytes:
