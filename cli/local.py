@@ -116,7 +116,7 @@ async def open_local_stores(
         workers = InlineWorkers()
         tools = StagingTools(embedders.bulk, text, metrics=metrics)
         reconciler = Reconciler(registry, index, sources, workers)
-        await reconciler.run_once(ignore_leases=True)
+        await reconciler.run_first()
         workers.start(Pipeline(registry=registry, index=index, sources=sources, tools=tools))
         stack.push_async_callback(workers.stop)
         reconciling = asyncio.create_task(reconciler.run_forever())

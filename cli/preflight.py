@@ -5,22 +5,33 @@ import fcntl
 import os
 import shutil
 import socket
+import stat
 from pathlib import Path
 from typing import IO, Final
+
+import structlog
 
 from phoserve.errors import ConfigurationError
 
 MIN_FREE_BYTES: Final = 200 * 1024 * 1024
 LOCK_FILE: Final = "lock"
+PRIVATE_UMASK: Final = 0o077
+OTHERS: Final = 0o077
+"""The permissions of the group and of other users."""
+
+log = structlog.get_logger(__name__)
 
 
 def open_state(folder: Path) -> IO[str]:
     """Create the state folder if necessary and lock it while the returned file is open.
 
+    Only this user can read the folder: its mode becomes 0700, and files that this process creates later are 0600.
     Raises ConfigurationError if the folder cannot be written, its disk is full, or another platform runs on it.
     """
     try:
+        os.umask(PRIVATE_UMASK)
         folder.mkdir(parents=True, exist_ok=True)
+        _make_private(folder)
         _check_space(folder)
         lock = (folder / LOCK_FILE).open("a+")
     except OSError as error:
@@ -49,6 +60,29 @@ def listening_socket(host: str, port: int) -> socket.socket:
         sock.close()
         raise ConfigurationError(_unbindable(host, port, error)) from error
     return sock
+
+
+def _make_private(folder: Path) -> None:
+    """Take the state folder's permissions from other users, and those of what an earlier version created in it.
+
+    A folder with other content is left as it is: it is not only ours.
+    """
+    if not folder.stat().st_mode & OTHERS:
+        return
+    if any(folder.iterdir()) and not (folder / LOCK_FILE).exists():
+        log.warning("state_readable_by_others", folder=str(folder))
+        return
+    tightened = sum(_tighten(path) for path in (folder, *folder.rglob("*")))
+    log.info("state_made_private", folder=str(folder), paths=tightened)
+
+
+def _tighten(path: Path) -> bool:
+    status = path.lstat()
+    is_shared = stat.S_ISREG(status.st_mode) and status.st_nlink > 1  # a model's file, linked from its own folder
+    if stat.S_ISLNK(status.st_mode) or is_shared or not status.st_mode & OTHERS:
+        return False
+    path.chmod(stat.S_IMODE(status.st_mode) & ~OTHERS)
+    return True
 
 
 def _check_space(folder: Path) -> None:

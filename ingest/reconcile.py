@@ -55,6 +55,18 @@ class Reconciler:
         await self._remove_orphans()
         return await self._queue_due(horizon, ignore_leases=ignore_leases)
 
+    async def run_first(self) -> None:
+        """Reconcile at the start of the only process, ignoring leases. An unreadable record does not stop the start.
+
+        Raises PhoserveError during an outage.
+        """
+        try:
+            await self.run_once(ignore_leases=True)
+        except PhoserveError:
+            raise
+        except Exception:  # `run_forever` tries again
+            log.exception("reconcile_failed")
+
     async def run_forever(self, *, every_s: float = INTERVAL_S, lease: ReconcileLease | None = None) -> None:
         """Reconcile every `every_s` seconds until cancelled, where several do so in turn; an outage is waited out."""
         swept_at = time.monotonic()
@@ -70,6 +82,8 @@ class Reconciler:
                         await self.sweep()
             except PhoserveError as error:
                 log.warning("reconcile_failed", error=str(error))
+            except Exception:  # one unreadable record must not end what completes the others
+                log.exception("reconcile_failed")
 
     async def sweep(self) -> None:
         """Delete the originals that no record names any more, or never did."""

@@ -1,5 +1,8 @@
+import os
 import shutil
+import stat
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,3 +62,44 @@ def test_a_taken_port_is_refused() -> None:
 def test_a_foreign_address_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="--host"):
         listening_socket("192.0.2.1", 0)
+
+
+@pytest.fixture(autouse=True)
+def restored_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_only_this_user_reads_the_state(tmp_path: Path) -> None:
+    with open_state(tmp_path / "state"):
+        (tmp_path / "state" / "originals").mkdir()
+        (tmp_path / "state" / "originals" / "d").write_text("x")
+    found = {mode(path) for path in (tmp_path / "state").rglob("*") if path.is_file()}
+    assert (mode(tmp_path / "state"), mode(tmp_path / "state" / "originals"), found) == (0o700, 0o700, {0o600})
+
+
+def test_the_state_of_an_earlier_version_is_made_private(tmp_path: Path) -> None:
+    state, outside = tmp_path / "state", tmp_path / "outside"
+    (state / "index").mkdir(parents=True)
+    outside.write_text("model")
+    (state / "lock").touch()
+    (state / "index" / "log").write_text("x")
+    (state / "index" / "hard").hardlink_to(outside)
+    (state / "index" / "soft").symlink_to(outside)
+    for path in (state, state / "index"):
+        path.chmod(0o755)
+    open_state(state).close()
+    modes = [mode(path) for path in (state, state / "index", state / "lock", state / "index" / "log", outside)]
+    assert modes == [0o700, 0o700, 0o600, 0o600, 0o644]
+
+
+def test_a_folder_with_other_content_keeps_its_permissions(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("x")
+    tmp_path.chmod(0o755)
+    open_state(tmp_path).close()
+    assert (mode(tmp_path), mode(tmp_path / "letter.txt"), mode(tmp_path / "lock")) == (0o755, 0o644, 0o600)
