@@ -13,6 +13,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from ingest.parsing.encodings import decode_text
 from ingest.parsing.failures import ParsingFailed
 from ingest.parsing.style_sheets import HIDING, SHOWING, HiddenElements
+from ingest.parsing.word.numbering import format_number
 from phoserve.text.blocks import Block, Caption, Code, Heading, ListItem, Paragraph, ParsedDocument, Record, Table
 
 MAX_DEPTH: Final = 1000
@@ -39,6 +40,7 @@ _NEVER_DEEP: Final = frozenset(
     """area base br col embed hr img input link meta param source track wbr p li td th tr dt dd option thead tbody tfoot
     colgroup""".split()  # noqa: SIM905
 )
+_NUMBER_KINDS: Final = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 _EXPONENT: Final = re.compile(r"[+\-−]?\d+")
 
 
@@ -139,7 +141,7 @@ class _Page:
         elif tag in ("ul", "menu", "ol"):
             self._lists.append(_start_of(node) if tag == "ol" else None)
         elif tag == "li":
-            self._number = self._next_number()
+            self._number = self._next_number(node)
         elif tag == "br":
             self._text.append("\n")
         elif tag == "img":
@@ -169,11 +171,13 @@ class _Page:
         elif tag == "li":
             self._number = None
 
-    def _next_number(self) -> str:
+    def _next_number(self, item: LexborNode) -> str:
         if not self._lists or self._lists[-1] is None:
             return "-"
-        self._lists[-1] += 1
-        return f"{self._lists[-1]}."
+        own = item.attributes.get("value") or ""
+        self._lists[-1] = int(own) if own.isdecimal() and len(own) < 10 else self._lists[-1] + 1
+        kind = _NUMBER_KINDS.get((item.parent.attributes.get("type") if item.parent else None) or "", "decimal")
+        return f"{format_number(self._lists[-1], kind)}."
 
     def _picture(self, alt: str) -> None:
         alt = _SPACES.sub(" ", alt).strip()

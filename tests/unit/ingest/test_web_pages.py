@@ -57,6 +57,11 @@ def test_a_style_of_its_own_shows_an_element() -> None:
     assert "HIỆN" in shown('<style>.x{display:none}</style><p class="x" style="display:block">HIỆN</p>')
 
 
+def test_items_have_the_numbers_that_a_browser_shows() -> None:
+    page = "<ol start=3 type=a><li>một<li>hai</ol><p>x</p><ol type=I><li>ba<li value=7>bốn<li>năm</ol>"
+    assert shown(page) == "c. một\nd. hai\n\nx\nI. ba\nVII. bốn\nVIII. năm"
+
+
 def test_a_closed_dialog_is_not_seen() -> None:
     assert shown("<p>thấy</p><dialog>ẨN</dialog><dialog open>HIỆN</dialog>") == "thấy\n\nHIỆN"
 
