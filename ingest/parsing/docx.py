@@ -74,6 +74,10 @@ def _warnings(reader: BodyReader) -> Iterator[ParserWarning]:
     if count := reader.hidden_runs:
         passages = "passage" if count == 1 else "passages"
         yield ParserWarning(code="hidden_content", message=f"{count} {passages} of hidden text left out")
+    if count := reader.unread_inserts:
+        files = "1 inserted file" if count == 1 else f"{count} inserted files"
+        message = f"{files} of another format left out; open and save the document in Word to include them"
+        yield ParserWarning(code="attachment_skipped", message=message)
 
 
 def _properties(package: Package, main: str, styles: Styles) -> dict[str, Any]:

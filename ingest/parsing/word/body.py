@@ -7,6 +7,8 @@ from typing import Final
 from lxml import etree
 
 from ingest.parsing.charts import chart_table, diagram_texts
+from ingest.parsing.encodings import decode_text
+from ingest.parsing.html import read_html
 from ingest.parsing.opc import Package, local_name
 from ingest.parsing.outline import Outline
 from ingest.parsing.tables import build_table
@@ -19,6 +21,7 @@ from phoserve.text.blocks import Block, Caption, Footnote, Heading, ListItem, Pa
 _MAX_DEPTH: Final = 40
 _MAX_TITLE_LINES: Final = 3
 _PLACE: Final = Place()
+_RELATION: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
 @dataclass(slots=True)
@@ -41,6 +44,8 @@ class BodyReader:
     parts: Parts
     blocks: list[Block] = field(default_factory=list)
     hidden_runs: int = 0
+    unread_inserts: int = 0
+    """Inserted files of other formats that are left out."""
     title_lines: list[str] = field(default_factory=list)
     """The first centred bold lines outside of tables: what a decision or a decree is called."""
     titled: str = ""
@@ -80,6 +85,19 @@ class BodyReader:
                 self.read(element[0], depth + 1)
             elif name in ("customXml", "ins", "moveTo", "smartTag"):
                 self.read(element, depth + 1)
+            elif name == "altChunk":
+                self._insert(element)
+
+    def _insert(self, element: etree._Element) -> None:
+        """Append the blocks of an inserted web page; files of other formats are counted."""
+        target = self.parts.targets.get(element.get(_RELATION, ""), "")
+        if target in self.parts.package and target.lower().endswith((".htm", ".html", ".xhtml")):
+            try:
+                self.blocks.extend(read_html(decode_text(self.parts.package.read(target)).text).blocks)
+            except ValueError:
+                self.unread_inserts += 1
+        else:
+            self.unread_inserts += 1
 
     # ---- paragraphs
 
