@@ -8,7 +8,7 @@ ARGS ?=
 UPGRADE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast lint format lock bench clean
+.PHONY: help setup run test test-fast lint format lock audit bench clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ bench: $(VENV)/.dev ## Run benchmarks with plots; ARGS are passed to `phoserve b
 lock: | $(VENV)/bin/python ## Lock the dependencies of pyproject.toml; UPGRADE=1 takes the newest versions
 	$(BIN)/pip install --quiet "uv>=0.9" packaging
 	UPGRADE=$(UPGRADE) $(BIN)/python -m deploy.lock
+
+audit: | $(VENV)/bin/python ## Report known vulnerabilities of the locked dependencies; skipped without a network
+	@$(PYTHON) -m venv $(VENV)/audit
+	@-$(VENV)/audit/bin/pip install --quiet pip-audit==2.10.1
+	@$(VENV)/audit/bin/pip-audit --disable-pip --require-hashes --progress-spinner off --format json \
+	    --requirement requirements.txt 2>/dev/null | $(BIN)/python -m deploy.audit
 
 clean: ## Remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
