@@ -113,7 +113,7 @@ class ForeignKind:
     examples: list[Example]
     """The threshold is chosen on all of them."""
     step: int | None = 1
-    """Every so many take part in the fit, None for none: no kind outweighs the others."""
+    """One in `step` takes part in the fit, None for none: no kind outweighs the others."""
 
     @property
     def fitted(self) -> list[Example]:
