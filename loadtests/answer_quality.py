@@ -351,14 +351,15 @@ async def measure_follow_ups() -> None:
     """Print the recall of follow-up questions alone, rewritten without an LLM, and written out by a person."""
     rows = read_rows(QUESTIONS / "follow_ups.jsonl", FollowUp)
     ways = {
-        "the follow-up alone": lambda row: row.question,
-        "rewritten": lambda row: stand_alone(row.question, [ChatMessage("user", row.first)]),
-        "the question written out": lambda row: row.stand_alone,
+        "the follow-up alone": [row.question for row in rows],
+        "rewritten": [stand_alone(row.question, [ChatMessage("user", row.first)]) for row in rows],
+        "the question written out": [row.stand_alone for row in rows],
     }
     _say("| | @1 | @3 | @10 |\n|---|--:|--:|--:|")
     async with filled(sample_rows()) as retriever:
-        for name, way in ways.items():
-            ranks = [await _rank(way(row), row.document, retriever) for row in rows]
+        for name, questions in ways.items():
+            asked = zip(questions, rows, strict=True)
+            ranks = [await _rank(question, row.document, retriever) for question, row in asked]
             shares = " | ".join(f"{np.mean([rank <= k for rank in ranks]):.3f}" for k in (1, 3, 10))
             _say(f"| {name} | {shares} |")
 
