@@ -115,10 +115,12 @@ class ForeignKind:
     step: int | None = 1
     """One in `step` takes part in the fit, None for none: no kind outweighs the others."""
 
-    @property
-    def fitted(self) -> list[Example]:
-        """The examples that take part in the fit, in the order of the folds."""
-        return [] if self.step is None else self.examples[:: self.step]
+    def fitted(self, without_fold: int | None = None) -> list[Example]:
+        """Return the examples that take part in the fit, none of the given fold."""
+        if self.step is None:
+            return []
+        used = range(0, len(self.examples), self.step)
+        return [self.examples[number] for number in used if number % FOLDS != without_fold]
 
 
 class InProcessEmbedder:
@@ -264,13 +266,13 @@ def fit(examples: Sequence[Example], foreign: Sequence[ForeignKind], *, with_cos
     used = np.array([with_cosines or name not in COSINES for name in FEATURES])
     confidences: list[list[float]] = [[] for _ in foreign]
     for fold in range(FOLDS):
-        part = _fit(_others(examples, fold), [each for kind in foreign for each in _others(kind.fitted, fold)], used)
+        part = _fit(_others(examples, fold), [each for kind in foreign for each in kind.fitted(fold)], used)
         for found, kind in zip(confidences, foreign, strict=True):
             found += [outcome(each, part)[0] for each in kind.examples[fold::FOLDS]]
     kinds = [np.array(each) for each in confidences]
     shares = [(value, np.mean([(each >= value).mean() for each in kinds])) for value in np.arange(0, 1, 0.005)]
     threshold = next(float(value) for value, share in shares if share <= MOST_FOREIGN)
-    weights = _fit(examples, [each for kind in foreign for each in kind.fitted], used)
+    weights = _fit(examples, [each for kind in foreign for each in kind.fitted()], used)
     return msgspec.structs.replace(weights, min_confidence=round(threshold, 3))
 
 
