@@ -46,7 +46,7 @@ audit: | $(VENV)/bin/python ## Report known vulnerabilities of the locked depend
 	@$(PYTHON) -m venv $(VENV)/audit
 	@-$(VENV)/audit/bin/pip install --quiet pip-audit==2.10.1
 	@$(VENV)/audit/bin/pip-audit --disable-pip --require-hashes --progress-spinner off --format json \
-	    --requirement requirements.txt 2>/dev/null | $(BIN)/python -m deploy.audit
+	    --requirement requirements.txt | $(BIN)/python -m deploy.audit
 
 clean: ## Remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

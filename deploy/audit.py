@@ -19,7 +19,7 @@ def report(audit: str) -> tuple[str, int]:
         packages = []
     audited = [each for each in packages if "skip_reason" not in each]
     if not audited:
-        return "SKIPPED: the source of known vulnerabilities (pypi.org) cannot be reached; nothing was audited", 0
+        return "SKIPPED: nothing was audited; pip-audit failed, or cannot reach its source (pypi.org)", 0
     found = [
         f"{each['name']} {each['version']}: {fault['id']}, fixed in {', '.join(fault['fix_versions']) or 'no version'}"
         for each in audited

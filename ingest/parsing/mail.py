@@ -179,7 +179,7 @@ def _add_text(part: EmailMessage, kind: str, found: _Found) -> None:
 
 
 def _is_utf8(content: bytes) -> bool:
-    """Whether the content is accented UTF-8, which no text in another encoding is by chance."""
+    """Whether the content is accented UTF-8, which text in another encoding is by chance only if it is very short."""
     try:
         return not content.isascii() and bool(content.decode("utf-8"))
     except UnicodeDecodeError:
