@@ -11,7 +11,8 @@ from typing import Final
 
 from phoserve.documents.ports import ActivePassageStore, DocumentRegistry, IndexingTask, SourceStore, TaskQueue
 from phoserve.documents.records import Collection, Document, DocumentState
-from phoserve.documents.removal import sweep_originals
+from phoserve.documents.removal import sweep_originals, unnamed_originals
+from phoserve.documents.texts import text_key
 
 DOCUMENTS_PER_PAGE: Final = 500
 KEYS_PER_CALL: Final = 1000
@@ -29,6 +30,8 @@ class CollectionHealth:
     """Ids of documents whose live revision is not in the index, or not whole."""
     missing_originals: list[str] = field(default_factory=list)
     """Ids of documents whose original is gone."""
+    missing_texts: list[str] = field(default_factory=list)
+    """Ids of documents whose live revision has no stored text; version 0.1 stored none."""
 
 
 @dataclass(slots=True)
@@ -46,7 +49,7 @@ class Report:
     @property
     def is_healthy(self) -> bool:
         """Whether registry, passages and originals agree."""
-        found = [each.missing_passages or each.missing_originals for each in self.collections]
+        found = [each.missing_passages or each.missing_originals or each.missing_texts for each in self.collections]
         return not (any(found) or self.orphaned_documents or self.orphaned_originals)
 
 
@@ -68,7 +71,7 @@ class Doctor:
             if not collection.deleting:
                 report.collections.append(await self._collection(collection, published, stored, report, repair=repair))
         report.orphaned_documents = await self._orphaned_passages(list(published), repair=repair)
-        report.orphaned_originals = await self._orphaned_originals(stored, repair=repair)
+        report.orphaned_originals = await self._orphaned_originals(repair=repair)
         return report
 
     async def _collection(
@@ -81,8 +84,13 @@ class Doctor:
             health.missing_originals += [each.id for each in gone]
             missing = [each for each in page if each.live_revision and not await self._is_whole(each, published)]
             health.missing_passages += [each.id for each in missing]
+            textless = [
+                each for each in page if each.live_revision and text_key(each, each.live_revision) not in stored
+            ]
+            health.missing_texts += [each.id for each in textless]
             if repair:
-                report.queued += await self._rebuild([each for each in missing if each not in gone])
+                incomplete = {each.key: each for each in (*missing, *textless) if each not in gone}
+                report.queued += await self._rebuild(list(incomplete.values()))
         return health
 
     async def _is_whole(self, document: Document, published: dict[str, int]) -> bool:
@@ -108,15 +116,11 @@ class Doctor:
                 await self.index.discard_many(strangers)
         return orphaned
 
-    async def _orphaned_originals(self, stored: set[str], *, repair: bool) -> int:
+    async def _orphaned_originals(self, *, repair: bool) -> int:
         horizon = datetime.now(UTC) - UPLOAD_AT_LONGEST
         if repair:
             return await sweep_originals(self.registry, self.sources, stored_before=horizon)
-        old = [key async for key, moment in self.sources.keys("") if moment < horizon and key in stored]
-        named = 0
-        for start in range(0, len(old), KEYS_PER_CALL):
-            named += len(await self.registry.find_originals(old[start : start + KEYS_PER_CALL]))
-        return len(old) - named
+        return len(await unnamed_originals(self.registry, self.sources, stored_before=horizon))
 
     async def _pages(self, collection: Collection) -> AsyncIterator[list[Document]]:
         cursor: str | None = None

@@ -41,11 +41,13 @@ def doctor(
         report.tell(
             "collection",
             f"{each.name}: {each.documents} documents at rest, {len(each.missing_passages)} without their passages, "
-            f"{len(each.missing_originals)} without their original",
+            f"{len(each.missing_originals)} without their original, "
+            f"{len(each.missing_texts)} without their text",
             name=each.name,
             documents=each.documents,
             missing_passages=each.missing_passages,
             missing_originals=each.missing_originals,
+            missing_texts=each.missing_texts,
         )
     text = f"{found.orphaned_documents} documents with passages only, "
     text += f"{found.orphaned_originals} originals without a record"

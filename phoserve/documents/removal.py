@@ -69,15 +69,20 @@ async def sweep_originals(registry: DocumentRegistry, sources: SourceStore, *, s
     An upload is stored before its record names it, so `stored_before` must be earlier than the start of any upload in
     progress.
     """
+    unnamed = await unnamed_originals(registry, sources, stored_before=stored_before)
+    await sources.delete(unnamed)
+    return len(unnamed)
+
+
+async def unnamed_originals(registry: DocumentRegistry, sources: SourceStore, *, stored_before: datetime) -> list[str]:
+    """Return the keys of originals and texts, stored before a time, that no record names."""
     old = [key async for key, stored in sources.keys("") if stored < stored_before]
-    swept = 0
+    unnamed: list[str] = []
     for start in range(0, len(old), KEYS_PER_CALL):
         keys = old[start : start + KEYS_PER_CALL]
         named = {*await registry.find_originals(keys), *await _find_texts(registry, keys)}
-        unnamed = [key for key in keys if key not in named]
-        await sources.delete(unnamed)
-        swept += len(unnamed)
-    return swept
+        unnamed += [key for key in keys if key not in named]
+    return unnamed
 
 
 async def _find_texts(registry: DocumentRegistry, keys: Sequence[str]) -> set[str]:

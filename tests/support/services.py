@@ -9,6 +9,7 @@ from api.services import Services, make_services
 from phoserve.composition import Stores
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import DocumentState, Passage
+from phoserve.documents.texts import store_text
 from phoserve.embedding.stack import stack_embedder
 from phoserve.settings import LimitSettings
 from phoserve.text import Chunker, TextPipeline, passage_terms
@@ -52,6 +53,7 @@ async def index_one(services: Services, document_key: str) -> None:
     document = (await registry.find_keys([document_key]))[document_key]
     [document] = _saved(await registry.save([document.claim(lease)]))
     text = (await services.stores.sources.read(document.original.key)).decode(errors="replace")
+    await store_text(document, text, services.stores.sources)
     chunks = Chunker(services.stores.text).chunk(text)
     vectors = (await services.stores.embedders.bulk.embed([chunk.text for chunk in chunks])).vectors
     terms = passage_terms(services.stores.text, [f"{document.title}\n{chunk.text}" for chunk in chunks])

@@ -8,6 +8,7 @@ import pytest
 from api.services import Services
 from ingest.doctor import Doctor, Report
 from phoserve.documents.intake import Draft
+from phoserve.documents.texts import text_key
 from tests.support.memory import MemoryIndex, MemorySources
 from tests.support.services import index_queued, memory_services
 
@@ -69,3 +70,19 @@ async def test_a_lost_original_is_reported_and_its_passages_are_kept(services: S
     assert report.collections[0].missing_originals == ["d2"]
     assert report.queued == 0
     assert await services.library.passages("kb", "d2")
+
+
+async def test_texts_are_not_orphans_and_lost_ones_are_stored_again(services: Services) -> None:
+    sources = services.stores.sources
+    assert isinstance(sources, MemorySources)
+    sources._stored = {
+        key: (content, datetime.now(UTC) - timedelta(days=2)) for key, (content, _) in sources._stored.items()
+    }
+    assert (await examined(services)).is_healthy
+    document = await services.library.document("kb", "d2")
+    await sources.delete([text_key(document, document.live_revision)])
+    report = await examined(services)
+    assert (report.is_healthy, report.collections[0].missing_texts) == (False, ["d2"])
+    assert (await examined(services, repair=True)).queued == 1
+    await index_queued(services)
+    assert (await examined(services)).is_healthy
