@@ -164,10 +164,11 @@ def _failed(status: int, error: Exception) -> Response[Any]:
 def main() -> None:
     """Serve a folder until killed."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     arguments = parser.parse_args()
-    uvicorn.run(create_app(arguments.folder), host="127.0.0.1", port=arguments.port, log_level="warning")
+    uvicorn.run(create_app(arguments.folder), host=arguments.host, port=arguments.port, log_level="warning")
 
 
 if __name__ == "__main__":
