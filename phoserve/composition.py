@@ -8,7 +8,7 @@ from pathlib import Path
 
 from phoserve.adapters.celery_queue import CeleryQueue
 from phoserve.adapters.qdrant.index import QdrantPassageIndex
-from phoserve.adapters.qdrant.server import QdrantOptions, connect
+from phoserve.adapters.qdrant.server import QdrantOptions, connect, reachable_grpc_port
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.sql.answer_log import SqlAnswerLog
 from phoserve.adapters.sql.database import Database, DatabaseOptions, open_database, parse_url
@@ -147,7 +147,8 @@ def registry_url(settings: RegistrySettings) -> str:
 async def open_qdrant(settings: QdrantSettings, contract: ModelContract) -> AsyncIterator[QdrantPassageIndex]:
     """Open the index on the Qdrant server and close it at the end."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    client = connect(settings.url, api_key=key, grpc_port=settings.grpc_port, timeout_s=settings.timeout_s)
+    grpc_port = await reachable_grpc_port(settings.url, settings.grpc_port)
+    client = connect(settings.url, api_key=key, grpc_port=grpc_port, timeout_s=settings.timeout_s)
     options = QdrantOptions(
         shards=settings.shards,
         replicas=settings.replicas,

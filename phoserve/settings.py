@@ -57,8 +57,8 @@ class QdrantSettings(Group):
 
     url: str = "http://127.0.0.1:6333"
     api_key: SecretStr | None = None
-    grpc_port: int | None = None
-    """Use gRPC on this port instead of REST."""
+    grpc_port: int = Field(default=6334, ge=0, le=65535)
+    """Port for gRPC, 0 for REST. REST is also used, with a warning, if only the port of `url` accepts connections."""
     timeout_s: float = 10.0
     shards: int = 1
     """Shards of a new collection. Like the next three settings, it does not change existing collections."""

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.postgres_server import PostgresServer, running_postgres
-from tests.support.qdrant_server import qdrant_server
+from tests.support.qdrant_server import QdrantServer, qdrant_server
 
 
 @pytest.fixture(scope="session")
-def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of a server for this run; every test empties it first."""
+def qdrant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantServer]:
+    """Return the server of this run. Every test empties it first."""
     with qdrant_server(tmp_path_factory.mktemp("qdrant")) as server:
-        yield server.url
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ async def find(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         yield _in_index(edge)
         await edge.close()
     elif request.param == "qdrant":
-        async with qdrant_client(request.getfixturevalue("qdrant_url")) as client:
+        async with qdrant_client(request.getfixturevalue("qdrant")) as client:
             yield _in_index(QdrantPassageIndex(client, CONTRACT, QdrantOptions()))
     else:
         url = f"sqlite:///{tmp_path / 'r'}"

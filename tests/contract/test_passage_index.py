@@ -41,10 +41,11 @@ KEY = "0" * 31 + "1"
 OTHER_KEY = "0" * 31 + "2"
 
 
-@pytest.fixture(params=["edge", "edge process", "memory", "qdrant"])
+@pytest.fixture(params=["edge", "edge process", "memory", "qdrant", "qdrant REST"])
 async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PassageIndex]:
-    if request.param == "qdrant":
-        async with qdrant_client(request.getfixturevalue("qdrant_url")) as client:
+    if request.param.startswith("qdrant"):
+        server = request.getfixturevalue("qdrant")
+        async with qdrant_client(server, rest=request.param == "qdrant REST") as client:
             yield QdrantPassageIndex(client, CONTRACT, QdrantOptions(shards=2, quantization="int8"))
         return
     if request.param == "edge process":
@@ -293,8 +294,8 @@ async def test_the_passages_of_another_model_are_found_in_the_same_engine(
         elif isinstance(index, MemoryIndex):
             other = MemoryIndex(newer.fingerprint, index.engine)
         else:
-            url = request.getfixturevalue("qdrant_url")
-            client = await stack.enter_async_context(qdrant_client(url, emptied=False))
+            server = request.getfixturevalue("qdrant")
+            client = await stack.enter_async_context(qdrant_client(server, emptied=False))
             other = QdrantPassageIndex(client, newer, QdrantOptions())
         old = await other.sibling(CONTRACT.fingerprint)
         assert old is not None

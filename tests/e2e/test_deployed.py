@@ -47,7 +47,7 @@ def cluster(store: QdrantServer, tmp_path_factory: pytest.TempPathFactory) -> It
     with running_llm() as llm, running_postgres(tmp_path_factory.mktemp("postgres")) as postgres:
         values = merged(VALUES, {"llm": {"externalUrl": f"{llm}/v1", "model": "lasting"}})
         folder, registry_url = tmp_path_factory.mktemp("cluster"), postgres.new_database()
-        with Cluster(folder, values, qdrant_url=store.url, registry_url=registry_url) as running:
+        with Cluster(folder, values, qdrant=store, registry_url=registry_url) as running:
             for client in running.clients():
                 client.put("/v1/collections/kb", json={}).raise_for_status()
             yield running

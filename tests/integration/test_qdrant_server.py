@@ -1,15 +1,19 @@
 """What only a Qdrant server has: outages, an alias, dropped collections."""
 
+import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from qdrant_client import AsyncQdrantClient
+from structlog.testing import capture_logs
 
 from phoserve.adapters.qdrant.index import QdrantPassageIndex
-from phoserve.adapters.qdrant.server import QdrantOptions, connect
+from phoserve.adapters.qdrant.server import QdrantOptions, reachable_grpc_port
+from phoserve.composition import open_qdrant
 from phoserve.contract import ModelContract
 from phoserve.errors import Unavailable
+from phoserve.settings import QdrantSettings
 from tests.support.qdrant_server import REAL_URL, QdrantServer, qdrant_client, qdrant_server
 
 
@@ -25,7 +29,7 @@ def server(tmp_path: Path) -> Iterator[QdrantServer]:
 
 @pytest.fixture
 async def client(server: QdrantServer) -> AsyncIterator[AsyncQdrantClient]:
-    async with qdrant_client(server.url) as client:
+    async with qdrant_client(server) as client:
         yield client
 
 
@@ -58,15 +62,33 @@ async def test_a_dropped_collection_is_made_again(client: AsyncQdrantClient) -> 
     assert await index.count() == 0
 
 
-def test_grpc_is_spoken_where_a_port_is_given() -> None:
-    rest, grpc = connect("http://127.0.0.1:1"), connect("http://127.0.0.1:1", grpc_port=6334, api_key="k")
-    assert not rest._client._prefer_grpc  # type: ignore[attr-defined]
-    assert grpc._client._prefer_grpc  # type: ignore[attr-defined]
+def protocol_of(index: QdrantPassageIndex) -> str:
+    return "gRPC" if index._client._client._prefer_grpc else "REST"  # type: ignore[attr-defined]
+
+
+async def test_grpc_is_the_default_and_rest_an_option(server: QdrantServer) -> None:
+    assert QdrantSettings().grpc_port == 6334
+    for port, expected in ((server.grpc_port, "gRPC"), (0, "REST")):
+        async with open_qdrant(QdrantSettings(url=server.url, grpc_port=port), contract("b")) as index:
+            await index.publish([])  # a batch of no operations, which Qdrant refuses over gRPC
+            assert (await index.count(), protocol_of(index)) == (0, expected)
+
+
+async def test_a_server_behind_an_http_proxy_is_used_with_rest(server: QdrantServer) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        settings = QdrantSettings(url=server.url, grpc_port=closed.getsockname()[1])
+        with capture_logs() as logged:
+            async with open_qdrant(settings, contract("b")) as index:
+                assert (await index.count(), protocol_of(index)) == (0, "REST")
+        assert [each["event"] for each in logged] == ["qdrant_grpc_unreachable"]
+        # A server that is not up yet: the port stays, for later.
+        assert await reachable_grpc_port(f"http://127.0.0.1:{settings.grpc_port}", settings.grpc_port)
 
 
 async def test_one_graph_is_built_and_an_older_collection_is_changed(server: QdrantServer) -> None:
     """Qdrant builds a graph for each indexed field unless it is switched off; searches need the tenant's alone."""
-    async with qdrant_client(server.url) as client:
+    async with qdrant_client(server) as client:
         index = QdrantPassageIndex(client, contract("b"), QdrantOptions())
         asked: dict[str, object] = {}
         create = client.create_payload_index

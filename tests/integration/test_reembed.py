@@ -23,7 +23,7 @@ from phoserve.text import TextPipeline
 from tests.support.embedders import InterruptedEmbedder, fake_contract
 from tests.support.memory import MemoryQueue
 from tests.support.models import tiny_model
-from tests.support.qdrant_server import qdrant_client, qdrant_server
+from tests.support.qdrant_server import QdrantServer, qdrant_client, qdrant_server
 from tests.support.registry import add_collection, sqlite_registry
 
 LONG = "\n\n".join(f"# Mục {number}\n\nnhân viên nghỉ phép {number} ngày ở hà nội" for number in range(300))
@@ -65,14 +65,14 @@ class Side:
 
 
 @pytest.fixture
-def qdrant_url(tmp_path: Path) -> Iterator[str]:
+def server(tmp_path: Path) -> Iterator[QdrantServer]:
     with qdrant_server(tmp_path / "qdrant") as server:
-        yield server.url
+        yield server
 
 
 @pytest.fixture
-async def client(qdrant_url: str) -> AsyncIterator[AsyncQdrantClient]:
-    async with qdrant_client(qdrant_url) as client:
+async def client(server: QdrantServer) -> AsyncIterator[AsyncQdrantClient]:
+    async with qdrant_client(server) as client:
         yield client
 
 

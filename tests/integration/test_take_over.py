@@ -112,7 +112,7 @@ async def test_a_state_folder_is_taken_over_once(tmp_path: Path, capsys: pytest.
 @pytest.fixture
 async def records(tmp_path: Path) -> AsyncIterator[QdrantRecords]:
     with qdrant_server(tmp_path / "qdrant") as server:
-        async with qdrant_client(server.url) as client:
+        async with qdrant_client(server) as client:
             await client.create_collection("documents", vectors_config={})
             points = [
                 models.PointStruct(id=str(uuid.uuid4()), vector={}, payload=each) for each in payloads()

@@ -15,6 +15,7 @@ from tests.support.chart import LEAST, SECRET, Manifest, merged, named, of_kind,
 from tests.support.patience import patient
 from tests.support.pod import Pod
 from tests.support.postgres_server import PASSWORD
+from tests.support.qdrant_server import QdrantServer
 
 SECRETS: Final = {
     "triton-admin": "t-s3cret",
@@ -29,11 +30,12 @@ ORDER: Final = ("phoserve-redis", "phoserve-triton-cpu", "phoserve-api", "phoser
 
 
 class Cluster:
-    """The Deployments of a release, over a Qdrant at `qdrant_url` and a PostgreSQL database at `registry_url`."""
+    """The Deployments of a release, with a Qdrant server and a PostgreSQL database at `registry_url`."""
 
-    def __init__(self, folder: Path, values: Mapping[str, Any], *, qdrant_url: str, registry_url: str) -> None:
+    def __init__(self, folder: Path, values: Mapping[str, Any], *, qdrant: QdrantServer, registry_url: str) -> None:
         store = {
-            "qdrant": {"enabled": False, "externalUrl": qdrant_url},
+            "qdrant": {"enabled": False, "externalUrl": qdrant.url},
+            "settings": {"QDRANT__GRPC_PORT": str(qdrant.grpc_port)},
             # The password comes from the secret.
             "postgres": {"enabled": False, "externalUrl": registry_url.replace(f":{PASSWORD}@", "@")},
         }

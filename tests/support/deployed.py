@@ -85,6 +85,7 @@ class Deployed:
             "PHOSERVE_MODEL__FOLDER": str(MODEL),
             "PHOSERVE_TRITON__URL": self.triton_url,
             "PHOSERVE_QDRANT__URL": self.qdrant.url,
+            "PHOSERVE_QDRANT__GRPC_PORT": str(self.qdrant.grpc_port),
             "PHOSERVE_REGISTRY__URL": self.database_url,
             "PHOSERVE_REDIS__URL": self.redis.url,
             "PHOSERVE_SOURCES__URL": f"file://{self.folder / 'originals'}",

@@ -18,6 +18,7 @@ from tests.support.patience import patient
 from tests.support.waiting import wait_until
 
 REAL_URL: Final = os.environ.get("QDRANT_URL")
+REAL_GRPC_PORT: Final = int(os.environ.get("QDRANT_GRPC_PORT", "6334"))
 
 
 class QdrantServer:
@@ -25,15 +26,16 @@ class QdrantServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
+        with socket.socket() as rest, socket.socket() as grpc:
+            rest.bind(("127.0.0.1", 0))
+            grpc.bind(("127.0.0.1", 0))
+            self._port, self.grpc_port = (int(probe.getsockname()[1]) for probe in (rest, grpc))
         self.url = f"http://127.0.0.1:{self._port}"
 
     def start(self) -> Self:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "tests.support.qdrant_standin"]
-        self._process = subprocess.Popen([*command, "--port", str(self._port), "--folder", str(self._folder)])
+        command = [sys.executable, "-m", "tests.support.qdrant_standin", "--folder", str(self._folder)]
+        self._process = subprocess.Popen([*command, "--port", str(self._port), "--grpc-port", str(self.grpc_port)])
         wait_until(self._answers, timeout_s=30)
         return self
 
@@ -61,7 +63,7 @@ class RealQdrant(QdrantServer):
     """An external server, which is emptied first and never killed."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url, self.grpc_port = url, REAL_GRPC_PORT
 
     def start(self) -> Self:
         empty(self.url)
@@ -83,12 +85,13 @@ def empty(url: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def qdrant_client(url: str, *, emptied: bool = True) -> AsyncIterator[AsyncQdrantClient]:
-    """A client of a server, emptied first; gRPC where QDRANT_GRPC_PORT names the real server's port."""
+async def qdrant_client(
+    server: QdrantServer, *, emptied: bool = True, rest: bool = False
+) -> AsyncIterator[AsyncQdrantClient]:
+    """Yield a client of a server, emptied first, over gRPC or REST."""
     if emptied:
-        empty(url)
-    port = os.environ.get("QDRANT_GRPC_PORT")
-    client = connect(url, grpc_port=int(port) if REAL_URL and port else None)
+        empty(server.url)
+    client = connect(server.url, grpc_port=None if rest else server.grpc_port)
     try:
         yield client
     finally:

@@ -1,4 +1,4 @@
-"""Enough of Qdrant's REST protocol for the official client: a process around the client's own local mode.
+"""Enough of Qdrant's protocols for the official client: a process around the client's own local mode.
 
 For tests on machines without a Qdrant server. Requests and answers are the client's own models, so what passes here
 speaks the protocol; one request at a time, so writes have one order. Kept in a folder, so that it survives a kill.
@@ -6,7 +6,8 @@ speaks the protocol; one request at a time, so writes have one order. Kept in a 
 
 import argparse
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from litestar.handlers import HTTPRouteHandler
 from pydantic import TypeAdapter
 from qdrant_client import models
 from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
+
+from tests.support.qdrant_standin_grpc import start_grpc
 
 Call = Callable[[AsyncQdrantLocal, str, Any], Awaitable[Any]]
 
@@ -122,11 +125,18 @@ CALLS: dict[tuple[str, str], tuple[Any, Call]] = {
 }
 
 
-def create_app(folder: Path) -> Litestar:
-    """The server of what is kept in `folder`."""
+def create_app(folder: Path, host: str, grpc_port: int) -> Litestar:
+    """Serve what is kept in `folder` over REST, and over gRPC on `grpc_port`."""
     local = AsyncQdrantLocal(str(folder), force_disable_check_same_thread=True)
     handlers = [_handler(local, method, path, *spec) for (method, path), spec in CALLS.items()]
-    return Litestar([*handlers, _ready, _version], openapi_config=None)
+
+    @asynccontextmanager
+    async def grpc_served(_: Litestar) -> AsyncIterator[None]:
+        server = await start_grpc(local, host, grpc_port)
+        yield
+        await server.stop(None)
+
+    return Litestar([*handlers, _ready, _version], openapi_config=None, lifespan=[grpc_served])
 
 
 @route("/readyz", http_method="GET")
@@ -166,9 +176,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--grpc-port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     arguments = parser.parse_args()
-    uvicorn.run(create_app(arguments.folder), host=arguments.host, port=arguments.port, log_level="warning")
+    app = create_app(arguments.folder, arguments.host, arguments.grpc_port)
+    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
 
 
 if __name__ == "__main__":

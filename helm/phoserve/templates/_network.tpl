@@ -68,7 +68,7 @@
 - {{ . | quote }}
 {{- end }}
 {{- end }}
-{{- with $values.settings.QDRANT__GRPC_PORT }}
+{{- with int (default 6334 $values.settings.QDRANT__GRPC_PORT) }}
 {{- if not $values.qdrant.enabled }}
 - {{ printf "grpc://qdrant:%v" . | quote }}
 {{- end }}

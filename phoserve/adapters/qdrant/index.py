@@ -117,9 +117,12 @@ class QdrantPassageIndex:
         """The published passages with the highest BM25 score for `terms`, best first."""
         if not len(terms.indices):
             return []
-        # How rare a term is depends on this collection alone: other tenants neither help nor show through.
-        corpus = models.SearchParams(idf=models.IdfCorpusParams(corpus=_live(collection)))
-        return await self._search(collection, limit, where, query=_sparse(terms), using=BM25, search_params=corpus)
+        # How rare a term is depends on this collection alone. Its staged passages count too: the engine selects the
+        # corpus again for every search, and the condition for live ones would double that (3.7 against 1.7 ms at
+        # 100,000 passages).
+        corpus = models.Filter(must=[equal("collection", collection)])
+        params = models.SearchParams(idf=models.IdfCorpusParams(corpus=corpus))
+        return await self._search(collection, limit, where, query=_sparse(terms), using=BM25, search_params=params)
 
     async def find(self, collection: str, passage_ids: Sequence[str]) -> Mapping[str, Passage]:
         """Those of the passages that are published still, by id."""

@@ -1,12 +1,15 @@
-"""One collection of a Qdrant server, made on first use; whatever the client raises becomes our own errors."""
+"""One collection of a Qdrant server, created on first use. Errors of the client become errors of this project."""
 
 import asyncio
+import contextlib
 import warnings
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import grpc
+import structlog
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
@@ -29,7 +32,17 @@ from phoserve.documents.filters import (
 from phoserve.errors import Unavailable
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 SCROLL_LIMIT: Final = 1000
+REST_PORT: Final = 6333
+PROBE_TIMEOUT_S: Final = 2.0
+KEEPALIVE: Final = {
+    "grpc.keepalive_time_ms": 20_000,
+    "grpc.keepalive_timeout_ms": 5_000,
+    # Only while calls are in flight: servers close connections that ping too often without any.
+    "grpc.keepalive_permit_without_calls": 0,
+}
+"""Without it, calls to a machine that lost its power fail until TCP gives up the connection, after 15 minutes."""
 _PASSING: Final = {408, 409, 429}
 _WRONG_KEY: Final = {401, 403}
 _GRPC_CALLERS_FAULT: Final = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED}
@@ -38,19 +51,19 @@ _GRPC_WRONG_KEY: Final = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMI
 
 @dataclass(frozen=True, slots=True)
 class QdrantOptions:
-    """How collections are laid out; only read when one is made."""
+    """The layout of new collections."""
 
     shards: int = 1
     replicas: int = 1
     on_disk: bool = False
-    """Vectors and terms stay on disk and are read when needed, instead of in memory."""
+    """Keep vectors and terms on disk instead of in memory."""
     quantization: Literal["none", "int8", "binary"] = "none"
-    """What the graph is searched with; the best hits are scored again with the vectors themselves."""
+    """Vectors for graph search. The best hits are scored again with the full vectors."""
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionSchema:
-    """What a collection holds: vectors, and the payload fields that are filtered or ordered by."""
+    """The vectors of a collection and the payload fields for filters and order."""
 
     indexes: Mapping[str, models.KeywordIndexParams | models.IntegerIndexParams]
     vectors: Mapping[str, models.VectorParams] = field(default_factory=dict)
@@ -62,22 +75,46 @@ class CollectionSchema:
 def connect(
     url: str, *, api_key: str | None = None, grpc_port: int | None = None, timeout_s: float = 10.0
 ) -> AsyncQdrantClient:
-    """A client of the server at `url`, REST unless there is a gRPC port; nothing is sent yet."""
+    """Return a client of the server at `url`, which uses REST without a gRPC port. Nothing is sent yet."""
     with warnings.catch_warnings():
         # Within a cluster the key is sent without TLS. Set an https URL to use TLS.
         warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
         return AsyncQdrantClient(
             url=url,
             api_key=api_key or None,
-            prefer_grpc=grpc_port is not None,
+            prefer_grpc=bool(grpc_port),
             grpc_port=grpc_port or 6334,
+            grpc_options=dict(KEEPALIVE),
             timeout=max(1, round(timeout_s)),
             check_compatibility=False,
         )
 
 
+async def reachable_grpc_port(url: str, port: int) -> int | None:
+    """Return `port`, or None with a warning if the server at `url` accepts connections for REST alone.
+
+    Servers behind an HTTP load balancer or a firewall were used with REST before gRPC became the default.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if not port or await _accepts(host, port) or not await _accepts(host, parts.port or REST_PORT):
+        return port or None
+    hint = "open the port, or set PHOSERVE_QDRANT__GRPC_PORT=0 for REST"
+    log.warning("qdrant_grpc_unreachable", url=url, grpc_port=port, using="REST, which is slower", hint=hint)
+    return None
+
+
+async def _accepts(host: str, port: int) -> bool:
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(host, port)
+        writer.close()
+        return True
+    return False
+
+
 class QdrantCollection:
-    """One physical collection; several processes may make it at once."""
+    """One physical collection, which several processes may create at once."""
 
     def __init__(self, client: AsyncQdrantClient, name: str, schema: CollectionSchema, options: QdrantOptions) -> None:
         self.client = client
@@ -88,7 +125,7 @@ class QdrantCollection:
         self._making = asyncio.Lock()
 
     async def call(self, method: str, **arguments: Any) -> Any:
-        """What the client's `method` answers about this collection. Raises Unavailable."""
+        """Return the result of the client's `method` for this collection. Raises Unavailable."""
         await self._make()
         try:
             return await answered(getattr(self.client, method)(self.name, **arguments))
@@ -98,7 +135,7 @@ class QdrantCollection:
             raise
 
     async def scroll_all(self, condition: models.Filter, *, payload: Any = True) -> list[models.Record]:
-        """Every record that matches, in no particular order."""
+        """Return every record that matches, in no particular order."""
         records: list[models.Record] = []
         offset = None
         while True:
@@ -144,7 +181,7 @@ class QdrantCollection:
 
 
 async def answered(call: Awaitable[T]) -> T:
-    """The result of a call of the client. Raises Unavailable where trying again may help."""
+    """Return the result of a call of the client. Raises Unavailable if a retry may succeed."""
     try:
         return await call
     except ResponseHandlingException as error:
@@ -167,12 +204,12 @@ async def answered(call: Awaitable[T]) -> T:
 
 
 def equal(name: str, value: str | int) -> models.FieldCondition:
-    """The payload field equals `value`."""
+    """Return the condition that a payload field equals `value`."""
     return models.FieldCondition(key=name, match=models.MatchValue(value=value))
 
 
 def one_of(name: str, values: Sequence[str]) -> models.FieldCondition:
-    """The payload field equals one of `values`."""
+    """Return the condition that a payload field equals one of `values`."""
     return models.FieldCondition(key=name, match=models.MatchAny(any=list(values)))
 
 
@@ -182,7 +219,7 @@ def between(name: str, **bounds: float) -> models.FieldCondition:
 
 
 def condition_of(where: Filter, prefix: str = "metadata") -> Any:
-    """The server's condition for `where` over fields stored under `prefix`. Raises InvalidInput for a wrong field."""
+    """Return the server's condition for `where` over fields under `prefix`. Raises InvalidInput for a wrong field."""
     match where:
         case Match(name, value):
             return _equals(quoted_path(prefix, name), value)

@@ -205,7 +205,6 @@ def test_what_is_named_outside_can_be_reached() -> None:
         "llm": {"externalUrl": "http://llm.example.com:8080/v1"},
         "monitoring": {"otlpEndpoint": "http://otel.example.com:4318/v1/traces"},
         "sources": {"env": {"AWS_ENDPOINT": "https://minio.example.com:9000"}},
-        "settings": {"QDRANT__GRPC_PORT": "6334"},
         "networkPolicy": {"egress": [{"to": [{"namespaceSelector": {}}], "ports": [{"port": 7777}]}]},
     }
     manifests = render(merged(profile_values("gpu"), outside))
@@ -214,6 +213,11 @@ def test_what_is_named_outside_can_be_reached() -> None:
         (world,) = [rule for rule in rules if any("ipBlock" in peer for peer in rule["to"])]
         assert {each["port"] for each in world["ports"]} == {443, 5433, 6333, 6334, 6379, 8080, 4318, 9000}
         assert [{"port": 7777}] in [rule["ports"] for rule in rules]
+    for port, expected in (("0", set()), ("7334", {7334})):
+        rest = render(merged(profile_values("gpu"), outside, {"settings": {"QDRANT__GRPC_PORT": port}}))
+        rules = named(rest, "NetworkPolicy", "phoserve-api")["spec"]["egress"]
+        (world,) = [rule for rule in rules if any("ipBlock" in peer for peer in rule["to"])]
+        assert {each["port"] for each in world["ports"]} - {443, 5433, 6333, 6379, 8080, 4318, 9000} == expected
     (trigger,) = named(manifests, "ScaledObject", "phoserve-worker-bulk")["spec"]["triggers"]
     assert trigger["metadata"]["address"] == "cache.example.com:6379"
 
