@@ -89,7 +89,8 @@ def open_rerankers(settings: Settings) -> list[Reranker]:
     triton = settings.triton
     models = ({triton.reranker: RERANKER} if triton.reranker else {}) | settings.models.rerankers
     return [
-        TritonReranker(triton.url, name=name, model=model, timeout_s=triton.timeout_s) for name, model in models.items()
+        TritonReranker(triton.url, name=name, model=model, timeout_s=triton.timeout_s, api_key=triton.key)
+        for name, model in models.items()
     ]
 
 

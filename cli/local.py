@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import SecretStr
+
 from api.app import create_app
 from api.composition import load_key_ring, open_services
 from api.keys import check_bind
@@ -76,14 +78,24 @@ async def run(options: LocalOptions, report: Reporter) -> None:
 
 @asynccontextmanager
 async def running_triton(
-    model: Path, work: Path, report: Reporter, *, reranker: Path | None = None, also: Sequence[Path] = ()
+    model: Path,
+    work: Path,
+    report: Reporter,
+    *,
+    reranker: Path | None = None,
+    also: Sequence[Path] = (),
+    api_key: str | None = None,
 ) -> AsyncIterator[TritonProcess]:
-    """A ready Triton server of the models, kept alive until the block ends."""
+    """Run a ready Triton server of the models until the block ends; its inference requires `api_key`, if given."""
     installation = TritonInstallation.find()
     with report.step("Assembling the model repository"):
         await asyncio.to_thread(_assemble, model, reranker, also, work)
     options = TritonOptions(
-        repository=work / "models", profile=PROFILE, work=work, admin_secret=secrets.token_urlsafe(24)
+        repository=work / "models",
+        profile=PROFILE,
+        work=work,
+        admin_secret=secrets.token_urlsafe(24),
+        api_key=api_key,
     )
     process = TritonProcess(installation, options, TritonPorts.free())
     try:
@@ -134,7 +146,15 @@ async def open_local_stores(
         )
 
 
-def local_settings(settings: Settings, triton_url: str, options: LocalOptions) -> Settings:
+def local_triton_key(settings: Settings) -> str | None:
+    """Return the key that the local Triton requires: the settings', or a random one where the API has keys."""
+    has_keys = settings.keys.file is not None or settings.keys.inline is not None
+    return settings.triton.key or (secrets.token_urlsafe(24) if has_keys else None)
+
+
+def local_settings(
+    settings: Settings, triton_url: str, options: LocalOptions, triton_key: str | None = None
+) -> Settings:
     """Return `settings` with the local Triton server and its models in place of those that they name."""
     folders = [folder for folder in (options.reranker, *options.also) if folder]
     contracts = {folder: load_contract(folder) for folder in folders}
@@ -145,7 +165,9 @@ def local_settings(settings: Settings, triton_url: str, options: LocalOptions) -
             "rerankers": dict(zip([each.name for each in rerankers], served_names(rerankers), strict=True)),
         }
     )
-    triton = settings.triton.model_copy(update={"url": triton_url, "fallback_url": None, "reranker": None})
+    update = {"url": triton_url, "fallback_url": None, "reranker": None}
+    key = SecretStr(triton_key) if triton_key else None
+    triton = settings.triton.model_copy(update={**update, "api_key": key})
     return settings.model_copy(update={"triton": triton, "models": models})
 
 
@@ -155,12 +177,20 @@ async def _start(
     """Start everything but the API's server, which is returned; `stack` takes it all down again."""
     stack.enter_context(open_state(options.state))
     sock = stack.enter_context(listening_socket(options.host, options.port))
+    triton_key = local_triton_key(settings)
     triton = await stack.enter_async_context(
-        running_triton(options.model, options.state / "triton", report, reranker=options.reranker, also=options.also)
+        running_triton(
+            options.model,
+            options.state / "triton",
+            report,
+            reranker=options.reranker,
+            also=options.also,
+            api_key=triton_key,
+        )
     )
     if find_tesseract() is None:
         report.tell("ocr_missing", f"Scanned pages and images are not read until you {INSTALL}")
-    settings, metrics = local_settings(settings, triton.ports.grpc_url, options), IngestMetrics()
+    settings, metrics = local_settings(settings, triton.ports.grpc_url, options, triton_key), IngestMetrics()
     stores = await stack.enter_async_context(open_local_stores(options, settings, metrics, report))
     services = await stack.enter_async_context(open_services(settings, stores, registries=(metrics.registry,)))
     host, port = sock.getsockname()[:2]

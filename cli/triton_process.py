@@ -19,13 +19,13 @@ from typing import Final
 import structlog
 
 import phoserve
+from cli import triton_launch
 from phoserve.errors import ConfigurationError
 
 READY_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 15.0
 RESTART_BACKOFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STABLE_AFTER_S: Final = 60.0
-ADMIN_HEADER: Final = "phoserve-admin"
 POLL_S: Final = 0.1
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - where Triton's Python backend puts its regions, on any Linux
 LOG_LINES: Final = 200
@@ -118,7 +118,9 @@ class TritonOptions:
     work: Path
     """The server's own folder for its backend directory and log."""
     admin_secret: str
-    """Model control, statistics, tracing, logging and shared memory require this secret."""
+    """Model control, tracing, logging and shared memory require this secret."""
+    api_key: str | None = None
+    """Inference, statistics and model configurations require this key, if given."""
     extra: tuple[str, ...] = ()
 
 
@@ -148,6 +150,9 @@ class TritonProcess:
         self._installation.assemble_backends(backends)
         self._remove_shared_memory()
         self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            triton_launch.__file__,
             str(self._installation.server),
             *triton_arguments(options, self.ports, backends),
             env=self._environment(),
@@ -212,6 +217,10 @@ class TritonProcess:
         environment["LD_LIBRARY_PATH"] = _join(self._installation.libraries, libraries)
         # The stub finds its interpreter in PATH. It must be ours, which has the packages.
         environment["PATH"] = _join(Path(sys.executable).parent, environment.get("PATH"))
+        environment[triton_launch.ADMIN_SECRET] = self._options.admin_secret
+        environment.pop(triton_launch.API_KEY, None)
+        if self._options.api_key is not None:
+            environment[triton_launch.API_KEY] = self._options.api_key
         return environment
 
     def _remove_shared_memory(self) -> None:
@@ -245,8 +254,7 @@ class TritonSupervisor:
 
 
 def triton_arguments(options: TritonOptions, ports: TritonPorts, backends: Path) -> list[str]:
-    """Return the command line of the server: loopback only, admin protocols protected by a header secret."""
-    secret = f"{ADMIN_HEADER}={options.admin_secret}"
+    """Return the command line of the server, loopback only. `cli.triton_launch` adds the secrets."""
     return [
         f"--model-repository={options.repository}",
         f"--model-config-name={options.profile}",
@@ -258,8 +266,6 @@ def triton_arguments(options: TritonOptions, ports: TritonPorts, backends: Path)
         f"--grpc-port={ports.grpc}",
         f"--metrics-address={ports.host}",
         f"--metrics-port={ports.metrics}",
-        f"--http-restricted-api=model-repository,shared-memory,trace,logging:{secret}",
-        f"--grpc-restricted-protocol=model-repository,shared-memory,trace,logging:{secret}",
         "--exit-timeout-secs=10",
         "--allow-gpu-metrics=false",
         *options.extra,

@@ -9,7 +9,7 @@ fi
 umask 077
 mkdir -p secrets
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
-for name in QDRANT_API_KEY POSTGRES_PASSWORD REDIS_PASSWORD TRITON_ADMIN_SECRET GRAFANA_PASSWORD LLM_API_KEY; do
+for name in QDRANT_API_KEY POSTGRES_PASSWORD REDIS_PASSWORD TRITON_ADMIN_SECRET TRITON_API_KEY GRAFANA_PASSWORD LLM_API_KEY; do
     echo "$name=$(random)"
 done >.env
 key="pho_$(random)"

@@ -127,12 +127,14 @@ class Rollout:
             self._names.cpu_encoder,
             [_input(name, value) for name, value in inputs.items()],
             model_version=str(self.new),
+            headers=self._headers,
         )
         self._compare(answer.as_numpy(EMBEDDING), self._names.cpu_encoder)
 
     def _check_public_model(self) -> None:
         texts = np.array([[text.encode()] for text in parity_texts(CANARY_TEXTS)], dtype=object)
-        answer = self._client.infer(self._names.public, [_input(TEXT, texts, "BYTES")], model_version=str(self.new))
+        inputs = [_input(TEXT, texts, "BYTES")]
+        answer = self._client.infer(self._names.public, inputs, model_version=str(self.new), headers=self._headers)
         self._compare(answer.as_numpy(EMBEDDING), self._names.public)
 
     def _compare(self, vectors: Vectors, name: str) -> None:

@@ -3,7 +3,7 @@
 locust --locustfile loadtests/locustfile.py --host http://127.0.0.1:8000 --users 20 --run-time 1m --headless SearchUser
 
 Without class names, all closed-loop users of the API run in the proportions of their weights. The API key is read
-from the environment (`PHOSERVE_KEY`), never from the command line.
+from the environment (`PHOSERVE_KEY`, Triton's from `TRITON_API_KEY`), never from the command line.
 """
 
 import os
@@ -23,9 +23,11 @@ from locust.env import Environment
 from loadtests.shapes import SHAPES, users_at
 from loadtests.texts import Texts, load_texts
 from loadtests.thresholds import Thresholds
+from phoserve.adapters.triton.embedder import key_headers
 
 grpc_gevent.init_gevent()
 MODEL = "phobert_simcse"
+TRITON_KEY = os.environ.get("TRITON_API_KEY") or None
 
 
 @events.init_command_line_parser.add_listener
@@ -216,7 +218,9 @@ class TritonHttpUser(FastHttpUser):
     @task
     def infer(self) -> None:
         text = {"name": "TEXT", "shape": [1, 1], "datatype": "BYTES", "data": [self.texts.query()]}
-        self.client.post(f"{self.base}/v2/models/{MODEL}/infer", json={"inputs": [text]}, name="Triton HTTP")
+        headers = {"phoserve-key": TRITON_KEY} if TRITON_KEY else {}
+        url = f"{self.base}/v2/models/{MODEL}/infer"
+        self.client.post(url, json={"inputs": [text]}, headers=headers, name="Triton HTTP")
 
 
 class TritonGrpcUser(User):
@@ -237,7 +241,7 @@ class TritonGrpcUser(User):
         text.set_data_from_numpy(np.array([[self.texts.query().encode()]], object))
         begun, error = perf_counter(), None
         try:
-            self.triton.infer(MODEL, [text])
+            self.triton.infer(MODEL, [text], headers=key_headers(TRITON_KEY))
         except Exception as raised:  # Locust counts every error
             error = raised
         spent = (perf_counter() - begun) * 1000

@@ -110,7 +110,7 @@ def open_embedders(settings: Settings, contract: ModelContract, name: str | None
     """
     triton = settings.triton
     servers = [
-        TritonEmbedder(url, contract, name=name, timeout_s=triton.timeout_s)
+        TritonEmbedder(url, contract, name=name, timeout_s=triton.timeout_s, api_key=triton.key)
         for url in (triton.url, triton.fallback_url)
         if url
     ]

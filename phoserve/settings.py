@@ -50,6 +50,14 @@ class TritonSettings(Group):
     reranker: str | None = None
     """Name of the cross-encoder in responses, if Triton serves one (`phobert_reranker`)."""
     admin_secret: SecretStr | None = None
+    """Secret of Triton's admin protocols, for `phoserve rollout`."""
+    api_key: SecretStr | None = None
+    """Key of Triton's inference, statistics and model configurations, where the server requires one."""
+
+    @property
+    def key(self) -> str | None:
+        """The API key itself; None where none is set."""
+        return self.api_key.get_secret_value() or None if self.api_key else None
 
 
 class QdrantSettings(Group):

@@ -21,14 +21,16 @@ def rollout(
 ) -> None:
     """Load a new version next to the old, compare its vectors, switch, unload the old; roll back if they differ.
 
-    The server's address and admin secret come from PHOSERVE_TRITON__URL and PHOSERVE_TRITON__ADMIN_SECRET.
+    The server's address and secrets come from PHOSERVE_TRITON__URL, PHOSERVE_TRITON__ADMIN_SECRET and
+    PHOSERVE_TRITON__API_KEY.
     """
     import tritonclient.grpc as triton
 
     from cli.progress import ConsoleReporter, JsonReporter, Reporter
-    from cli.triton_process import ADMIN_HEADER
+    from cli.triton_launch import ADMIN_HEADER
     from export.repository import Profile
     from export.rollout import Rollout
+    from phoserve.adapters.triton.embedder import GRPC_HEADER_PREFIX, key_headers
     from phoserve.settings import load_settings
 
     if profile not in get_args(Profile):
@@ -36,7 +38,7 @@ def rollout(
     report: Reporter = JsonReporter() if as_json else ConsoleReporter()
     settings = load_settings().triton
     secret = settings.admin_secret
-    headers = {f"triton-grpc-protocol-{ADMIN_HEADER}": secret.get_secret_value()} if secret else {}
+    headers = {GRPC_HEADER_PREFIX + ADMIN_HEADER: secret.get_secret_value()} if secret else {}
     with triton.InferenceServerClient(settings.url) as client:
         version = Rollout(
             model,
@@ -44,7 +46,7 @@ def rollout(
             cast("Profile", profile),
             client,
             name=name,
-            headers=headers,
+            headers=headers | key_headers(settings.key),
             say=lambda text: report.tell("step", text),
         ).run()
     report.tell("rolled_out", f"version {version} is serving", version=version)

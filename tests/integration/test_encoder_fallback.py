@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 import tritonclient.grpc.aio as triton
 
-from cli.triton_process import ADMIN_HEADER, TritonProcess
+from cli.triton_launch import ADMIN_HEADER
+from cli.triton_process import TritonProcess
 from export import model_folder
 from export.parity import parity_texts
 from export.repository import TEMPLATES, assemble_repository, read_config

@@ -36,7 +36,7 @@ async def test_a_server_with_its_encoder_is_well(tmp_path: Path) -> None:
 async def test_a_server_without_its_encoder_is_not(tmp_path: Path) -> None:
     assemble_repository(MODEL, tmp_path / "models", profile="local")
     (tmp_path / "models" / CPU_ENCODER / "1" / "model.py").write_text("raise ImportError('no encoder')")
-    options = TritonOptions(tmp_path / "models", "local", tmp_path, ADMIN_SECRET, TOLERANT)
+    options = TritonOptions(tmp_path / "models", "local", tmp_path, ADMIN_SECRET, extra=TOLERANT)
     process = TritonProcess(TritonInstallation.find(), options, TritonPorts.free())
     await process.start()
     try:

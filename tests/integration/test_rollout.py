@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from cli.triton_process import ADMIN_HEADER, TritonProcess
+from cli.triton_launch import ADMIN_HEADER
+from cli.triton_process import TritonProcess
 from export.repository import assemble_repository
 from export.rollout import Rollout
 from phoserve.adapters.triton.embedder import TritonEmbedder

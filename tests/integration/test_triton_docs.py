@@ -16,7 +16,7 @@ from cli.triton_process import TritonPorts, TritonProcess
 from export.repository import assemble_repository
 from tests.support.model_folder import write_model_folder
 from tests.support.patience import patient
-from tests.support.triton import running_triton
+from tests.support.triton import API_KEY, running_triton
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAGE = Path(__file__).parents[2] / "docs" / "triton.md"
@@ -28,10 +28,11 @@ DIM = 32
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TritonProcess]:
+    """A server that requires the key, like a deployed one."""
     work = tmp_path_factory.mktemp("triton")
     write_model_folder(work / "model")
     assemble_repository(work / "model", work / "repository", profile="local")
-    async with running_triton(work / "repository", work) as process:
+    async with running_triton(work / "repository", work, api_key=API_KEY) as process:
         yield process
 
 
@@ -47,7 +48,10 @@ async def test_the_page_has_snippets_for_both_protocols() -> None:
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
-async def test_python_snippets_give_unit_vectors(server: TritonProcess, code: str) -> None:
+async def test_python_snippets_give_unit_vectors(
+    server: TritonProcess, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRITON_API_KEY", API_KEY)
     names: dict[str, Any] = {}
     exec(adapted(code, server.ports), names)  # noqa: S102 - the page's own code
     assert names["vectors"].shape == (len(names["texts"]), DIM)
@@ -56,7 +60,8 @@ async def test_python_snippets_give_unit_vectors(server: TritonProcess, code: st
 
 
 @pytest.mark.parametrize("code", CURL, ids=range(len(CURL)))
-async def test_curl_snippets_are_answered(server: TritonProcess, code: str) -> None:
+async def test_curl_snippets_are_answered(server: TritonProcess, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRITON_API_KEY", API_KEY)
     command = adapted(code, server.ports).replace("curl -s", "curl -s --fail-with-body")
     run = partial(subprocess.run, capture_output=True, text=True, timeout=patient(30), check=False)
     done = await asyncio.to_thread(run, ["bash", "-c", command])

@@ -6,11 +6,16 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+import tritonclient.grpc.aio as triton_grpc
+from tritonclient.utils import InferenceServerException
 
 from cli.triton_process import (
     SHARED_MEMORY,
@@ -20,6 +25,7 @@ from cli.triton_process import (
     TritonProcess,
     TritonSupervisor,
 )
+from phoserve.adapters.triton.embedder import key_headers
 from phoserve.errors import ConfigurationError
 from tests.support.polling import eventually
 from tests.support.processes import command_lines
@@ -82,6 +88,70 @@ async def test_model_control_needs_the_secret(server: TritonProcess) -> None:
         allowed = await http.post("/v2/repository/index", headers={"phoserve-admin": "s3cret"})
     assert refused.status_code == 403
     assert allowed.json()[0]["name"] == "echo"
+
+
+@pytest.fixture
+async def guarded(options: TritonOptions) -> AsyncIterator[TritonProcess]:
+    """A server that requires a key."""
+    process = TritonProcess(TritonInstallation.find(), replace(options, api_key="k3y-of-teams"), TritonPorts.free())
+    await process.start()
+    await process.wait_ready()
+    yield process
+    await process.stop()
+
+
+GUARDED = [
+    ("POST", "/v2/models/echo/infer"),
+    ("GET", "/v2/models/echo/config"),
+    ("GET", "/v2/models/echo/stats"),
+    ("GET", "/v2/models/stats"),
+]
+REFUSED_KEYS: list[dict[str, str]] = [
+    {},
+    {"phoserve-key": ""},
+    {"phoserve-key": "HIDDEN"},
+    {"phoserve-key": "k3y"},
+    {"phoserve-admin": "k3y-of-teams"},
+]
+
+
+async def test_inference_statistics_and_configurations_need_the_key(guarded: TritonProcess) -> None:
+    async with httpx.AsyncClient(base_url=guarded.ports.http_url) as http:
+        for method, path in GUARDED:
+            body = ECHO_REQUEST if method == "POST" else None
+            for headers in REFUSED_KEYS:
+                assert (await http.request(method, path, json=body, headers=headers)).status_code == 403, (
+                    path,
+                    headers,
+                )
+            allowed = await http.request(method, path, json=body, headers={"phoserve-key": "k3y-of-teams"})
+            assert allowed.status_code == 200, path
+        refused = await http.post("/v2/repository/index", headers={"phoserve-key": "k3y-of-teams"})
+        assert refused.status_code == 403, "the key of other teams does not control models"
+        assert (await http.get("/v2/health/ready")).status_code == 200
+
+
+async def test_grpc_needs_the_same_key(guarded: TritonProcess) -> None:
+    text = triton_grpc.InferInput("TEXT", [1, 1], "BYTES")
+    text.set_data_from_numpy(np.array([[b"ch"]], object))
+    async with triton_grpc.InferenceServerClient(guarded.ports.grpc_url) as client:
+        calls: list[Callable[[dict[str, str]], Awaitable[Any]]] = [
+            lambda headers: client.infer("echo", [text], headers=headers),
+            lambda headers: client.get_model_config("echo", headers=headers),
+            lambda headers: client.get_inference_statistics("echo", headers=headers),
+        ]
+        for call in calls:
+            for headers in ({}, key_headers("HIDDEN"), key_headers("k3y")):
+                with pytest.raises(InferenceServerException, match="restricted"):
+                    await call(headers)
+            assert await call(key_headers("k3y-of-teams"))
+        assert await client.is_server_ready()
+
+
+async def test_no_secret_is_on_a_command_line(guarded: TritonProcess) -> None:
+    words = [word for _, command in command_lines() for word in command]
+    assert any("phoserve-key=HIDDEN" in word for word in words), "the server's command line is among them"
+    assert not [word for word in words if "s3cret" in word or "k3y-of-teams" in word]
 
 
 async def test_a_killed_server_comes_back(server: TritonProcess) -> None:

@@ -19,6 +19,7 @@ from tests.support.qdrant_server import QdrantServer
 
 SECRETS: Final = {
     "triton-admin": "t-s3cret",
+    "triton-key": "t-k3y",
     "qdrant-api-key": "q-s3cret",
     "redis-password": "r-s3cret",
     "postgres-password": PASSWORD,

@@ -232,11 +232,10 @@ def _free_port() -> int:
 def _local_program(words: list[str]) -> list[str]:
     first, *rest = words
     if first == "python":
-        return [sys.executable, *rest]
+        server = str(TritonInstallation.find().server)
+        return [sys.executable, *(server if word == "tritonserver" else word for word in rest)]
     if first == "phoserve":
         return [sys.executable, "-m", "cli", *rest]
-    if first == "tritonserver":
-        return [str(TritonInstallation.find().server), *rest]
     found = shutil.which(first)
     assert found, f"{shlex.join(words)}: {first} is not installed"
     return [found, *rest]

@@ -6,6 +6,7 @@
   value: {{ include "phoserve.modelFolder" .root }}
 - name: PHOSERVE_TRITON__URL
   value: {{ include "phoserve.tritonUrl" (dict "root" .root "part" (ternary "gpu" "cpu" $values.triton.gpu.enabled)) }}
+{{ include "phoserve.secretEnv" (dict "root" .root "name" "PHOSERVE_TRITON__API_KEY" "key" "tritonKey" "optional" (not $values.triton.requireKey)) }}
 {{- if and $values.triton.gpu.enabled $values.triton.cpu.enabled }}
 - name: PHOSERVE_TRITON__FALLBACK_URL
   value: {{ include "phoserve.tritonUrl" (dict "root" .root "part" "cpu") }}

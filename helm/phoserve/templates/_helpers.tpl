@@ -130,13 +130,16 @@ phoserve/secrets-revision: {{ .root.Values.secrets.revision | quote }}
 {{- toYaml $resources -}}
 {{- end -}}
 
-{{/* A variable from the release's secret: dict "root" $ "name" ENV "key" VALUE-OF-secrets.keys */}}
+{{/* A variable from the release's secret: dict "root" $ "name" ENV "key" VALUE-OF-secrets.keys, "optional" BOOL */}}
 {{- define "phoserve.secretEnv" -}}
 - name: {{ .name }}
   valueFrom:
     secretKeyRef:
       name: {{ .root.Values.secrets.name }}
       key: {{ get .root.Values.secrets.keys .key }}
+      {{- if .optional }}
+      optional: true
+      {{- end }}
 {{- end -}}
 
 {{/* Writable volumes of a container with a read-only root file system. */}}

@@ -26,6 +26,9 @@ from phoserve.embedding.ports import Embeddings
 from phoserve.errors import DeadlineExceeded, InvalidInput, Overloaded, PhoserveError, Unavailable
 
 DEPENDENCY: Final = "triton"
+KEY_HEADER: Final = "phoserve-key"
+# Triton compares restricted headers of gRPC under this prefix.
+GRPC_HEADER_PREFIX: Final = "triton-grpc-protocol-"
 TEXTS_PER_REQUEST: Final = 64
 REQUESTS_IN_FLIGHT: Final = 4
 # Messages of Triton's batcher, and of the scheduler in the public model for a full queue.
@@ -44,11 +47,23 @@ CHANNEL_ARGUMENTS: Final = [
 class TritonEmbedder:
     """The `Embedder` that calls Triton. All tasks of one event loop may share it."""
 
-    def __init__(self, url: str, contract: ModelContract, *, name: str | None = None, timeout_s: float = 30.0) -> None:
-        """Ask the public model `name`; by default the one that serves `contract` where no other model is served."""
+    def __init__(
+        self,
+        url: str,
+        contract: ModelContract,
+        *,
+        name: str | None = None,
+        timeout_s: float = 30.0,
+        api_key: str | None = None,
+    ) -> None:
+        """Ask the public model `name`; by default the one that serves `contract` where no other model is served.
+
+        `api_key` is the key of a server that guards its inference.
+        """
         self.contract = contract
         self.name = name or served_names([contract])[0]
         self._timeout_s = timeout_s
+        self._headers = key_headers(api_key)
         self._client = triton.InferenceServerClient(url, channel_args=CHANNEL_ARGUMENTS)
 
     async def embed(
@@ -91,13 +106,13 @@ class TritonEmbedder:
 
     async def _infer(self, texts: Sequence[str], input_type: InputType, timeout_s: float) -> Embeddings:
         timeout_us = time_left_us(timeout_s)
-        trace_context: dict[str, str] = {}
-        propagate.inject(trace_context)
+        headers = dict(self._headers)
+        propagate.inject(headers)
         try:
             result = await self._client.infer(
                 self.name,
                 [text_tensor(TEXT, texts)],
-                headers=trace_context,
+                headers=headers,
                 parameters={
                     INPUT_TYPE_PARAMETER: str(input_type),
                     FINGERPRINT_PARAMETER: self.contract.fingerprint,
@@ -126,6 +141,11 @@ def text_tensor(name: str, texts: Sequence[str]) -> triton.InferInput:
     return tensor
 
 
+def key_headers(api_key: str | None) -> dict[str, str]:
+    """Return the gRPC headers that a server with this key requires."""
+    return {} if api_key is None else {GRPC_HEADER_PREFIX + KEY_HEADER: api_key}
+
+
 def time_left_us(timeout_s: float) -> int:
     """Return Triton's timeout in whole microseconds, at least 1 because 0 means none. Raises DeadlineExceeded."""
     if timeout_s <= 0:
@@ -145,6 +165,8 @@ def translate_error(error: InferenceServerException, timeout_s: float) -> Phoser
         return Overloaded("Triton's queue is full")
     if OTHER_MODEL in message:
         return Unavailable(DEPENDENCY, message)
+    if KEY_HEADER in message:
+        return Unavailable(DEPENDENCY, "Triton requires another key: set PHOSERVE_TRITON__API_KEY to the server's")
     return Unavailable(DEPENDENCY, "the embedding server is unavailable; it may be starting")
 
 

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from opentelemetry import propagate
 from tritonclient.utils import InferenceServerException
 
-from phoserve.adapters.triton.embedder import CHANNEL_ARGUMENTS, DEPENDENCY, text_tensor, time_left_us, translate_error
+from phoserve.adapters.triton.embedder import (
+    CHANNEL_ARGUMENTS,
+    DEPENDENCY,
+    key_headers,
+    text_tensor,
+    time_left_us,
+    translate_error,
+)
 from phoserve.contract import PASSAGE, QUERY, RERANKER, SCORE
 from phoserve.errors import InvalidInput, Unavailable
 
@@ -20,11 +27,20 @@ PASSAGES_PER_REQUEST: Final = 64
 class TritonReranker:
     """The `Reranker` that calls Triton. All tasks of one event loop may share it."""
 
-    def __init__(self, url: str, *, name: str = RERANKER, model: str = RERANKER, timeout_s: float = 30.0) -> None:
-        """Ask the public model `model`; `name` is what answers call it."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str = RERANKER,
+        model: str = RERANKER,
+        timeout_s: float = 30.0,
+        api_key: str | None = None,
+    ) -> None:
+        """Ask the public model `model`; `name` is its name in answers, `api_key` the key of a guarded server."""
         self.name = name
         self._model = model
         self._timeout_s = timeout_s
+        self._headers = key_headers(api_key)
         self._client = triton.InferenceServerClient(url, channel_args=CHANNEL_ARGUMENTS)
 
     async def rerank(
@@ -50,13 +66,13 @@ class TritonReranker:
 
     async def _infer(self, query: str, passages: Sequence[str], timeout_s: float) -> NDArray[np.float32]:
         timeout_us = time_left_us(timeout_s)
-        trace_context: dict[str, str] = {}
-        propagate.inject(trace_context)
+        headers = dict(self._headers)
+        propagate.inject(headers)
         try:
             result = await self._client.infer(
                 self._model,
                 [text_tensor(QUERY, [query] * len(passages)), text_tensor(PASSAGE, passages)],
-                headers=trace_context,
+                headers=headers,
                 client_timeout=timeout_s,
                 timeout=timeout_us,
             )

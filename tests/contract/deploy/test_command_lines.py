@@ -12,11 +12,14 @@ import export.assemble
 import export.bundled
 import export.tensorrt
 from cli.main import load
+from cli.triton_launch import restricted_arguments
 from cli.triton_process import TritonInstallation
 from phoserve.adapters.celery_queue import BULK_QUEUE, INTERACTIVE_QUEUE
 from tests.support.chart import PROFILES, Manifest, containers, of_kind, pods, profile_values, render
 from tests.support.dockerfile import entrypoint
 from tests.support.programs import ALL_VALUES, commands
+
+TRITON = "python -m cli.triton_launch tritonserver"
 
 
 def test_triton_takes_its_flags() -> None:
@@ -31,14 +34,15 @@ def test_triton_takes_its_flags() -> None:
     )
     known = set(re.findall(r"^\s+(--[a-z0-9-]+)", outcome.stdout + outcome.stderr, flags=re.MULTILINE))
     assert len(known) > 50
-    given = list(commands("tritonserver"))
+    given = list(commands(TRITON))
     assert len(given) >= len(PROFILES)
+    secrets = [each.shown for each in restricted_arguments({"TRITON_ADMIN_SECRET": "a", "TRITON_API_KEY": "k"})]
     for _, arguments in given:
-        assert {word.partition("=")[0] for word in arguments} <= known
+        assert {word.partition("=")[0] for word in (*arguments, *secrets)} <= known
 
 
 def test_triton_is_given_a_profile_that_the_models_have() -> None:
-    for _, arguments in commands("tritonserver"):
+    for _, arguments in commands(TRITON):
         (profile,) = [word.partition("=")[2] for word in arguments if word.startswith("--model-config-name=")]
         parsed = export.assemble.parser().parse_args(["model", "target", "--profile", profile])
         assert parsed.profile == profile

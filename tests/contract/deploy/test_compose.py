@@ -205,7 +205,7 @@ def test_images_start_what_chart_and_compose_give_arguments_to() -> None:
     assert {name: entrypoint(name) for name in ("api", "worker", "triton")} == {
         "api": ["phoserve", "serve"],
         "worker": ["phoserve", "worker"],
-        "triton": ["tritonserver"],
+        "triton": ["python", "-m", "cli.triton_launch", "tritonserver"],
     }
 
 
@@ -232,7 +232,7 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     key = first.stdout.split()[-1]
     (entry,) = yaml.safe_load((tmp_path / "secrets" / "api-keys.json").read_text())
     made = dict(line.split("=") for line in (tmp_path / ".env").read_text().splitlines())
-    assert len(set(made.values())) == len(made) == 6
+    assert len(set(made.values())) == len(made) == 7
     assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
     private = tmp_path / "secrets" / "private"
     assert private.stat().st_mode & 0o077 == 0
@@ -274,6 +274,7 @@ _SECRET_NAMES = {
     "llm-api-key": "LLM_API_KEY",
     "redis-password": "REDIS_PASSWORD",
     "triton-admin": "TRITON_ADMIN_SECRET",
+    "triton-key": "TRITON_API_KEY",
 }
 
 

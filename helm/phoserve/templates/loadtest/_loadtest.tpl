@@ -27,6 +27,7 @@ spec:
           args: {{ toJson .args }}
           env:
             {{- include "phoserve.secretEnv" (dict "root" .root "name" "PHOSERVE_KEY" "key" "loadtestKey") | nindent 12 }}
+            {{- include "phoserve.secretEnv" (dict "root" .root "name" "TRITON_API_KEY" "key" "tritonKey" "optional" (not .root.Values.triton.requireKey)) | nindent 12 }}
             {{- range $name, $value := $part.env }}
             - { name: {{ $name }}, value: {{ $value | quote }} }
             {{- end }}

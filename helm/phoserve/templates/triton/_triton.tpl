@@ -1,4 +1,4 @@
-{{/* Triton's command line: dict "root" $ "part" VALUES. deploy/compose.yaml uses the same flags. */}}
+{{/* Triton's command line: dict "root" $ "part" VALUES. deploy/compose.yaml uses the same flags. The image adds its secrets (cli/triton_launch.py). */}}
 {{- define "phoserve.tritonArgs" -}}
 {{- $ports := .root.Values.triton.ports -}}
 - --model-repository=/repository/models
@@ -12,9 +12,6 @@
 - --exit-timeout-secs=30
 - --grpc-max-connection-age={{ mul .root.Values.triton.connectionAgeSeconds 1000 }}
 - --grpc-max-connection-age-grace=30000
-# Admin protocols require the secret.
-- --http-restricted-api=model-repository,shared-memory,trace,logging:phoserve-admin=$(TRITON_ADMIN_SECRET)
-- --grpc-restricted-protocol=model-repository,shared-memory,trace,logging:phoserve-admin=$(TRITON_ADMIN_SECRET)
 {{- end -}}
 
 {{/* Names of the enabled parts. */}}
