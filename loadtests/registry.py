@@ -12,7 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,7 @@ import numpy as np
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
-from phoserve.documents.filters import All, Filter, Match, Range
+from phoserve.documents.filters import All, Exists, Filter, Match, Not, Range, TitleWords
 from phoserve.documents.records import (
     UNFINISHED,
     Collection,
@@ -35,12 +35,20 @@ from phoserve.documents.records import (
 
 DOCUMENTS_PER_WRITE: Final = 1000
 PAGE: Final = 50
+FIRST_DAY: Final = date(1990, 1, 1)
 LEASE: Final = timedelta(minutes=1)
 DEPARTMENTS: Final = ("nhân sự", "kế toán", "kỹ thuật", "pháp chế", "kinh doanh")
-COMMON: Final = All((Match("department", "pháp chế"), Range("year", gte=2020)))
-"""Met by a tenth of the documents."""
-RARE: Final = Match("number", 7)
-"""Met by one document, an old one."""
+FILTERS: Final[dict[str, Filter]] = {
+    "met by 1 in 10": All((Match("department", "pháp chế"), Range("year", gte=2020))),
+    "met by 1 in 5,000": All((Match("tags", "nhãn 7"), Match("batch", 3))),
+    "met by one": Match("number", 7),
+    "met by four, a range": Range("number", gte=7, lt=11),
+    "met by ten, dates": Range("signed", gte="1990-01-01", lt="1990-01-11"),
+    "met by none": Match("department", "hành chính"),
+    "title, met by one": TitleWords(("tai", "lieu", "7")),
+    "met by one, negated": Not(Exists("department")),
+}
+"""Those met by few documents are met by the oldest ones."""
 
 Figures = dict[str, list[float]]
 
@@ -94,8 +102,10 @@ async def _reads(registry: SqlRegistry, collection: Collection, documents: int, 
         "first page": await _timed(rounds, lambda _: page()),
         "page in the middle": await _timed(rounds, lambda _: page(deep)),
         "first page of failed": await _timed(rounds, lambda _: page(states=[DocumentState.FAILED])),
-        "first page, filter met by 1 in 10": await _timed(rounds, lambda _: page(where=COMMON)),
-        "first page, filter met by one": await _timed(few, lambda _: page(where=RARE)),
+        **{
+            f"first page, filter {name}": await _timed(few, lambda _, where=where: page(where=where))
+            for name, where in FILTERS.items()
+        },
         "counts of a collection": await _timed(rounds, lambda _: registry.counts(collection.id)),
         "counts of all": await _timed(rounds, lambda _: registry.counts()),
         "due": await _timed(rounds, lambda _: registry.due(datetime.now(UTC), states=UNFINISHED, limit=500)),
@@ -132,7 +142,11 @@ def _document(collection: Collection, number: int) -> Document:
         "year": 2015 + number % 10,
         "number": number,
         "tags": [f"nhãn {number % 50}", "chung"],
+        "batch": number % 97,
+        "signed": (FIRST_DAY + timedelta(days=number)).isoformat() if number < 10_000 else "2024-05-01",
     }
+    if number == 11:
+        del metadata["department"]
     original = Original(
         key=f"{collection.id}/{uuid.uuid4().hex}", sha256="0" * 64, size_bytes=4096, media_type="text/plain",
         filename=f"tài liệu {number}.txt",

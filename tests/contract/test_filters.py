@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.adapters.qdrant.index import QdrantPassageIndex
 from phoserve.adapters.qdrant.server import QdrantOptions
+from phoserve.adapters.sql import filter_keys, key_search
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
@@ -42,13 +43,15 @@ from tests.support.postgres_server import PostgresServer
 from tests.support.qdrant_server import qdrant_client
 
 CONTRACT = ModelContract(name="tiny", dim=4, tokenizer_sha256="a" * 64, weights_sha256="b" * 64)
-ENGINES = ("edge", "qdrant", "sqlite", "postgres")
+ENGINES = ("edge", "qdrant", "sqlite", "sqlite_keys", "postgres")
 Find = Callable[[Sequence[dict[str, Any]], Filter], Coroutine[Any, Any, set[int]]]
 """Stores documents with these metadata and returns the positions of those that match."""
 
 
 @pytest.fixture(params=ENGINES)
-async def find(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Find]:
+async def find(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Find]:
+    if request.param == "sqlite_keys":
+        monkeypatch.setattr(key_search, "WALKED", 0)  # every match is found by its keys
     if request.param == "edge":
         edge = EdgePassageIndex(tmp_path, CONTRACT)
         yield _in_index(edge)
@@ -274,7 +277,10 @@ def test_any_filter_means_the_same_everywhere(
 
 
 @pytest.fixture
-def filters_everywhere(tmp_path: Path, postgres: PostgresServer) -> Iterator[Callable[[Any, Any], dict[str, set[int]]]]:
+def filters_everywhere(
+    tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Any, Any], dict[str, set[int]]]]:
+    monkeypatch.setattr(filter_keys, "MAX_KEYS", 4)  # some documents have more
     with asyncio.Runner() as runner:
         urls = {"sqlite": f"sqlite:///{tmp_path / 'r'}", "postgres": postgres.new_database()}
         for url in urls.values():
@@ -284,7 +290,10 @@ def filters_everywhere(tmp_path: Path, postgres: PostgresServer) -> Iterator[Cal
         finds = {name: _in_registry(each) for name, each in registries.items()} | {"edge": _in_index(edge)}
 
         def everywhere(metadata: Any, where: Any) -> dict[str, set[int]]:
-            return {name: runner.run(find(metadata, where)) for name, find in finds.items()}
+            found = {name: runner.run(find(metadata, where)) for name, find in finds.items()}
+            with pytest.MonkeyPatch.context() as by_keys:
+                by_keys.setattr(key_search, "WALKED", 0)
+                return found | {"sqlite_keys": runner.run(finds["sqlite"](metadata, where))}
 
         yield everywhere
         for each in registries.values():

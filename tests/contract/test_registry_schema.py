@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 
 from phoserve.adapters.sql.database import open_database, parse_url
 from phoserve.adapters.sql.schema import check_schema, migrate, migrate_now, newest_version
-from phoserve.adapters.sql.tables import METADATA_INDEX, tables
+from phoserve.adapters.sql.tables import METADATA_INDEX, sqlite_tables, tables
 from phoserve.errors import ConfigurationError
 from tests.support.postgres_server import PostgresServer
 
@@ -39,8 +39,9 @@ def test_several_processes_may_migrate_at_once(url: str) -> None:
 async def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
     await migrate(url)
     engine = create_engine(parse_url(url))
+    expected = [tables, sqlite_tables] if engine.dialect.name == "sqlite" else [tables]
     with engine.connect() as connection:
-        found = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), tables)
+        found = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), expected)
     engine.dispose()
     assert [each for each in found if getattr(each[1], "name", "") != METADATA_INDEX] == []
 

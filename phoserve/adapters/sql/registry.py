@@ -14,7 +14,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from phoserve.adapters.sql.database import Database
+from phoserve.adapters.sql.filter_keys import candidates_of
 from phoserve.adapters.sql.filters import condition_of
+from phoserve.adapters.sql.key_search import KeySearch, add_keys, change_keys, remove_keys
 from phoserve.adapters.sql.rows import (
     changing_columns,
     collection_of,
@@ -41,6 +43,8 @@ _CHANGE: Final = (
         {name: bindparam(name) for name in changing_columns({c.name: None for c in documents.c}) if name != "sequence"}
     )
 )
+_KEYED: Final = (documents.c.sequence, documents.c.collection_id, documents.c.title, documents.c.metadata)
+"""What the keys of a document are made of."""
 Delta = Counter[tuple[str, str]]
 """How many documents came or left, by collection and state."""
 
@@ -182,16 +186,11 @@ class SqlRegistry:
     ) -> DocumentPage:
         """Return documents of the collection, newest first. Raises InvalidInput for the cursor of another listing."""
         conditions: list[ColumnElement[bool]] = [documents.c.collection_id == collection_id]
-        if where is not None:
-            conditions.append(condition_of(where, self._database.dialect))
         if cursor is not None:
             conditions.append(documents.c.sequence < _sequence_of(cursor, collection_id))
-        newest = documents.c.sequence.desc()
         # One query a state, which an index answers in order.
-        each_state = [[documents.c.state == state.value] for state in sorted(states)] or [[]]
-        rows = await self._rows(
-            [_DOCUMENTS.where(*conditions, *more).order_by(newest).limit(limit + 1) for more in each_state]
-        )
+        each_state = [[*conditions, documents.c.state == state.value] for state in sorted(states)] or [conditions]
+        rows = await self._newest(collection_id, each_state, where, limit + 1)
         rows.sort(key=lambda row: -int(row["sequence"]))
         shown = [document_of(row) for row in rows[:limit]]
         return DocumentPage(shown, f"{collection_id}.{rows[limit - 1]['sequence']}" if len(rows) > limit else None)
@@ -232,6 +231,22 @@ class SqlRegistry:
         """Close the database."""
         await self._database.close()
 
+    async def _newest(
+        self, collection_id: str, queries: Iterable[Sequence[ColumnElement[bool]]], where: Filter | None, limit: int
+    ) -> list[Mapping[Any, Any]]:
+        """Return the newest documents that meet the conditions of each query and the filter."""
+        newest = _DOCUMENTS.order_by(documents.c.sequence.desc()).limit(limit)
+        if where is None:
+            return await self._rows([newest.where(*conditions) for conditions in queries])
+        matches = newest.where(condition_of(where, self._database.dialect))
+        candidates = candidates_of(collection_id, where) if self._database.dialect == "sqlite" else []
+        if not candidates:
+            return await self._rows([matches.where(*conditions) for conditions in queries])
+        searches = [KeySearch(collection_id, candidates, each, matches.where(*each), limit) for each in queries]
+        return await self._database.read(
+            lambda connection: list(chain.from_iterable(search.rows(connection) for search in searches))
+        )
+
     async def _find(self, statements: Sequence[Select[Any]]) -> list[Document]:
         return [document_of(row) for row in await self._rows(statements)]
 
@@ -271,9 +286,14 @@ def _add(
         return set()
     _hold_open(connection, {versions[number].collection_id: versions[number].collection for number in first.values()})
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(documents).on_conflict_do_nothing().returning(documents.c.key)
-    keys = set(connection.execute(statement, [rows[number] for number in first.values()]).scalars())
-    stored = {number for number in first.values() if versions[number].key in keys}
+    columns = [documents.c.key, documents.c.sequence]
+    statement = dialect.insert(documents).on_conflict_do_nothing().returning(*columns)
+    added = {
+        row.key: row.sequence for row in connection.execute(statement, [rows[number] for number in first.values()])
+    }
+    stored = {number for number in first.values() if versions[number].key in added}
+    if connection.dialect.name == "sqlite":
+        add_keys(connection, [rows[n] | {"sequence": added[versions[n].key]} for n in stored])
     delta.update((versions[number].collection_id, versions[number].state.value) for number in stored)
     return stored
 
@@ -302,6 +322,8 @@ def _change(
     stored = {n for key, n in first.items() if key in found and found[key]["version"] == versions[n].version - 1}
     if stored:
         connection.execute(_CHANGE, [changing_columns(rows[n]) | {"of_key": versions[n].key} for n in sorted(stored)])
+    if connection.dialect.name == "sqlite":
+        change_keys(connection, [(found[versions[n].key], rows[n]) for n in stored])
     for number in stored:
         delta[versions[number].collection_id, found[versions[number].key]["state"]] -= 1
         delta[versions[number].collection_id, versions[number].state.value] += 1
@@ -309,8 +331,10 @@ def _change(
 
 
 def _locked(connection: Connection, keys: Iterable[str]) -> dict[str, Mapping[Any, Any]]:
-    """Version and state of the documents that exist, which stay as they are until the transaction ends."""
+    """What changes and counts depend on, of the documents that exist; it stays as it is until the transaction ends."""
     columns = select(documents.c.key, documents.c.version, documents.c.state)
+    if connection.dialect.name == "sqlite":
+        columns = columns.add_columns(*_KEYED)
     found: dict[str, Mapping[Any, Any]] = {}
     for part in _parts(sorted(keys)):
         statement = columns.where(documents.c.key.in_(part)).order_by(documents.c.key).with_for_update()
@@ -319,11 +343,14 @@ def _locked(connection: Connection, keys: Iterable[str]) -> dict[str, Mapping[An
 
 
 def _remove(connection: Connection, condition: ColumnElement[bool]) -> int:
-    statement = delete(documents).where(condition).returning(documents.c.collection_id, documents.c.state)
-    removed = connection.execute(statement).all()
+    is_sqlite = connection.dialect.name == "sqlite"
+    columns = [documents.c.state, *(_KEYED if is_sqlite else [documents.c.collection_id])]
+    removed = connection.execute(delete(documents).where(condition).returning(*columns)).mappings().all()
+    if is_sqlite:
+        remove_keys(connection, removed)
     delta: Delta = Counter()
-    for collection_id, state in removed:
-        delta[collection_id, state] -= 1
+    for row in removed:
+        delta[row["collection_id"], row["state"]] -= 1
     _count(connection, delta)
     return len(removed)
 

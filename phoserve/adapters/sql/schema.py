@@ -1,6 +1,7 @@
 """The version of the registry's schema: migrate it, or refuse to work with another one."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ MIGRATION_TIMEOUT_S: Final = 3600.0
 WAIT_S: Final = 1.0
 _LOCK: Final = 7_245_001_962
 """Of PostgreSQL's advisory locks: one process migrates, the others wait."""
+Seen = Callable[[int, int], None]
 
 log = structlog.get_logger(__name__)
 
@@ -51,15 +53,16 @@ async def wait_for_schema(database: Database) -> None:
             await asyncio.sleep(WAIT_S)
 
 
-async def migrate(url: str) -> tuple[str | None, str]:
+async def migrate(url: str, seen: Seen | None = None) -> tuple[str | None, str]:
     """Bring the schema to this release's version and return the versions before and after.
 
-    Several processes may do so at once. Raises ConfigurationError for a schema of a newer release, Unavailable.
+    `seen` is called from another thread with the number of documents that a migration has rewritten and their total.
+    Several processes may migrate at once. Raises ConfigurationError for a schema of a newer release, Unavailable.
     """
-    return await asyncio.to_thread(migrate_now, url)
+    return await asyncio.to_thread(migrate_now, url, seen)
 
 
-def migrate_now(url: str) -> tuple[str | None, str]:
+def migrate_now(url: str, seen: Seen | None = None) -> tuple[str | None, str]:
     """See `migrate`."""
     parsed = parse_url(url)
     is_sqlite = parsed.get_backend_name() == "sqlite"
@@ -74,7 +77,7 @@ def migrate_now(url: str) -> tuple[str | None, str]:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             before = _version(connection)
             _refuse_newer(before)
-            _upgrade(connection)
+            _upgrade(connection, seen)
             return before, newest_version()
     except OperationalError as error:
         raise Unavailable("registry", f"the registry cannot be migrated: {error.orig}") from error
@@ -95,8 +98,9 @@ def _version(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, seen: Seen | None) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
+    config.attributes["seen"] = seen
     command.upgrade(config, "head")

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -133,3 +134,15 @@ answers: Final = Table(
 )
 Index("answers_collection", answers.c.collection_id, answers.c.voted_us)
 Index("answers_created", answers.c.created_us)
+
+sqlite_tables: Final = MetaData()
+"""Tables that exist on SQLite alone."""
+
+filter_keys: Final = Table(
+    "filter_keys",
+    sqlite_tables,
+    Column("key", LargeBinary, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""See `phoserve.adapters.sql.filter_keys`."""
