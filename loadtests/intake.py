@@ -1,8 +1,8 @@
 """Documents/s taken in: record committed and original flushed, before anything is indexed.
 
-`python -m loadtests.intake [--database URL] [--folder FOLDER] [--documents 2000] [--rounds 3]` submits small documents
-with metadata to an empty registry one by one, then in batches, each size in several rounds that take turns. Without a
-URL the registry is an SQLite file in the folder. The originals are files in the folder too, by default a temporary one.
+`python -m loadtests.intake DATABASE [--documents 2000] [--rounds 3]` submits small documents with metadata one by one
+and in batches, each size in several rounds that take turns. DATABASE is `sqlite`, `postgres` (the installed server) or
+the URL of an empty database. Records, originals and the server's files are on the disk of the temporary folder.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from loadtests.databases import database_url
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
@@ -30,8 +31,7 @@ _NUMBERS: Final = count()
 def main() -> None:
     """Measure, print a table."""
     arguments = _arguments()
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        url = arguments.database or f"sqlite:///{folder}/registry.sqlite3"
+    with tempfile.TemporaryDirectory() as folder, database_url(arguments.database) as url:
         rates = asyncio.run(_measure(url, Path(folder), arguments.documents, arguments.rounds))
     sys.stdout.write(f"{'documents a request':<20} {'documents/s, median':>20} {'lowest':>8} {'highest':>8}\n")
     for size, each in rates.items():
@@ -64,8 +64,7 @@ def _draft(number: int) -> Draft:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure how fast documents are taken in.")
-    parser.add_argument("--database", help="postgresql://..., an empty database")
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("database")
     parser.add_argument("--documents", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args()

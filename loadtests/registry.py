@@ -1,7 +1,8 @@
 """A registry of many documents: how long pages, counts, due work and writes take on SQLite and PostgreSQL.
 
-`python -m loadtests.registry URL [--documents 1000000] [--rounds 200] [--json FILE]` fills the empty database at URL
-(`sqlite:///FILE` or `postgresql://...`), then times what API and workers ask for.
+`python -m loadtests.registry DATABASE [--documents 1000000] [--rounds 200] [--json FILE]` fills an empty database, then
+times what API and workers ask for. DATABASE is `sqlite`, `postgres` (the installed server, in a temporary folder) or a
+URL.
 """
 
 import argparse
@@ -19,7 +20,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from phoserve.adapters.sql.database import open_database
+from loadtests.databases import database_url
+from phoserve.adapters.sql.database import DatabaseOptions, open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
 from phoserve.documents.filters import All, Exists, Filter, Match, Not, Range, TitleWords
@@ -56,17 +58,18 @@ Figures = dict[str, list[float]]
 def main() -> None:
     """Fill, measure, print a table."""
     arguments = _arguments()
-    figures = asyncio.run(_measure(arguments.url, arguments.documents, arguments.rounds))
-    sys.stdout.write(f"{'':<34} {'p50 ms':>9} {'p95 ms':>9}\n")
+    with database_url(arguments.database) as url:
+        figures = asyncio.run(_measure(url, arguments.documents, arguments.rounds))
+    sys.stdout.write(f"{'':<38} {'p50 ms':>9} {'p95 ms':>9}\n")
     for name, times in figures.items():
-        sys.stdout.write(f"{name:<34} {np.median(times):>9.2f} {np.percentile(times, 95):>9.2f}\n")
+        sys.stdout.write(f"{name:<38} {np.median(times):>9.2f} {np.percentile(times, 95):>9.2f}\n")
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1))
 
 
 async def _measure(url: str, documents: int, rounds: int) -> Figures:
     await migrate(url)
-    registry = SqlRegistry(open_database(url))
+    registry = SqlRegistry(open_database(url, DatabaseOptions(timeout_s=300)))
     collection = await registry.add_collection(new_collection("kb"))
     if collection is None:
         raise SystemExit("the registry is not empty")
@@ -96,16 +99,16 @@ async def _reads(registry: SqlRegistry, collection: Collection, documents: int, 
     ) -> None:
         await registry.page(collection.id, cursor=cursor, states=list(states), where=where, limit=PAGE)
 
+    def filtered(where: Filter) -> Callable[[int], Awaitable[None]]:
+        return lambda _: page(where=where)
+
     few = max(rounds // 20, 5)
     known = [f"d{random.randrange(documents)}" for _ in range(rounds)]  # noqa: S311 - a sample
     return {
         "first page": await _timed(rounds, lambda _: page()),
         "page in the middle": await _timed(rounds, lambda _: page(deep)),
         "first page of failed": await _timed(rounds, lambda _: page(states=[DocumentState.FAILED])),
-        **{
-            f"first page, filter {name}": await _timed(few, lambda _, where=where: page(where=where))
-            for name, where in FILTERS.items()
-        },
+        **{f"first page, filter {name}": await _timed(few, filtered(where)) for name, where in FILTERS.items()},
         "counts of a collection": await _timed(rounds, lambda _: registry.counts(collection.id)),
         "counts of all": await _timed(rounds, lambda _: registry.counts()),
         "due": await _timed(rounds, lambda _: registry.due(datetime.now(UTC), states=UNFINISHED, limit=500)),
@@ -178,7 +181,7 @@ async def _timed(times: int, call: Callable[[int], Awaitable[object]]) -> list[f
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Time a registry of many documents.")
-    parser.add_argument("url")
+    parser.add_argument("database")
     parser.add_argument("--documents", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--json", type=Path)
