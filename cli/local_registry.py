@@ -1,12 +1,12 @@
 """The registry of a local platform: one SQLite file in the state folder, made from version 0.1 where there is one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from cli.progress import Reporter
+from cli.progress import Bar, Reporter
 from phoserve.adapters.sql.database import Database, open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import check_schema, migrate
@@ -26,7 +26,8 @@ async def open_local_registry(state: Path, report: Reporter) -> AsyncIterator[Sq
     Records of version 0.1 are copied first; their files stay, in `index/documents-0.1`. Raises ConfigurationError.
     """
     url = f"sqlite:///{state / FILE}"
-    await migrate(url)
+    with ExitStack() as steps:
+        await migrate(url, _progress(steps, report))
     database = open_database(url)
     try:
         await check_schema(database)
@@ -34,6 +35,18 @@ async def open_local_registry(state: Path, report: Reporter) -> AsyncIterator[Sq
         yield SqlRegistry(database)
     finally:
         await database.close()
+
+
+def _progress(steps: ExitStack, report: Reporter) -> Callable[[int, int], None]:
+    """Return what shows the progress of a migration that rewrites documents, from its first call on."""
+    bars: list[Bar] = []
+
+    def seen(done: int, total: int) -> None:
+        if not bars:
+            bars.append(steps.enter_context(report.step("Preparing the registry for this version", total=total)))
+        bars[0].done(done)
+
+    return seen
 
 
 async def _take_over(database: Database, state: Path, report: Reporter) -> None:

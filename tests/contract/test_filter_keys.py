@@ -1,5 +1,6 @@
 """Keys by which SQLite finds what filters match: complete at all times, ordered as values are, and used."""
 
+import json
 import random
 import sqlite3
 from collections.abc import AsyncIterator
@@ -14,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from cli.local_registry import open_local_registry
+from cli.progress import JsonReporter
 from phoserve.adapters.sql import filter_keys as keys
 from phoserve.adapters.sql import key_search, schema
 from phoserve.adapters.sql.database import sqlite_engine
 from phoserve.adapters.sql.filter_keys import Between, OneOf, candidates_of, keys_of
 from phoserve.adapters.sql.registry import SqlRegistry
-from phoserve.adapters.sql.schema import migrate_now
 from phoserve.adapters.sql.tables import documents, filter_keys
 from phoserve.documents.filters import All, Exists, Filter, Match, Not, Prefix, Range, TitlePrefix, TitleWords, matches
 from phoserve.documents.records import Collection, DocumentState, Original, new_document
@@ -197,24 +199,20 @@ async def test_a_rare_match_among_many_documents_reads_few_of_them(
         assert candidates.pop() == matching, where
 
 
-async def test_a_state_of_an_older_release_gets_its_keys(tmp_path: Path) -> None:
+async def test_a_state_of_an_older_release_gets_its_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Alembic brings a file to the version before, as an older release left it, and the newest one fills it."""
     registry = sqlite_registry(tmp_path)
     kb = await filled(registry)
     await registry.close()
-    url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
     downgrade(tmp_path / "registry.sqlite3", "0002")
     with sqlite3.connect(tmp_path / "registry.sqlite3") as connection:
         assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'filter_keys'").fetchall()
     connection.close()
-    seen: list[tuple[int, int]] = []
-    before, after = migrate_now(url, lambda done, total: seen.append((done, total)))
-    assert (before, after) == ("0002", schema.newest_version())
-    assert seen[-1] == (300, 300)
-    registry = sqlite_registry(tmp_path)
-    assert await check_keys(registry) > 1000
-    assert len((await registry.page(kb.id, where=Match("number", 7))).documents) == 1
-    await registry.close()
+    async with open_local_registry(tmp_path, JsonReporter()) as opened:
+        assert await check_keys(opened) > 1000
+        assert len((await opened.page(kb.id, where=Match("number", 7))).documents) == 1
+    [event] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (event["event"], event["total"]) == ("step", 300)
 
 
 def downgrade(file: Path, version: str) -> None:
