@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import MetaData, create_engine, text
 
 from phoserve.adapters.sql.database import open_database, parse_url
 from phoserve.adapters.sql.schema import check_schema, migrate, migrate_now, newest_version
@@ -39,7 +39,9 @@ def test_several_processes_may_migrate_at_once(url: str) -> None:
 async def test_the_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
     await migrate(url)
     engine = create_engine(parse_url(url))
-    expected = [tables, sqlite_tables] if engine.dialect.name == "sqlite" else [tables]
+    expected = MetaData()
+    for table in [*tables.sorted_tables, *(sqlite_tables.sorted_tables if engine.dialect.name == "sqlite" else [])]:
+        table.to_metadata(expected)
     with engine.connect() as connection:
         found = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), expected)
     engine.dispose()
