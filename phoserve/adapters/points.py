@@ -1,6 +1,6 @@
 """What both engines' points have in common."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -17,6 +17,10 @@ TITLE_WORDS: Final = "title_words"
 SHOWN: Final = ["passage", "visibility"]
 """The fields that a search reads: visibility and content."""
 
+SHARED_METADATA_BYTES: Final = 512
+"""Metadata whose JSON is longer is stored with the first passage of a revision alone, apart from what filters match."""
+ELSEWHERE: Final[Mapping[str, Any]] = {"": "first passage"}
+"""The metadata of a stored passage whose first passage has them: no document's metadata have an empty key."""
 
 AS_STORED: Final = 0
 """The dimension of a model of which nothing but its index is known."""
@@ -39,7 +43,7 @@ def passage_payload(passage: Passage, metadata: Any) -> dict[str, Any]:
         "visibility": STAGED,
         "metadata": metadata,
         **title_payload(passage.title),
-        "passage": msgspec.json.encode(passage).decode(),
+        "passage": msgspec.json.encode(_without_shared_metadata(passage)).decode(),
     }
 
 
@@ -57,3 +61,38 @@ def published_passages(collection: str, records: Iterable[Any]) -> dict[str, Pas
     """By id, the passages of those records, read with `SHOWN`, that searches of the collection may show."""
     live = {str(each.id): decode_passage(each.payload) for each in records if each.payload["visibility"] == LIVE}
     return {id_: passage for id_, passage in live.items() if passage.collection == collection}
+
+
+def places_of_metadata(passages: Iterable[Passage]) -> list[str]:
+    """Return the ids of the passages that have the metadata of those read without them."""
+    return sorted({_first_id(each) for each in passages if each.metadata == ELSEWHERE})
+
+
+def fill_metadata(found: Mapping[str, Passage], first: Mapping[str, Passage]) -> dict[str, Passage]:
+    """Return the passages with their metadata; `first` has those of `places_of_metadata`, by id.
+
+    A first passage that has been deleted meanwhile leaves them empty: the revision is being replaced.
+    """
+
+    def filled(passage: Passage) -> Passage:
+        if passage.metadata != ELSEWHERE:
+            return passage
+        place = first.get(_first_id(passage))
+        return msgspec.structs.replace(passage, metadata=place.metadata if place else {})
+
+    return {id_: filled(each) for id_, each in found.items()}
+
+
+def decode_passages(records: Iterable[Any]) -> dict[str, Passage]:
+    """Return the passages of these records by id, whatever their visibility."""
+    return {str(each.id): decode_passage(each.payload) for each in records}
+
+
+def _without_shared_metadata(passage: Passage) -> Passage:
+    if not passage.ordinal or len(msgspec.json.encode(passage.metadata)) <= SHARED_METADATA_BYTES:
+        return passage
+    return msgspec.structs.replace(passage, metadata=dict(ELSEWHERE))
+
+
+def _first_id(passage: Passage) -> str:
+    return msgspec.structs.replace(passage, ordinal=0).id

@@ -123,6 +123,29 @@ async def test_published_passages_are_found_as_they_were_given(index: PassageInd
     assert await index.count("kb") == 3
 
 
+LONG_METADATA: dict[str, Any] = {
+    "mô tả": "dài " * 300, "số": 2024, "tỉ lệ": 0.5, "đúng": True, "không": None, "nhãn": ["a", False, {"b": 1}]
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("metadata", [{}, {"a": True}, LONG_METADATA, {str(n): n for n in range(200)}])
+async def test_every_passage_has_the_metadata_of_its_document(index: PassageIndex, metadata: dict[str, Any]) -> None:
+    given = [passage(ordinal, **metadata) for ordinal in range(4)]
+    other = [passage(ordinal, key=OTHER_KEY, khác="x" * 2000) for ordinal in range(2)]
+    await published(index, *given, *other)
+    assert await index.passages("kb", KEY) == [each.passage for each in given]
+    for chosen in (given[2:], given[:1], given[1:]):
+        found = await index.find("kb", [each.passage.id for each in [*chosen, *other[1:]]])
+        assert list(found.values()) == [each.passage for each in [*chosen, *other[1:]]]
+
+
+async def test_a_new_revision_has_its_own_metadata(index: PassageIndex) -> None:
+    await published(index, *[passage(ordinal, cũ="x" * 2000) for ordinal in range(2)])
+    new = [passage(ordinal, revision=2, mới="y" * 2000) for ordinal in range(2)]
+    await published(index, *new)
+    assert list((await index.find("kb", [new[1].passage.id])).values()) == [new[1].passage]
+
+
 async def test_what_is_not_published_is_not_read(index: PassageIndex) -> None:
     here, staged, gone = passage(0), passage(0, revision=2), passage(0, key=OTHER_KEY)
     elsewhere = passage(0, key="0" * 31 + "3", collection="other")

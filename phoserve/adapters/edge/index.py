@@ -29,8 +29,10 @@ from phoserve.adapters.points import (
     SHOWN,
     STAGED,
     VectorSpace,
-    decode_passage,
+    decode_passages,
+    fill_metadata,
     passage_payload,
+    places_of_metadata,
     published_passages,
 )
 from phoserve.contract import ModelContract
@@ -132,13 +134,19 @@ class EdgePassageIndex:
         """Those of the passages that are published still, by id."""
         ids: list[Any] = list(passage_ids)
         records = self._shard.query(lambda shard: shard.retrieve(ids, SHOWN, False))
-        return published_passages(collection, records)
+        found = published_passages(collection, records)
+        places: list[Any] = places_of_metadata(found.values())
+        if not places:
+            return found
+        first = self._shard.query(lambda shard: shard.retrieve(places, SHOWN, False))
+        return fill_metadata(found, decode_passages(first))
 
     async def passages(self, collection: str, document_key: str) -> list[Passage]:
         """The document's published passages, in order."""
         condition = _live(collection, equal("document_key", document_key))
         records = await self._shard.read(lambda shard: scroll_all(shard, condition))
-        return sorted((decode_passage(record.payload) for record in records), key=lambda passage: passage.ordinal)
+        found = decode_passages(records)
+        return sorted(fill_metadata(found, found).values(), key=lambda passage: passage.ordinal)
 
     async def staged(self) -> list[tuple[str, int]]:
         """Return document key and revision of all staged passages, in progress or orphaned."""

@@ -16,8 +16,10 @@ from phoserve.adapters.points import (
     SHOWN,
     STAGED,
     VectorSpace,
-    decode_passage,
+    decode_passages,
+    fill_metadata,
     passage_payload,
+    places_of_metadata,
     published_passages,
 )
 from phoserve.adapters.qdrant.server import (
@@ -127,13 +129,19 @@ class QdrantPassageIndex:
     async def find(self, collection: str, passage_ids: Sequence[str]) -> Mapping[str, Passage]:
         """Those of the passages that are published still, by id."""
         records = await self._collection.call("retrieve", ids=list(passage_ids), with_payload=list(SHOWN))
-        return published_passages(collection, records)
+        found = published_passages(collection, records)
+        places = places_of_metadata(found.values())
+        if not places:
+            return found
+        first = await self._collection.call("retrieve", ids=places, with_payload=list(SHOWN))
+        return fill_metadata(found, decode_passages(first))
 
     async def passages(self, collection: str, document_key: str) -> list[Passage]:
         """The document's published passages, in order."""
         condition = _live(collection, equal("document_key", document_key))
         records = await self._collection.scroll_all(condition, payload=["passage"])
-        return sorted((decode_passage(record.payload) for record in records), key=lambda passage: passage.ordinal)
+        found = decode_passages(records)
+        return sorted(fill_metadata(found, found).values(), key=lambda passage: passage.ordinal)
 
     async def staged(self) -> list[tuple[str, int]]:
         """Return document key and revision of all staged passages, in progress or orphaned."""
