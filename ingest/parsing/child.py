@@ -1,12 +1,9 @@
-"""The process that reads one document: `python -m ingest.parsing.child PATH MEDIA_TYPE MEMORY CPU_S TEXT_BYTES`.
-
-It limits itself before it opens the file, and writes one message to its standard output.
-"""
+"""What happens in the process that reads one document: it limits itself, opens the file, and writes one message."""
 
 import errno
 import resource
-import sys
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -31,17 +28,17 @@ class Read(msgspec.Struct, frozen=True, tag=True):
     document: ParsedDocument
 
 
-def main(path: str, media_type: str, memory_bytes: str, cpu_s: str, text_bytes: str) -> None:
-    """Read the file and write the answer."""
-    limits = ParserLimits(time_s=float(cpu_s), memory_bytes=int(memory_bytes), text_bytes=int(text_bytes))
+def read_and_answer(path: Path, media_type: str, limits: ParserLimits, answer: IO[bytes]) -> None:
+    """Limit and confine this process, read the file and write `Read` or `Refused` as MessagePack."""
     _limit(limits)
-    confine(Path(path).parent)
-    sys.stdout.buffer.write(msgspec.msgpack.encode(_read(Path(path), media_type, limits)))
+    confine(path.parent)
+    answer.write(msgspec.msgpack.encode(_read(path, media_type, limits)))
 
 
 def _limit(limits: ParserLimits) -> None:
+    cpu_s = int(limits.time_s) + 1
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(limits.time_s), int(limits.time_s)))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.memory_bytes, limits.memory_bytes))
 
@@ -56,7 +53,3 @@ def _read(path: Path, media_type: str, limits: ParserLimits) -> Read | Refused:
             raise
         failure = failure_of(error)
         return Refused(failure.code, str(failure))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -40,6 +40,11 @@ _MODULES: Final[dict[str, str]] = {
 }
 
 
+def parser_modules() -> list[str]:
+    """Return the names of all parsers' modules, for loading them ahead of documents."""
+    return [f"ingest.parsing.{name}" for name in dict.fromkeys([*_MODULES.values(), "other_office"])]
+
+
 def can_parse(media_type: str) -> bool:
     """Return whether files of this kind are read by `parse_file`; plain text is not, it needs no parser."""
     return media_type in READ_BY_KREUZBERG or (media_type in _MODULES and _exists(_MODULES[media_type]))

@@ -1,20 +1,27 @@
-"""Run the parser of documents in a process with limited time and memory.
+"""Read documents in processes with limited time and memory.
 
 A hostile file takes down its own process, never the worker. That process has no environment, so no secret either, and
-`containment` keeps it from the network and from other files.
+`containment` keeps it from the network and from other files. Processes are forked from one that has loaded the parsers
+(`fork_server`), which takes milliseconds instead of tenths of a second.
 """
 
 import asyncio
+import atexit
 import os
-import signal
+import socket
+import subprocess
 import sys
-from contextlib import suppress
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from ingest.parsing.child import Read, Refused
+from ingest.parsing.fork_server import STARTED, Start, Stop
 from ingest.parsing.limits import MIB, ParserLimits
 from ingest.parsing.media import READ_BY_OCR
 
@@ -23,45 +30,119 @@ __all__ = ["ParserLimits", "read_in_child"]
 _ANSWER_BYTES: Final = 8
 """How many times the text an answer may take: blocks repeat headers and name their places."""
 _ROOT: Final = str(Path(__file__).parents[2])
+_ATTEMPTS: Final = 3
+"""How often a request is sent that the server did not start on: it may end just then."""
+_END_S: Final = 5.0
 
 
 async def read_in_child(path: Path, media_type: str, limits: ParserLimits) -> Read | Refused:
     """Return what the parser reads in the file at `path`; Refused if it broke, or went over a limit."""
     time_s = limits.time_s + (limits.ocr_s if media_type in READ_BY_OCR else 0.0)
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "ingest.parsing.child", str(path), media_type),
-        *(str(limits.memory_bytes), str(int(limits.time_s) + 1), str(limits.text_bytes)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=_environment(path.parent),
-        cwd=path.parent,
-        start_new_session=True,
-    )
     try:
         async with asyncio.timeout(time_s):
-            answer = await _read_answer(child, _ANSWER_BYTES * limits.text_bytes)
+            answer = await _answer(path, media_type, limits)
     except TimeoutError:
         return Refused("timeout", f"reading the document took longer than {time_s:g} s; split it")
-    finally:
-        await _end(child)
-    if child.returncode != 0:
+    try:
+        return await asyncio.to_thread(msgspec.msgpack.decode, answer, type=Read | Refused)
+    except msgspec.DecodeError:  # the process ended before it had written all of it
         megabytes = limits.memory_bytes // MIB
         return Refused("too_complex", f"reading the document needs more than {megabytes} MiB, or broke; split it")
-    return await asyncio.to_thread(msgspec.msgpack.decode, answer, type=Read | Refused)
 
 
-async def _read_answer(child: asyncio.subprocess.Process, max_bytes: int) -> bytes:
-    """Return what the child writes, and wait for its end; a child that writes more than `max_bytes` is killed."""
-    assert child.stdout is not None  # noqa: S101 - it was asked for
+async def _answer(path: Path, media_type: str, limits: ParserLimits) -> bytes:
+    """Return what the process writes; one that writes too much is ended."""
+    for _ in range(_ATTEMPTS):
+        async with _SERVER.start(path, media_type, limits) as output:
+            if await output.read(len(STARTED)):
+                return await _read_all(output, _ANSWER_BYTES * limits.text_bytes)
+    return b""
+
+
+async def _read_all(output: asyncio.StreamReader, max_bytes: int) -> bytes:
     answer = bytearray()
-    while part := await child.stdout.read(1 << 20):
+    while part := await output.read(1 << 20):
         answer += part
         if len(answer) > max_bytes:
-            child.kill()
-            break
-    await child.wait()
+            return b""
     return bytes(answer)
+
+
+class _ForkServer:
+    """The server of this process; started when it is needed, and again when it has ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers = count()
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @asynccontextmanager
+    async def start(self, path: Path, media_type: str, limits: ParserLimits) -> AsyncIterator[asyncio.StreamReader]:
+        """Start a parser on a document, for the output of its process; the process has ended on leaving."""
+        request = Start(next(self._numbers), str(path), media_type, limits, _environment(path.parent))
+        ours, theirs = os.pipe()
+        with os.fdopen(ours, "rb") as pipe:
+            try:
+                self._send(msgspec.msgpack.encode(request), [theirs])
+            finally:
+                os.close(theirs)
+            output = asyncio.StreamReader()
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(output), pipe
+            )
+            try:
+                yield output
+            finally:
+                transport.close()
+                if not output.at_eof():
+                    with suppress(OSError):  # a server that ended has no parser to stop
+                        self._send(msgspec.msgpack.encode(Stop(request.number)), [])
+
+    def close(self) -> None:
+        """End the server and its parsers."""
+        with self._lock:
+            self._end()
+
+    def _send(self, message: bytes, descriptors: list[int]) -> None:
+        with self._lock:
+            if self._control is None:
+                self._begin()
+            assert self._control is not None  # noqa: S101 - it has begun
+            try:
+                socket.send_fds(self._control, [message], descriptors)
+            except OSError:  # it has ended: idle, or killed
+                self._end()
+                self._begin()
+                socket.send_fds(self._control, [message], descriptors)
+
+    def _begin(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "ingest.parsing.fork_server"],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=_environment(Path("/")),
+                cwd="/",
+                start_new_session=True,
+            )
+
+    def _end(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        if self._process is not None:
+            try:
+                self._process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._control = self._process = None
+
+
+_SERVER: Final = _ForkServer()
+atexit.register(_SERVER.close)
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -75,10 +156,3 @@ def _environment(folder: Path) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
     }
-
-
-async def _end(child: asyncio.subprocess.Process) -> None:
-    """Kill the process and whatever it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    await child.wait()
