@@ -13,12 +13,10 @@ from api.event_streams import EventStreams
 from api.keys import Principal
 from api.metrics import Metrics
 from api.services import Services
-from phoserve.answers.answering import Answerer
 from phoserve.concurrency.deadline import Deadline
 from phoserve.documents.intake import Intake
 from phoserve.documents.library import Library
 from phoserve.errors import InvalidInput
-from phoserve.search.retrieval import Retriever
 
 TIMEOUT_HEADER: Final = "x-request-timeout"
 
@@ -31,10 +29,8 @@ AnswerDeadlineDep = NamedDependency[SkipValidation[Deadline]]
 PrincipalDep = NamedDependency[SkipValidation[Principal]]
 LibraryDep = NamedDependency[SkipValidation[Library]]
 IntakeDep = NamedDependency[SkipValidation[Intake]]
-RetrieverDep = NamedDependency[SkipValidation[Retriever]]
-AnswererDep = NamedDependency[SkipValidation[Answerer]]
 
-OF_SERVICES: Final = ("gates", "metrics", "event_streams", "library", "intake", "retriever", "answerer")
+OF_SERVICES: Final = ("gates", "metrics", "event_streams", "library", "intake")
 
 
 def services_of(state: State) -> Services:

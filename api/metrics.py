@@ -1,6 +1,6 @@
 """The API's Prometheus metrics, one registry per application."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Final
@@ -31,9 +31,13 @@ class Metrics:
     """The API's counters; no label ever holds a collection, a document or a key."""
 
     def __init__(
-        self, gates: AdmissionGates, embedder: Embedder, keys: KeyRing, registries: tuple[CollectorRegistry, ...] = ()
+        self,
+        gates: AdmissionGates,
+        embedders: Sequence[Embedder],
+        keys: KeyRing,
+        registries: tuple[CollectorRegistry, ...] = (),
     ) -> None:
-        """Count in a registry of its own; watch gates, query cache and key file. `registries` are exported too."""
+        """Count in a registry of its own; watch gates, query caches and key file. `registries` are exported too."""
         self.registry = CollectorRegistry()
         self._registries = (self.registry, *registries)
         ProcessCollector(registry=self.registry)
@@ -86,8 +90,7 @@ class Metrics:
         self._counted_at = -COUNT_EVERY_S
         for gate in gates:
             self._watch_gate(gate)
-        if isinstance(embedder, CachingEmbedder):
-            self._watch_cache(embedder)
+        self._watch_caches([each for each in embedders if isinstance(each, CachingEmbedder)])
         if isinstance(keys, KeyFile):
             readable = Gauge("phoserve_key_file_readable", "1 while the key file can be read.", registry=self.registry)
             readable.set_function(lambda: float(keys.is_readable))
@@ -108,7 +111,7 @@ class Metrics:
             self.registry_up.set(1)
             for state in DocumentState:
                 self.documents.labels(state.value).set(counts.get(state, 0))
-            self.passages.set(await stores.index.count())
+            self.passages.set(await stores.indexes.count())
         with suppress(PhoserveError):
             for name, bulk in (("interactive", False), ("bulk", True)):
                 self.waiting.labels(name).set(await stores.queue.depth(bulk=bulk))
@@ -117,9 +120,10 @@ class Metrics:
         self._in_use.labels(gate.name).set_function(lambda: gate.in_use)
         self._refused.labels(gate.name).set_function(lambda: gate.refused)
 
-    def _watch_cache(self, cache: CachingEmbedder) -> None:
-        self._cache.labels("hit").set_function(lambda: cache.hits)
-        self._cache.labels("miss").set_function(lambda: cache.misses)
+    def _watch_caches(self, caches: Sequence[CachingEmbedder]) -> None:
+        if caches:
+            self._cache.labels("hit").set_function(lambda: sum(cache.hits for cache in caches))
+            self._cache.labels("miss").set_function(lambda: sum(cache.misses for cache in caches))
 
     def observe_stages(self, stages_ms: Mapping[str, float]) -> None:
         """Count the stages of one search or answer."""

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 from phoserve.answers.ports import ChatModel
 from phoserve.composition import Stores
 from phoserve.documents.collection_cache import KEPT_S
+from phoserve.embedding.ports import Embedder
 from phoserve.errors import ContractMismatch, PhoserveError, Unavailable
 
 CANARY: Final = "Xin chào, đây là câu kiểm tra."
@@ -102,23 +103,19 @@ class ReadinessProbe:
         return {"embedder": self._embedder, "index": self._index, "registry": self._registry, "queue": self._queue}
 
     async def _embedder(self) -> str:
-        embeddings = await self.stores.embedders.interactive.embed([CANARY], timeout_s=CHECK_TIMEOUT_S)
-        contract = self.stores.embedders.interactive.contract
-        vector = embeddings.vectors[0]
-        if vector.shape != (contract.dim,) or not np.isfinite(vector).all():
-            raise Unavailable("embedder", f"the canary's vector is not {contract.dim} finite numbers")
-        if contract.normalise and abs(float(np.linalg.norm(vector)) - 1.0) > UNIT_LENGTH_TOLERANCE:
-            raise Unavailable("embedder", "the canary's vector does not have length 1")
-        return f"served by {embeddings.served_by}"
+        models = [each.model for each in self.stores.directory.models]
+        served_by = await asyncio.gather(*(_embed_canary(each.embedders.interactive) for each in models))
+        return f"served by {', '.join(served_by)}"
 
     async def _index(self) -> str:
-        index, contract = self.stores.index, self.stores.embedders.interactive.contract
-        if index.fingerprint != contract.fingerprint:
-            raise ContractMismatch(
-                f"the index holds vectors of model {index.fingerprint}, the embedder is {contract.fingerprint}; "
-                "run `phoserve reembed`"
-            )
-        await index.ping()
+        for each in self.stores.directory.models:
+            expected = each.model.contract.fingerprint
+            if each.index.fingerprint != expected:
+                raise ContractMismatch(
+                    f"the index holds vectors of model {each.index.fingerprint}, the embedder is {expected}; "
+                    "run `phoserve reembed`"
+                )
+        await asyncio.gather(*(index.ping() for index in self.stores.indexes))
         return "responds"
 
     async def _registry(self) -> str:
@@ -128,6 +125,17 @@ class ReadinessProbe:
 
     async def _queue(self) -> str:
         return f"{await self.stores.queue.depth()} tasks waiting"
+
+
+async def _embed_canary(embedder: Embedder) -> str:
+    """Return what embedded the canary. Raises Unavailable if the vector cannot be right."""
+    embeddings = await embedder.embed([CANARY], timeout_s=CHECK_TIMEOUT_S)
+    contract, vector = embedder.contract, embeddings.vectors[0]
+    if vector.shape != (contract.dim,) or not np.isfinite(vector).all():
+        raise Unavailable("embedder", f"the canary's vector of {contract.name} is not {contract.dim} finite numbers")
+    if contract.normalise and abs(float(np.linalg.norm(vector)) - 1.0) > UNIT_LENGTH_TOLERANCE:
+        raise Unavailable("embedder", f"the canary's vector of {contract.name} does not have length 1")
+    return embeddings.served_by
 
 
 async def _timed(check: Callable[[], Awaitable[str]]) -> DependencyHealth:

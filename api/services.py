@@ -19,8 +19,10 @@ from phoserve.composition import Stores
 from phoserve.contract import ModelContract
 from phoserve.documents.intake import Intake, IntakeLimits
 from phoserve.documents.library import Library
+from phoserve.documents.records import Collection
 from phoserve.embedding.models import ModelCatalog
 from phoserve.errors import ModelNotFound, NotFound
+from phoserve.search.directory import ModelDirectory
 from phoserve.search.ports import Reranker
 from phoserve.search.retrieval import Retriever
 from phoserve.settings import HttpSettings, LimitSettings
@@ -35,9 +37,10 @@ class Services:
     stores: Stores
     library: Library
     intake: Intake
-    retriever: Retriever
-    answerer: Answerer
-    models: ModelCatalog
+    answerers: Mapping[str, Answerer]
+    """By the fingerprint of the model that they search with."""
+    chat: ChatModel | None
+    directory: ModelDirectory
     rerankers: Mapping[str, Reranker]
     keys: KeyRing
     rates: RateLimiter
@@ -55,6 +58,19 @@ class Services:
     def contract(self) -> ModelContract:
         """The contract of the default model."""
         return self.stores.embedders.interactive.contract
+
+    @property
+    def models(self) -> ModelCatalog:
+        """The embedding models by name."""
+        return self.directory.catalog
+
+    def answerer_of(self, collection: Collection) -> Answerer:
+        """Return what answers from the collection, with its model. Raises ContractMismatch if it is not served."""
+        return self.answerers[self.directory.of(collection).fingerprint]
+
+    def retriever_of(self, collection: Collection) -> Retriever:
+        """Return what searches the collection, with its model. Raises ContractMismatch if it is not served."""
+        return self.answerer_of(collection).retriever
 
     def find_reranker(self, name: str | None) -> Reranker:
         """Return the reranker called `name`; the first one for None. Raises ModelNotFound, NotFound."""
@@ -91,27 +107,33 @@ def make_services(
     `registries` hold more metrics for /metrics, such as those of ingestion in the same process.
     """
     limits, http, keys = limits or LimitSettings(), http or HttpSettings(), keys or AnonymousAccess()
-    embedder = stores.embedders.interactive
-    documents = stores.registry, stores.index, stores.sources, stores.queue
-    reader = QueryReader(stores.text, shipped_restorer())
-    retriever = Retriever(embedder, stores.index, reader.read, next(iter(rerankers), None))
-    gates = AdmissionGates.of(limits)
-    models = stores.models
-    return Services(
-        stores=stores,
-        library=Library(*documents),
-        intake=Intake(*documents, limits=intake_limits),
-        retriever=retriever,
-        answerer=Answerer(
-            retriever,
+    documents = stores.registry, stores.indexes, stores.sources, stores.queue
+    directory, restorer = stores.directory, shipped_restorer()
+    answerers = {
+        each.fingerprint: Answerer(
+            Retriever(
+                each.model.embedders.interactive,
+                each.index,
+                QueryReader(each.model.text, restorer).read,
+                next(iter(rerankers), None),
+            ),
             chat,
             prompt or Prompt(),
             min_confidence=min_confidence,
             falls_back=falls_back,
             keep_images=keep_images,
             window=window,
-        ),
-        models=models,
+        )
+        for each in directory.models
+    }
+    gates = AdmissionGates.of(limits)
+    return Services(
+        stores=stores,
+        library=Library(*documents),
+        intake=Intake(*documents, limits=intake_limits),
+        answerers=answerers,
+        chat=chat,
+        directory=directory,
         rerankers={reranker.name: reranker for reranker in rerankers},
         keys=keys,
         rates=rates or NoLimit(),
@@ -122,6 +144,6 @@ def make_services(
         http=http,
         addresses=ClientAddresses(http.trusted_proxies),
         event_streams=EventStreams(http),
-        metrics=Metrics(gates, embedder, keys, registries),
+        metrics=Metrics(gates, [each.model.embedders.interactive for each in directory.models], keys, registries),
         readiness=ReadinessProbe(stores, chat),
     )

@@ -6,7 +6,7 @@ from api.services import Services
 from cli.progress import Reporter
 from cli.samples import SAMPLES, documents
 from phoserve.documents.intake import Draft
-from phoserve.documents.library import Library
+from phoserve.documents.library import Library, ModelName
 from phoserve.documents.records import DocumentState
 
 POLL_S = 0.2
@@ -24,7 +24,12 @@ async def load_samples(services: Services, report: Reporter) -> None:
         )
         for each in documents()
     ]
-    await library.create_collection(SAMPLES, description="Sổ tay, hỗ trợ và sản phẩm của một công ty hư cấu")
+    default = services.directory.default
+    await library.create_collection(
+        SAMPLES,
+        description="Sổ tay, hỗ trợ và sản phẩm của một công ty hư cấu",
+        model=ModelName(default.model.name, default.fingerprint),
+    )
     await services.intake.submit(SAMPLES, drafts)
     with report.step("Indexing the sample documents", total=len(drafts)) as bar:
         while (done := await _at_rest(library)) < len(drafts):

@@ -26,12 +26,15 @@ from ingest.metrics import IngestMetrics
 from ingest.parsing.tesseract import INSTALL, find_tesseract
 from ingest.pipeline import Pipeline
 from ingest.reconcile import Reconciler
-from ingest.staging import StagingTools
+from ingest.reembed import Reembedder
+from ingest.staging import indexing_models
 from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.composition import Stores, open_answer_log, open_models
 from phoserve.contract import load_contract, served_names
-from phoserve.documents.active_model import check_active_model
+from phoserve.documents.active_model import settle_models
+from phoserve.documents.passages import not_served
+from phoserve.errors import ContractMismatch
 from phoserve.settings import Settings, load_settings
 
 PROFILE: Final = "local"
@@ -118,32 +121,38 @@ async def open_local_stores(
     """Open the stores in the state folder and index incoming documents in this process; close all at the end."""
     async with AsyncExitStack() as stack:
         (default, *more) = await open_models(settings, options.model, stack)
-        text, embedders = default.text, default.embedders
+        indexes: list[EdgeProcessIndex] = []
         with report.step("Opening the index"):
-            index = await EdgeProcessIndex(options.state / "index", text.contract).start()
-        stack.push_async_callback(index.close)
-        await check_active_model(index)
+            for model in (default, *more):
+                indexes.append(await EdgeProcessIndex(options.state / "index", model.text.contract).start())
+                stack.push_async_callback(indexes[-1].close)
         registry = await stack.enter_async_context(open_local_registry(options.state, report))
         sources = ObjectStoreSources(options.state / "originals")
         workers = InlineWorkers()
-        tools = StagingTools(embedders.bulk, text, metrics=metrics)
-        reconciler = Reconciler(registry, index, sources, workers)
-        await reconciler.run_first()
-        workers.start(Pipeline(registry=registry, index=index, sources=sources, tools=tools))
-        stack.push_async_callback(workers.stop)
-        reconciling = asyncio.create_task(reconciler.run_forever())
-        stack.callback(reconciling.cancel)
-        yield Stores(
-            text=text,
-            embedders=embedders,
-            index=index,
+        stores = Stores(
+            text=default.text,
+            embedders=default.embedders,
+            index=indexes[0],
             registry=registry,
             sources=sources,
             queue=workers,
             answers=open_answer_log(registry, settings.answers),
             more_models=tuple(more),
+            more_indexes=tuple(indexes[1:]),
             aliases=settings.models.aliases,
         )
+        if missing := await settle_models(registry, stores.indexes, stores.directory.name_of):
+            raise ContractMismatch("; ".join(map(not_served, missing)))
+        reconciler = Reconciler(registry, stores.indexes, sources, workers)
+        await reconciler.run_first()
+        models = indexing_models(stores.directory, metrics)
+        workers.start(Pipeline(registry=registry, models=models, sources=sources))
+        stack.push_async_callback(workers.stop)
+        reconciling = asyncio.create_task(reconciler.run_forever())
+        stack.callback(reconciling.cancel)
+        reembedding = asyncio.create_task(Reembedder(registry, models, sources, workers).run_forever())
+        stack.callback(reembedding.cancel)
+        yield stores
 
 
 def local_triton_key(settings: Settings) -> str | None:

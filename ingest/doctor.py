@@ -7,9 +7,10 @@ queued again. An original that is gone cannot be rebuilt, so it is reported.
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from phoserve.documents.ports import ActivePassageStore, DocumentRegistry, IndexingTask, SourceStore, TaskQueue
+from phoserve.documents.passages import PassageStores
+from phoserve.documents.ports import DocumentRegistry, IndexingTask, PassageStore, SourceStore, TaskQueue
 from phoserve.documents.records import Collection, Document, DocumentState
 from phoserve.documents.removal import sweep_originals, unnamed_originals
 from phoserve.documents.texts import text_key
@@ -58,31 +59,40 @@ class Doctor:
     """Examines the stores while the platform runs; documents that are being processed are left out."""
 
     registry: DocumentRegistry
-    index: ActivePassageStore
+    indexes: PassageStores[Any]
     sources: SourceStore
     queue: TaskQueue
 
     async def examine(self, *, repair: bool = False) -> Report:
         """Compare all stores; with `repair`, queue documents without passages and remove what has no record."""
         report = Report()
-        published = dict(await self.index.published())
+        published = {index.fingerprint: dict(await index.published()) for index in self.indexes}
         stored = {key async for key, _ in self.sources.keys("")}
         for collection in await self.registry.collections():
             if not collection.deleting:
                 report.collections.append(await self._collection(collection, published, stored, report, repair=repair))
-        report.orphaned_documents = await self._orphaned_passages(list(published), repair=repair)
+        indexed = list({key: None for revisions in published.values() for key in revisions})
+        report.orphaned_documents = await self._orphaned_passages(indexed, repair=repair)
         report.orphaned_originals = await self._orphaned_originals(repair=repair)
         return report
 
     async def _collection(
-        self, collection: Collection, published: dict[str, int], stored: set[str], report: Report, *, repair: bool
+        self,
+        collection: Collection,
+        published: dict[str, dict[str, int]],
+        stored: set[str],
+        report: Report,
+        *,
+        repair: bool,
     ) -> CollectionHealth:
         health = CollectionHealth(collection.name)
+        index = self.indexes.of(collection)
+        revisions = published[index.fingerprint]
         async for page in self._pages(collection):
             health.documents += len(page)
             gone = [each for each in page if each.original.key not in stored]
             health.missing_originals += [each.id for each in gone]
-            missing = [each for each in page if each.live_revision and not await self._is_whole(each, published)]
+            missing = [each for each in page if each.live_revision and not await _is_whole(each, revisions, index)]
             health.missing_passages += [each.id for each in missing]
             textless = [
                 each for each in page if each.live_revision and text_key(each, each.live_revision) not in stored
@@ -92,11 +102,6 @@ class Doctor:
                 incomplete = {each.key: each for each in (*missing, *textless) if each not in gone}
                 report.queued += await self._rebuild(list(incomplete.values()))
         return health
-
-    async def _is_whole(self, document: Document, published: dict[str, int]) -> bool:
-        if published.get(document.key) != document.live_revision:
-            return False
-        return len(await self.index.passages(document.collection_id, document.key)) == document.passages
 
     async def _rebuild(self, documents: Sequence[Document]) -> int:
         saved = await self.registry.save([each.reindex() for each in documents])
@@ -113,7 +118,7 @@ class Doctor:
             strangers = [key for key in keys if key not in known]
             orphaned += len(strangers)
             if repair and strangers:
-                await self.index.discard_many(strangers)
+                await self.indexes.discard_many(strangers)
         return orphaned
 
     async def _orphaned_originals(self, *, repair: bool) -> int:
@@ -130,3 +135,9 @@ class Doctor:
             cursor = page.cursor
             if cursor is None:
                 return
+
+
+async def _is_whole(document: Document, published: dict[str, int], index: PassageStore) -> bool:
+    if published.get(document.key) != document.live_revision:
+        return False
+    return len(await index.passages(document.collection_id, document.key)) == document.passages

@@ -16,15 +16,15 @@ from typing import Final
 import structlog
 
 from ingest.claim import Claim, ClaimLost
+from ingest.metrics import IngestMetrics
 from ingest.orphans import is_orphaned
 from ingest.parsing.parse import ParsingFailed
-from ingest.staging import StagedDocument, StagingTools, stage_document
+from ingest.staging import IndexingModel, IndexingModels, StagedDocument, stage_document
 from phoserve.concurrency.batcher import Batcher
-from phoserve.documents.ports import ActivePassageStore, DocumentRegistry, IndexedPassage, IndexingTask, SourceStore
+from phoserve.documents.ports import DocumentRegistry, IndexingTask, SourceStore
 from phoserve.documents.records import Document, DocumentFailure, DocumentState
 from phoserve.documents.removal import purge_collection, remove_marked
 from phoserve.errors import (
-    ContractMismatch,
     DeadlineExceeded,
     InvalidInput,
     NotFound,
@@ -34,10 +34,10 @@ from phoserve.errors import (
 )
 
 RECORDS_PER_SAVE: Final = 64
-PASSAGES_PER_STAGE: Final = 128
-REVISIONS_PER_PUBLISH: Final = 16
 _DEPENDENCY_FAULTS: Final = (Unavailable, Overloaded, DeadlineExceeded)
 _STOPPED: Final = DocumentFailure(code="stopped", message="the worker was stopped; another takes over", retryable=True)
+
+_MODEL_CHANGED: Final = "the model of the collection was changed meanwhile; the new one embeds the document"
 
 log = structlog.get_logger(__name__)
 
@@ -64,35 +64,14 @@ class Pipeline:
     """Everything that turning a stored original into searchable passages needs."""
 
     registry: DocumentRegistry
-    index: ActivePassageStore
+    models: IndexingModels
     sources: SourceStore
-    tools: StagingTools
     options: PipelineOptions = field(default_factory=PipelineOptions)
 
     @cached_property
     def save(self) -> Batcher[Document, Document | None]:
         """The registry's, for several documents in one call."""
         return Batcher(self.registry.save, max_items=RECORDS_PER_SAVE)
-
-    @cached_property
-    def stage(self) -> Batcher[IndexedPassage, None]:
-        """The index's."""
-
-        async def stage(passages: Sequence[IndexedPassage]) -> Sequence[None]:
-            await self.index.stage(passages)
-            return [None] * len(passages)
-
-        return Batcher(stage, max_items=PASSAGES_PER_STAGE)
-
-    @cached_property
-    def publish(self) -> Batcher[tuple[str, int], None]:
-        """The index's, of (document key, revision)."""
-
-        async def publish(revisions: Sequence[tuple[str, int]]) -> Sequence[None]:
-            await self.index.publish(revisions)
-            return [None] * len(revisions)
-
-        return Batcher(publish, max_items=REVISIONS_PER_PUBLISH)
 
     async def process(self, task: IndexingTask) -> None:
         """Do what the task's document needs now; a task that is out of date does nothing.
@@ -101,9 +80,6 @@ class Pipeline:
         """
         if not task.document_key:
             await self._purge(task.collection_id)
-            return
-        if not await self.index.is_active():
-            log.warning("task_of_another_model", document_key=task.document_key, fingerprint=self.index.fingerprint)
             return
         for _ in range(self.options.tries_in_a_row):
             pause = await self._once(task)
@@ -114,7 +90,7 @@ class Pipeline:
     async def _purge(self, collection_id: str) -> None:
         """Delete the collection if it is marked as being deleted."""
         if any(each.id == collection_id and each.deleting for each in await self.registry.collections()):
-            await purge_collection(collection_id, self.registry, self.index, self.sources)
+            await purge_collection(collection_id, self.registry, self.models.indexes, self.sources)
 
     async def _once(self, task: IndexingTask) -> timedelta | None:
         """One try; after how long another one is worth it, if it is."""
@@ -122,8 +98,11 @@ class Pipeline:
         if document is None:
             return None
         if document.state is DocumentState.DELETING:
-            await remove_marked([document], self.registry, self.index, self.sources)
+            await remove_marked([document], self.registry, self.models.indexes, self.sources)
         elif document.revision == task.revision and _is_free(document):
+            if not self.models.of(document):
+                log.warning("task_of_another_model", document_key=document.key, needed=document.needed_fingerprints)
+                return None
             if document.state is DocumentState.PROCESSING and document.attempts >= self.options.max_deaths:
                 await self.save([document.failed(_given_up(document.attempts))])
                 return None
@@ -142,7 +121,7 @@ class Pipeline:
                 async with asyncio.timeout(self.options.time_limit_s):
                     await self._index(claim)
             except ClaimLost:
-                await self._take_back(document)
+                return await self._give_up(claim)
             except asyncio.CancelledError:
                 with suppress(PhoserveError, ClaimLost):  # else the lease runs out
                     await claim.write(lambda current: current.release(_STOPPED, retry_in=timedelta(), counted=False))
@@ -156,49 +135,56 @@ class Pipeline:
 
     async def _index(self, claim: Claim) -> None:
         document = claim.document
-        if not document.is_indexed or document.fingerprint != self.index.fingerprint:
-            staged = await stage_document(document, self.sources, self.stage, self.tools, claim.progress)
-            await claim.write(partial(self._indexed, staged=staged))
-        with self.tools.metrics.stage("publish"):
-            await self.publish([(document.key, document.revision)])
-        if not await self.index.is_active():  # no worker would publish these passages
-            raise ContractMismatch("another model is active now: its workers index the document")
+        models = self.models.of(document)
+        # While the collection changes its model, what was staged for the new one may have been deleted meanwhile.
+        if not document.is_indexed or len(models) > 1 or not document.is_embedded_by([models[0].fingerprint]):
+            staged = await stage_document(document, self.sources, models, claim.progress)
+            await claim.write(partial(_indexed, staged=staged, models=models, lease=self.options.lease))
+        with self.metrics.stage("publish"):
+            for model in models:
+                await model.publish([(document.key, document.revision)])
         await claim.write(lambda current: current.ready())
-        self.tools.metrics.ended("ready", passages=claim.document.passages)
+        self.metrics.ended("ready", passages=claim.document.passages)
         log.info("document_ready", revision=document.revision, passages=claim.document.passages)
 
-    def _indexed(self, document: Document, staged: StagedDocument) -> Document:
-        return document.indexed(
-            staged.passages,
-            self.index.fingerprint,
-            self.options.lease,
-            warnings=staged.warnings,
-            properties=staged.properties,
-        )
+    @property
+    def metrics(self) -> IngestMetrics:
+        """The counters of this process."""
+        return self.models.default.tools.metrics
 
     def _waited(self, document: Document) -> None:
         """Record the queueing time of a document before its first attempt."""
         if document.attempts == 0 and document.due_at is not None:
             waited = datetime.now(UTC) - document.due_at
-            self.tools.metrics.waited(waited.total_seconds(), bulk=document.bulk)
+            self.metrics.waited(waited.total_seconds(), bulk=document.bulk)
 
     def _noted(self, document: Document, error: Exception) -> timedelta | None:
         """Count how the try ended; the pause after which another is worth it, if a dependency was at fault."""
         outcome = "failed" if document.state is DocumentState.FAILED else "postponed"
         reason = document.error.code if document.error else ""
-        self.tools.metrics.ended(outcome, reason=reason)
+        self.metrics.ended(outcome, reason=reason)
         log.warning("document_not_indexed", outcome=outcome, reason=reason, error=str(error))
         if not isinstance(error, _DEPENDENCY_FAULTS) or document.due_at is None:
             return None
         return max(document.due_at - datetime.now(UTC), timedelta())
 
-    async def _take_back(self, document: Document) -> None:
-        """Remove staged passages, unless another worker processes the same revision and owns them."""
+    async def _give_up(self, claim: Claim) -> timedelta | None:
+        """Remove staged passages, unless another worker processes the same revision and owns them.
+
+        If the record is unchanged, the collection's model has changed: the document is released, for another try.
+        """
+        document = claim.document
         with suppress(PhoserveError):  # if a store is away, `reconcile` does it
-            await self.stage([])  # wait for calls in flight, which write even after their caller was cancelled
-            known = await self.registry.find_keys([document.key])
-            if is_orphaned(known.get(document.key), document.revision, self.index.fingerprint):
-                await self.index.discard(document.key, up_to=document.revision, staged_only=True)
+            known = (await self.registry.find_keys([document.key])).get(document.key)
+            for model in self.models.of(document):
+                await model.stage([])  # wait for calls in flight, which write even after their caller was cancelled
+                if is_orphaned(known, document.revision, model.fingerprint):
+                    await model.index.discard(document.key, up_to=document.revision, staged_only=True)
+            if known is not None and known.version == document.version:
+                changed = DocumentFailure(code="model_changed", message=_MODEL_CHANGED, retryable=True)
+                await self.save([known.release(changed, retry_in=timedelta(), counted=False)])
+                return timedelta()
+        return None
 
     def _after(self, document: Document, error: Exception) -> Document:
         """The record after an error: failed for good, or queued for another try."""
@@ -206,9 +192,6 @@ class Pipeline:
             failure = DocumentFailure(code="dependency", message=str(error), retryable=True)
             pause = timedelta(seconds=getattr(error, "retry_after_s", self.options.retry_in.total_seconds()))
             return document.release(failure, retry_in=pause, counted=False)
-        if isinstance(error, ContractMismatch):
-            failure = DocumentFailure(code="model_changed", message=str(error), retryable=True)
-            return document.release(failure, retry_in=timedelta(), counted=False)
         if isinstance(error, TimeoutError):
             message = f"indexing took longer than {self.options.time_limit_s:g} s; split the document"
             return self._tried(document, DocumentFailure(code="timeout", message=message))
@@ -224,6 +207,18 @@ class Pipeline:
         if document.attempts >= self.options.max_attempts:
             return document.failed(failure)
         return document.release(failure, retry_in=self.options.retry_in * 2**document.attempts, counted=True)
+
+
+def _indexed(document: Document, staged: StagedDocument, models: Sequence[IndexingModel], lease: timedelta) -> Document:
+    own, *target = (each.fingerprint for each in models)
+    return document.indexed(
+        staged.passages,
+        own,
+        lease,
+        target_fingerprint=target[0] if target else "",
+        warnings=staged.warnings,
+        properties=staged.properties,
+    )
 
 
 def _is_free(document: Document) -> bool:

@@ -4,12 +4,13 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
 from ingest.orphans import is_orphaned
-from phoserve.documents.ports import ActivePassageStore, DocumentRegistry, IndexingTask, SourceStore, TaskQueue
+from phoserve.documents.passages import PassageStores
+from phoserve.documents.ports import DocumentRegistry, IndexingTask, SourceStore, TaskQueue
 from phoserve.documents.records import DocumentState
 from phoserve.documents.removal import purge_collection, remove_marked, sweep_originals
 from phoserve.errors import PhoserveError
@@ -37,7 +38,7 @@ class Reconciler:
     """Compares the registry, the one truth, with everything that should follow from it."""
 
     registry: DocumentRegistry
-    index: ActivePassageStore
+    indexes: PassageStores[Any]
     sources: SourceStore
     queue: TaskQueue
 
@@ -49,9 +50,9 @@ class Reconciler:
         horizon = datetime.now(UTC) + (FAR_AHEAD if ignore_leases else timedelta())
         for collection in await self.registry.collections():
             if collection.deleting:
-                await purge_collection(collection.id, self.registry, self.index, self.sources)
+                await purge_collection(collection.id, self.registry, self.indexes, self.sources)
         leaving = await self.registry.due(horizon, states=[DocumentState.DELETING], limit=DOCUMENTS_AT_ONCE)
-        await remove_marked(leaving, self.registry, self.index, self.sources)
+        await remove_marked(leaving, self.registry, self.indexes, self.sources)
         await self._remove_orphans()
         return await self._queue_due(horizon, ignore_leases=ignore_leases)
 
@@ -111,10 +112,9 @@ class Reconciler:
 
     async def _remove_orphans(self) -> None:
         """Staged passages whose document is gone, at rest, or at a newer revision."""
-        staged = await self.index.staged()
-        if not staged:
-            return
-        known = await self.registry.find_keys([key for key, _ in staged])
-        for key, revision in staged:
-            if is_orphaned(known.get(key), revision, self.index.fingerprint):
-                await self.index.discard(key, up_to=revision, staged_only=True)
+        for index in self.indexes:
+            staged = await index.staged()
+            known = await self.registry.find_keys([key for key, _ in staged]) if staged else {}
+            for key, revision in staged:
+                if is_orphaned(known.get(key), revision, index.fingerprint):
+                    await index.discard(key, up_to=revision, staged_only=True)

@@ -1,29 +1,51 @@
-"""Documents' passages embedded again by a new model, next to the old ones, while searches continue (blue/green).
+"""A collection's passages embedded again by another model, next to the old ones, while searches continue (blue/green).
 
-Published passages are copied in rounds until few have changed during a round. Then the new model is activated, and the
-remaining changes are copied. From then on the old model's workers publish nothing: their documents return to the queue.
-Deletions reach both models' passages at any time. An interrupted run is resumed by the next.
+From the start of the change, workers index documents with both models. What was published before is copied in rounds,
+until the new index has everything that the old one has; then one conditional write changes the collection's model. The
+old passages are kept for a while, for processes that read the collection's record earlier. A change that was cut off is
+continued by the next process: the new index itself records what is copied.
 """
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from ingest.staging import StagingTools, stage_passages
-from phoserve.documents.ports import ACTIVE_MODEL_TTL_S, ActivePassageStore, DocumentRegistry
-from phoserve.documents.records import Document, DocumentState, Passage
+import structlog
+
+from ingest.parsing.parse import ParsingFailed
+from ingest.staging import IndexingModel, IndexingModels, stage_document, stage_passages
+from phoserve.documents.ports import (
+    ActivePassageStore,
+    DocumentRegistry,
+    IndexingTask,
+    PassageStore,
+    SourceStore,
+    TaskQueue,
+)
+from phoserve.documents.records import Collection, Document, DocumentState, Passage, RetiredPassages
+from phoserve.errors import CollectionNotFound, InvalidInput, NotFound, PhoserveError, Unavailable
 
 DOCUMENTS_AT_ONCE: Final = 50
+DOCUMENTS_PER_PAGE: Final = 500
 KEYS_PER_CALL: Final = 1000
-POLL_S: Final = 0.5
+INTERVAL_S: Final = 2.0
+LEASE: Final = timedelta(seconds=30)
 _AT_REST: Final = (DocumentState.READY, DocumentState.FAILED)
+
+log = structlog.get_logger(__name__)
+
+
+class ChangeStopped(Exception):
+    """The change was cancelled, the collection deleted, or another process has taken over."""
 
 
 @dataclass(frozen=True, slots=True)
-class Switched:
-    """How a change of models ended."""
+class Changed:
+    """How a change of a collection's model ended."""
 
     copied: int
     """Documents embedded again."""
@@ -32,145 +54,273 @@ class Switched:
 
 
 @dataclass(frozen=True, slots=True)
-class Reembedding:
-    """Fills `index`, the new model's; `tools` embed with the new model."""
+class Reembedder:
+    """Carries out the changes that the collections' records ask for, one at a time. Several processes may do so."""
 
     registry: DocumentRegistry
-    index: ActivePassageStore
-    tools: StagingTools
-    _others: dict[str, ActivePassageStore | None] = field(default_factory=dict)
+    models: IndexingModels
+    sources: SourceStore
+    queue: TaskQueue
 
-    async def total(self) -> int:
-        """How many documents there are to look at."""
-        return sum((await self.registry.counts()).values())
+    async def run_forever(self, *, every_s: float = INTERVAL_S) -> None:
+        """Look for changes every `every_s` seconds until cancelled. An outage is waited out."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await self.run_once()
+            except PhoserveError as error:
+                log.warning("reembedding_failed", error=str(error))
+            except Exception:  # one collection must not end what completes the others
+                log.exception("reembedding_failed")
 
-    async def copy(self, seen: Callable[[int], None]) -> int:
-        """Embed again what search finds, until hardly anything has changed meanwhile; returns how many documents.
+    async def run_once(self) -> None:
+        """Carry out all changes that no other process works on, and delete passages that are kept no longer."""
+        for collection in await self.registry.collections():
+            if not collection.deleting:
+                await self._discard_retired(collection)
+                with suppress(ChangeStopped):
+                    await self.change(collection)
 
-        `seen` is called with the number of documents that were checked.
+    async def change(self, collection: Collection, seen: Callable[[int, int], None] | None = None) -> Changed | None:
+        """Carry out the change of one collection; None if there is none, or not for this process to do.
+
+        `seen` is called with the numbers of documents embedded so far and of all. Raises ChangeStopped.
         """
-        copied = latest = await self._pass(seen)
-        while latest > DOCUMENTS_AT_ONCE:
-            copied += (latest := await self._pass(lambda _: None))
-        return copied
+        wanted = collection.reembedding
+        target = self.models.find(wanted.fingerprint) if wanted else None
+        if wanted is None or wanted.due_at > datetime.now(UTC):
+            return None
+        if target is None:
+            log.warning("reembedding_waits", collection=collection.name, model=wanted.model, reason="not served here")
+            return None
+        claimed = await self.registry.update_collection(collection.claim_reembedding(uuid.uuid4().hex, LEASE))
+        if claimed is None:
+            return None
+        source = await self._store(collection.fingerprint)
+        job = _Change(self.registry, source, target, self.sources, self.queue, claimed, seen or _unseen)
+        try:
+            outcome = await job.run()
+        finally:
+            if source is not None and self.models.find(collection.fingerprint) is None:
+                await source.close()
+        log.info("reembedded", collection=collection.name, model=wanted.model, documents=outcome.copied)
+        return outcome
 
-    async def switch(self) -> Switched:
-        """Activate the new model and copy the documents that changed since the last round."""
-        await self.index.activate()
-        await asyncio.sleep(2 * ACTIVE_MODEL_TTL_S)  # from here on every worker knows
-        copied = await self._pass(lambda _: None)
-        await self._old_workers_done()
-        copied += await self._pass(lambda _: None)
-        return Switched(copied, await self._settle())
+    async def _store(self, fingerprint: str) -> ActivePassageStore | None:
+        """Return the passages of a model, which need not be served."""
+        served = self.models.find(fingerprint) if fingerprint else self.models.default
+        return served.index if served else await self.models.default.index.sibling(fingerprint)
 
-    async def close(self) -> None:
-        """Close the other models' indexes."""
-        for other in self._others.values():
-            if other is not None:
-                await other.close()
+    async def _discard_retired(self, collection: Collection) -> None:
+        """Delete passages whose time has passed. The record is marked first, so that no change uses them again."""
+        for each in collection.retired:
+            if each.until > datetime.now(UTC):
+                continue
+            marked = await self.registry.update_collection(collection.discard_retired(each.fingerprint))
+            if marked is None:
+                return  # changed by another process: the next round reads it again
+            if (store := await self._store(each.fingerprint)) is not None:
+                await store.discard_collection(collection.id, here_only=True)
+                if self.models.find(each.fingerprint) is None:
+                    await store.close()
+            forgotten = await self.registry.update_collection(marked.forget_retired(each.fingerprint))
+            if forgotten is None:
+                return
+            collection = forgotten
 
-    async def _pass(self, seen: Callable[[int], None]) -> int:
-        there = dict(await self.index.published())
-        await self._discard_strangers([key for key, _ in [*there.items(), *await self.index.staged()]])
-        copied = looked_at = 0
-        async for page in self._pages():
-            copied += await self._copy([each for each in page if self._wants(each, there.get(each.key, 0))])
-            looked_at += len(page)
-            seen(looked_at)
-        return copied
 
-    def _wants(self, document: Document, copied_revision: int) -> bool:
-        if not document.live_revision or document.fingerprint == self.index.fingerprint:
+@dataclass(slots=True)
+class _Change:
+    """The change of one collection, while this process holds its lease."""
+
+    registry: DocumentRegistry
+    source: PassageStore | None
+    """The passages that searches read; None if the engine has lost them."""
+    target: IndexingModel
+    sources: SourceStore
+    queue: TaskQueue
+    collection: Collection
+    seen: Callable[[int, int], None]
+    copied: int = 0
+    queued: int = 0
+    _given_up: set[tuple[str, int]] = field(default_factory=set)
+    _restaged: dict[str, int] = field(default_factory=dict)
+    """How many passages the documents have that were chunked again."""
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def run(self) -> Changed:
+        """Copy what is published until nothing is missing, then change the collection's model. Raises ChangeStopped."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                beat = group.create_task(self._keep_alive())
+                group.create_task(self._copy_and_change(beat))
+        except* ChangeStopped:
+            await self._take_back()
+            raise ChangeStopped from None
+        except* PhoserveError as errors:
+            raise errors.exceptions[0] from None
+        return Changed(self.copied, self.queued)
+
+    async def _copy_and_change(self, beat: "asyncio.Task[None]") -> None:
+        while await self._pass():
+            pass
+        await self._record_documents()
+        beat.cancel()
+        await self._update(Collection.finish_reembedding)
+
+    async def _pass(self) -> int:
+        """Copy what the new index lacks and return how many documents that were."""
+        there, published = await self._published()
+        await self._discard_strangers([key for key in there if key not in published])
+        missing = [each for each in published.items() if there.get(each[0], 0) < each[1] and each not in self._given_up]
+        total = len(published)
+        for start in range(0, len(missing), DOCUMENTS_AT_ONCE):
+            done = total - len(missing) + start
+            self.seen(done, total)
+            await self._update(lambda current, done=done: current.report_reembedding(total, done, LEASE))  # type: ignore[misc]
+            await self._copy(missing[start : start + DOCUMENTS_AT_ONCE])
+        self.seen(total, total)
+        await self._update(lambda current: current.report_reembedding(total, total, LEASE))
+        return len(missing)
+
+    async def _published(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return the revisions of documents in the new index, then those in the old one.
+
+        Workers publish in the old one first, so what is only in the new one is of no document.
+        """
+        there = dict(await self.target.index.published(self.collection.id))
+        return there, dict(await self.source.published(self.collection.id)) if self.source else {}
+
+    async def _copy(self, revisions: Sequence[tuple[str, int]]) -> None:
+        assert self.source is not None  # noqa: S101 - something is published in it
+        known = await self.registry.find_keys([key for key, _ in revisions])
+        found = [(known[key], revision) for key, revision in revisions if key in known]
+        stored = await asyncio.gather(*(self.source.passages(self.collection.id, each.key) for each, _ in found))
+        copies: list[tuple[Document, int]] = []
+        passages: list[Passage] = []
+        for (document, revision), each in zip(found, stored, strict=True):
+            part = [passage for passage in each if passage.revision == revision]
+            if not part or document.state is DocumentState.DELETING:
+                continue  # changed meanwhile: the next pass reads it again
+            if document.live_revision == revision and len(part) != document.passages:
+                await self._index_again(document, revision)
+                continue
+            if not await self._restage(document, revision, part):
+                passages += part
+            copies.append((document, revision))
+        await stage_passages(passages, self.target.stage, self.target.tools, _unheard)
+        await self.target.index.publish([(document.key, revision) for document, revision in copies])
+        await self._discard_outdated(copies)
+        self.copied += len(copies)
+
+    async def _restage(self, document: Document, revision: int, passages: Sequence[Passage]) -> bool:
+        """Chunk the original again if its passages are too long for the new model; False if they are copied."""
+        text = self.target.tools.text
+        tokens = await asyncio.to_thread(text.count_tokens, [passage.text for passage in passages])
+        if tokens.max() <= text.contract.max_tokens or document.revision != revision:
             return False
-        if document.is_indexed and document.state not in _AT_REST:
-            return False  # its worker has the last word on this revision
-        return document.state is not DocumentState.DELETING and document.live_revision != copied_revision
+        try:
+            staged = await stage_document(document, self.sources, [self.target], _unheard)
+        except (ParsingFailed, InvalidInput, NotFound) as error:
+            log.warning("passages_truncated", document_id=document.id, error=str(error))
+            return False
+        self._restaged[document.key] = staged.passages
+        return True
 
-    async def _copy(self, documents: Sequence[Document]) -> int:
-        """Make the passages of these documents with the new model; returns of how many that was possible."""
-        for fingerprint in {document.fingerprint for document in documents}:
-            if fingerprint not in self._others:
-                self._others[fingerprint] = await self.index.sibling(fingerprint)
-        sources = await asyncio.gather(*(self._passages(document) for document in documents))
-        found = [(document, each) for document, each in zip(documents, sources, strict=True) if each]
-        passages = [passage for _, each in found for passage in each]
-        await stage_passages(passages, self.index.stage, self.tools, _unheard)
-        await self.index.publish([(each.key, each.live_revision) for each, _ in found])
-        await self._discard_outdated([document for document, _ in found])
-        return len(found)
+    async def _index_again(self, document: Document, revision: int) -> None:
+        self._given_up.add((document.key, revision))
+        if document.state in _AT_REST:
+            saved = [each for each in await self.registry.save([document.reindex()]) if each]
+            await self._enqueue(saved)
 
-    async def _passages(self, document: Document) -> list[Passage]:
-        """What search finds of the document with its old model; nothing unless it is whole and fits the new one."""
-        other = self._others[document.fingerprint]
-        if other is None:
-            return []
-        live = await other.passages(document.collection_id, document.key)
-        passages = [passage for passage in live if passage.revision == document.live_revision]
-        if len(passages) != document.passages or not passages:
-            return []
-        tokens = await asyncio.to_thread(self.tools.text.count_tokens, [passage.text for passage in passages])
-        return passages if tokens.max() <= self.tools.text.contract.max_tokens else []
+    async def _enqueue(self, documents: Sequence[Document]) -> None:
+        self.queued += len(documents)
+        with suppress(Unavailable):  # `reconcile` queues them
+            await self.queue.enqueue([IndexingTask.of(each) for each in documents])
 
-    async def _discard_outdated(self, documents: Sequence[Document]) -> None:
+    async def _discard_outdated(self, copies: Sequence[tuple[Document, int]]) -> None:
         """Take back what was deleted or replaced while it was copied.
 
         Deletions and replacements change the record before the passages: either the change is seen here, or the
         passages just published are there for it to delete.
         """
-        known = await self.registry.find_keys([document.key for document in documents]) if documents else {}
-        for document in documents:
+        known = await self.registry.find_keys([each.key for each, _ in copies]) if copies else {}
+        for document, revision in copies:
             now = known.get(document.key)
             if now is None or now.state is DocumentState.DELETING:
-                await self.index.discard_many([document.key])
-            elif now.live_revision != document.live_revision:
-                await self.index.publish([(document.key, now.live_revision)])  # removes the older one, here alone
+                await self.target.index.discard_many([document.key])
+            elif now.live_revision > revision:
+                live = await self.target.index.passages(self.collection.id, document.key)
+                newest = max((each.revision for each in live), default=revision)
+                await self.target.index.publish([(document.key, newest)])  # removes older ones
 
     async def _discard_strangers(self, keys: Sequence[str]) -> None:
-        """Remove what a run that was cut off copied of documents that are gone by now."""
+        """Remove documents that are gone by now from what an earlier process copied."""
         for start in range(0, len(keys), KEYS_PER_CALL):
             part = keys[start : start + KEYS_PER_CALL]
             known = await self.registry.find_keys(part)
             if strangers := [key for key in part if key not in known]:
-                await self.index.discard_many(strangers)
+                await self.target.index.discard_many(strangers)
 
-    async def _old_workers_done(self) -> None:
+    async def _record_documents(self) -> None:
+        """Record which documents the new model has embedded; those that it has not are queued."""
+        there, _ = await self._published()
+        fingerprint = self.target.fingerprint
+        async for page in self._pages():
+            live = [each for each in page if each.live_revision and not each.is_embedded_by([fingerprint])]
+            taken = [each for each in live if there.get(each.key) == each.live_revision]
+            counts = {each.key: self._restaged.get(each.key, each.passages) for each in taken}
+            await self.registry.save([each.mark_reembedded(fingerprint, counts[each.key]) for each in taken])
+            lost = [each for each in live if each not in taken and (each.key, each.live_revision) not in self._given_up]
+            await self._enqueue([each for each in await self.registry.save([e.reindex() for e in lost]) if each])
+
+    async def _pages(self) -> AsyncIterator[list[Document]]:
+        cursor: str | None = None
         while True:
-            if not await self._being_published():
+            page = await self.registry.page(
+                self.collection.id, states=_AT_REST, cursor=cursor, limit=DOCUMENTS_PER_PAGE
+            )
+            yield page.documents
+            cursor = page.cursor
+            if cursor is None:
                 return
-            await asyncio.sleep(POLL_S)
 
-    async def _being_published(self) -> bool:
-        """Whether a worker of the old model may just be about to call a document ready."""
-        async for page in self._pages([DocumentState.PROCESSING]):
-            for each in page:
-                held = each.due_at is not None and each.due_at > datetime.now(UTC)
-                if held and each.is_indexed and each.fingerprint != self.index.fingerprint:
-                    return True
-        return False
+    async def _take_back(self) -> None:
+        """Remove what was copied for a collection that is gone."""
+        with suppress(PhoserveError):
+            if all(each.id != self.collection.id for each in await self.registry.collections()):
+                await self.target.index.discard_collection(self.collection.id, here_only=True)
 
-    async def _settle(self) -> int:
-        """Write down whose vectors are live now; what could not be copied is queued, and counted."""
-        there = dict(await self.index.published())
-        queued = 0
-        async for page in self._pages(_AT_REST):
-            old = [each for each in page if each.live_revision and each.fingerprint != self.index.fingerprint]
-            taken = [each for each in old if there.get(each.key) == each.live_revision]
-            rest = [each for each in old if each not in taken]
-            await self.registry.save([each.mark_reembedded(self.index.fingerprint) for each in taken])
-            queued += sum(saved is not None for saved in await self.registry.save([e.reindex() for e in rest]))
-        return queued
+    async def _keep_alive(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            with suppress(Unavailable):  # the next one may succeed
+                await self._update(lambda current: current.extend_reembedding(LEASE))
 
-    async def _pages(self, states: Sequence[DocumentState] = ()) -> AsyncIterator[list[Document]]:
-        """All documents, a page at a time."""
-        for collection in await self.registry.collections():
-            cursor: str | None = None
-            while not collection.deleting:
-                page = await self.registry.page(collection.id, states=states, cursor=cursor, limit=DOCUMENTS_AT_ONCE)
-                yield page.documents
-                cursor = page.cursor
-                if cursor is None:
-                    break
+    async def _update(self, change: Callable[[Collection], Collection]) -> None:
+        """Apply `change` to the newest version of the record and save it. Raises ChangeStopped."""
+        async with self._lock:
+            while True:
+                if saved := await self.registry.update_collection(change(self.collection)):
+                    self.collection = saved
+                    return
+                self.collection = await self._current()
+
+    async def _current(self) -> Collection:
+        own = self.collection.reembedding
+        try:
+            found = await self.registry.collection(self.collection.name)
+        except CollectionNotFound:
+            raise ChangeStopped from None
+        now = found.reembedding
+        if found.id != self.collection.id or own is None or now is None or now.holder != own.holder:
+            raise ChangeStopped
+        return found
 
 
 async def _unheard(_: float) -> None:
-    """The share of a page that is embedded."""
+    """Ignore the share of a page that is embedded."""
+
+
+def _unseen(_: int, __: int) -> None:
+    """Ignore how many documents are embedded."""

@@ -7,7 +7,7 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +18,12 @@ from ingest.metrics import IngestMetrics
 from ingest.parsing.media import CSV_TYPES, HTML, JSON_TYPES, MAIL, is_text, stated_type
 from ingest.parsing.parse import DocumentText, ParsingFailed, is_markdown, parse, parse_text
 from phoserve.concurrency.batcher import Batcher
-from phoserve.documents.ports import IndexedPassage, SourceStore
+from phoserve.documents.passages import PassageStores
+from phoserve.documents.ports import ActivePassageStore, IndexedPassage, SourceStore
 from phoserve.documents.records import Document, Metadata, Passage, PassageUnit
 from phoserve.documents.texts import store_text
 from phoserve.embedding.ports import Embedder
+from phoserve.search.directory import ModelDirectory
 from phoserve.text import Chunk, Chunker, SparseVector, TextPipeline, passage_terms
 from phoserve.text.blocks import ParserWarning
 from phoserve.text.normalise import strip_invisible
@@ -38,6 +40,8 @@ BATCHES_IN_FLIGHT: Final = 2
 REQUESTS_IN_FLIGHT: Final = 4
 """To the encoder, of all documents."""
 DOCUMENTS_PER_CUT: Final = 16
+PASSAGES_PER_STAGE: Final = 128
+REVISIONS_PER_PUBLISH: Final = 16
 
 StagePassages = Callable[[Sequence[IndexedPassage]], Awaitable[object]]
 """Stores passages where no search sees them yet."""
@@ -77,32 +81,105 @@ class StagingTools:
         return Batcher(vectors, max_items=PASSAGES_PER_BATCH, max_concurrency=REQUESTS_IN_FLIGHT)
 
 
+@dataclass(frozen=True)
+class IndexingModel:
+    """A model that embeds documents, and the index of its passages. Concurrent documents share calls."""
+
+    index: ActivePassageStore
+    tools: StagingTools
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the model."""
+        return self.index.fingerprint
+
+    @cached_property
+    def stage(self) -> Batcher[IndexedPassage, None]:
+        """Stage passages."""
+
+        async def stage(passages: Sequence[IndexedPassage]) -> Sequence[None]:
+            await self.index.stage(passages)
+            return [None] * len(passages)
+
+        return Batcher(stage, max_items=PASSAGES_PER_STAGE)
+
+    @cached_property
+    def publish(self) -> Batcher[tuple[str, int], None]:
+        """Publish revisions, (document key, revision)."""
+
+        async def publish(revisions: Sequence[tuple[str, int]]) -> Sequence[None]:
+            await self.index.publish(revisions)
+            return [None] * len(revisions)
+
+        return Batcher(publish, max_items=REVISIONS_PER_PUBLISH)
+
+
+class IndexingModels:
+    """The models that a process embeds documents with; the first one is the default."""
+
+    def __init__(self, models: Sequence[IndexingModel]) -> None:
+        self.default = models[0]
+        self.indexes = PassageStores([each.index for each in models])
+        self._by_fingerprint = {each.fingerprint: each for each in reversed(models)}
+
+    def find(self, fingerprint: str) -> IndexingModel | None:
+        """Return the model with this fingerprint, None if it is not served."""
+        return self._by_fingerprint.get(fingerprint)
+
+    def of(self, document: Document) -> list[IndexingModel]:
+        """Return the models that the document's collection needs, its own first; none unless all are served here."""
+        if not document.needed_fingerprints:
+            return [self.default]
+        found = [self.find(each) for each in document.needed_fingerprints]
+        served = [each for each in found if each is not None]
+        return served if len(served) == len(found) else []
+
+
+def indexing_models(directory: ModelDirectory, metrics: IngestMetrics) -> IndexingModels:
+    """Return the models of the directory with their servers for bulk work, counted in `metrics`."""
+    return IndexingModels(
+        [
+            IndexingModel(each.index, StagingTools(each.model.embedders.bulk, each.model.text, metrics=metrics))
+            for each in directory.models
+        ]
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class StagedDocument:
     """What is noted of a document whose passages are staged."""
 
     passages: int
+    """How many there are in the index of the collection's own model."""
     warnings: tuple[ParserWarning, ...]
     properties: Metadata
 
 
 async def stage_document(
-    document: Document, sources: SourceStore, stage: StagePassages, tools: StagingTools, progress: ReportProgress
+    document: Document, sources: SourceStore, models: Sequence[IndexingModel], progress: ReportProgress
 ) -> StagedDocument:
-    """Stage every passage of the document's revision.
+    """Stage every passage of the document's revision in the index of each model.
 
     Raises ParsingFailed, and whatever the ports and `progress` raise.
     """
-    parsed = await _parsed(document, sources, tools)
+    parsed = await _parsed(document, sources, models[0].tools)
     title = document.title or parsed.title or document.original.filename or ""
-    with tools.metrics.stage("chunk"):
-        [chunks] = await tools.cut([parsed.structure])
-    if not chunks:
-        raise ParsingFailed("empty", "there is no text in the document")
-    passages = [passage_of(document, title, ordinal, chunk) for ordinal, chunk in enumerate(chunks)]
-    await _store_and_stage(document, parsed.text, passages, sources, stage, tools, progress)
+    counts: list[int] = []
+    for position, model in enumerate(models):
+        with model.tools.metrics.stage("chunk"):
+            [chunks] = await model.tools.cut([parsed.structure])
+        if not chunks:
+            raise ParsingFailed("empty", "there is no text in the document")
+        passages = [passage_of(document, title, ordinal, chunk) for ordinal, chunk in enumerate(chunks)]
+        shared = partial(_report_share, progress, position / len(models), 1 / len(models))
+        await _store_and_stage(document, parsed.text, passages, sources, model.stage, model.tools, shared)
+        counts.append(len(passages))
     properties = {"title": parsed.title, **parsed.properties} if parsed.title else parsed.properties
-    return StagedDocument(len(passages), parsed.warnings, properties)
+    return StagedDocument(counts[0], parsed.warnings, properties)
+
+
+async def _report_share(progress: ReportProgress, begun: float, part: float, share: float) -> None:
+    await progress(begun + part * share)
 
 
 async def _store_and_stage(

@@ -13,7 +13,8 @@ from ingest.metrics import IngestMetrics
 from ingest.pipeline import Pipeline, PipelineOptions
 from ingest.pipeline_loop import PipelineLoop
 from ingest.reconcile import Reconciler
-from ingest.staging import StagingTools
+from ingest.reembed import Reembedder
+from ingest.staging import indexing_models
 from phoserve.adapters.celery_queue import QUEUES, broker_app
 from phoserve.adapters.redis_lease import RedisLease
 from phoserve.adapters.tracing import export_traces
@@ -46,17 +47,20 @@ def run(queues: tuple[str, ...] = QUEUES, *, long_documents: int) -> int:
 async def pipeline(settings: Settings, metrics: IngestMetrics) -> AsyncIterator[Pipeline]:
     """Open the pipeline over the platform's stores. One of all workers reconciles in each interval."""
     async with open_stores(settings) as stores, AsyncExitStack() as stack:
-        reconciler = Reconciler(stores.registry, stores.index, stores.sources, stores.queue)
+        reconciler = Reconciler(stores.registry, stores.indexes, stores.sources, stores.queue)
         lease = RedisLease(settings.redis.url.get_secret_value(), "reconcile")
         stack.push_async_callback(lease.close)
         every_s = settings.worker.reconcile_every_s
         reconciling = asyncio.create_task(reconciler.run_forever(every_s=every_s, lease=lease))
         stack.callback(reconciling.cancel)
+        models = indexing_models(stores.directory, metrics)
+        reembedder = Reembedder(stores.registry, models, stores.sources, stores.queue)
+        reembedding = asyncio.create_task(reembedder.run_forever())
+        stack.callback(reembedding.cancel)
         yield Pipeline(
             registry=stores.registry,
-            index=stores.index,
+            models=models,
             sources=stores.sources,
-            tools=StagingTools(stores.embedders.bulk, stores.text, metrics=metrics),
             options=PipelineOptions(lease=timedelta(seconds=settings.worker.lease_s)),
         )
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from phoserve.adapters.celery_queue import CeleryQueue
@@ -17,16 +18,18 @@ from phoserve.adapters.sql.schema import wait_for_schema
 from phoserve.adapters.triton.embedder import TritonEmbedder
 from phoserve.answers.feedback import AnswerLog
 from phoserve.contract import ModelContract, served_names
-from phoserve.documents.active_model import check_active_model
+from phoserve.documents.active_model import settle_models
+from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentRegistry, SourceStore, TaskQueue
 from phoserve.embedding.models import ModelCatalog, ServedModel
 from phoserve.embedding.stack import Embedders, stack_embedder
+from phoserve.search.directory import IndexedModel, ModelDirectory
 from phoserve.search.ports import PassageIndex
 from phoserve.settings import AnswerSettings, QdrantSettings, RegistrySettings, Settings
 from phoserve.text import TextPipeline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Stores:
     """Open adapters, ready for use cases. Their opener closes them."""
 
@@ -39,14 +42,25 @@ class Stores:
     answers: AnswerLog | None = None
     """Keeps answers for feedback; None where none are kept."""
     more_models: tuple[ServedModel, ...] = ()
+    more_indexes: tuple[PassageIndex, ...] = ()
+    """Those of `more_models`, in the same order."""
     aliases: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def models(self) -> ModelCatalog:
-        """All embedding models; the default one is that of `text` and `embedders`."""
+    @cached_property
+    def directory(self) -> ModelDirectory:
+        """All embedding models with their indexes; the default one is that of `text`, `embedders` and `index`."""
         name = served_names([self.contract, *(model.contract for model in self.more_models)])[0]
-        default = ServedModel(text=self.text, embedders=self.embedders, triton_name=name)
-        return ModelCatalog((default, *self.more_models), self.aliases)
+        models = (ServedModel(text=self.text, embedders=self.embedders, triton_name=name), *self.more_models)
+        indexes = (self.index, *self.more_indexes)
+        return ModelDirectory(
+            [IndexedModel(model=model, index=index) for model, index in zip(models, indexes, strict=True)],
+            self.aliases,
+        )
+
+    @property
+    def indexes(self) -> PassageStores[PassageIndex]:
+        """The indexes of all models."""
+        return self.directory.indexes
 
     @property
     def contract(self) -> ModelContract:
@@ -62,24 +76,28 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     """
     async with AsyncExitStack() as stack:
         (default, *more) = await open_models(settings, settings.model.folder, stack)
-        text, embedders = default.text, default.embedders
         registry = await stack.enter_async_context(open_registry(settings.registry))
-        index = await stack.enter_async_context(open_qdrant(settings.qdrant, text.contract))
-        await check_active_model(index)
+        index, *more_indexes = [
+            await stack.enter_async_context(open_qdrant(settings.qdrant, model.text.contract))
+            for model in (default, *more)
+        ]
         queue = CeleryQueue(settings.redis.url.get_secret_value())
         stack.push_async_callback(queue.close)
         sources = ObjectStoreSources(settings.sources.url)
-        yield Stores(
-            text=text,
-            embedders=embedders,
+        stores = Stores(
+            text=default.text,
+            embedders=default.embedders,
             index=index,
             registry=registry,
             sources=sources,
             queue=queue,
             answers=open_answer_log(registry, settings.answers),
             more_models=tuple(more),
+            more_indexes=tuple(more_indexes),
             aliases=settings.models.aliases,
         )
+        await settle_models(registry, stores.indexes, stores.directory.name_of)
+        yield stores
 
 
 def open_answer_log(registry: SqlRegistry, settings: AnswerSettings) -> AnswerLog | None:

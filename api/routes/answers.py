@@ -12,7 +12,7 @@ from litestar.response import Stream
 
 from api.auth import readers
 from api.body import StrictJson
-from api.dependencies import AnswerDeadlineDep, AnswererDep, GatesDep, LibraryDep, MetricsDep, ServicesDep
+from api.dependencies import AnswerDeadlineDep, GatesDep, LibraryDep, MetricsDep, ServicesDep
 from api.metrics import Metrics
 from api.routes.search import query_of
 from api.schemas.answers import (
@@ -35,6 +35,7 @@ from phoserve.answers.citations import Citation
 from phoserve.answers.events import GENERATED, Cited, Delta, Done, Event, Restarted, Retrieved, Thought
 from phoserve.answers.feedback import AnswerPassage, AnswerRecord
 from phoserve.answers.ports import ChatMessage
+from phoserve.documents.records import Collection
 from phoserve.errors import InvalidInput, PhoserveError
 from phoserve.search.retrieval import Hit
 from phoserve.settings import LimitSettings
@@ -54,7 +55,6 @@ async def answer(
     collection: FromPath[str],
     data: JSONBody[AnswerRequest],
     library: LibraryDep,
-    answerer: AnswererDep,
     services: ServicesDep,
     gates: GatesDep,
     answer_deadline: AnswerDeadlineDep,
@@ -84,8 +84,10 @@ async def answer(
     searched = await answer_deadline.keep(library.collection(collection))
     query = replace(query, weights=query.weights or searched.fusion)
     conversation = Conversation(history=history, include_support=data.include_support)
-    answering = answerer.answer(searched.id, query, deadline=answer_deadline, conversation=conversation)
-    recorded = recorded_events(answering, services, searched.id, question)
+    answering = services.answerer_of(searched).answer(
+        searched.id, query, deadline=answer_deadline, conversation=conversation
+    )
+    recorded = recorded_events(answering, services, searched, question)
     relay = BackgroundStream(gated_events(recorded, gates, metrics), answer_deadline)
     if data.stream:
         return stream(_as_sse(await relay.first(), relay, data))
@@ -102,7 +104,7 @@ async def gated_events(answering: AsyncGenerator[Event], gates: GatesDep, metric
 
 
 async def recorded_events(
-    answering: AsyncGenerator[Event], services: Services, collection_id: str, question: str, *, answer_id: str = ""
+    answering: AsyncGenerator[Event], services: Services, collection: Collection, question: str, *, answer_id: str = ""
 ) -> AsyncGenerator[Event]:
     """Yield an answer's events, its end with an id; by then the answer is kept for feedback, as far as possible."""
     events: list[Event] = []
@@ -113,19 +115,19 @@ async def recorded_events(
             events.append(each)
             if isinstance(each, Done) and services.stores.answers is not None:
                 try:
-                    await services.stores.answers.record(_record(events, services, collection_id, question))
+                    await services.stores.answers.record(_record(events, services, collection, question))
                 except PhoserveError as error:
                     log.warning("answer_not_kept", error=str(error))
             yield each
 
 
-def _record(events: list[Event], services: Services, collection_id: str, question: str) -> AnswerRecord:
+def _record(events: list[Event], services: Services, collection: Collection, question: str) -> AnswerRecord:
     whole = fold(events)
     cited = {each.marker for each in whole.citations}
-    chat = services.answerer.chat
+    chat = services.chat
     return AnswerRecord(
         id=whole.done.id,
-        collection_id=collection_id,
+        collection_id=collection.id,
         question=question,
         query_used=whole.query_used,
         answer=whole.text,
@@ -142,7 +144,7 @@ def _record(events: list[Event], services: Services, collection_id: str, questio
             )
             for marker, hit in enumerate(whole.hits, start=1)
         ),
-        fingerprint=services.contract.fingerprint,
+        fingerprint=services.directory.of(collection).fingerprint,
         llm=chat.name if chat and whole.done.mode == GENERATED else None,
     )
 

@@ -12,7 +12,7 @@ from litestar.response import Stream
 
 from api.auth import readers
 from api.body import StrictJson
-from api.dependencies import AnswerDeadlineDep, AnswererDep, GatesDep, LibraryDep, MetricsDep, PrincipalDep, ServicesDep
+from api.dependencies import AnswerDeadlineDep, GatesDep, LibraryDep, MetricsDep, PrincipalDep, ServicesDep
 from api.problems import openai_error, problem_of
 from api.routes.answers import fold, gated_events, recorded_events
 from api.routes.search import validate_question
@@ -47,7 +47,6 @@ TOP_K: Final = 5
 async def complete(
     data: JSONBody[ChatRequest],
     library: LibraryDep,
-    answerer: AnswererDep,
     services: ServicesDep,
     gates: GatesDep,
     principal: PrincipalDep,
@@ -69,9 +68,11 @@ async def complete(
     question, history = _conversation(data.messages, services.limits)
     query = Query(text=question, top_k=data.top_k or TOP_K, collapse=True, weights=searched.fusion)
     conversation = Conversation(history=history, options=options, can_fall_back=False)
-    answering = answerer.answer(searched.id, query, deadline=answer_deadline, conversation=conversation)
+    answering = services.answerer_of(searched).answer(
+        searched.id, query, deadline=answer_deadline, conversation=conversation
+    )
     reply = _Reply(data.model, include_reasoning=bool(data.include_reasoning))
-    recorded = recorded_events(answering, services, searched.id, question, answer_id=reply.answer_id)
+    recorded = recorded_events(answering, services, searched, question, answer_id=reply.answer_id)
     relay = BackgroundStream(gated_events(recorded, gates, metrics), answer_deadline)
     if data.stream:
         await relay.first()

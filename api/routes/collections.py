@@ -2,18 +2,27 @@
 
 import asyncio
 
-from litestar import Response, delete, get, put
+from litestar import Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
 from api.audit import audited
 from api.auth import admins, readers, writers
 from api.body import StrictJson
 from api.dependencies import LibraryDep, PrincipalDep, ServicesDep
-from api.schemas.documents import CollectionList, CollectionRequest, CollectionView, collection_view
+from api.schemas.documents import (
+    CollectionList,
+    CollectionModel,
+    CollectionRequest,
+    CollectionView,
+    ModelRequest,
+    collection_view,
+    model_view,
+)
 from api.schemas.weights import fusion_of
 from api.services import Services
-from phoserve.documents.library import Library
+from phoserve.documents.library import Library, ModelName
 from phoserve.documents.records import Collection
+from phoserve.errors import Conflict
 
 
 @put("/v1/collections/{collection:str}", dto=StrictJson, return_dto=None, guards=[writers], tags=["collections"])
@@ -24,12 +33,24 @@ async def put_collection(
     principal: PrincipalDep,
     data: JSONBody[CollectionRequest | None] = None,
 ) -> Response[CollectionView]:
-    """Make a collection, or change the description or weights of one: 201 if it is new."""
+    """Make a collection, or change the description or weights of one: 201 if it is new.
+
+    A new one is embedded by `model`, the default one if left out.
+    """
     with audited("put_collection", principal, collection=collection):
         wanted = data or CollectionRequest()
+        chosen = services.directory.named(wanted.model)
         made, is_new = await library.create_collection(
-            collection, description=wanted.description, fusion=fusion_of(wanted.weights)
+            collection,
+            description=wanted.description,
+            fusion=fusion_of(wanted.weights),
+            model=ModelName(chosen.model.name, chosen.fingerprint),
         )
+        if wanted.model is not None and made.fingerprint != chosen.fingerprint:
+            raise Conflict(
+                f"the collection has the model {made.model or made.fingerprint!r}; to embed its documents again with "
+                f"{chosen.model.name!r}, POST /v1/collections/{made.name}/model"
+            )
     return Response(await _view(made, library, services), status_code=201 if is_new else 200)
 
 
@@ -53,7 +74,60 @@ async def delete_collection(collection: FromPath[str], library: LibraryDep, prin
         await library.delete_collection(collection)
 
 
+@post(
+    "/v1/collections/{collection:str}/model",
+    dto=StrictJson,
+    return_dto=None,
+    status_code=202,
+    guards=[admins],
+    tags=["collections"],
+)
+async def change_model(
+    collection: FromPath[str],
+    data: JSONBody[ModelRequest],
+    library: LibraryDep,
+    services: ServicesDep,
+    principal: PrincipalDep,
+) -> CollectionModel:
+    """Embed the collection's documents again with another model, in the background.
+
+    Searches use the former model until all are embedded. If the collection has that model already, nothing changes.
+    """
+    chosen = services.directory.named(data.model)
+    with audited("change_model", principal, collection=collection, model=chosen.model.name):
+        changed = await library.change_model(collection, ModelName(chosen.model.name, chosen.fingerprint))
+    return model_view(changed, _model_name(changed, services))
+
+
+@get("/v1/collections/{collection:str}/model", guards=[readers], tags=["collections"])
+async def get_model(collection: FromPath[str], library: LibraryDep, services: ServicesDep) -> CollectionModel:
+    """The collection's model, and how far a change to another one is."""
+    found = await library.collection(collection)
+    return model_view(found, _model_name(found, services))
+
+
+@delete("/v1/collections/{collection:str}/model", status_code=200, guards=[admins], tags=["collections"])
+async def cancel_model_change(
+    collection: FromPath[str], library: LibraryDep, services: ServicesDep, principal: PrincipalDep
+) -> CollectionModel:
+    """Cancel the change to another model; what it has embedded so far is deleted. Without a change, nothing happens."""
+    with audited("cancel_model_change", principal, collection=collection):
+        found = await library.cancel_model_change(collection)
+    return model_view(found, _model_name(found, services))
+
+
 async def _view(collection: Collection, library: Library, services: Services) -> CollectionView:
-    index = services.stores.index
-    counts, passages = await asyncio.gather(library.counts(collection), index.count(collection.id))
-    return collection_view(collection, counts, passages, collection.fusion or services.contract.fusion)
+    counts, passages = await asyncio.gather(library.counts(collection), _passages(collection, services))
+    searched = services.directory.find(collection) or services.directory.default
+    fusion = collection.fusion or searched.model.contract.fusion
+    return collection_view(collection, counts, passages, fusion, model=_model_name(collection, services))
+
+
+def _model_name(collection: Collection, services: Services) -> str:
+    return collection.model or services.directory.name_of(collection.fingerprint)
+
+
+async def _passages(collection: Collection, services: Services) -> int:
+    """Return how many passages searches find; none where the collection's model is not served."""
+    model = services.directory.find(collection)
+    return await model.index.count(collection.id) if model else 0

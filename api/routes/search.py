@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody
 
 from api.auth import check_capacity, readers
 from api.body import StrictJson
-from api.dependencies import DeadlineDep, GatesDep, LibraryDep, MetricsDep, RetrieverDep, ServicesDep
+from api.dependencies import DeadlineDep, GatesDep, LibraryDep, MetricsDep, ServicesDep
 from api.filters import parse_filter
 from api.schemas.search import SearchRequest, SearchResponse, hit_view
 from api.schemas.weights import fusion_of
@@ -29,7 +29,6 @@ async def search(
     collection: FromPath[str],
     data: JSONBody[SearchRequest],
     library: LibraryDep,
-    retriever: RetrieverDep,
     services: ServicesDep,
     gates: GatesDep,
     deadline: DeadlineDep,
@@ -41,6 +40,7 @@ async def search(
     with gates.requests.hold(), timings.stage("total"):
         with timings.stage("collection"):
             searched = await deadline.keep(library.collection(collection))
+        retriever = services.retriever_of(searched)
         query = replace(query, weights=query.weights or searched.fusion)
         found = await deadline.keep(retriever.search(searched.id, query, deadline=deadline, timings=timings))
     metrics.observe_stages(timings.ms)

@@ -28,12 +28,26 @@ PlaceField = Annotated[
 
 
 class CollectionRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A collection's description."""
+    """A collection's description and model."""
 
     description: Annotated[str, Meta(max_length=2000)] = ""
+    model: Annotated[
+        str | None, Meta(description="Name of the model that embeds its documents; the default one if left out.")
+    ] = None
     weights: Annotated[
         Weights | None, Meta(description="Of its hybrid searches, instead of the model's; left out, they stay.")
     ] = None
+
+
+class ReembeddingView(Struct, frozen=True, kw_only=True):
+    """The change of a collection to another model: searches use the former one until all documents are embedded."""
+
+    model: str
+    fingerprint: str
+    started_at: datetime
+    documents: Annotated[int, Meta(description="Documents to embed again; 0 until they are counted.")]
+    done: Annotated[int, Meta(description="How many of them are embedded.")]
+    progress: Annotated[float, Meta(description="Share that is embedded, 0 to 1.")]
 
 
 class CollectionView(Struct, frozen=True, kw_only=True):
@@ -45,6 +59,25 @@ class CollectionView(Struct, frozen=True, kw_only=True):
     documents: dict[DocumentState, int]
     passages: int
     weights: Weights
+    model: Annotated[str, Meta(description="Name of the model that embeds its documents.")]
+    fingerprint: Annotated[str, Meta(description="Of that model; it changes when the model's vectors do.")]
+    reembedding: Annotated[
+        ReembeddingView | None, Meta(description="The change to another model that is in progress.")
+    ] = None
+
+
+class ModelRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The model that a collection is to change to."""
+
+    model: Annotated[str, Meta(description="Its name; `GET /v1/models` lists those that are served.")]
+
+
+class CollectionModel(Struct, frozen=True, kw_only=True):
+    """The model of a collection, and the change to another one while it is in progress."""
+
+    model: str
+    fingerprint: str
+    reembedding: ReembeddingView | None = None
 
 
 class CollectionList(Struct, frozen=True, kw_only=True):
@@ -193,7 +226,7 @@ def view_of(document: Document) -> DocumentView:
 
 
 def collection_view(
-    collection: Collection, counts: Mapping[DocumentState, int], passages: int, weights: Fusion
+    collection: Collection, counts: Mapping[DocumentState, int], passages: int, weights: Fusion, *, model: str
 ) -> CollectionView:
     """Convert a collection to its view."""
     return CollectionView(
@@ -203,6 +236,29 @@ def collection_view(
         documents=dict(counts),
         passages=passages,
         weights=weights_view(weights),
+        model=model,
+        fingerprint=collection.fingerprint,
+        reembedding=reembedding_view(collection),
+    )
+
+
+def model_view(collection: Collection, model: str) -> CollectionModel:
+    """Return the model of a collection, which is named `model`."""
+    return CollectionModel(model=model, fingerprint=collection.fingerprint, reembedding=reembedding_view(collection))
+
+
+def reembedding_view(collection: Collection) -> ReembeddingView | None:
+    """Return the collection's change to another model, None if there is none."""
+    change = collection.reembedding
+    if change is None:
+        return None
+    return ReembeddingView(
+        model=change.model,
+        fingerprint=change.fingerprint,
+        started_at=change.started_at,
+        documents=change.documents,
+        done=change.done,
+        progress=round(change.done / change.documents, 3) if change.documents else 0.0,
     )
 
 

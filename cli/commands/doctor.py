@@ -70,7 +70,7 @@ async def _examine(settings: "Settings", *, repair: bool) -> "Report":
     from phoserve.composition import open_stores
 
     async with open_stores(settings) as stores:
-        return await Doctor(stores.registry, stores.index, stores.sources, stores.queue).examine(repair=repair)
+        return await Doctor(stores.registry, stores.indexes, stores.sources, stores.queue).examine(repair=repair)
 
 
 async def _examine_local(state: Path, reporter: "Reporter", *, repair: bool) -> "Report":

@@ -36,5 +36,5 @@ async def _reconcile(settings: "Settings", *, ignore_leases: bool) -> int:
     from phoserve.composition import open_stores
 
     async with open_stores(settings) as stores:
-        reconciler = Reconciler(stores.registry, stores.index, stores.sources, stores.queue)
+        reconciler = Reconciler(stores.registry, stores.indexes, stores.sources, stores.queue)
         return await reconciler.run_once(ignore_leases=ignore_leases)

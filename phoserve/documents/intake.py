@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from phoserve.documents.metadata import validate_metadata
-from phoserve.documents.ports import DocumentRegistry, IndexingTask, PassageStore, SourceStore, TaskQueue
+from phoserve.documents.passages import PassageStores
+from phoserve.documents.ports import DocumentRegistry, IndexingTask, SourceStore, TaskQueue
 from phoserve.documents.records import (
     Collection,
     Document,
@@ -64,14 +65,14 @@ class Intake:
     def __init__(
         self,
         registry: DocumentRegistry,
-        index: PassageStore,
+        indexes: PassageStores[Any],
         sources: SourceStore,
         queue: TaskQueue,
         *,
         limits: IntakeLimits | None = None,
     ) -> None:
         self._registry = registry
-        self._index = index
+        self._indexes = indexes
         self._sources = sources
         self._queue = queue
         self._limits = limits or IntakeLimits()
@@ -95,7 +96,7 @@ class Intake:
         named = dict(zip(_ids(collection, drafts, request), drafts, strict=True))
         known = await self._registry.find(target.id, list(named))
         pending = {
-            id_: draft for id_, draft in named.items() if not self._is_repetition(known.get(id_), draft, request)
+            id_: draft for id_, draft in named.items() if not _is_repetition(target, known.get(id_), draft, request)
         }
         uploads = await self._store(target, pending)
         try:
@@ -142,24 +143,6 @@ class Intake:
         if waiting + wanted > self._limits.max_unfinished:
             raise Overloaded(f"{waiting} documents are waiting to be indexed already", retry_after_s=30.0)
 
-    def _is_repetition(self, known: Document | None, draft: Draft, request: str | None) -> bool:
-        if known is None or known.state is DocumentState.DELETING:
-            return False
-        if request is not None and request in known.requests:
-            return True
-        return isinstance(draft.content, bytes) and self._is_same(
-            known, hashlib.sha256(draft.content).hexdigest(), draft
-        )
-
-    def _is_same(self, known: Document, sha256: str, draft: Draft) -> bool:
-        """Whether indexing `draft` would change nothing: same content and metadata, same model."""
-        if known.state is DocumentState.FAILED or known.original.sha256 != sha256:
-            return False
-        current = known.state is not DocumentState.READY or known.fingerprint == self._index.fingerprint
-        # Version 0.1 took a file's name for its title.
-        titles = {draft.title, draft.filename} if not draft.title else {draft.title}
-        return current and known.title in titles and known.metadata == draft.metadata
-
     async def _store(self, collection: Collection, drafts: dict[str, Draft]) -> "dict[str, _Upload]":
         gate = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
@@ -194,7 +177,7 @@ class Intake:
             versions: list[Document] = []
             for document_id, upload in list(pending.items()):
                 before = current.get(document_id)
-                if before is not None and self._is_stored(before, upload):
+                if before is not None and _is_stored(collection, before, upload):
                     taken[document_id] = before
                     del pending[document_id]
                     if before.original.key != upload.original.key:
@@ -212,14 +195,10 @@ class Intake:
             raise Conflict(f"document {next(iter(pending))!r} keeps changing; try again")
         return taken
 
-    def _is_stored(self, known: Document, upload: "_Upload") -> bool:
-        """Whether the record has this upload or an equal one; the answer to an earlier write may have been lost."""
-        return known.original.key == upload.original.key or self._is_same(known, upload.original.sha256, upload.draft)
-
     async def _without_deleting(self, documents: Mapping[str, Document]) -> dict[str, Document]:
         """Return `documents` without those being deleted: their deletion is completed here, so their ids are free."""
         leaving = [document for document in documents.values() if document.state is DocumentState.DELETING]
-        await remove_marked(leaving, self._registry, self._index, self._sources)
+        await remove_marked(leaving, self._registry, self._indexes, self._sources)
         return {id_: document for id_, document in documents.items() if document not in leaving}
 
     async def _delete_originals(self, keys: Sequence[str]) -> None:
@@ -260,6 +239,34 @@ class _Upload:
                 request=request,
             )
         return before.revise(self.original, title=draft.title, metadata=draft.metadata, bulk=bulk, request=request)
+
+
+def _is_repetition(collection: Collection, known: Document | None, draft: Draft, request: str | None) -> bool:
+    if known is None or known.state is DocumentState.DELETING:
+        return False
+    if request is not None and request in known.requests:
+        return True
+    return isinstance(draft.content, bytes) and _is_same(
+        collection, known, hashlib.sha256(draft.content).hexdigest(), draft
+    )
+
+
+def _is_same(collection: Collection, known: Document, sha256: str, draft: Draft) -> bool:
+    """Return whether indexing `draft` would change nothing: same content and metadata, same model."""
+    if known.state is DocumentState.FAILED or known.original.sha256 != sha256:
+        return False
+    model = (collection.fingerprint,) if collection.fingerprint else ()
+    current = known.state is not DocumentState.READY or known.is_embedded_by(model)
+    # Version 0.1 took a file's name for its title.
+    titles = {draft.title, draft.filename} if not draft.title else {draft.title}
+    return current and known.title in titles and known.metadata == draft.metadata
+
+
+def _is_stored(collection: Collection, known: Document, upload: _Upload) -> bool:
+    """Return whether the record has this upload or an equal one; the answer to an earlier write may have been lost."""
+    return known.original.key == upload.original.key or _is_same(
+        collection, known, upload.original.sha256, upload.draft
+    )
 
 
 def _composed(draft: Draft) -> Draft:

@@ -6,14 +6,15 @@ from collections.abc import Collection as AnyCollection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from phoserve.contract import Fusion
 from phoserve.documents.collection_cache import CollectionCache
 from phoserve.documents.filters import Filter
-from phoserve.documents.ports import DocumentPage, DocumentRegistry, IndexingTask, PassageStore, SourceStore, TaskQueue
+from phoserve.documents.passages import PassageStores
+from phoserve.documents.ports import DocumentPage, DocumentRegistry, IndexingTask, SourceStore, TaskQueue
 from phoserve.documents.records import Collection, Document, DocumentState, Passage, new_collection
 from phoserve.documents.removal import mark_deleting, mark_unchanged, purge_collection, remove_marked
 from phoserve.documents.texts import read_text
@@ -24,6 +25,13 @@ PAGE_LIMIT: Final = 200
 DELETED_WHILE_WAITING: Final = 500
 """A collection with more documents than this is emptied in the background."""
 POLL_S: Final = 0.5
+
+
+class ModelName(NamedTuple):
+    """The name and the fingerprint of a model."""
+
+    name: str
+    fingerprint: str
 
 
 Span = Callable[[Document], tuple[int, int]]
@@ -48,21 +56,29 @@ class OpenOriginal:
 class Library:
     """Everything about stored documents except searching (`retrieval`) and adding (`intake`)."""
 
-    def __init__(self, registry: DocumentRegistry, index: PassageStore, sources: SourceStore, queue: TaskQueue) -> None:
+    def __init__(
+        self, registry: DocumentRegistry, indexes: PassageStores[Any], sources: SourceStore, queue: TaskQueue
+    ) -> None:
         self._registry = registry
-        self._index = index
+        self._indexes = indexes
         self._sources = sources
         self._queue = queue
         self._known = CollectionCache(registry)
 
     async def create_collection(
-        self, name: str, *, description: str = "", fusion: Fusion | None = None
+        self,
+        name: str,
+        *,
+        description: str = "",
+        fusion: Fusion | None = None,
+        model: ModelName | None = None,
     ) -> tuple[Collection, bool]:
         """Return the collection of that name, and whether it is new; an existing one gets the description and weights.
 
-        Raises InvalidInput for an unusable name.
+        A new one is embedded by `model`. Raises InvalidInput for an unusable name.
         """
-        wanted = new_collection(name, description=description)
+        name_of_model, fingerprint = model or ModelName("", "")
+        wanted = new_collection(name, description=description, model=name_of_model, fingerprint=fingerprint)
         wanted = wanted.with_fusion(fusion) if fusion else wanted
         while True:
             try:
@@ -91,6 +107,28 @@ class Library:
         """Return all collections, by name."""
         return [each for each in await self._registry.collections() if not each.deleting]
 
+    async def change_model(self, name: str, model: ModelName) -> Collection:
+        """Start the change of the collection to another model, and return the record.
+
+        Searches use the former model until all passages are embedded again. Raises CollectionNotFound; Conflict while
+        the collection is changing to a third model.
+        """
+        return await self._update(name, lambda found: found.start_reembedding(*model))
+
+    async def cancel_model_change(self, name: str) -> Collection:
+        """Cancel the change of the collection to another model, if there is one, and return the record."""
+        return await self._update(name, Collection.cancel_reembedding)
+
+    async def _update(self, name: str, change: Callable[[Collection], Collection]) -> Collection:
+        while True:
+            found = await self._registry.collection(name)
+            changed = change(found)
+            if changed is found:
+                return found
+            if saved := await self._registry.update_collection(changed):
+                self._known.forget(name)
+                return saved
+
     async def delete_collection(self, name: str) -> None:
         """Delete the collection with all its documents.
 
@@ -103,7 +141,7 @@ class Library:
         self._known.forget(name)
         with suppress(Unavailable):  # `reconcile` completes what is left
             if sum((await self._registry.counts(found.id)).values()) <= DELETED_WHILE_WAITING:
-                await purge_collection(found.id, self._registry, self._index, self._sources)
+                await purge_collection(found.id, self._registry, self._indexes, self._sources)
             else:
                 await self._queue.enqueue([IndexingTask.purge(found)])
 
@@ -141,8 +179,10 @@ class Library:
 
     async def passages(self, collection: str, document_id: str) -> list[Passage]:
         """Return the document's published passages, in order. Raises CollectionNotFound, DocumentNotFound."""
+        found = await self.collection(collection)
         document = await self.document(collection, document_id)
-        return await self._index.passages(document.collection_id, document.key)
+        passages: list[Passage] = await self._indexes.of(found).passages(document.collection_id, document.key)
+        return passages
 
     async def original(self, collection: str, document_id: str, span: Span = whole) -> "OpenOriginal":
         """Open the document as submitted, or the bytes that `span` chooses by the record.
@@ -170,7 +210,7 @@ class Library:
     async def delete(self, collection: str, document_id: str) -> None:
         """Delete the document. Raises CollectionNotFound, DocumentNotFound."""
         marked = await mark_deleting([await self.document(collection, document_id)], self._registry)
-        await remove_marked(marked, self._registry, self._index, self._sources)
+        await remove_marked(marked, self._registry, self._indexes, self._sources)
 
     async def delete_where(
         self,
@@ -187,7 +227,7 @@ class Library:
         while True:
             page = await self.documents(collection, states=states, where=where, limit=limit)
             marked = await mark_unchanged(page.documents, self._registry)
-            await remove_marked(marked, self._registry, self._index, self._sources)
+            await remove_marked(marked, self._registry, self._indexes, self._sources)
             if marked or not page.documents:
                 return len(marked)
 

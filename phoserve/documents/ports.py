@@ -5,7 +5,7 @@ from collections.abc import Collection as AnyCollection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from phoserve.documents.filters import Filter
 from phoserve.documents.records import Collection, Document, DocumentState, Passage
 from phoserve.text import SparseVector
-
-ACTIVE_MODEL_TTL_S: Final = 2.0
-"""How long an answer about the active model may be cached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +56,11 @@ class PassageStore(Protocol):
         """Delete all passages of several documents."""
         ...
 
-    async def discard_collection(self, collection: str) -> None:
-        """Delete every passage of the collection."""
+    async def discard_collection(self, collection: str, *, here_only: bool = False) -> None:
+        """Delete every passage of the collection, also those of other models that share the engine.
+
+        With `here_only`, passages of other models stay.
+        """
         ...
 
     async def passages(self, collection: str, document_key: str) -> list[Passage]:
@@ -71,8 +71,8 @@ class PassageStore(Protocol):
         """Return document key and revision of everything staged, whether in progress or orphaned."""
         ...
 
-    async def published(self) -> list[tuple[str, int]]:
-        """Return document key and revision of everything published."""
+    async def published(self, collection: str | None = None) -> list[tuple[str, int]]:
+        """Return document key and revision of everything published, in one collection or in all."""
         ...
 
     async def count(self, collection: str | None = None) -> int:
@@ -80,29 +80,19 @@ class PassageStore(Protocol):
         ...
 
 
-class ActiveModel(Protocol):
-    """Records which model the stored passages belong to: only the active model's services may write and search."""
+class ActivePassageStore(PassageStore, Protocol):
+    """A passage store that also records the deployment's default model.
 
-    @property
-    def fingerprint(self) -> str:
-        """The fingerprint of this process's model."""
-        ...
+    Collections name their model themselves. Those of versions that had one model for all get the recorded one.
+    """
 
     async def active_model(self) -> str | None:
-        """Return the fingerprint of the active model, None before the first one."""
-        ...
-
-    async def is_active(self) -> bool:
-        """Return whether this model is active. Cached for up to `ACTIVE_MODEL_TTL_S` seconds."""
+        """Return the fingerprint of the default model, None before the first one."""
         ...
 
     async def activate(self) -> None:
-        """Make this model the active one, in one atomic write."""
+        """Make this model the default one, in one atomic write."""
         ...
-
-
-class ActivePassageStore(PassageStore, ActiveModel, Protocol):
-    """A passage store that also records the active model."""
 
     async def sibling(self, fingerprint: str) -> "ActivePassageStore | None":
         """Return the passage store of another model in the same engine, None if there is none."""
@@ -158,7 +148,8 @@ class DocumentRegistry(Protocol):
         """Store the documents in one transaction and return them as stored, in order.
 
         A document of version 0 is added; any other replaces the version it was made from. None for each whose record
-        was added, changed or removed by another writer first.
+        was added, changed or removed by another writer first, and for each ready one that was not embedded by the
+        models that its collection needs at this moment.
 
         Raises CollectionNotFound, with nothing stored, if a document is added to a collection that is being deleted or
         gone.

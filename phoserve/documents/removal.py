@@ -6,9 +6,10 @@ removed last, so that `reconcile` finds what a crash left unfinished.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from phoserve.documents.ports import DocumentRegistry, PassageStore, SourceStore
+from phoserve.documents.passages import PassageStores
+from phoserve.documents.ports import DocumentRegistry, SourceStore
 from phoserve.documents.records import Document, DocumentState
 from phoserve.documents.texts import document_key_of, needed_texts, text_keys
 
@@ -37,22 +38,22 @@ async def mark_unchanged(documents: Sequence[Document], registry: DocumentRegist
 
 
 async def remove_marked(
-    documents: Sequence[Document], registry: DocumentRegistry, index: PassageStore, sources: SourceStore
+    documents: Sequence[Document], registry: DocumentRegistry, indexes: PassageStores[Any], sources: SourceStore
 ) -> None:
     """Complete the deletion of marked documents: passages, originals, records."""
     if not documents:
         return
-    await index.discard_many([document.key for document in documents])
+    await indexes.discard_many([document.key for document in documents])
     await sources.delete([key for document in documents for key in (document.original.key, *text_keys(document))])
     await registry.remove(documents)
 
 
 async def purge_collection(
-    collection_id: str, registry: DocumentRegistry, index: PassageStore, sources: SourceStore
+    collection_id: str, registry: DocumentRegistry, indexes: PassageStores[Any], sources: SourceStore
 ) -> None:
     """Complete the deletion of a collection that is marked as being deleted."""
     await registry.remove_documents(collection_id)
-    await index.discard_collection(collection_id)
+    await indexes.discard_collection(collection_id)
     keys: list[str] = []
     async for key, _ in sources.keys(f"{collection_id}/"):
         keys.append(key)

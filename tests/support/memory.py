@@ -75,11 +75,18 @@ class MemoryRegistry:
         known = self._documents.get(document.key)
         if (known.version if known else 0) != document.version:
             return None
+        needed = self._needed(document)
+        if document.state is DocumentState.READY and not document.is_embedded_by(needed):
+            return None
         if known is None and self._of(document.collection_id, [document.id]):
             return None
         saved = msgspec.structs.replace(document, version=document.version + 1)
         self._documents[document.key] = saved
         return saved
+
+    def _needed(self, document: Document) -> tuple[str, ...]:
+        collection = self._collections.get(document.collection_id)
+        return collection.needed_fingerprints if collection else ()
 
     async def remove(self, documents: Sequence[Document]) -> None:
         for document in documents:
@@ -97,7 +104,8 @@ class MemoryRegistry:
         return {each.id: each for each in self._of(collection_id, document_ids)}
 
     async def find_keys(self, document_keys: Sequence[str]) -> Mapping[str, Document]:
-        return {key: self._documents[key] for key in document_keys if key in self._documents}
+        found = [self._documents[key] for key in document_keys if key in self._documents]
+        return {each.key: msgspec.structs.replace(each, needed_fingerprints=self._needed(each)) for each in found}
 
     async def find_originals(self, original_keys: Sequence[str]) -> AnyCollection[str]:
         return {each.original.key for each in self._documents.values()} & set(original_keys)
@@ -198,7 +206,7 @@ class MemoryIndex:
             for id_ in [i for i, e in store.items() if e.passage.document_key in document_keys]:
                 del store[id_]
 
-    async def discard_collection(self, collection: str) -> None:
+    async def discard_collection(self, collection: str, *, here_only: bool = False) -> None:
         await self.discard_many([e.passage.document_key for e in self._of(collection)])
 
     async def nearest(
@@ -225,14 +233,12 @@ class MemoryIndex:
     async def staged(self) -> list[tuple[str, int]]:
         return sorted({(e.passage.document_key, e.passage.revision) for e in self._staged.values()})
 
-    async def published(self) -> list[tuple[str, int]]:
-        return sorted({(e.passage.document_key, e.passage.revision) for e in self._live.values()})
+    async def published(self, collection: str | None = None) -> list[tuple[str, int]]:
+        live = self._live.values() if collection is None else self._of(collection)
+        return sorted({(e.passage.document_key, e.passage.revision) for e in live})
 
     async def active_model(self) -> str | None:
         return self.engine.active
-
-    async def is_active(self) -> bool:
-        return self.engine.active in {None, self.fingerprint}
 
     async def activate(self) -> None:
         self.engine.active = self.fingerprint

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -37,7 +36,7 @@ from phoserve.adapters.points import (
 )
 from phoserve.contract import ModelContract
 from phoserve.documents.filters import Filter
-from phoserve.documents.ports import ACTIVE_MODEL_TTL_S, IndexedPassage
+from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
 from phoserve.search.ports import ScoredId
 from phoserve.text import SparseVector
@@ -71,7 +70,6 @@ class EdgePassageIndex:
         self.fingerprint = model.fingerprint
         self._folder = folder
         self._active_file = folder / "serving"
-        self._is_active = (False, -ACTIVE_MODEL_TTL_S)
         config = (
             None if model.dim == AS_STORED else _config(model.dim, WITH_GRAPH if graph else VACUUM_ONLY, quantization)
         )
@@ -107,8 +105,8 @@ class EdgePassageIndex:
         """Delete all passages of several documents."""
         await self._delete(edge.Filter(must=[one_of("document_key", list(document_keys))]))
 
-    async def discard_collection(self, collection: str) -> None:
-        """Delete every passage of the collection."""
+    async def discard_collection(self, collection: str, *, here_only: bool = False) -> None:  # noqa: ARG002
+        """Delete every passage of the collection. Other models' passages are in other shards."""
         await self._delete(edge.Filter(must=[equal("collection", collection)]))
 
     async def nearest(
@@ -152,9 +150,9 @@ class EdgePassageIndex:
         """Return document key and revision of all staged passages, in progress or orphaned."""
         return await self._listed(STAGED)
 
-    async def published(self) -> list[tuple[str, int]]:
-        """Document key and revision of whatever search can find."""
-        return await self._listed(LIVE)
+    async def published(self, collection: str | None = None) -> list[tuple[str, int]]:
+        """Return document key and revision of all published passages, in one collection or in all."""
+        return await self._listed(LIVE, collection)
 
     async def count(self, collection: str | None = None) -> int:
         """How many passages are published, in one collection or in all."""
@@ -164,19 +162,9 @@ class EdgePassageIndex:
         """Return the fingerprint of the folder's active model, None before the first one."""
         return await asyncio.to_thread(lambda: self._active_file.read_text() if self._active_file.exists() else None)
 
-    async def is_active(self) -> bool:
-        """Return whether this model is active. Cached for up to `ACTIVE_MODEL_TTL_S` seconds."""
-        known, asked_at = self._is_active
-        if time.monotonic() - asked_at >= ACTIVE_MODEL_TTL_S:
-            asked_at = time.monotonic()
-            known = await self.active_model() in {None, self.fingerprint}
-            self._is_active = (known, asked_at)
-        return known
-
     async def activate(self) -> None:
         """Activate this index's model atomically."""
         await asyncio.to_thread(_replace, self._active_file, self.fingerprint)
-        self._is_active = (False, -ACTIVE_MODEL_TTL_S)
 
     async def sibling(self, fingerprint: str) -> "EdgePassageIndex | None":
         """The index of another model in the same folder, if there is one."""
@@ -196,8 +184,9 @@ class EdgePassageIndex:
         """Flush and close."""
         await self._shard.close()
 
-    async def _listed(self, visibility: str) -> list[tuple[str, int]]:
-        condition = edge.Filter(must=[equal("visibility", visibility)])
+    async def _listed(self, visibility: str, collection: str | None = None) -> list[tuple[str, int]]:
+        tenant = [] if collection is None else [equal("collection", collection)]
+        condition = edge.Filter(must=[*tenant, equal("visibility", visibility)])
         records = await self._shard.read(
             lambda shard: scroll_all(shard, condition, payload=["document_key", "revision"])
         )

@@ -88,9 +88,9 @@ class EdgeProcessIndex:
         """See `PassageIndex`."""
         await self._call("discard_many", document_keys)
 
-    async def discard_collection(self, collection: str) -> None:
+    async def discard_collection(self, collection: str, *, here_only: bool = False) -> None:
         """See `PassageIndex`."""
-        await self._call("discard_collection", collection)
+        await self._call("discard_collection", collection, here_only=here_only)
 
     async def nearest(
         self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
@@ -118,9 +118,9 @@ class EdgeProcessIndex:
         found: list[tuple[str, int]] = await self._call("staged")
         return found
 
-    async def published(self) -> list[tuple[str, int]]:
+    async def published(self, collection: str | None = None) -> list[tuple[str, int]]:
         """See `PassageIndex`."""
-        found: list[tuple[str, int]] = await self._call("published")
+        found: list[tuple[str, int]] = await self._call("published", collection)
         return found
 
     async def count(self, collection: str | None = None) -> int:
@@ -131,10 +131,6 @@ class EdgeProcessIndex:
         """See `PassageIndex`."""
         fingerprint: str | None = await self._call("active_model")
         return fingerprint
-
-    async def is_active(self) -> bool:
-        """See `PassageIndex`."""
-        return bool(await self._call("is_active"))
 
     async def activate(self) -> None:
         """See `PassageIndex`."""

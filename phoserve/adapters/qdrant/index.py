@@ -1,6 +1,5 @@
 """The passage index on a Qdrant server: dense vectors and BM25 terms of one model, in one collection."""
 
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -34,7 +33,7 @@ from phoserve.adapters.qdrant.server import (
 )
 from phoserve.contract import ModelContract
 from phoserve.documents.filters import Filter
-from phoserve.documents.ports import ACTIVE_MODEL_TTL_S, IndexedPassage
+from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
 from phoserve.search.ports import ScoredId
 from phoserve.text import SparseVector
@@ -66,7 +65,6 @@ class QdrantPassageIndex:
         self._client = client
         self._options = options
         self._collection = QdrantCollection(client, _name(self.fingerprint), _layout(model.dim, options), options)
-        self._is_active = (False, -ACTIVE_MODEL_TTL_S)
 
     async def stage(self, passages: Sequence[IndexedPassage]) -> None:
         """Store `passages` where no search sees them; those that are published already stay as they are."""
@@ -103,9 +101,10 @@ class QdrantPassageIndex:
         """Delete all passages of several documents."""
         await self._delete_everywhere(models.Filter(must=[one_of("document_key", document_keys)]))
 
-    async def discard_collection(self, collection: str) -> None:
-        """Delete every passage of the collection."""
-        await self._delete_everywhere(models.Filter(must=[equal("collection", collection)]))
+    async def discard_collection(self, collection: str, *, here_only: bool = False) -> None:
+        """Delete every passage of the collection, also other models' unless `here_only`."""
+        delete = self._delete if here_only else self._delete_everywhere
+        await delete(models.Filter(must=[equal("collection", collection)]))
 
     async def nearest(
         self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
@@ -147,9 +146,9 @@ class QdrantPassageIndex:
         """Return document key and revision of all staged passages, in progress or orphaned."""
         return await self._listed(STAGED)
 
-    async def published(self) -> list[tuple[str, int]]:
-        """Document key and revision of whatever search can find."""
-        return await self._listed(LIVE)
+    async def published(self, collection: str | None = None) -> list[tuple[str, int]]:
+        """Return document key and revision of all published passages, in one collection or in all."""
+        return await self._listed(LIVE, collection)
 
     async def count(self, collection: str | None = None) -> int:
         """How many passages are published, in one collection or in all."""
@@ -162,15 +161,6 @@ class QdrantPassageIndex:
         names = [each.collection_name for each in aliases if each.alias_name == ALIAS]
         return names[0].partition("@")[2] if names else None
 
-    async def is_active(self) -> bool:
-        """Whether the alias names no other model's collection, as it was `ACTIVE_MODEL_TTL_S` ago at most."""
-        known, asked_at = self._is_active
-        if time.monotonic() - asked_at >= ACTIVE_MODEL_TTL_S:
-            asked_at = time.monotonic()
-            known = await self.active_model() in {None, self.fingerprint}
-            self._is_active = (known, asked_at)
-        return known
-
     async def activate(self) -> None:
         """Point the alias at this model's collection, in one step."""
         await self.count()  # makes the collection if it is not there
@@ -180,7 +170,6 @@ class QdrantPassageIndex:
         created = models.CreateAlias(collection_name=self._collection.name, alias_name=ALIAS)
         operations.append(models.CreateAliasOperation(create_alias=created))
         await answered(self._client.update_collection_aliases(change_aliases_operations=operations))
-        self._is_active = (False, -ACTIVE_MODEL_TTL_S)
 
     async def sibling(self, fingerprint: str) -> "QdrantPassageIndex | None":
         """The index of another model on the same server, if there is one."""
@@ -198,8 +187,9 @@ class QdrantPassageIndex:
         )
         return [ScoredId(str(point.id), point.score) for point in answer.points]
 
-    async def _listed(self, visibility: str) -> list[tuple[str, int]]:
-        condition = models.Filter(must=[equal("visibility", visibility)])
+    async def _listed(self, visibility: str, collection: str | None = None) -> list[tuple[str, int]]:
+        tenant = [] if collection is None else [equal("collection", collection)]
+        condition = models.Filter(must=[*tenant, equal("visibility", visibility)])
         records = await self._collection.scroll_all(condition, payload=["document_key", "revision"])
         payloads: list[Any] = [record.payload for record in records]
         return sorted({(payload["document_key"], payload["revision"]) for payload in payloads})

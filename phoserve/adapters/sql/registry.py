@@ -24,6 +24,7 @@ from phoserve.adapters.sql.rows import (
     document_of,
     document_row,
     microseconds,
+    needed_fingerprints,
 )
 from phoserve.adapters.sql.tables import answers, collections, document_counts, documents
 from phoserve.documents.filters import Filter
@@ -35,7 +36,12 @@ KEYS_PER_QUERY: Final = 1000
 ROWS_PER_DELETE: Final = 5000
 COUNT_SLOTS: Final = 8
 """Rows that count the same documents: on PostgreSQL transactions that change the same counts seldom wait."""
-_DOCUMENTS: Final = select(documents, collections.c.name.label("collection")).join(collections)
+_DOCUMENTS: Final = select(
+    documents,
+    collections.c.name.label("collection"),
+    collections.c.fingerprint.label("active_fingerprint"),
+    collections.c.reembedding,
+).join(collections)
 _CHANGE: Final = (
     update(documents)
     .where(documents.c.key == bindparam("of_key"))
@@ -264,7 +270,8 @@ def _save(connection: Connection, versions: Sequence[Document], rows: Sequence[d
     are numbered in the order given, are sorted: two batches with the same new ids in another order may wait for each
     other, and the database lets one of them repeat.
     """
-    positions = range(len(versions))
+    refused = _embedded_by_others(connection, versions)
+    positions = [each for each in range(len(versions)) if each not in refused]
     delta: Delta = Counter()
     added = _add(connection, versions, rows, [each for each in positions if versions[each].version == 1], delta)
     changed = _change(connection, versions, rows, [each for each in positions if versions[each].version > 1], delta)
@@ -296,6 +303,29 @@ def _add(
         add_keys(connection, [rows[n] | {"sequence": added[versions[n].key]} for n in stored])
     delta.update((versions[number].collection_id, versions[number].state.value) for number in stored)
     return stored
+
+
+def _embedded_by_others(connection: Connection, versions: Sequence[Document]) -> set[int]:
+    """Return the positions of documents that become ready without the vectors that their collection needs.
+
+    The collections' models stay as they are until the transaction ends.
+    """
+    ready = [number for number, each in enumerate(versions) if each.state is DocumentState.READY]
+    if not ready:
+        return set()
+    columns = select(collections.c.id, collections.c.fingerprint, collections.c.reembedding)
+    statement = (
+        columns.where(collections.c.id.in_({versions[number].collection_id for number in ready}))
+        .order_by(collections.c.id)
+        .with_for_update(read=True)
+    )
+    rows = connection.execute(statement).mappings()
+    needed = {row["id"]: needed_fingerprints(row["fingerprint"], row["reembedding"]) for row in rows}
+    return {
+        number
+        for number in ready
+        if not versions[number].is_embedded_by(needed.get(versions[number].collection_id, ()))
+    }
 
 
 def _hold_open(connection: Connection, names: Mapping[str, str]) -> None:

@@ -6,7 +6,15 @@ from typing import Any, Final
 
 import msgspec
 
-from phoserve.documents.records import Collection, Document, DocumentFailure, DocumentState, Original
+from phoserve.documents.records import (
+    Collection,
+    Document,
+    DocumentFailure,
+    DocumentState,
+    Original,
+    Reembedding,
+    RetiredPassages,
+)
 from phoserve.text.blocks import ParserWarning
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,6 +33,9 @@ def collection_row(collection: Collection) -> dict[str, Any]:
         "name": collection.name,
         "description": _storable(collection.description),
         "model": collection.model,
+        "fingerprint": collection.fingerprint,
+        "reembedding": None if collection.reembedding is None else _plain(collection.reembedding),
+        "retired": _plain(collection.retired) or None,
         "settings": _plain(collection.settings),
         "deleting": collection.deleting,
         "version": collection.version,
@@ -39,11 +50,19 @@ def collection_of(row: Mapping[Any, Any]) -> Collection:
         name=row["name"],
         description=row["description"],
         model=row["model"],
+        fingerprint=row["fingerprint"],
+        reembedding=None if row["reembedding"] is None else msgspec.convert(row["reembedding"], Reembedding),
+        retired=msgspec.convert(row["retired"] or [], tuple[RetiredPassages, ...]),
         settings=row["settings"],
         deleting=row["deleting"],
         version=row["version"],
         created_at=_moment(row["created_us"]),
     )
+
+
+def needed_fingerprints(active: str, reembedding: Any) -> tuple[str, ...]:
+    """Return `Collection.needed_fingerprints` of the columns of a collection."""
+    return tuple(each for each in (active, reembedding["fingerprint"] if reembedding else "") if each)
 
 
 def document_row(document: Document) -> dict[str, Any]:
@@ -66,6 +85,7 @@ def document_row(document: Document) -> dict[str, Any]:
         "media_type": _storable(document.original.media_type),
         "filename": None if document.original.filename is None else _storable(document.original.filename),
         "fingerprint": document.fingerprint,
+        "target_fingerprint": document.target_fingerprint,
         "passages": document.passages,
         "progress": document.progress,
         "attempts": document.attempts,
@@ -85,7 +105,9 @@ def changing_columns(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def document_of(row: Mapping[Any, Any]) -> Document:
-    """Return the document in a row of `documents`, with its collection's name as `collection`."""
+    """Return the document in a row of `documents`, with `collection`, `active_fingerprint` and `reembedding` of its
+    collection.
+    """
     return Document(
         collection=row["collection"],
         collection_id=row["collection_id"],
@@ -107,6 +129,8 @@ def document_of(row: Mapping[Any, Any]) -> Document:
             filename=row["filename"],
         ),
         fingerprint=row["fingerprint"],
+        target_fingerprint=row["target_fingerprint"],
+        needed_fingerprints=needed_fingerprints(row["active_fingerprint"], row["reembedding"]),
         passages=row["passages"],
         progress=row["progress"],
         attempts=row["attempts"],
