@@ -9,11 +9,12 @@ continued by the next process: the new index itself records what is copied.
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import msgspec
 import structlog
 
 from ingest.parsing.parse import ParsingFailed
@@ -26,7 +27,7 @@ from phoserve.documents.ports import (
     SourceStore,
     TaskQueue,
 )
-from phoserve.documents.records import Collection, Document, DocumentState, Passage, RetiredPassages
+from phoserve.documents.records import FORMER_KEPT, Collection, Document, DocumentState, Passage
 from phoserve.errors import CollectionNotFound, InvalidInput, NotFound, PhoserveError, Unavailable
 
 DOCUMENTS_AT_ONCE: Final = 50
@@ -61,6 +62,8 @@ class Reembedder:
     models: IndexingModels
     sources: SourceStore
     queue: TaskQueue
+    kept: timedelta = FORMER_KEPT
+    """How long the passages of a former model are kept."""
 
     async def run_forever(self, *, every_s: float = INTERVAL_S) -> None:
         """Look for changes every `every_s` seconds until cancelled. An outage is waited out."""
@@ -96,20 +99,36 @@ class Reembedder:
         claimed = await self.registry.update_collection(collection.claim_reembedding(uuid.uuid4().hex, LEASE))
         if claimed is None:
             return None
-        source = await self._store(collection.fingerprint)
-        job = _Change(self.registry, source, target, self.sources, self.queue, claimed, seen or _unseen)
-        try:
+        async with self._open_store(collection.fingerprint) as source:
+            job = _Change(self, source, target, claimed, seen or _unseen)
             outcome = await job.run()
-        finally:
-            if source is not None and self.models.find(collection.fingerprint) is None:
-                await source.close()
         log.info("reembedded", collection=collection.name, model=wanted.model, documents=outcome.copied)
         return outcome
 
-    async def _store(self, fingerprint: str) -> ActivePassageStore | None:
-        """Return the passages of a model, which need not be served."""
-        served = self.models.find(fingerprint) if fingerprint else self.models.default
-        return served.index if served else await self.models.default.index.sibling(fingerprint)
+    async def copy(
+        self, collection: Collection, fingerprint: str, seen: Callable[[int, int], None] | None = None
+    ) -> Changed:
+        """Embed the collection's passages with another served model; the collection keeps its own."""
+        target = self.models.find(fingerprint) or self.models.default
+        unchanged = msgspec.structs.replace(collection, reembedding=None)
+        async with self._open_store(collection.fingerprint) as source:
+            job = _Change(self, source, target, unchanged, seen or _unseen)
+            while await job.copy_missing():
+                pass
+        return Changed(job.copied, job.queued)
+
+    @asynccontextmanager
+    async def _open_store(self, fingerprint: str) -> AsyncIterator[ActivePassageStore | None]:
+        """Open the passages of a model, which need not be served; None if there are none."""
+        if served := self.models.find(fingerprint):
+            yield served.index
+            return
+        other = await self.models.default.index.sibling(fingerprint)
+        try:
+            yield other
+        finally:
+            if other is not None:
+                await other.close()
 
     async def _discard_retired(self, collection: Collection) -> None:
         """Delete passages whose time has passed. The record is marked first, so that no change uses them again."""
@@ -119,10 +138,9 @@ class Reembedder:
             marked = await self.registry.update_collection(collection.discard_retired(each.fingerprint))
             if marked is None:
                 return  # changed by another process: the next round reads it again
-            if (store := await self._store(each.fingerprint)) is not None:
-                await store.discard_collection(collection.id, here_only=True)
-                if self.models.find(each.fingerprint) is None:
-                    await store.close()
+            async with self._open_store(each.fingerprint) as store:
+                if store is not None:
+                    await store.discard_collection(collection.id, here_only=True)
             forgotten = await self.registry.update_collection(marked.forget_retired(each.fingerprint))
             if forgotten is None:
                 return
@@ -133,12 +151,10 @@ class Reembedder:
 class _Change:
     """The change of one collection, while this process holds its lease."""
 
-    registry: DocumentRegistry
+    by: Reembedder
     source: PassageStore | None
     """The passages that searches read; None if the engine has lost them."""
     target: IndexingModel
-    sources: SourceStore
-    queue: TaskQueue
     collection: Collection
     seen: Callable[[int, int], None]
     copied: int = 0
@@ -162,13 +178,13 @@ class _Change:
         return Changed(self.copied, self.queued)
 
     async def _copy_and_change(self, beat: "asyncio.Task[None]") -> None:
-        while await self._pass():
+        while await self.copy_missing():
             pass
         await self._record_documents()
         beat.cancel()
-        await self._update(Collection.finish_reembedding)
+        await self._update(lambda current: current.finish_reembedding(self.by.kept))
 
-    async def _pass(self) -> int:
+    async def copy_missing(self) -> int:
         """Copy what the new index lacks and return how many documents that were."""
         there, published = await self._published()
         await self._discard_strangers([key for key in there if key not in published])
@@ -176,12 +192,15 @@ class _Change:
         total = len(published)
         for start in range(0, len(missing), DOCUMENTS_AT_ONCE):
             done = total - len(missing) + start
-            self.seen(done, total)
-            await self._update(lambda current, done=done: current.report_reembedding(total, done, LEASE))  # type: ignore[misc]
+            await self._report(done, total)
             await self._copy(missing[start : start + DOCUMENTS_AT_ONCE])
-        self.seen(total, total)
-        await self._update(lambda current: current.report_reembedding(total, total, LEASE))
+        await self._report(total, total)
         return len(missing)
+
+    async def _report(self, done: int, total: int) -> None:
+        self.seen(done, total)
+        if self.collection.reembedding is not None:
+            await self._update(lambda current: current.report_reembedding(total, done, LEASE))
 
     async def _published(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return the revisions of documents in the new index, then those in the old one.
@@ -193,7 +212,7 @@ class _Change:
 
     async def _copy(self, revisions: Sequence[tuple[str, int]]) -> None:
         assert self.source is not None  # noqa: S101 - something is published in it
-        known = await self.registry.find_keys([key for key, _ in revisions])
+        known = await self.by.registry.find_keys([key for key, _ in revisions])
         found = [(known[key], revision) for key, revision in revisions if key in known]
         stored = await asyncio.gather(*(self.source.passages(self.collection.id, each.key) for each, _ in found))
         copies: list[tuple[Document, int]] = []
@@ -220,7 +239,7 @@ class _Change:
         if tokens.max() <= text.contract.max_tokens or document.revision != revision:
             return False
         try:
-            staged = await stage_document(document, self.sources, [self.target], _unheard)
+            staged = await stage_document(document, self.by.sources, [self.target], _unheard)
         except (ParsingFailed, InvalidInput, NotFound) as error:
             log.warning("passages_truncated", document_id=document.id, error=str(error))
             return False
@@ -230,13 +249,13 @@ class _Change:
     async def _index_again(self, document: Document, revision: int) -> None:
         self._given_up.add((document.key, revision))
         if document.state in _AT_REST:
-            saved = [each for each in await self.registry.save([document.reindex()]) if each]
+            saved = [each for each in await self.by.registry.save([document.reindex()]) if each]
             await self._enqueue(saved)
 
     async def _enqueue(self, documents: Sequence[Document]) -> None:
         self.queued += len(documents)
         with suppress(Unavailable):  # `reconcile` queues them
-            await self.queue.enqueue([IndexingTask.of(each) for each in documents])
+            await self.by.queue.enqueue([IndexingTask.of(each) for each in documents])
 
     async def _discard_outdated(self, copies: Sequence[tuple[Document, int]]) -> None:
         """Take back what was deleted or replaced while it was copied.
@@ -244,7 +263,7 @@ class _Change:
         Deletions and replacements change the record before the passages: either the change is seen here, or the
         passages just published are there for it to delete.
         """
-        known = await self.registry.find_keys([each.key for each, _ in copies]) if copies else {}
+        known = await self.by.registry.find_keys([each.key for each, _ in copies]) if copies else {}
         for document, revision in copies:
             now = known.get(document.key)
             if now is None or now.state is DocumentState.DELETING:
@@ -258,7 +277,7 @@ class _Change:
         """Remove documents that are gone by now from what an earlier process copied."""
         for start in range(0, len(keys), KEYS_PER_CALL):
             part = keys[start : start + KEYS_PER_CALL]
-            known = await self.registry.find_keys(part)
+            known = await self.by.registry.find_keys(part)
             if strangers := [key for key in part if key not in known]:
                 await self.target.index.discard_many(strangers)
 
@@ -270,14 +289,14 @@ class _Change:
             live = [each for each in page if each.live_revision and not each.is_embedded_by([fingerprint])]
             taken = [each for each in live if there.get(each.key) == each.live_revision]
             counts = {each.key: self._restaged.get(each.key, each.passages) for each in taken}
-            await self.registry.save([each.mark_reembedded(fingerprint, counts[each.key]) for each in taken])
+            await self.by.registry.save([each.mark_reembedded(fingerprint, counts[each.key]) for each in taken])
             lost = [each for each in live if each not in taken and (each.key, each.live_revision) not in self._given_up]
-            await self._enqueue([each for each in await self.registry.save([e.reindex() for e in lost]) if each])
+            await self._enqueue([each for each in await self.by.registry.save([e.reindex() for e in lost]) if each])
 
     async def _pages(self) -> AsyncIterator[list[Document]]:
         cursor: str | None = None
         while True:
-            page = await self.registry.page(
+            page = await self.by.registry.page(
                 self.collection.id, states=_AT_REST, cursor=cursor, limit=DOCUMENTS_PER_PAGE
             )
             yield page.documents
@@ -288,7 +307,7 @@ class _Change:
     async def _take_back(self) -> None:
         """Remove what was copied for a collection that is gone."""
         with suppress(PhoserveError):
-            if all(each.id != self.collection.id for each in await self.registry.collections()):
+            if all(each.id != self.collection.id for each in await self.by.registry.collections()):
                 await self.target.index.discard_collection(self.collection.id, here_only=True)
 
     async def _keep_alive(self) -> None:
@@ -301,7 +320,7 @@ class _Change:
         """Apply `change` to the newest version of the record and save it. Raises ChangeStopped."""
         async with self._lock:
             while True:
-                if saved := await self.registry.update_collection(change(self.collection)):
+                if saved := await self.by.registry.update_collection(change(self.collection)):
                     self.collection = saved
                     return
                 self.collection = await self._current()
@@ -309,7 +328,7 @@ class _Change:
     async def _current(self) -> Collection:
         own = self.collection.reembedding
         try:
-            found = await self.registry.collection(self.collection.name)
+            found = await self.by.registry.collection(self.collection.name)
         except CollectionNotFound:
             raise ChangeStopped from None
         now = found.reembedding

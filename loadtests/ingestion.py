@@ -34,7 +34,7 @@ from export.repository import assemble_repository
 from ingest.inline import InlineWorkers
 from ingest.metrics import IngestMetrics
 from ingest.pipeline import Pipeline
-from ingest.staging import StagingTools
+from ingest.staging import IndexingModel, IndexingModels, StagingTools
 from loadtests.benchmark.processor import processor_seconds
 from loadtests.serving import serving
 from phoserve.adapters.edge.process import EdgeProcessIndex
@@ -42,6 +42,7 @@ from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.composition import open_stores
 from phoserve.contract import InputType
 from phoserve.documents.intake import Draft, Intake
+from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentRegistry, SourceStore, TaskQueue
 from phoserve.documents.records import DocumentState, new_collection
 from phoserve.embedding.ports import Embedder, Embeddings
@@ -147,9 +148,9 @@ async def _in_process(documents: Sequence[str], embedder: Embedder, text: TextPi
         registry, index = sqlite_registry(folder), await EdgeProcessIndex(folder, text.contract).start()
         sources, workers, metrics = ObjectStoreSources(folder / "originals"), InlineWorkers(), IngestMetrics()
         await _submit(documents, registry, index, sources, workers)
-        tools = StagingTools(embedder, text, metrics=metrics)
+        models = IndexingModels([IndexingModel(index, StagingTools(embedder, text, metrics=metrics))])
         begun, before = time.perf_counter(), processor_seconds(os.getpid())
-        workers.start(Pipeline(registry=registry, index=index, sources=sources, tools=tools))
+        workers.start(Pipeline(registry=registry, models=models, sources=sources))
         await _until_ready(registry, len(documents))
         seconds, processor = time.perf_counter() - begun, _spent_since(before, len(documents))
         await workers.stop()
@@ -187,7 +188,7 @@ async def _submit(
     documents: Sequence[str], registry: DocumentRegistry, index: PassageIndex, sources: SourceStore, queue: TaskQueue
 ) -> None:
     await registry.add_collection(new_collection("kb"))
-    intake = Intake(registry, index, sources, queue)
+    intake = Intake(registry, PassageStores([index]), sources, queue)
     drafts = [Draft(text.encode(), id=f"d{n}") for n, text in enumerate(documents)]
     for first in range(0, len(drafts), DOCUMENTS_PER_SUBMIT):
         await intake.submit("kb", drafts[first : first + DOCUMENTS_PER_SUBMIT], bulk=True)

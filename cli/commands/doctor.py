@@ -81,15 +81,21 @@ async def _examine_local(state: Path, reporter: "Reporter", *, repair: bool) -> 
     from phoserve.adapters.edge.index import EdgePassageIndex
     from phoserve.adapters.points import AS_STORED, VectorSpace
     from phoserve.adapters.sources import ObjectStoreSources
+    from phoserve.documents.passages import PassageStores
 
     with open_state(state):
         async with open_local_registry(state, reporter) as registry:
             active = state / "index" / "serving"
             if not active.exists():
                 raise ConfigurationError(f"{state} has no index: start it once with `phoserve up`")
-            index = EdgePassageIndex(state / "index", VectorSpace(active.read_text(), AS_STORED))
+            default = active.read_text()
+            others = (folder.name.partition("@")[2] for folder in (state / "index").glob("passages@*"))
+            fingerprints = dict.fromkeys((default, *others))
+            indexes = [EdgePassageIndex(state / "index", VectorSpace(each, AS_STORED)) for each in fingerprints]
             try:
                 sources = ObjectStoreSources(state / "originals")
-                return await Doctor(registry, index, sources, InlineWorkers()).examine(repair=repair)
+                doctor = Doctor(registry, PassageStores(indexes), sources, InlineWorkers())
+                return await doctor.examine(repair=repair)
             finally:
-                await index.close()
+                for index in indexes:
+                    await index.close()

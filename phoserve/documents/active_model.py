@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 async def settle_models(
-    registry: DocumentRegistry, stores: PassageStores[ActivePassageStore], name_of: Callable[[str], str]
+    registry: DocumentRegistry, stores: PassageStores[Any], name_of: Callable[[str], str]
 ) -> list[Collection]:
     """Wait for the index, then record the model of collections that have none, and return those not served here.
 

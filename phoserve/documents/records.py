@@ -340,12 +340,12 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
         target = RetiredPassages(fingerprint=change.fingerprint, until=until, is_complete=False)
         return msgspec.structs.replace(self, reembedding=None, retired=(*self.retired, target))
 
-    def finish_reembedding(self) -> Self:
-        """Return the collection with the new model; the passages of the former one are kept for `FORMER_KEPT`."""
+    def finish_reembedding(self, kept: timedelta) -> Self:
+        """Return the collection with the new model; the passages of the former one are kept for that long."""
         change = self.reembedding
         if change is None:
             return self
-        former = RetiredPassages(fingerprint=self.fingerprint, until=_now() + FORMER_KEPT)
+        former = RetiredPassages(fingerprint=self.fingerprint, until=_now() + kept)
         return msgspec.structs.replace(
             self,
             model=change.model,

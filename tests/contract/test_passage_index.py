@@ -293,12 +293,17 @@ async def test_it_lists_what_is_published(index: PassageIndex) -> None:
     assert await index.published() == [(KEY, 1), (OTHER_KEY, 3)]
 
 
-async def test_one_model_is_active(index: PassageIndex) -> None:
+async def test_it_lists_what_is_published_in_a_collection(index: PassageIndex) -> None:
+    await published(index, passage(0), passage(1), passage(2, key=OTHER_KEY, revision=3, collection="other"))
+    assert await index.published("kb") == [(KEY, 1)]
+    assert await index.published("other") == [(OTHER_KEY, 3)]
+    assert await index.published("missing") == []
+
+
+async def test_one_model_is_the_default(index: PassageIndex) -> None:
     assert await index.active_model() is None
-    assert await index.is_active()
     await index.activate()
     assert await index.active_model() == index.fingerprint
-    assert await index.is_active()
 
 
 async def test_the_passages_of_another_model_are_found_in_the_same_engine(

@@ -21,6 +21,7 @@ import pytest
 
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.documents.intake import Draft, Intake
+from phoserve.documents.passages import PassageStores
 from tests.support.memory import MemoryIndex, MemoryQueue
 from tests.support.pages import all_pages
 from tests.support.registry import add_collection, sqlite_registry
@@ -108,7 +109,7 @@ async def submit_until_cut(folder: Path, run: str) -> None:
     registry, sources = sqlite_registry(folder), ObjectStoreSources(folder / "originals")
     if run == "0":
         await add_collection(registry, "kb")
-    intake = Intake(registry, MemoryIndex("f"), sources, MemoryQueue())
+    intake = Intake(registry, PassageStores([MemoryIndex("f")]), sources, MemoryQueue())
     print("begun", flush=True)  # noqa: T201 - the test reads it
 
     async def client(name: int) -> None:

@@ -13,12 +13,13 @@ import pytest
 
 from ingest.pipeline import Pipeline
 from ingest.reconcile import Reconciler
-from ingest.staging import StagingTools
+from ingest.staging import IndexingModel, IndexingModels, StagingTools
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.library import Library
+from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentRegistry, IndexingTask
 from phoserve.documents.records import Collection, Document, DocumentState
 from phoserve.documents.removal import purge_collection, sweep_originals
@@ -64,7 +65,7 @@ class Platform:
     def intake(self, **ports: Any) -> Intake:
         stores: dict[str, Any] = {
             "registry": self.registry,
-            "index": self.index,
+            "indexes": PassageStores([self.index]),
             "sources": self.sources,
             "queue": self.queue,
         } | ports
@@ -73,7 +74,7 @@ class Platform:
     def library(self, **ports: Any) -> Library:
         stores: dict[str, Any] = {
             "registry": self.registry,
-            "index": self.index,
+            "indexes": PassageStores([self.index]),
             "sources": self.sources,
             "queue": self.queue,
         } | ports
@@ -93,12 +94,12 @@ class Platform:
     async def work(self) -> None:
         """Do all that is queued, and reconcile."""
         pipeline = Pipeline(
-            registry=self.registry, index=self.index, sources=self.sources,
-            tools=StagingTools(WordHashEmbedder(), self.text),
+            registry=self.registry, sources=self.sources,
+            models=IndexingModels([IndexingModel(self.index, StagingTools(WordHashEmbedder(), self.text))]),
         )  # fmt: skip
         while self.queue.tasks:
             await pipeline.process(self.queue.tasks.pop(0))
-        await Reconciler(self.registry, self.index, self.sources, self.queue).run_once()
+        await Reconciler(self.registry, PassageStores([self.index]), self.sources, self.queue).run_once()
 
     async def check(self, **expected: str) -> None:
         """Every document is ready with that text, its original is there, and nothing else is."""
@@ -154,7 +155,7 @@ async def test_a_deletion_that_is_completed_late_spares_the_collection_made_agai
     await platform.remake()
     await platform.post("new")
     await platform.work()
-    await purge_collection(old.id, platform.registry, platform.index, platform.sources)
+    await purge_collection(old.id, platform.registry, PassageStores([platform.index]), platform.sources)
     platform.queue.tasks.append(IndexingTask.purge(old))
     await platform.check(new="nghỉ phép")
 

@@ -18,6 +18,7 @@ from phoserve.adapters.celery_queue import INDEX_TASK, INTERACTIVE_QUEUE, Celery
 from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.documents.intake import Draft, Intake
+from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import IndexingTask
 from phoserve.documents.records import Document
 from phoserve.errors import Unavailable
@@ -96,7 +97,7 @@ class Stores:
 
     async def submit(self) -> list[Document]:
         await add_collection(self.registry, "kb")
-        intake = Intake(self.registry, self.index, self.sources, self.queue)
+        intake = Intake(self.registry, PassageStores([self.index]), self.sources, self.queue)
         return await intake.submit("kb", [Draft(_text(each), id=f"d{each}") for each in range(DOCUMENTS)])
 
     async def check(self) -> None:

@@ -58,7 +58,9 @@ async def test_it_is_the_index_of_the_folder(index: EdgeProcessIndex, tmp_path: 
     assert [each.ordinal for each in await index.passages("kb", KEY)] == [0, 1]
     assert await index.published() == [(KEY, 1)]
     await index.activate()
-    assert (await index.is_active(), await index.active_model()) == (True, index.fingerprint)
+    assert await index.active_model() == index.fingerprint
+    await index.discard_collection("other", here_only=True)
+    assert await index.published("kb") == [(KEY, 1)]
     assert await index.sibling("c" * 16) is None
     await index.stage([passage(0, OTHER_KEY)])
     await index.discard(OTHER_KEY, up_to=1, staged_only=True)

@@ -9,7 +9,7 @@ import pytest
 
 from ingest.pipeline import Pipeline, PipelineOptions
 from ingest.reconcile import Reconciler
-from ingest.staging import StagingTools
+from ingest.staging import IndexingModel, IndexingModels, StagingTools
 from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.documents.intake import Draft, Intake
@@ -65,15 +65,14 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     registry, index = sqlite_registry(tmp_path), EdgePassageIndex(tmp_path / "edge", embedder.contract)
     sources, queue = ObjectStoreSources(tmp_path / "originals"), MemoryQueue()
     tools = StagingTools(embedder, TextPipeline.load(tiny_model(tmp_path)))
-    pipeline = Pipeline(
-        registry=registry, index=index, sources=sources, tools=tools, options=PipelineOptions(max_attempts=2)
-    )
+    models = IndexingModels([IndexingModel(index, tools)])
+    pipeline = Pipeline(registry=registry, models=models, sources=sources, options=PipelineOptions(max_attempts=2))
     kb = await add_collection(registry, "kb")
     yield Bench(
         registry, kb, index, sources, queue, embedder, pipeline,
-        Intake(registry, index, sources, queue),
-        Library(registry, index, sources, queue),
-        Reconciler(registry, index, sources, queue),
+        Intake(registry, models.indexes, sources, queue),
+        Library(registry, models.indexes, sources, queue),
+        Reconciler(registry, models.indexes, sources, queue),
     )  # fmt: skip
     await registry.close()
     await index.close()

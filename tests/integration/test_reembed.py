@@ -1,48 +1,63 @@
-"""A switch to another model finds exactly the documents of the registry, despite concurrent changes."""
+"""A change of a collection's model finds exactly the documents of the registry, despite concurrent changes."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
-from qdrant_client import AsyncQdrantClient
 
 from ingest.pipeline import Pipeline
 from ingest.reconcile import Reconciler
-from ingest.reembed import Reembedding
-from ingest.staging import StagingTools
+from ingest.reembed import Changed, ChangeStopped, Reembedder
+from ingest.staging import IndexingModel, IndexingModels, StagingTools
+from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.adapters.qdrant.index import QdrantPassageIndex
 from phoserve.adapters.qdrant.server import QdrantOptions
 from phoserve.adapters.sources import ObjectStoreSources
-from phoserve.documents.active_model import check_active_model
+from phoserve.contract import ModelContract
+from phoserve.documents.active_model import settle_models
 from phoserve.documents.intake import Draft, Intake
-from phoserve.documents.library import Library
-from phoserve.documents.ports import IndexingTask
+from phoserve.documents.library import Library, ModelName
+from phoserve.documents.ports import DocumentRegistry, IndexingTask
 from phoserve.documents.records import Collection, Document, DocumentState
-from phoserve.errors import ContractMismatch, InvalidInput
+from phoserve.errors import Conflict, InvalidInput
+from phoserve.search.ports import PassageIndex
 from phoserve.text import TextPipeline
 from tests.support.embedders import InterruptedEmbedder, fake_contract
 from tests.support.memory import MemoryQueue
 from tests.support.models import tiny_model
-from tests.support.qdrant_server import QdrantServer, qdrant_client, qdrant_server
-from tests.support.registry import add_collection, sqlite_registry
+from tests.support.qdrant_server import qdrant_client, qdrant_server
+from tests.support.registry import sqlite_registry
 
-LONG = "\n\n".join(f"# Mục {number}\n\nnhân viên nghỉ phép {number} ngày ở hà nội" for number in range(300))
+LONG = "\n\n".join(f"# Mục {number}\n\nnhân viên nghỉ phép {number} ngày ở hà nội" for number in range(150))
+OLD = msgspec.structs.replace(fake_contract(64), name="tests/old")
+NEW = msgspec.structs.replace(fake_contract(32), name="tests/new")
 
 
-class Side:
-    """API and worker of one model, over stores that both models share."""
+class Bench:
+    """API and worker of some models, over stores that all of them share."""
 
-    def __init__(self, client: AsyncQdrantClient, folder: Path, dim: int) -> None:
-        self.embedder = InterruptedEmbedder(fake_contract(dim))
-        self.index = QdrantPassageIndex(client, self.embedder.contract, QdrantOptions())
-        self.registry = sqlite_registry(folder)
-        self.queue = MemoryQueue()
-        sources = ObjectStoreSources(folder / "originals")
-        self.tools = StagingTools(self.embedder, TextPipeline.load(tiny_model(folder)))
-        self.pipeline = Pipeline(registry=self.registry, index=self.index, sources=sources, tools=self.tools)
-        self.intake = Intake(self.registry, self.index, sources, self.queue)
-        self.library = Library(self.registry, self.index, sources, self.queue)
-        self.reconciler = Reconciler(self.registry, self.index, sources, self.queue)
+    def __init__(self, folder: Path, registry: DocumentRegistry, *indexes: PassageIndex, dims: dict[str, int]) -> None:
+        self.registry, self.queue = registry, MemoryQueue()
+        self.sources = ObjectStoreSources(folder / "originals")
+        self.embedders = {
+            each.fingerprint: InterruptedEmbedder(fake_contract(dims[each.fingerprint])) for each in indexes
+        }
+        text = TextPipeline.load(tiny_model(folder))
+        self.models = IndexingModels(
+            [IndexingModel(each, StagingTools(self.embedders[each.fingerprint], text)) for each in indexes]
+        )
+        stores: Any = (registry, self.models.indexes, self.sources, self.queue)
+        self.pipeline = Pipeline(registry=registry, models=self.models, sources=self.sources)
+        self.intake, self.library, self.reconciler = Intake(*stores), Library(*stores), Reconciler(*stores)
+        self.reembedder = Reembedder(registry, self.models, self.sources, self.queue)
+
+    def index(self, contract: ModelContract) -> Any:
+        return self.models.indexes.find(contract.fingerprint)
 
     async def submit(self, id_: str, content: str) -> None:
         await self.intake.submit("kb", [Draft(content.encode(), id=id_, media_type="text/markdown")])
@@ -55,161 +70,265 @@ class Side:
         await self.submit(id_, content)
         await self.work()
 
-    async def found(self) -> dict[str, set[str]]:
-        """The texts that search may find, by document, with anything staged or of no document."""
-        page = await self.registry.page((await self.registry.collection("kb")).id, limit=1000)
-        texts = {each.id: await self.index.passages(each.collection_id, each.key) for each in page.documents}
-        assert await self.index.count() == sum(len(each) for each in texts.values())
-        assert await self.index.staged() == []
+    async def kb(self) -> Collection:
+        return await self.registry.collection("kb")
+
+    async def record(self, id_: str = "d1") -> Document:
+        return await self.registry.get(await self.kb(), id_)
+
+    async def start(self) -> None:
+        await self.library.change_model("kb", ModelName(NEW.name, NEW.fingerprint))
+
+    async def change(self) -> Changed | None:
+        return await self.reembedder.change(await self.kb())
+
+    async def texts(self, contract: ModelContract) -> dict[str, set[str]]:
+        """The texts that the model's index has, by document, with anything staged or of no document."""
+        index, kb = self.index(contract), await self.kb()
+        page = await self.registry.page(kb.id, limit=1000)
+        texts = {each.id: await index.passages(kb.id, each.key) for each in page.documents}
+        assert await index.count(kb.id) == sum(len(each) for each in texts.values())
+        assert await index.staged() == []
         return {id_: {passage.text for passage in each} for id_, each in texts.items() if each}
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[QdrantServer]:
-    with qdrant_server(tmp_path / "qdrant") as server:
-        yield server
+@pytest.fixture(params=["edge", "qdrant"])
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with AsyncExitStack() as stack:
+        registry = sqlite_registry(tmp_path)
+        stack.push_async_callback(registry.close)
+        indexes: list[PassageIndex] = []
+        if request.param == "qdrant":
+            server = stack.enter_context(qdrant_server(tmp_path / "qdrant"))
+            client = await stack.enter_async_context(qdrant_client(server))
+        for contract in (OLD, NEW):
+            if request.param == "qdrant":
+                indexes.append(QdrantPassageIndex(client, contract, QdrantOptions()))
+            else:
+                indexes.append(EdgePassageIndex(tmp_path / "index", contract))
+            stack.push_async_callback(indexes[-1].close)
+        dims = {OLD.fingerprint: 64, NEW.fingerprint: 32}
+        bench = Bench(tmp_path, registry, *indexes, dims=dims)
+        await bench.library.create_collection("kb", model=ModelName(OLD.name, OLD.fingerprint))
+        await bench.add("d1", "nhân viên nghỉ phép")
+        await bench.add("d2", LONG)
+        yield bench
 
 
-@pytest.fixture
-async def client(server: QdrantServer) -> AsyncIterator[AsyncQdrantClient]:
-    async with qdrant_client(server) as client:
-        yield client
+async def test_the_new_model_finds_all_and_the_old_passages_stay_for_a_while(bench: Bench) -> None:
+    before = await bench.texts(OLD)
+    await bench.start()
+    assert (await bench.kb()).fingerprint == OLD.fingerprint
+    assert await bench.change() == Changed(copied=2, queued=0)
+    kb = await bench.kb()
+    assert (kb.model, kb.fingerprint, kb.reembedding) == (NEW.name, NEW.fingerprint, None)
+    assert await bench.texts(NEW) == await bench.texts(OLD) == before
+    assert kb.searchable_fingerprints == (NEW.fingerprint, OLD.fingerprint)
+    await bench.submit("d1", "nhân viên nghỉ phép")
+    assert bench.queue.tasks == []  # nothing new, and known to be this model's
+    await bench.reembedder.run_once()
+    assert await bench.texts(OLD) == before
+    [former] = kb.retired
+    over = msgspec.structs.replace(former, until=datetime.now(UTC))
+    await bench.registry.update_collection(msgspec.structs.replace(kb, retired=(over,)))
+    await bench.reembedder.run_once()
+    assert (await bench.texts(OLD), await bench.texts(NEW)) == ({}, before)
+    assert (await bench.kb()).retired == ()
 
 
-@pytest.fixture
-async def old(client: AsyncQdrantClient, tmp_path: Path) -> AsyncIterator[Side]:
-    side = Side(client, tmp_path, dim=64)
-    await check_active_model(side.index)
-    await add_collection(side.registry, "kb")
-    await side.add("d1", "nhân viên nghỉ phép")
-    await side.add("d2", LONG)
-    yield side
-    await side.registry.close()
-
-
-@pytest.fixture
-async def new(client: AsyncQdrantClient, tmp_path: Path) -> AsyncIterator[Side]:
-    side = Side(client, tmp_path, dim=32)
-    yield side
-    await side.registry.close()
-
-
-async def kb(side: Side) -> Collection:
-    return await side.registry.collection("kb")
-
-
-async def record(side: Side) -> Document:
-    return await side.registry.get(await kb(side), "d1")
-
-
-def job_of(side: Side) -> Reembedding:
-    return Reembedding(side.registry, side.index, side.tools)
-
-
-async def test_the_new_model_finds_all_and_takes_over(old: Side, new: Side) -> None:
-    with pytest.raises(ContractMismatch, match="phoserve reembed"):
-        await check_active_model(new.index)
-    seen: list[int] = []
-    assert await job_of(new).copy(seen.append) == 2
-    assert seen[-1] == await job_of(new).total() == 2
-    assert await old.index.active_model() == old.index.fingerprint
-    outcome = await job_of(new).switch()
-    assert (outcome.copied, outcome.queued) == (0, 0)
-    await check_active_model(new.index)
-    assert await new.found() == await old.found()
-    assert {each.fingerprint for each in (await new.registry.page((await kb(new)).id)).documents} == {
-        new.index.fingerprint
-    }
-    await new.submit("d1", "nhân viên nghỉ phép")
-    assert new.queue.tasks == []  # nothing new, and known to be this model's
-
-
-async def test_a_run_that_was_cut_off_is_taken_up(old: Side, new: Side) -> None:
+async def test_a_change_that_was_cut_off_is_continued(bench: Bench) -> None:
     async def cut() -> None:
         raise InvalidInput("cut off")
 
-    new.embedder.meanwhile = cut
+    await bench.start()
+    bench.embedders[NEW.fingerprint].meanwhile = cut
     with pytest.raises(InvalidInput):
-        await job_of(new).copy(lambda _: None)
-    await job_of(new).copy(lambda _: None)
-    before = len(new.embedder.calls)
-    assert await job_of(new).copy(lambda _: None) == 0
-    assert len(new.embedder.calls) == before
-    assert await new.found() == await old.found()
+        await bench.change()
+    assert await bench.change() is None  # its lease has not ended
+    kb = await bench.kb()
+    await bench.registry.update_collection(kb.extend_reembedding(timedelta()))
+    await bench.change()
+    assert await bench.texts(NEW) == await bench.texts(OLD)
+    assert (await bench.kb()).fingerprint == NEW.fingerprint
 
 
-async def test_deleted_while_copied_nothing_is_left(old: Side, new: Side) -> None:
-    new.embedder.meanwhile = lambda: old.library.delete("kb", "d1")
-    await job_of(new).copy(lambda _: None)
-    assert set(await new.found()) == {"d2"}
+async def test_deleted_while_copied_nothing_is_left(bench: Bench) -> None:
+    await bench.start()
+    bench.embedders[NEW.fingerprint].meanwhile = lambda: bench.library.delete("kb", "d1")
+    await bench.change()
+    assert set(await bench.texts(NEW)) == {"d2"}
 
 
-async def test_deleted_after_it_was_copied_nothing_is_left(old: Side, new: Side) -> None:
-    await job_of(new).copy(lambda _: None)
-    await old.library.delete("kb", "d1")
-    assert set(await new.found()) == {"d2"}
-    await job_of(new).switch()
-    await new.library.delete("kb", "d2")
-    assert await new.found() == await old.found() == {}
+async def test_deleted_after_it_was_copied_nothing_is_left(bench: Bench) -> None:
+    await bench.start()
+    await bench.reembedder.copy(await bench.kb(), NEW.fingerprint)
+    await bench.library.delete("kb", "d1")
+    await bench.change()
+    assert set(await bench.texts(NEW)) == {"d2"}
+    await bench.library.delete("kb", "d2")
+    assert await bench.texts(NEW) == await bench.texts(OLD) == {}
 
 
-async def test_added_and_replaced_meanwhile_the_newest_is_found(old: Side, new: Side) -> None:
-    new.embedder.meanwhile = lambda: old.add("d1", "bảo hiểm mới")
-    await job_of(new).copy(lambda _: None)
-    await old.add("d3", "thêm sau")
-    outcome = await job_of(new).switch()
-    assert outcome.queued == 0
-    assert await new.found() == await old.found()
-    assert (await new.found())["d1"] == {"bảo hiểm mới"}
+async def test_documents_added_and_replaced_meanwhile_are_embedded_by_both(bench: Bench) -> None:
+    await bench.start()
+    bench.embedders[NEW.fingerprint].meanwhile = lambda: bench.add("d1", "bảo hiểm mới")
+    await bench.add("d3", "thêm sau")
+    await bench.change()
+    assert await bench.texts(NEW) == await bench.texts(OLD)
+    assert (await bench.texts(NEW))["d1"] == {"bảo hiểm mới"}
+    assert set(await bench.texts(NEW)) == {"d1", "d2", "d3"}
 
 
-async def test_what_the_old_worker_holds_at_the_switch_goes_to_the_new_one(old: Side, new: Side) -> None:
-    await job_of(new).copy(lambda _: None)
-    old.embedder.meanwhile = lambda: job_of(new).switch()
-    await old.add("d1", "bảo hiểm mới")
-    document = await record(new)
-    assert (document.state, document.error and document.error.code) == (DocumentState.QUEUED, "model_changed")
-    await old.pipeline.process(IndexingTask.of(document))  # too late: not its model's any more
-    assert (await record(new)).state is DocumentState.QUEUED
-    await new.reconciler.run_once()
-    await new.work()
-    assert (await record(new)).state is DocumentState.READY
-    assert (await new.found())["d1"] == {"bảo hiểm mới"}
-    assert set(await new.found()) == {"d1", "d2"}
+async def test_a_worker_that_knew_nothing_of_the_change_does_it_again(bench: Bench) -> None:
+    async def start_and_change() -> None:
+        await bench.start()
+        await bench.change()
+
+    bench.embedders[OLD.fingerprint].meanwhile = start_and_change
+    await bench.add("d1", "bảo hiểm mới")
+    document = await bench.record()
+    assert (document.state, document.fingerprint) == (DocumentState.READY, NEW.fingerprint)
+    assert (await bench.texts(NEW))["d1"] == {"bảo hiểm mới"}
 
 
-async def test_a_failed_revision_s_older_content_comes_along(old: Side, new: Side) -> None:
-    await old.add("d1", " ")
-    assert (await record(old)).state is DocumentState.FAILED
-    await job_of(new).copy(lambda _: None)
-    assert (await job_of(new).switch()).queued == 0
-    assert (await new.found())["d1"] == {"nhân viên nghỉ phép"}
+async def test_a_worker_that_published_for_the_former_model_never_makes_the_document_ready(bench: Bench) -> None:
+    """The registry refuses: the change may come between the worker's last look and its last write."""
+    [document] = list((await bench.registry.find((await bench.kb()).id, ["d1"])).values())
+    [claimed] = await bench.registry.save([document.reindex()])
+    assert claimed is not None
+    [claimed] = await bench.registry.save([claimed.claim(timedelta(seconds=30))])
+    assert claimed is not None
+    [indexed] = await bench.registry.save([claimed.indexed(1, OLD.fingerprint, timedelta(seconds=30))])
+    assert indexed is not None
+    await bench.start()
+    assert await bench.registry.save([indexed.ready()]) == [None]
+    both = msgspec.structs.replace(indexed, target_fingerprint=NEW.fingerprint)
+    assert await bench.registry.save([both.ready()]) != [None]
 
 
-async def test_what_cannot_be_taken_over_is_made_anew(old: Side, new: Side, client: AsyncQdrantClient) -> None:
-    await client.delete_collection(f"passages@{old.index.fingerprint}")
-    await job_of(new).copy(lambda _: None)
-    assert (await job_of(new).switch()).queued == 2
-    await new.reconciler.run_once()
-    await new.work()
-    assert set(await new.found()) == {"d1", "d2"}
+async def test_a_failed_revision_s_older_content_comes_along(bench: Bench) -> None:
+    await bench.add("d1", " ")
+    assert (await bench.record()).state is DocumentState.FAILED
+    await bench.start()
+    assert await bench.change() == Changed(copied=2, queued=0)
+    assert (await bench.texts(NEW))["d1"] == {"nhân viên nghỉ phép"}
 
 
-async def test_workers_of_the_new_model_leave_what_is_being_copied(old: Side, new: Side) -> None:
-    cuts: list[bool] = []
+async def test_what_is_lost_or_not_whole_is_indexed_again(bench: Bench) -> None:
+    await bench.index(OLD).discard((await bench.record("d1")).key, up_to=1)
+    document = await bench.record("d2")
+    await bench.registry.save([msgspec.structs.replace(document, passages=document.passages + 1)])
+    await bench.start()
+    assert await bench.change() == Changed(copied=0, queued=2)
+    await bench.work()
+    assert set(await bench.texts(NEW)) == {"d1", "d2"}
+    assert (await bench.record("d2")).passages == await bench.index(NEW).count((await bench.kb()).id) - 1
 
-    async def cut_once_something_is_staged() -> None:
-        new.embedder.meanwhile = cut_once_something_is_staged
-        if await new.index.staged() and not cuts:
-            cuts.append(True)
-            raise InvalidInput("cut off")
 
-    new.embedder.meanwhile = cut_once_something_is_staged
-    with pytest.raises(InvalidInput):
-        await job_of(new).copy(lambda _: None)
-    new.embedder.meanwhile = None
-    staged = await new.index.staged()
-    await new.reconciler.run_once()
-    assert await new.index.staged() == staged != []
-    await job_of(new).copy(lambda _: None)
-    assert await new.found() == await old.found()
+async def test_reconciling_leaves_what_is_being_copied(bench: Bench) -> None:
+    looks: list[bool] = []
+
+    async def reconcile() -> None:
+        bench.embedders[NEW.fingerprint].meanwhile = reconcile
+        staged = await bench.index(NEW).staged()
+        await bench.reconciler.run_once()
+        assert await bench.index(NEW).staged() == staged
+        looks.append(bool(staged))
+
+    await bench.start()
+    bench.embedders[NEW.fingerprint].meanwhile = reconcile
+    await bench.change()
+    assert any(looks)
+    assert await bench.texts(NEW) == await bench.texts(OLD)
+
+
+async def test_a_cancelled_change_leaves_nothing_and_may_start_again(bench: Bench) -> None:
+    await bench.start()
+    bench.embedders[NEW.fingerprint].meanwhile = lambda: bench.library.cancel_model_change("kb")
+    with pytest.raises(ChangeStopped):
+        await bench.change()
+    kb = await bench.kb()
+    assert (kb.fingerprint, kb.reembedding, kb.searchable_fingerprints) == (OLD.fingerprint, None, (OLD.fingerprint,))
+    [target] = kb.retired
+    assert target.until > datetime.now(UTC)  # the end of the lease of the process that worked on it
+    over = msgspec.structs.replace(kb, retired=(msgspec.structs.replace(target, until=datetime.now(UTC)),))
+    await bench.registry.update_collection(over)
+    await bench.reembedder.run_once()
+    await bench.reconciler.run_once()
+    assert await bench.texts(NEW) == {}
+    assert set(await bench.texts(OLD)) == {"d1", "d2"}
+    await bench.start()
+    await bench.change()
+    assert await bench.texts(NEW) == await bench.texts(OLD)
+
+
+async def test_passages_that_are_being_deleted_are_not_used_again(bench: Bench) -> None:
+    await bench.start()
+    await bench.change()
+    kb = await bench.kb()
+    await bench.registry.update_collection(kb.discard_retired(OLD.fingerprint))
+    with pytest.raises(Conflict, match="are being deleted"):
+        await bench.library.change_model("kb", ModelName(OLD.name, OLD.fingerprint))
+
+
+async def test_back_to_the_former_model_nothing_is_embedded_again(bench: Bench) -> None:
+    await bench.start()
+    await bench.change()
+    await bench.add("d3", "thêm sau")
+    before = len(bench.embedders[OLD.fingerprint].calls)
+    await bench.library.change_model("kb", ModelName(OLD.name, OLD.fingerprint))
+    assert await bench.change() == Changed(copied=1, queued=0)
+    assert len(bench.embedders[OLD.fingerprint].calls) == before + 1
+    assert (await bench.kb()).fingerprint == OLD.fingerprint
+    assert set(await bench.texts(OLD)) == {"d1", "d2", "d3"}
+
+
+async def test_a_collection_deleted_meanwhile_leaves_nothing(bench: Bench) -> None:
+    await bench.start()
+    kb = await bench.kb()
+    bench.embedders[NEW.fingerprint].meanwhile = lambda: bench.library.delete_collection("kb")
+    with pytest.raises(ChangeStopped):
+        await bench.change()
+    for contract in (OLD, NEW):
+        assert await bench.index(contract).count(kb.id) == 0
+    await bench.reconciler.run_once()
+    assert await bench.index(NEW).staged() == []
+
+
+async def test_two_processes_share_the_work_of_one(bench: Bench) -> None:
+    await bench.start()
+    kb = await bench.kb()
+    outcomes = await asyncio.gather(bench.reembedder.change(kb), bench.reembedder.change(kb))
+    assert sorted(outcome is None for outcome in outcomes) == [False, True]
+    assert await bench.texts(NEW) == await bench.texts(OLD)
+
+
+async def test_a_process_that_serves_one_of_both_models_leaves_documents_to_others(
+    bench: Bench, tmp_path: Path
+) -> None:
+    dims = {OLD.fingerprint: 64}
+    alone = Bench(tmp_path, bench.registry, bench.index(OLD), dims=dims)
+    await bench.start()
+    await alone.submit("d1", "bảo hiểm mới")
+    task = alone.queue.tasks[0]
+    await alone.work()
+    assert (await bench.record()).state is DocumentState.QUEUED
+    assert await alone.reembedder.change(await bench.kb()) is None
+    await bench.pipeline.process(IndexingTask.of(await bench.record()))
+    assert (await bench.record()).state is DocumentState.READY
+    assert task.revision == 2
+    await bench.change()
+    # Its searches read the former passages, until they are deleted.
+    assert alone.models.indexes.of(await bench.kb()) is bench.index(OLD)
+
+
+async def test_collections_of_earlier_versions_get_the_model_of_the_platform(bench: Bench) -> None:
+    kb = await bench.kb()
+    await bench.registry.update_collection(msgspec.structs.replace(kb, fingerprint="", model=""))
+    await bench.index(OLD).activate()
+    names = {OLD.fingerprint: OLD.name, NEW.fingerprint: NEW.name}
+    assert await settle_models(bench.registry, bench.models.indexes, lambda each: names.get(each, "")) == []
+    kb = await bench.kb()
+    assert (kb.fingerprint, kb.model) == (OLD.fingerprint, OLD.name)
+    only_new = IndexingModels([IndexingModel(bench.index(NEW), bench.models.default.tools)])
+    assert await settle_models(bench.registry, only_new.indexes, lambda _: "") == [kb]

@@ -12,6 +12,7 @@ from phoserve.adapters.sql.database import DatabaseOptions, open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
 from phoserve.documents.library import Library
+from phoserve.documents.passages import PassageStores
 from phoserve.documents.records import Collection, Document, Original, new_collection, new_document
 from phoserve.errors import Unavailable
 from tests.support.memory import MemoryIndex, MemoryQueue, MemorySources
@@ -210,7 +211,7 @@ async def test_the_server_has_no_connection_left(server: PostgresServer, registr
 
 
 async def test_collections_stay_known_while_it_is_away(server: PostgresServer, registry: SqlRegistry) -> None:
-    library = Library(registry, MemoryIndex("f"), MemorySources(), MemoryQueue())
+    library = Library(registry, PassageStores([MemoryIndex("f")]), MemorySources(), MemoryQueue())
     kb, _ = await library.create_collection("kb")
     await library.collection("kb")
     server.stop()

@@ -18,10 +18,11 @@ from ingest.celery_tasks import make_worker, register
 from ingest.pipeline import Pipeline, PipelineOptions
 from ingest.pipeline_loop import PipelineLoop
 from ingest.reconcile import Reconciler
-from ingest.staging import StagingTools
+from ingest.staging import IndexingModel, IndexingModels, StagingTools
 from phoserve.adapters.celery_queue import CeleryQueue, broker_app
 from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.adapters.sources import ObjectStoreSources
+from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentRegistry
 from phoserve.text import TextPipeline
 from tests.support.embedders import WordHashEmbedder
@@ -41,12 +42,13 @@ async def pipeline(folder: Path, url: str) -> AsyncIterator[Pipeline]:
     async with AsyncExitStack() as stack:
         for store in (registry, index, queue):
             stack.push_async_callback(store.close)
-        reconciler = Reconciler(registry, index, sources, queue)
+        reconciler = Reconciler(registry, PassageStores([index]), sources, queue)
         for loop in (reconciler.run_forever(every_s=RECONCILE_EVERY_S), report(registry, index)):
             stack.callback(asyncio.create_task(loop).cancel)
         tools = StagingTools(WordHashEmbedder(text.contract, delay_s=0.2), text)
+        models = IndexingModels([IndexingModel(index, tools)])
         options = PipelineOptions(lease=LEASE)
-        yield Pipeline(registry=registry, index=index, sources=sources, tools=tools, options=options)
+        yield Pipeline(registry=registry, models=models, sources=sources, options=options)
 
 
 async def report(registry: DocumentRegistry, index: EdgePassageIndex) -> None:

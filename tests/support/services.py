@@ -32,9 +32,12 @@ def memory_services(folder: Path, embedder: WordHashEmbedder | None = None, **mo
         "queue": MemoryQueue(),
         "answers": MemoryAnswerLog(),
         "more_models": (),
+        "more_indexes": None,
         "aliases": {},
     }
     stores |= {name: more.pop(name) for name in list(more) if name in stores}
+    if stores["more_indexes"] is None:
+        stores["more_indexes"] = tuple(MemoryIndex(each.contract.fingerprint) for each in stores["more_models"])
     embedders = stack_embedder(embedder, query_cache_entries=LimitSettings().query_cache_entries)
     return make_services(Stores(embedders=embedders, **stores), **more)
 
@@ -54,9 +57,12 @@ async def index_one(services: Services, document_key: str) -> None:
     [document] = _saved(await registry.save([document.claim(lease)]))
     text = (await services.stores.sources.read(document.original.key)).decode(errors="replace")
     await store_text(document, text, services.stores.sources)
-    chunks = Chunker(services.stores.text).chunk(text)
-    vectors = (await services.stores.embedders.bulk.embed([chunk.text for chunk in chunks])).vectors
-    terms = passage_terms(services.stores.text, [f"{document.title}\n{chunk.text}" for chunk in chunks])
+    directory = services.directory
+    own = document.needed_fingerprints[:1]
+    [used] = [each for each in directory.models if each.fingerprint in own] or [directory.default]
+    chunks = Chunker(used.model.text).chunk(text)
+    vectors = (await used.model.embedders.bulk.embed([chunk.text for chunk in chunks])).vectors
+    terms = passage_terms(used.model.text, [f"{document.title}\n{chunk.text}" for chunk in chunks])
     passages = [
         Passage(
             collection=document.collection_id,
@@ -73,11 +79,11 @@ async def index_one(services: Services, document_key: str) -> None:
         )
         for ordinal, chunk in enumerate(chunks)
     ]
-    await services.stores.index.stage(
+    await used.index.stage(
         [IndexedPassage(p, vector, term) for p, vector, term in zip(passages, vectors, terms, strict=True)]
     )
-    await services.stores.index.publish([(document.key, document.revision)])
-    [document] = _saved(await registry.save([document.indexed(len(passages), services.contract.fingerprint, lease)]))
+    await used.index.publish([(document.key, document.revision)])
+    [document] = _saved(await registry.save([document.indexed(len(passages), used.fingerprint, lease)]))
     [document] = _saved(await registry.save([document.ready()]))
     assert document.state is DocumentState.READY
 

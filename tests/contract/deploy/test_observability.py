@@ -40,7 +40,7 @@ def known() -> set[str]:
         file.write(b"[]")
         file.flush()
         key_file = KeyFile(Path(file.name))
-    metrics = Metrics(AdmissionGates.of(LimitSettings()), WordHashEmbedder(), key_file)
+    metrics = Metrics(AdmissionGates.of(LimitSettings()), [WordHashEmbedder()], key_file)
     for family in (*metrics.registry.collect(), *IngestMetrics().registry.collect()):
         names |= {family.name, *(sample.name for sample in family.samples)}
         if family.type == "counter":

@@ -7,6 +7,7 @@ import pytest
 
 from phoserve.documents import library
 from phoserve.documents.library import Library
+from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import IndexingTask
 from phoserve.documents.records import Original, new_document
 from phoserve.documents.removal import sweep_originals
@@ -51,7 +52,7 @@ async def test_a_large_collection_is_deleted_though_the_queue_is_down(monkeypatc
     monkeypatch.setattr(library, "DELETED_WHILE_WAITING", -1)
     registry = MemoryRegistry()
     await add_collection(registry, "kb")
-    kept = Library(registry, MemoryIndex("f"), MemorySources(), DeadQueue())
+    kept = Library(registry, PassageStores([MemoryIndex("f")]), MemorySources(), DeadQueue())
     await kept.delete_collection("kb")
     with pytest.raises(CollectionNotFound):
         await kept.collection("kb")

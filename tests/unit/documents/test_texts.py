@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from phoserve.documents.passages import PassageStores
 from phoserve.documents.records import Document, DocumentState, Original, new_collection, new_document
 from phoserve.documents.removal import remove_marked, sweep_originals
 from phoserve.documents.texts import read_text, store_text, text_key
@@ -65,5 +66,5 @@ async def test_texts_are_swept_once_no_revision_needs_them_and_go_with_their_doc
     kept = [key async for key, _ in sources.keys("")]
     assert old not in kept
     assert await read_text(saved, sources) == "mới"
-    await remove_marked([saved], registry, MemoryIndex("f"), sources)
+    await remove_marked([saved], registry, PassageStores([MemoryIndex("f")]), sources)
     assert [key async for key, _ in sources.keys("")] == []

@@ -24,7 +24,7 @@ async def services(tmp_path: Path) -> Services:
 
 async def examined(services: Services, *, repair: bool = False) -> Report:
     stores = services.stores
-    return await Doctor(stores.registry, stores.index, stores.sources, stores.queue).examine(repair=repair)
+    return await Doctor(stores.registry, stores.indexes, stores.sources, stores.queue).examine(repair=repair)
 
 
 async def test_stores_that_agree_are_healthy(services: Services) -> None:

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from ingest.reconcile import Reconciler
+from phoserve.documents.passages import PassageStores
 from phoserve.documents.records import Collection
 from phoserve.errors import Unavailable
 from tests.support.memory import MemoryIndex, MemoryQueue, MemoryRegistry, MemorySources
@@ -28,7 +29,7 @@ ERRORS = [ValueError("broken JSON"), KeyError("state"), RecursionError(), Unavai
 @pytest.mark.parametrize("error", ERRORS)
 async def test_any_exception_leaves_the_loop_running(error: Exception) -> None:
     registry = BrokenRegistry(error)
-    reconciler = Reconciler(registry, MemoryIndex("f"), MemorySources(), MemoryQueue())
+    reconciler = Reconciler(registry, PassageStores([MemoryIndex("f")]), MemorySources(), MemoryQueue())
     running = asyncio.create_task(reconciler.run_forever(every_s=0.001))
     try:
         await asyncio.wait_for(registry.called_thrice.wait(), 10)
@@ -39,11 +40,11 @@ async def test_any_exception_leaves_the_loop_running(error: Exception) -> None:
 
 async def test_an_unreadable_record_does_not_stop_the_start() -> None:
     registry = BrokenRegistry(ValueError("broken JSON"))
-    await Reconciler(registry, MemoryIndex("f"), MemorySources(), MemoryQueue()).run_first()
+    await Reconciler(registry, PassageStores([MemoryIndex("f")]), MemorySources(), MemoryQueue()).run_first()
     assert registry.calls == 1
 
 
 async def test_an_outage_stops_the_start() -> None:
     registry = BrokenRegistry(Unavailable("registry", "away"))
     with pytest.raises(Unavailable):
-        await Reconciler(registry, MemoryIndex("f"), MemorySources(), MemoryQueue()).run_first()
+        await Reconciler(registry, PassageStores([MemoryIndex("f")]), MemorySources(), MemoryQueue()).run_first()
