@@ -335,7 +335,7 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
         change = self.reembedding
         if change is None:
             return self
-        # Whoever works on it notices within its lease; until then it may still write.
+        # The process that works on it notices within its lease; until then it may still write.
         until = max(_now(), change.due_at)
         target = RetiredPassages(fingerprint=change.fingerprint, until=until, is_complete=False)
         return msgspec.structs.replace(self, reembedding=None, retired=(*self.retired, target))
