@@ -8,10 +8,12 @@ import { choose, here, state } from "./state.js";
 export async function loadCollections() {
   const { collections } = await call("GET", "/v1/collections");
   const names = collections.map((each) => each.name);
+  const severalModels = new Set(collections.flatMap((each) => [each.model, each.reembedding?.model ?? each.model])).size > 1;
   $("collections").replaceChildren(
     ...collections.map((each) =>
       h("button", { ariaCurrent: String(each.name === state.collection), onclick: () => choose(each.name) },
-        h("span", {}, each.name),
+        h("span", { title: each.model }, each.name),
+        severalModels ? h("span", { className: "model" }, each.reembedding ? `${each.model} → ${each.reembedding.model} ${Math.round(each.reembedding.progress * 100)}%` : each.model) : null,
         h("span", { className: "count" }, String(Object.values(each.documents).reduce((a, b) => a + b, 0))))),
   );
   if (!names.includes(state.collection)) {

@@ -26,6 +26,9 @@ SHOWN = 20
 def ingest(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, 'patterns/**/*.pdf', or - for JSON lines.")],
     collection: Annotated[str, typer.Option("--collection", "-c", help="Where to; made if it is not there.")],
+    model: Annotated[
+        str | None, typer.Option(help="Model of a collection that is made; the server's default if left out.")
+    ] = None,
     metadata: Annotated[str | None, typer.Option(help='Of every file: JSON, such as {"dept": "hr"}.')] = None,
     wait: Annotated[bool, typer.Option(help="Wait until everything is indexed.")] = True,
     url: Url = DEFAULT_URL,
@@ -44,7 +47,7 @@ def ingest(
     report: Reporter = JsonReporter() if json else ConsoleReporter()
     remote = ApiClient(url, key, patience_s=PATIENCE_S)
     sender = Sender(remote, validate_collection_name(collection), _metadata(metadata))
-    remote.put(sender.url)
+    remote.put(sender.url, {"model": model} if model else None)
     _send(sender, paths, report)
     if wait and sender.sent:
         _follow(sender, report)
