@@ -21,6 +21,7 @@ from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
 from phoserve.documents.intake import Draft, Intake
+from phoserve.documents.passages import PassageStores
 from phoserve.documents.records import new_collection
 from tests.support.memory import MemoryIndex, MemoryQueue
 
@@ -43,7 +44,9 @@ async def _measure(url: str, folder: Path, documents: int, rounds: int) -> dict[
     registry = SqlRegistry(open_database(url))
     if await registry.add_collection(new_collection("kb")) is None:
         raise SystemExit("the registry is not empty")
-    intake = Intake(registry, MemoryIndex("f"), ObjectStoreSources(folder / "originals"), MemoryQueue())
+    intake = Intake(
+        registry, PassageStores([MemoryIndex("f")]), ObjectStoreSources(folder / "originals"), MemoryQueue()
+    )
     rates: dict[int, list[float]] = {size: [] for size in SIZES}
     for _ in range(rounds):
         for size, of_size in rates.items():

@@ -57,6 +57,15 @@ class _Encoder:
         return Vectors
 
 
+class _Index:
+    """An index that keeps nothing."""
+
+    fingerprint = ""
+
+    async def stage(self, passages: object) -> None:
+        pass
+
+
 def worker() -> None:
     """Read lists of files from standard input, one JSON list a line; write the number of passages of each list."""
     # Imported here: the checkout that this process runs in decides which version they are.
@@ -80,9 +89,16 @@ async def _stage_all(files: Sequence[Path], tools: Any) -> int:
     async def ignore(_: object) -> None:
         pass
 
+    try:
+        from ingest.staging import IndexingModel
+    except ImportError:  # before documents were embedded by several models
+        target: tuple[Any, ...] = (ignore, tools)
+    else:
+        target = ([IndexingModel(_Index(), tools)],)  # type: ignore[arg-type]
+
     async def stage(file: Path) -> int:
         async with gate:
-            staged: Any = await stage_document(_document(file), _Files(), ignore, tools, ignore)  # type: ignore[arg-type]
+            staged: Any = await stage_document(_document(file), _Files(), *target, ignore)  # type: ignore[arg-type]
         return int(getattr(staged, "passages", staged))
 
     return sum(await asyncio.gather(*map(stage, files)))
