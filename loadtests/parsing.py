@@ -98,7 +98,7 @@ async def _stage_all(files: Sequence[Path], tools: Any) -> int:
 
     async def stage(file: Path) -> int:
         async with gate:
-            staged: Any = await stage_document(_document(file), _Files(), *target, ignore)  # type: ignore[arg-type]
+            staged: Any = await stage_document(_document(file), _Files(), *target, ignore)  # type: ignore[call-arg, arg-type]
         return int(getattr(staged, "passages", staged))
 
     return sum(await asyncio.gather(*map(stage, files)))
