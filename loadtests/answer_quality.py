@@ -425,8 +425,11 @@ def _draw(
     figure.savefig(path, metadata={"Date": None})
 
 
-async def measure_sets(data: Path, most: int) -> None:
-    """Print, for each labelled set, how often its questions and those of other sets are answered."""
+async def measure_sets(data: Path, most: int, min_confidence: float | None = None) -> None:
+    """Print, for each labelled set, how often its questions and those of other sets are answered.
+
+    `min_confidence` None means the product's own; 0 declines nothing, which shows how well units are chosen.
+    """
     sets = {name: _labelled(data, name, most) for name in SETS}
     _say("| documents | answered | span has the answer, of all questions | right document | foreign answered |")
     _say("|---|--:|--:|--:|--:|")
@@ -437,8 +440,8 @@ async def measure_sets(data: Path, most: int) -> None:
             corpus, own = _corpus(data, name), sets[name]
         foreign = [row for other, rows in sets.items() if other != name for row in rows[1::2][: most // 3]]
         async with filled(corpus) as retriever:
-            given = [(row, await _answer(row.question, retriever)) for row in own]
-            wrong = [bool(await _answer(row.question, retriever)) for row in foreign]
+            given = [(row, await _answer(row.question, retriever, min_confidence)) for row in own]
+            wrong = [bool(await _answer(row.question, retriever, min_confidence)) for row in foreign]
         answered = np.mean([bool(quotes) for _, quotes in given])
         spans = [any(has_answer(q, row.answers) for _, q in quotes) for row, quotes in given if row.answers]
         right = np.mean([any(id_ == row.document for id_, _ in quotes) for row, quotes in given])
@@ -447,11 +450,11 @@ async def measure_sets(data: Path, most: int) -> None:
         _say(f"| {questions} | {answered:.3f} | {span} | {right:.3f} | {np.mean(wrong):.3f} |")
 
 
-async def _answer(question: str, retriever: Retriever) -> list[tuple[str, str]]:
+async def _answer(question: str, retriever: Retriever, min_confidence: float | None) -> list[tuple[str, str]]:
     query = Query(text=question, top_k=TOP_K, collapse=True)
     found = await retriever.search(COLLECTION.id, query, deadline=Deadline.after(60), timings=Timings())
     asked = found.query_used or question
-    given = await extract(asked, found.hits, retriever.embedder, min_confidence=None, timeout_s=60)
+    given = await extract(asked, found.hits, retriever.embedder, min_confidence=min_confidence, timeout_s=60)
     return [(each.passage.document_id, each.quote) for each in given.citations]
 
 
@@ -487,6 +490,7 @@ def main() -> None:
     sets = commands.add_parser("sets")
     sets.add_argument("--data", type=Path, required=True)
     sets.add_argument("--questions", type=int, default=PER_SET, help="Drawn from each set.")
+    sets.add_argument("--min-confidence", type=float, help="0 declines nothing; the product's own by default.")
     given = parser.parse_args()
     if given.command == "fit":
         write_weights(given.data)
@@ -495,7 +499,7 @@ def main() -> None:
     elif given.command == "measure":
         asyncio.run(measure(given.plot))
     else:
-        asyncio.run(measure_sets(given.data, given.questions))
+        asyncio.run(measure_sets(given.data, given.questions, given.min_confidence))
 
 
 if __name__ == "__main__":

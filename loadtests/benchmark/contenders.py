@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from loadtests.benchmark.load import Request
 from loadtests.benchmark.processes import Server, free_port, running
 from loadtests.benchmark.processor import core_ms
-from phoserve.contract import CONTRACT_FILE, MERGES_FILE, VOCAB_FILE
+from phoserve.contract import CONTRACT_FILE
 from phoserve.errors import ConfigurationError
 from phoserve.serving.encoders import Ids
 from phoserve.serving.onnx import OnnxEncoder
@@ -68,10 +68,10 @@ def platform(
 
 
 @contextmanager
-def seed(python: Path, source: Path, work: Path) -> Iterator[Contender]:
-    """FastAPI, pyvi and sentence-transformers."""
+def seed(python: Path, source: Path, work: Path, segmenter: str) -> Iterator[Contender]:
+    """FastAPI, pyvi (`segmenter` "pyvi", else none) and sentence-transformers."""
     port = free_port()
-    command = [str(python), str(SEED_SERVER), str(source), str(port)]
+    command = [str(python), str(SEED_SERVER), str(source), str(port), segmenter]
     with running(command, port, ready="/health", log=work / "seed.log", environment={}) as server:
         yield Contender("seed style fp32", server, "seed")
 
@@ -82,10 +82,10 @@ def infinity(python: Path, folder: Path, work: Path, segment: Callable[[str], st
     port = free_port()
     command = [str(python.parent / "infinity_emb"), "v2", "--model-id", str(folder), "--engine", "optimum"]
     command += ["--device", "cpu", "--port", str(port), "--host", "127.0.0.1", "--url-prefix", "/v1"]
-    command += ["--served-model-name", "phobert", "--pooling-method", "mean", "--batch-size", str(MAX_TEXTS)]
+    command += ["--served-model-name", folder.name, "--pooling-method", "mean", "--batch-size", str(MAX_TEXTS)]
     environment = {"DO_NOT_TRACK": "1", "INFINITY_ANONYMOUS_USAGE_STATS": "0", "HF_HUB_OFFLINE": "1"}
     with running(command, port, ready="/health", log=work / "infinity.log", environment=environment) as server:
-        yield Contender("Infinity optimum fp32", server, "phobert", segment)
+        yield Contender("Infinity optimum fp32", server, folder.name, segment)
 
 
 class BareRuntime:
@@ -128,7 +128,8 @@ def one_precision(model: Path, target: Path, precision: str) -> Path:
         raise ConfigurationError(f"{model} has no {precision} weights, only {', '.join(contract['precisions'])}")
     (target / "onnx").mkdir(parents=True, exist_ok=True)
     (target / CONTRACT_FILE).write_text(json.dumps(contract | {"precisions": [precision]}))
-    for name in (VOCAB_FILE, MERGES_FILE, f"onnx/{precision}.onnx"):
+    tokenizer = [path.name for path in model.iterdir() if path.is_file() and path.name != CONTRACT_FILE]
+    for name in (*tokenizer, f"onnx/{precision}.onnx"):
         if not (target / name).exists():
             (target / name).symlink_to((model / name).absolute())
     return target

@@ -23,6 +23,7 @@ from loadtests.benchmark.processor import core_ms, processor_seconds
 from loadtests.benchmark.results import Measurement, Results
 from loadtests.benchmark.texts import Texts
 from loadtests.benchmark.workloads import Kind, Workload, workloads
+from phoserve.contract import load_contract
 from phoserve.errors import ConfigurationError
 from phoserve.text import TextPipeline
 
@@ -86,8 +87,9 @@ def _start_servers(plan: EmbeddingPlan, work: Path, report: Reporter, stack: Exi
         with report.step(f"Starting phoserve, {precision}"):
             contenders.append(stack.enter_context(platform(plan.model, work / precision, precision=precision)))
     if plan.peers:
+        segmenter = load_contract(plan.model).segmenter
         with report.step("Starting the seed style"):
-            contenders.append(stack.enter_context(seed(plan.peers.python, plan.peers.source, work)))
+            contenders.append(stack.enter_context(seed(plan.peers.python, plan.peers.source, work, segmenter)))
         with report.step("Starting Infinity"):
             pipeline = TextPipeline.load(plan.model)
             folder = _onnx_folder(plan.peers)

@@ -33,7 +33,8 @@ def main(source: Path, target: Path) -> None:
     config = json.loads((target / "config.json").read_text())
     # RoBERTa's positions start at 2, and Infinity truncates texts at this number: without the offset it exceeds the
     # table.
-    config["max_position_embeddings"] -= 2
+    if config["model_type"] != "bert":
+        config["max_position_embeddings"] -= 2
     (target / "config.json").write_text(json.dumps(config))
     names = ["input_ids", "attention_mask"]
     ids = torch.tensor([[0, 5, 6, 2], [0, 7, 2, 1]])

@@ -1,6 +1,7 @@
 """A typical first version: FastAPI, pyvi and sentence-transformers, everything inside the endpoint.
 
-PYTHON seed_server.py MODEL_FOLDER PORT; the script runs in the peers' environment and imports nothing of this project.
+PYTHON seed_server.py MODEL_FOLDER PORT pyvi|none; the script runs in the peers' environment and imports nothing of this
+project.
 """
 
 import sys
@@ -31,8 +32,8 @@ def health() -> dict[str, str]:
 @app.post("/v1/embeddings")
 def embed(request: EmbeddingsRequest) -> dict[str, list[dict[str, list[float]]]]:
     """Segment and encode. FastAPI runs the endpoint on a thread of its pool."""
-    segmented = [ViTokenizer.tokenize(text) for text in request.input]
-    vectors = model.encode(segmented, normalize_embeddings=True)
+    texts = [ViTokenizer.tokenize(text) for text in request.input] if sys.argv[3] == "pyvi" else request.input
+    vectors = model.encode(texts, normalize_embeddings=True)
     return {"data": [{"embedding": vector.tolist()} for vector in vectors]}
 
 
