@@ -7,7 +7,7 @@ from alembic import context, op
 from phoserve.adapters.sql.key_search import add_keys
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
