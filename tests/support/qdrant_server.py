@@ -44,6 +44,11 @@ class QdrantServer:
         self._process.kill()
         self._process.wait()
 
+    def kill_replicas(self, dead: int) -> int:
+        """Have `dead` of three replicas dead; return how many reads asked for consistency so far."""
+        answer = httpx.put(f"{self.url}/test/replicas/{dead}", timeout=patient(5)).raise_for_status()
+        return int(answer.json()["consistent_reads"])
+
     def __enter__(self) -> Self:
         return self.start()
 

@@ -8,6 +8,7 @@ import argparse
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from qdrant_client import models
 from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
 
 from tests.support.qdrant_standin_grpc import start_grpc
+from tests.support.replicas import Replicas
 
 Call = Callable[[AsyncQdrantLocal, str, Any], Awaitable[Any]]
 
@@ -128,15 +130,24 @@ CALLS: dict[tuple[str, str], tuple[Any, Call]] = {
 def create_app(folder: Path, host: str, grpc_port: int) -> Litestar:
     """Serve what is kept in `folder` over REST, and over gRPC on `grpc_port`."""
     local = AsyncQdrantLocal(str(folder), force_disable_check_same_thread=True)
-    handlers = [_handler(local, method, path, *spec) for (method, path), spec in CALLS.items()]
+    replicas = Replicas()
+    handlers = [_handler(local, replicas, method, path, *spec) for (method, path), spec in CALLS.items()]
 
     @asynccontextmanager
     async def grpc_served(_: Litestar) -> AsyncIterator[None]:
-        server = await start_grpc(local, host, grpc_port)
+        server = await start_grpc(local, host, grpc_port, replicas)
         yield
         await server.stop(None)
 
-    return Litestar([*handlers, _ready, _version], openapi_config=None, lifespan=[grpc_served])
+    @route("/test/replicas/{dead:int}", http_method="PUT", status_code=200)
+    async def kill_replicas(dead: int) -> Replicas:
+        """Have so many dead replicas; return what was read before."""
+        before = replace(replicas)
+        replicas.dead = dead
+        return before
+
+    routes = [*handlers, _ready, _version, kill_replicas]
+    return Litestar(routes, openapi_config=None, lifespan=[grpc_served])
 
 
 @route("/readyz", http_method="GET")
@@ -149,11 +160,15 @@ async def _version() -> dict[str, str]:
     return {"title": "stand-in for tests", "version": "1.20.0"}
 
 
-def _handler(local: AsyncQdrantLocal, method: str, path: str, kind: Any, call: Call) -> HTTPRouteHandler:
+def _handler(
+    local: AsyncQdrantLocal, replicas: Replicas, method: str, path: str, kind: Any, call: Call
+) -> HTTPRouteHandler:
     adapter = TypeAdapter(kind)
 
     async def answer(request: Request[Any, Any, Any]) -> Response[Any]:
         begun = time.perf_counter()
+        if refusal := replicas.refusal(request.query_params.get("consistency")):
+            return _failed(500, RuntimeError(refusal))
         try:
             body = None if kind is None else adapter.validate_json(await request.body())
             result = await call(local, request.path_params.get("name", ""), body)

@@ -15,12 +15,14 @@ from qdrant_client.grpc.collections_service_pb2_grpc import (
 from qdrant_client.grpc.points_service_pb2_grpc import PointsServicer, add_PointsServicer_to_server
 from qdrant_client.local.async_qdrant_local import AsyncQdrantLocal
 
+from tests.support.replicas import Replicas
+
 Context: TypeAlias = Any  # grpc ships no types
 
 
-async def start_grpc(local: AsyncQdrantLocal, host: str, port: int) -> grpc.aio.Server:
+async def start_grpc(local: AsyncQdrantLocal, host: str, port: int, replicas: Replicas) -> grpc.aio.Server:
     """Serve `local`; the caller stops the server."""
-    server = grpc.aio.server(interceptors=[_Errors()])
+    server = grpc.aio.server(interceptors=[_Errors(replicas)])
     add_PointsServicer_to_server(_Points(local), server)  # type: ignore[no-untyped-call]
     add_CollectionsServicer_to_server(_Collections(local), server)  # type: ignore[no-untyped-call]
     server.add_insecure_port(f"{host}:{port}")
@@ -29,7 +31,10 @@ async def start_grpc(local: AsyncQdrantLocal, host: str, port: int) -> grpc.aio.
 
 
 class _Errors(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Answer with the status that Qdrant has for an error of local mode."""
+    """Answer with the status that Qdrant has for an error of local mode, and for reads that replicas cannot answer."""
+
+    def __init__(self, replicas: Replicas) -> None:
+        self._replicas = replicas
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
         found = await continuation(details)
@@ -37,6 +42,8 @@ class _Errors(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             return found
 
         async def call(request: Any, context: Context) -> Any:
+            if refusal := self._replicas.refusal(_consistency(request)):
+                await context.abort(grpc.StatusCode.INTERNAL, refusal)
             try:
                 return await found.unary_unary(request, context)
             except FileExistsError as error:
@@ -164,6 +171,15 @@ class _Collections(CollectionsServicer):
         actions: list[Any] = [GrpcToRest.convert_alias_operations(each) for each in request.actions]
         done = await self._local.update_collection_aliases(change_aliases_operations=actions)
         return wire.CollectionOperationResponse(result=done)
+
+
+def _consistency(request: Any) -> str | None:
+    if "read_consistency" not in request.DESCRIPTOR.fields_by_name or not request.HasField("read_consistency"):
+        return None
+    given = request.read_consistency
+    if given.WhichOneof("value") == "factor":
+        return str(given.factor)
+    return str(wire.ReadConsistencyType.Name(given.type)).lower()
 
 
 async def _done(call: Awaitable[Any]) -> Any:
