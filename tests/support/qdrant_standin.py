@@ -141,7 +141,7 @@ def create_app(folder: Path, host: str, grpc_port: int) -> Litestar:
 
     @route("/test/replicas/{dead:int}", http_method="PUT", status_code=200)
     async def kill_replicas(dead: int) -> Replicas:
-        """Have so many dead replicas; return what was read before."""
+        """Set the number of dead replicas and return the state before."""
         before = replace(replicas)
         replicas.dead = dead
         return before
