@@ -5,7 +5,7 @@ Concurrent documents share calls: short ones are chunked, embedded and written i
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,8 +24,9 @@ from phoserve.documents.records import Document, Metadata, Passage, PassageUnit
 from phoserve.documents.texts import store_text
 from phoserve.embedding.ports import Embedder
 from phoserve.search.directory import ModelDirectory
-from phoserve.text import Chunk, Chunker, SparseVector, TextPipeline, passage_terms
+from phoserve.text import Chunk, Chunker, SparseVector, TextPipeline
 from phoserve.text.blocks import ParserWarning
+from phoserve.text.lexical import segmented_vector
 from phoserve.text.normalise import strip_invisible
 from phoserve.text.structure import StructuredText
 
@@ -270,20 +271,26 @@ def _texts_and_terms(text: TextPipeline, passages: Sequence[Passage]) -> list[tu
     Where that does not fit the encoder, title and headings are left out, then the header too: the passage itself is
     never truncated. Clauses of laws are also matched by the way they are cited.
     """
-    embedded = _fitting(text, passages)
-    matched = [strip_invisible("\n".join((*_context(each), *_labels(each), each.text))) for each in passages]
-    return list(zip(embedded, passage_terms(text, matched), strict=True))
-
-
-def _fitting(text: TextPipeline, passages: Sequence[Passage]) -> list[str]:
-    """The longest form of each passage that the encoder takes whole."""
     forms = [
         [strip_invisible("\n".join((*context, each.text))) for context in (_context(each), [each.context], [])]
         for each in passages
     ]
+    matched = [strip_invisible("\n".join((*_context(each), *_labels(each), each.text))) for each in passages]
+    segmented, counts = text.segment_counted(matched)
+    same = {n: int(counts[n]) for n, whole in enumerate(matched) if whole == forms[n][0]}
+    embedded = _fitting(text, forms, same)
+    return list(zip(embedded, map(segmented_vector, segmented, matched), strict=True))
+
+
+def _fitting(text: TextPipeline, forms: Sequence[Sequence[str]], counted: Mapping[int, int]) -> list[str]:
+    """Return the first of each passage's forms that the encoder takes whole; `counted` has tokens of first forms."""
     chosen = [0] * len(forms)
     # A passage alone fits: it was cut so. Counting means segmenting it once more.
-    undecided = [number for number, each in enumerate(forms) if each[0] != each[-1]]
+    undecided = [
+        number
+        for number, each in enumerate(forms)
+        if each[0] != each[-1] and counted.get(number, text.contract.max_tokens + 1) > text.contract.max_tokens
+    ]
     while undecided:
         counts = text.count_tokens([forms[number][chosen[number]] for number in undecided])
         too_long = [n for n, tokens in zip(undecided, counts, strict=True) if tokens > text.contract.max_tokens]

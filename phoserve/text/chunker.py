@@ -61,6 +61,8 @@ class _Unit:
     is_whole: bool = False
     """A row or record: cut into sentences only if it is over the budget."""
     context: str = ""
+    is_counted: bool = False
+    """Whether `tokens` is what the encoder counts, not a sum over words."""
 
 
 class _Plan(NamedTuple):
@@ -127,7 +129,7 @@ class Chunker:
     def _made(self, texts: Sequence[StructuredText], plans: Iterator[_Plan]) -> Iterator[tuple[int, Chunk]]:
         while batch := list(islice(plans, _UNITS_AT_ONCE)):
             contents = [texts[number].text[plan[0].start : plan[-1].end] for number, plan, _ in batch]
-            counts = self._pipeline.count_tokens(contents).tolist()
+            counts = self._counts([plan for _, plan, _ in batch], contents)
             for (number, plan, budget), content, tokens in zip(batch, contents, counts, strict=True):
                 if tokens <= budget:
                     yield number, Chunk(content, plan[0].start, plan[-1].end, plan[-1].headings, tokens)
@@ -135,6 +137,17 @@ class Chunker:
                     # At a chunk's edges words may be segmented otherwise than within the sentence: rarely it matters.
                     halves = (_Plan(number, half, budget) for half in self._halved(texts[number].text, plan))
                     yield from self._made(texts, halves)
+
+    def _counts(self, plans: Sequence[list[_Unit]], contents: Sequence[str]) -> list[int]:
+        """Return the tokens of each chunk; one that is a single sentence or row has been counted already."""
+        specials = self._budget - self._room
+        counts = [plan[0].tokens + specials if len(plan) == 1 and plan[0].is_counted else 0 for plan in plans]
+        unknown = [number for number, count in enumerate(counts) if not count]
+        if unknown:
+            found = self._pipeline.count_tokens([contents[number] for number in unknown]).tolist()
+            for number, count in zip(unknown, found, strict=True):
+                counts[number] = count
+        return counts
 
     def _halved(self, text: str, plan: list[_Unit]) -> list[list[_Unit]]:
         if len(plan) == 1:
@@ -150,7 +163,7 @@ class Chunker:
                 tokens = count - (self._budget - self._room)
                 most = self._room // 2 if unit.context else self._room
                 if tokens <= most:
-                    yield number, replace(unit, tokens=tokens)
+                    yield number, replace(unit, tokens=tokens, is_counted=True)
                 elif unit.is_whole:
                     parts = list(_sentences_of(texts[number].text, replace(unit, is_whole=False)))
                     yield from self._counted(number, texts[number].text, parts)
@@ -177,7 +190,9 @@ class Chunker:
         smaller: list[_Unit] = []
         before = unit.before
         for start, end, tokens in _runs(words, text[unit.start : unit.end], run):
-            part = replace(unit, start=unit.start + start, end=unit.start + end, tokens=tokens, before=before)
+            part = replace(
+                unit, start=unit.start + start, end=unit.start + end, tokens=tokens, before=before, is_counted=False
+            )
             smaller.extend([part] if tokens <= self._room else self._pieces(text, part))
             before = Break.CLAUSE if text[part.end - 1] in _CLAUSE_MARKS else Break.WORD
         return smaller
@@ -193,7 +208,9 @@ class Chunker:
             bounds.append(cut if cut > bounds[-1] + 1 else bounds[-1] + length)
         bounds.append(word.end)
         pieces = [
-            replace(word, start=start, end=end, tokens=min(end - start, self._room), before=Break.WORD)
+            replace(
+                word, start=start, end=end, tokens=min(end - start, self._room), before=Break.WORD, is_counted=False
+            )
             for start, end in pairwise(bounds)
         ]
         return [replace(pieces[0], before=word.before), *pieces[1:]]

@@ -7,7 +7,7 @@ finds a plain `4560000`.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal
@@ -135,7 +135,10 @@ def codes_in(text: str, *, query: bool = False) -> list[Code]:
 
 def _numbers(lowered: str) -> Iterator[Code]:
     for start, end in _windows(lowered):
-        for pattern, read in _READERS:
+        window = lowered[start:end]
+        for signs, pattern, read in _READERS:
+            if signs and not any(sign in window for sign in signs):
+                continue
             for match in pattern.finditer(lowered, start, end):
                 if forms := read(match):
                     yield Code(*match.span(), forms)
@@ -166,7 +169,7 @@ def _runs(lowered: str) -> Iterator[Code]:
     for block in lowered.split():
         if found := _codes_of_block(block):
             at = lowered.index(block, at)
-            yield from (replace(code, start=at + code.start, end=at + code.end) for code in found)
+            yield from (Code(at + code.start, at + code.end, code.forms, code.kind) for code in found)
             at += len(block)
 
 
@@ -287,16 +290,18 @@ def _decimal(number: str) -> str:
     return f"{whole}.{part}" if part else whole
 
 
-_READERS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Forms]], ...]] = (
-    (_LEGAL, _read_legal),
-    (_DAY, _read_day),
-    (_ISO_DAY, _read_day),
-    (_SPELLED_DAY, _read_day),
-    (_SHORT_DAY, _read_day),
-    (_MONTH, _read_month),
-    (_PERCENT, _read_percent),
-    (_SCALED, _read_scaled),
-    (_AMOUNT, _read_amount),
-    (_DECIMAL, _read_decimal),
-    (_GROUPED, _read_grouped),
+_Reader = tuple[tuple[str, ...], re.Pattern[str], Callable[[re.Match[str]], Forms]]
+_READERS: Final[tuple[_Reader, ...]] = (
+    (("/",), _LEGAL, _read_legal),
+    (("/", ".", "-"), _DAY, _read_day),
+    (("/", ".", "-"), _ISO_DAY, _read_day),
+    (("/", "thang"), _SPELLED_DAY, _read_day),
+    (("ngay", "mung", "mong", "hom"), _SHORT_DAY, _read_day),
+    (("/", "thang"), _MONTH, _read_month),
+    (("%", "phan"), _PERCENT, _read_percent),
+    (("nghin", "ngan", "t", "k"), _SCALED, _read_scaled),
+    ((), _AMOUNT, _read_amount),
+    ((",",), _DECIMAL, _read_decimal),
+    ((), _GROUPED, _read_grouped),
 )
+"""Signs of which every match has one (none for any), a pattern, and what it means: searching for signs is cheaper."""

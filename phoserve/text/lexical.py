@@ -65,11 +65,12 @@ def passage_terms(pipeline: TextPipeline, texts: Sequence[str]) -> list[SparseVe
     """Return BM25's term-frequency part of each text; the index multiplies by the inverse document frequency."""
     visible = [strip_invisible(text) for text in texts]
     return [
-        _passage_vector(segmented, text) for text, segmented in zip(visible, pipeline.segment(visible), strict=True)
+        segmented_vector(segmented, text) for text, segmented in zip(visible, pipeline.segment(visible), strict=True)
     ]
 
 
-def _passage_vector(segmented: str, text: str) -> SparseVector:
+def segmented_vector(segmented: str, text: str) -> SparseVector:
+    """Return `passage_terms` of one visible text that is segmented already."""
     exact, folded = segmented_terms(segmented)
     # Length is that of the exact terms: what is found by them scores as if there were no others.
     saturation = K1 * (1 - B + B * len(exact) / AVERAGE_TERMS)

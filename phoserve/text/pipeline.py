@@ -112,6 +112,20 @@ class TextPipeline:
         with self._lock:
             return self._pieces.count(self._segment(self._prefixed(texts, input_type), self._segmenter))
 
+    def segment_counted(
+        self, texts: Sequence[str], input_type: InputType = InputType.PASSAGE
+    ) -> tuple[list[str], NDArray[np.int32]]:
+        """Return what `segment` and `count_tokens` return; a text that the model takes unchanged is segmented once."""
+        prepared = self._prefixed(texts, input_type)
+        changed = [number for number, (text, other) in enumerate(zip(texts, prepared, strict=True)) if text != other]
+        with self._lock:
+            segmented = self._segment(texts, self._segmenter)
+            counted = list(segmented)
+            others = self._segment([prepared[number] for number in changed], self._segmenter) if changed else []
+            for number, other in zip(changed, others, strict=True):
+                counted[number] = other
+            return segmented, self._pieces.count(counted)
+
     def words(self, text: str) -> list[Word]:
         """Return the words of `text`, as the segmenter finds them; without one, the runs of non-white space."""
         with self._lock:

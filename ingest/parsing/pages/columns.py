@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from ingest.parsing.pages.words import Word
@@ -18,38 +19,38 @@ _FILLED: Final = 0.55
 Span = tuple[float, float]
 
 
-@dataclass(slots=True)
+@dataclass
 class Line:
-    """Words on one line, from left to right."""
+    """Words on one line, from left to right; they are not changed afterwards."""
 
     words: list[Word]
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Return the words with blanks between."""
         return " ".join(word.text for word in self.words)
 
-    @property
+    @cached_property
     def x0(self) -> float:
         """Return its left end."""
         return self.words[0].x0
 
-    @property
+    @cached_property
     def x1(self) -> float:
         """Return its right end."""
         return max(word.x1 for word in self.words)
 
-    @property
+    @cached_property
     def top(self) -> float:
         """Return the top of its tallest word."""
         return min(word.top for word in self.words)
 
-    @property
+    @cached_property
     def bottom(self) -> float:
         """Return the bottom of its deepest word."""
         return max(word.bottom for word in self.words)
 
-    @property
+    @cached_property
     def size(self) -> float:
         """Return the size of most of its letters."""
         sizes: dict[float, int] = {}
@@ -57,7 +58,7 @@ class Line:
             sizes[round(word.size, 1)] = sizes.get(round(word.size, 1), 0) + len(word.text)
         return max(sizes, key=lambda size: sizes[size])
 
-    @property
+    @cached_property
     def bold(self) -> bool:
         """Return whether all of it is bold."""
         return all(word.bold for word in self.words)

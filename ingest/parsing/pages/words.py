@@ -114,6 +114,8 @@ class _Reader:
         self._glyphs: list[_Glyph] = []
         self._turned: list[str] = []
         self._broke = False
+        self._drawn: int | None = None
+        self._drawn_as = 0.1, 0
 
     def read(self) -> None:
         count = min(pdfium_c.FPDFText_CountChars(self._raw), _MAX_CHARACTERS)
@@ -156,13 +158,14 @@ class _Reader:
         if not pdfium_c.FPDFText_GetLooseCharBox(self._raw, at, loose):
             return
         pdfium_c.FPDFText_GetCharOrigin(self._raw, at, boxes.x, boxes.y)
-        scale, angle = self._matrix(at)
+        size, angle = self._size_and_angle(at)
         if 3 < angle < 357:
             if angle % 90 in (0, 1, 89) and text != " ":  # other angles are those of watermarks
                 self._turned.append(text)
             return
         x0, _, x1, _ = self._place(loose.left, loose.bottom, loose.right, loose.top)
-        _, base, _, _ = self._place(boxes.x.value, boxes.y.value, boxes.x.value, boxes.y.value)
+        x, y = boxes.x.value, boxes.y.value
+        _, base, _, _ = self._place(x, y, x, y)
         before = self._glyphs[-1] if self._glyphs else None
         if before and before.text != " " and unicodedata.combining(text):
             self._glyphs[-1] = before._replace(text=before.text + text)
@@ -171,9 +174,17 @@ class _Reader:
             return  # drawn twice to look bold
         if x1 < 0 or base < 0 or x0 > self._found.width or base > self._found.height:
             return
-        size = max(pdfium_c.FPDFText_GetFontSize(self._raw, at) * scale, 0.1)
         self._glyphs.append(_Glyph(x0, x1, base, text, at, size, self._broke))
         self._broke = False
+
+    def _size_and_angle(self, at: int) -> tuple[float, int]:
+        """Return a character's size on the page and its angle in degrees; those of one text object are the same."""
+        drawn = ctypes.cast(pdfium_c.FPDFText_GetTextObject(self._raw, at), ctypes.c_void_p).value
+        if drawn is None or drawn != self._drawn:
+            scale, angle = self._matrix(at)
+            self._drawn = drawn
+            self._drawn_as = max(pdfium_c.FPDFText_GetFontSize(self._raw, at) * scale, 0.1), angle
+        return self._drawn_as
 
     def _matrix(self, at: int) -> tuple[float, int]:
         """Return by how much a character's size is scaled, and its angle on the page in degrees."""

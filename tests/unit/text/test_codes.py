@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoserve.text.codes import codes_in
+from phoserve.text.codes import _READERS, codes_in
+from phoserve.text.folding import fold
 from phoserve.text.query import codes_asked
 
 
@@ -124,3 +125,23 @@ def test_any_text_has_spans_within_it(text: str) -> None:
         assert 0 <= code.start < code.end
         assert code.forms
         assert all(code.forms)
+
+
+PARTS = [
+    *("ngày", "mùng", "tháng", "năm", "số", "nghị", "định", "phần", "trăm", "triệu", "tỷ", "k", "QĐ"),
+    *("5", "12", "31", "2026", "1.250.000", "12,5", "0912", "345", "679", "%", "/", "-", ".", ","),
+]
+
+
+@given(
+    st.lists(
+        st.sampled_from(PARTS),
+        max_size=12,
+    ),
+    st.sampled_from(["", " "]),
+)
+def test_what_a_reader_reads_has_one_of_its_signs(parts: list[str], separator: str) -> None:
+    lowered = fold(separator.join(parts).lower())
+    for signs, pattern, _ in _READERS:
+        for match in pattern.finditer(lowered):
+            assert not signs or any(sign in match[0] for sign in signs)

@@ -2,6 +2,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,3 +127,15 @@ def test_siblings_remember_apart() -> None:
     assert not sibling.forms
     assert sibling.segment(["viên học sinh"]) == segmenter.segment(["viên học sinh"])
     assert sibling.forms != segmenter.forms
+
+
+def test_texts_are_segmented_and_counted_in_one_call(tmp_path: Path) -> None:
+    texts = ["học sinh, học", "", "HỌC SINH HỌC HỌC SINH HỌC", "học"]
+    variants: list[dict[str, Any]] = [{}, {"passage_prefix": "học: "}, {"lowercase_shouting": True}]
+    for number, options in enumerate(variants):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        pipeline = TextPipeline.load(tiny_model(folder, **options))
+        segmented, counts = pipeline.segment_counted(texts)
+        assert segmented == pipeline.segment(texts)
+        assert counts.tolist() == pipeline.count_tokens(texts).tolist()
