@@ -35,6 +35,8 @@ _PACKAGES: Final = {
 DOCX: Final = _PACKAGES["word/"]
 PPTX: Final = _PACKAGES["ppt/"]
 XLSX: Final = _PACKAGES["xl/"]
+ODF: Final = tuple(f"application/vnd.oasis.opendocument.{kind}" for kind in ("text", "spreadsheet", "presentation"))
+ODF_TEMPLATES: Final = {f"{kind}-template": kind for kind in ODF}
 _OLD_OFFICE: Final = {
     ".doc": "application/msword",
     ".ppt": "application/vnd.ms-powerpoint",
@@ -70,9 +72,7 @@ _BY_SUFFIX: Final = {
     ".ndjson": "application/x-ndjson",
 }
 READ_BY_KREUZBERG: Final = frozenset(
-    {*_PACKAGES.values(), *_OLD_OFFICE.values(), PDF, "application/rtf", "text/rtf"}
-    | {f"application/vnd.oasis.opendocument.{kind}" for kind in ("text", "spreadsheet")}
-    | {"application/epub+zip"}
+    {*_PACKAGES.values(), *_OLD_OFFICE.values(), PDF, "application/rtf", "text/rtf"} | {"application/epub+zip"}
 )
 """What is neither text nor HTML and has no parser of this project; old formats, and those that another one misses."""
 
@@ -119,7 +119,7 @@ def _package(path: Path, stated: str) -> str:
     except (zipfile.BadZipFile, OSError, RuntimeError, ValueError):
         return stated if stated in READ_BY_KREUZBERG else ARCHIVE
     if own.startswith("application/"):
-        return own.strip()
+        return ODF_TEMPLATES.get(own.strip(), own.strip())
     for folder, media_type in _PACKAGES.items():
         if any(name.startswith(folder) for name in names):
             return media_type

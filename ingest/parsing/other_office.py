@@ -1,4 +1,4 @@
-"""Formats that kreuzberg reads well: old Office files, OpenDocument, EPUB and RTF; titles from their own metadata."""
+"""Formats that kreuzberg reads well: old Office files, EPUB and RTF; titles from their own metadata."""
 
 import html
 import re

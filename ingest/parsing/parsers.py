@@ -15,6 +15,7 @@ from ingest.parsing.media import (
     JSON_TYPES,
     MAIL,
     MARKDOWN_TYPES,
+    ODF,
     OUTLOOK,
     PDF,
     PPTX,
@@ -35,6 +36,7 @@ _MODULES: Final[dict[str, str]] = {
     DOCX: "docx",
     XLSX: "xlsx",
     PPTX: "pptx",
+    **dict.fromkeys(ODF, "opendocument"),
     PDF: "pdf",
     **dict.fromkeys(IMAGES, "ocr"),
 }

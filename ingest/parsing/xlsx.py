@@ -1,6 +1,6 @@
 """Excel workbooks (.xlsx): every visible sheet as tables of values as displayed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -95,6 +95,11 @@ def _warnings(workbook: Workbook, sheets: dict[str, Sheet]) -> Iterator[ParserWa
         if entry.hidden:
             message = f'the hidden sheet "{entry.name}" was left out'
             yield ParserWarning(code="hidden_content", message=message, place=Place(sheet=entry.name))
+    yield from sheet_warnings(sheets)
+
+
+def sheet_warnings(sheets: Mapping[str, Sheet]) -> Iterator[ParserWarning]:
+    """Yield what of each sheet was left out or is not known."""
     for name, sheet in sheets.items():
         place = Place(sheet=name)
         for count, what in ((len(sheet.hidden_rows), "row"), (len(sheet.hidden_columns), "column")):

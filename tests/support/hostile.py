@@ -28,15 +28,18 @@ def paragraph(text: str) -> str:
 
 
 def opendocument(text: str, kind: str = "text") -> bytes:
-    """An OpenDocument text of one paragraph, or a spreadsheet of one cell."""
+    """An OpenDocument text of one paragraph, a spreadsheet of one cell or a slide."""
     paragraph = f"<text:p>{text}</text:p>"
     if kind == "spreadsheet":
         cell = f'<table:table-cell office:value-type="string">{paragraph}</table:table-cell>'
         paragraph = f'<table:table table:name="A"><table:table-row>{cell}</table:table-row></table:table>'
+    if kind == "presentation":
+        paragraph = f"<draw:page><draw:frame><draw:text-box>{paragraph}</draw:text-box></draw:frame></draw:page>"
     content = io.BytesIO()
     names = " ".join(
         f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "text", "table")
     )
+    names += ' xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0"'
     with zipfile.ZipFile(content, "w") as package:
         package.writestr("mimetype", f"application/vnd.oasis.opendocument.{kind}")
         package.writestr(

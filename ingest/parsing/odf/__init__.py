@@ -1,0 +1,1 @@
+"""OpenDocument files: styles, lists, text, sheets and slides."""
