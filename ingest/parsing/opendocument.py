@@ -155,6 +155,7 @@ def _page_texts(layout: etree._Element | None) -> dict[str, str]:
         for name in ("header", "footer"):
             part = page.find(f"{STYLE}{name}")
             paragraphs = [] if part is None else [all_text(p).strip() for p in part.iter(f"{TEXT}p")]
-            if text := " ".join(filter(None, paragraphs)):
+            text = " ".join(filter(None, paragraphs))
+            if text and not text.isdigit():  # the page's number
                 found.setdefault(name, text)
     return found

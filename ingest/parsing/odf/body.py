@@ -98,6 +98,8 @@ class Body:
         text = "\n".join(" ".join(line.split()) for line in inline.text.split("\n")).strip()
         if text:
             yield self._written(element, text, place, inside, number)
+        elif number and number != "-":  # a numbered line, or cell, without text
+            yield Paragraph(text=number, place=place)
         for note in inline.notes:
             yield from self._note(note, place)
         for shape in inline.shapes:

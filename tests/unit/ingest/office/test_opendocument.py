@@ -89,6 +89,15 @@ def test_numbers_show_the_levels_above_and_begin_where_they_are_told(tmp_path: P
     assert Paragraph(text="Không số") in blocks
 
 
+def test_a_numbered_cell_without_text_shows_its_number(tmp_path: Path) -> None:
+    number = '<text:list text:style-name="L3" text:continue-numbering="true">' + items(p("")) + "</text:list>"
+    cells = f"<table:table-cell>{number}</table:table-cell>"
+    table = f"<table:table>{''.join(row(cells, cell(name)) for name in ('An', 'Bình'))}</table:table>"
+    [found] = read(tmp_path, table).blocks
+    assert isinstance(found, Table)
+    assert found.rows == (("I", "An"), ("II", "Bình"))
+
+
 def test_headings_have_the_numbers_of_the_outline(tmp_path: Path) -> None:
     style = '<text:outline-style><text:outline-level-style text:level="1" style:num-format="1" style:num-suffix="."/></text:outline-style>'
     parts = {"styles.xml": element("document-styles", style)}
