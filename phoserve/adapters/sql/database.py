@@ -289,7 +289,15 @@ def _encode_json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-_JSON_CODEC: Final[dict[str, Any]] = {"json_serializer": _encode_json, "json_deserializer": msgspec.json.decode}
+def decode_json(text: str) -> Any:
+    """Return the JSON value in `text`, or the text itself if it is no JSON: no column of ours holds a bare string."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError):
+        return text
+
+
+_JSON_CODEC: Final[dict[str, Any]] = {"json_serializer": _encode_json, "json_deserializer": decode_json}
 
 
 def sqlite_engine(file: Path, *, begin: str) -> Engine:
@@ -304,10 +312,11 @@ def sqlite_engine(file: Path, *, begin: str) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # `start` begins transactions
+        connection.text_factory = _decode_text
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32768"):
             connection.execute(f"PRAGMA {pragma}").close()
         connection.create_function("phoserve_moment_us", 1, _moment_us, deterministic=True)
-        connection.create_function("phoserve_title_key", 1, title_key, deterministic=True)
+        connection.create_function("phoserve_title_key", 1, _title_key, deterministic=True)
         connection.create_function("phoserve_title_words", 1, _title_words, deterministic=True)
 
     @event.listens_for(engine, "begin")
@@ -317,12 +326,21 @@ def sqlite_engine(file: Path, *, begin: str) -> Engine:
     return engine
 
 
+def _decode_text(text: bytes) -> str:
+    """Return the text, with surrogates for bytes that are not UTF-8: one damaged row is read like its neighbours."""
+    return text.decode("utf-8", "surrogateescape")
+
+
+def _title_key(title: Any) -> str:
+    return title_key(title) if isinstance(title, str) else ""
+
+
 def _moment_us(value: Any) -> int | None:
     return moment_us(value) if isinstance(value, str) else None
 
 
-def _title_words(title: str) -> str:
-    return "  ".join(title_words(title))
+def _title_words(title: Any) -> str:
+    return "  ".join(title_words(title)) if isinstance(title, str) else ""
 
 
 @contextlib.contextmanager

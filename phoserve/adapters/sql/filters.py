@@ -20,6 +20,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -43,6 +44,8 @@ from phoserve.text.folding import plain_letters
 
 Condition = ColumnElement[bool]
 _METADATA: Final = documents.c.metadata
+# A function of SQLite fails on text that is no JSON, and with it the query.
+_SQLITE_METADATA: Final = case((func.json_valid(_METADATA) == 1, type_coerce(_METADATA, String())), else_=literal("{}"))
 _NUMBERS: Final = ("integer", "real")
 
 
@@ -202,10 +205,10 @@ def _sqlite_in_range(field: str, bounds: dict[str, Any], *, is_date: bool) -> Co
 def _sqlite_any(field: str, holds: Any) -> Condition:
     """`holds` for the field's value, or for an element of its list; the common scalar needs no subquery."""
     path = _path(field)
-    kind = func.json_type(_METADATA, path, type_=String)
-    element = func.json_each(_METADATA, path).table_valued("value", "type")
+    kind = func.json_type(_SQLITE_METADATA, path, type_=String)
+    element = func.json_each(_SQLITE_METADATA, path).table_valued("value", "type")
     any_element = exists(select(1).select_from(element).where(holds(element.c.type, element.c.value)))
-    alone = holds(kind, func.json_extract(_METADATA, path))
+    alone = holds(kind, func.json_extract(_SQLITE_METADATA, path))
     return (
         case((kind.is_(None), false()), (kind == "array", any_element), (kind == "object", false()), else_=alone)
         == true()
@@ -214,6 +217,6 @@ def _sqlite_any(field: str, holds: Any) -> Condition:
 
 def _sqlite_has_value(field: str) -> Condition:
     path = _path(field)
-    kind = func.json_type(_METADATA, path, type_=String)
-    empty = and_(kind == "array", func.json_array_length(_METADATA, path) == 0)
+    kind = func.json_type(_SQLITE_METADATA, path, type_=String)
+    empty = and_(kind == "array", func.json_array_length(_SQLITE_METADATA, path) == 0)
     return and_(kind.is_not(None), kind != "null", not_(empty))

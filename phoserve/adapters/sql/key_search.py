@@ -38,7 +38,7 @@ def change_keys(connection: Connection, changes: Iterable[tuple[Row, Row]]) -> N
     for old, new in changes:
         if old["title"] == new["title"] and old["metadata"] == new["metadata"]:
             continue
-        before, after = _keys(old), keys_of(old["collection_id"], new["title"], new["metadata"])
+        before, after = _keys(old), _keys({**new, "collection_id": old["collection_id"]})
         added += [(key, old["sequence"]) for key in after - before]
         removed += [(key, old["sequence"]) for key in before - after]
     _execute(connection, _REMOVE, removed)
@@ -46,7 +46,11 @@ def change_keys(connection: Connection, changes: Iterable[tuple[Row, Row]]) -> N
 
 
 def _keys(row: Row) -> frozenset[bytes]:
-    return keys_of(row["collection_id"], row["title"], row["metadata"])
+    title, metadata = row["title"], row["metadata"]
+    # A damaged row has only the keys that can be read from it.
+    return keys_of(
+        row["collection_id"], title if isinstance(title, str) else "", metadata if isinstance(metadata, dict) else {}
+    )
 
 
 def _execute(connection: Connection, statement: str, rows: list[tuple[bytes, int]]) -> None:

@@ -19,10 +19,11 @@ from phoserve.adapters.sql.filters import condition_of
 from phoserve.adapters.sql.key_search import KeySearch, add_keys, change_keys, remove_keys
 from phoserve.adapters.sql.rows import (
     changing_columns,
-    collection_of,
     collection_row,
-    document_of,
+    collections_of,
     document_row,
+    documents_of,
+    is_unreadable,
     microseconds,
     needed_fingerprints,
 )
@@ -123,12 +124,15 @@ class SqlRegistry:
         row = await self._database.read(lambda connection: connection.execute(statement).mappings().first())
         if row is None:
             raise CollectionNotFound(name)
-        return collection_of(row)
+        found = collections_of([row])
+        if not found:
+            raise CollectionNotFound(name)
+        return found[0]
 
     async def collections(self) -> list[Collection]:
         """Return all collections by name, including those that are being deleted."""
         rows = await self._database.read(lambda connection: connection.execute(select(collections)).mappings().all())
-        return sorted(map(collection_of, rows), key=lambda collection: (collection.name, collection.created_at))
+        return sorted(collections_of(rows), key=lambda collection: (collection.name, collection.created_at))
 
     async def save(self, documents: Sequence[Document]) -> list[Document | None]:
         """Store the documents in one transaction; None for each that another writer added, changed or removed first."""
@@ -198,7 +202,7 @@ class SqlRegistry:
         each_state = [[*conditions, documents.c.state == state.value] for state in sorted(states)] or [conditions]
         rows = await self._newest(collection_id, each_state, where, limit + 1)
         rows.sort(key=lambda row: -int(row["sequence"]))
-        shown = [document_of(row) for row in rows[:limit]]
+        shown = documents_of(rows[:limit])
         return DocumentPage(shown, f"{collection_id}.{rows[limit - 1]['sequence']}" if len(rows) > limit else None)
 
     async def changed(self, collection_id: str, *, since: datetime, limit: int = 200) -> list[Document]:
@@ -222,7 +226,7 @@ class SqlRegistry:
         ]
         rows = await self._rows(statements)
         rows.sort(key=lambda row: int(row["due_us"]))
-        return [document_of(row) for row in rows[:limit]]
+        return [each for each in documents_of(rows[:limit]) if not is_unreadable(each)]
 
     async def counts(self, collection_id: str | None = None) -> Mapping[DocumentState, int]:
         """Return how many documents are in each state, in one collection or in all."""
@@ -231,7 +235,8 @@ class SqlRegistry:
         if collection_id is not None:
             statement = statement.where(document_counts.c.collection_id == collection_id)
         rows = await self._database.read(lambda connection: connection.execute(statement).all())
-        return {DocumentState(state): int(count) for state, count in rows if count}
+        states = set(DocumentState)
+        return {DocumentState(state): int(count) for state, count in rows if state in states and count}
 
     async def close(self) -> None:
         """Close the database."""
@@ -254,7 +259,7 @@ class SqlRegistry:
         )
 
     async def _find(self, statements: Sequence[Select[Any]]) -> list[Document]:
-        return [document_of(row) for row in await self._rows(statements)]
+        return documents_of(await self._rows(statements))
 
     async def _rows(self, statements: Sequence[Select[Any]]) -> list[Mapping[Any, Any]]:
         def fetch(connection: Connection) -> list[Mapping[Any, Any]]:

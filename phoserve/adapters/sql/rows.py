@@ -1,10 +1,11 @@
 """Records as table rows, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
+import structlog
 
 from phoserve.documents.records import (
     Collection,
@@ -17,6 +18,13 @@ from phoserve.documents.records import (
 )
 from phoserve.text.blocks import ParserWarning
 
+UNREADABLE: Final = "unreadable"
+"""The code of the failure of a document whose record has damaged fields."""
+_HINT: Final = "run `phoserve doctor --repair`"
+_UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+_IDENTITY: Final = frozenset({"collection", "collection_id", "id", "key"})
+T = TypeVar("T", bound=msgspec.Struct)
+log = structlog.get_logger(__name__)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNCHANGING: Final = frozenset({"key", "collection_id", "id", "created_us"})
 
@@ -43,8 +51,25 @@ def collection_row(collection: Collection) -> dict[str, Any]:
     }
 
 
-def collection_of(row: Mapping[Any, Any]) -> Collection:
-    """Return the collection in a row of `collections`."""
+def collections_of(rows: Iterable[Mapping[Any, Any]]) -> list[Collection]:
+    """Return the collections in rows of `collections`; damaged fields have their defaults."""
+    return [found for row in rows if (found := _read(row, "collection", _collection, _salvaged_collection))]
+
+
+def _collection(row: Mapping[Any, Any]) -> Collection:
+    found = _checked(_plain_collection(row))
+    found.fusion  # noqa: B018 - raises if the settings are damaged
+    return found
+
+
+def _salvaged_collection(row: Mapping[Any, Any]) -> tuple[Collection, list[str]]:
+    damaged = _damaged(row, _BLANK_COLLECTION, _collection)
+    if {"id", "name"} & set(damaged):
+        raise ValueError("its id or its name cannot be read")
+    return _collection({**row, **{name: _BLANK_COLLECTION[name] for name in damaged}}), damaged
+
+
+def _plain_collection(row: Mapping[Any, Any]) -> Collection:
     return Collection(
         id=row["id"],
         name=row["name"],
@@ -62,7 +87,7 @@ def collection_of(row: Mapping[Any, Any]) -> Collection:
 
 def needed_fingerprints(active: str, reembedding: Any) -> tuple[str, ...]:
     """Return `Collection.needed_fingerprints` of the columns of a collection."""
-    return tuple(each for each in (active, reembedding["fingerprint"] if reembedding else "") if each)
+    return tuple(each for each in (active, reembedding.get("fingerprint") if isinstance(reembedding, dict) else "") if each)
 
 
 def document_row(document: Document) -> dict[str, Any]:
@@ -104,10 +129,88 @@ def changing_columns(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in _UNCHANGING}
 
 
-def document_of(row: Mapping[Any, Any]) -> Document:
-    """Return the document in a row of `documents`, with `collection`, `active_fingerprint` and `reembedding` of its
-    collection.
+def documents_of(rows: Iterable[Mapping[Any, Any]]) -> list[Document]:
+    """Return the documents in rows of `documents` with their collection's name as `collection`.
+
+    A document with damaged fields has their defaults and is failed with the code `UNREADABLE`. One whose ids cannot be
+    read is left out. Each is logged.
     """
+    return [found for row in rows if (found := _read(row, "document", _document, _salvaged_document))]
+
+
+def salvage(row: Mapping[Any, Any]) -> tuple[Document, list[str]]:
+    """Return the document in a row, as far as it can be read, and the columns that cannot.
+
+    Raises ValueError if the columns that identify it cannot be read.
+    """
+    try:
+        return _document(row), []
+    except _UNREADABLE:
+        return _salvaged_document(row)
+
+
+def is_unreadable(document: Document) -> bool:
+    """Return whether fields of the document's record could not be read."""
+    return document.error is not None and document.error.code == UNREADABLE
+
+
+def _read(
+    row: Mapping[Any, Any], kind: str, read: Callable[[Mapping[Any, Any]], T], salvaged: Callable[..., tuple[T, Any]]
+) -> T | None:
+    try:
+        return read(row)
+    except _UNREADABLE:
+        pass
+    name = {"key": str(row.get("key", "")), "id": str(row["id"])}
+    try:
+        found, damaged = salvaged(row)
+    except _UNREADABLE as error:
+        log.error("record_unreadable", kind=kind, **name, reason=str(error), hint=_HINT)
+        return None
+    log.warning("record_damaged", kind=kind, **name, fields=damaged, hint=_HINT)
+    return found
+
+
+def _document(row: Mapping[Any, Any]) -> Document:
+    return _checked(_plain_document(row))
+
+
+def _salvaged_document(row: Mapping[Any, Any]) -> tuple[Document, list[str]]:
+    damaged = _damaged(row, _BLANK_DOCUMENT, _document)
+    if lost := sorted(_IDENTITY & set(damaged)):
+        raise ValueError(f"its {', '.join(lost)} cannot be read")
+    found = _document({**row, **{name: _BLANK_DOCUMENT[name] for name in damaged}})
+    if found.state is not DocumentState.DELETING:
+        message = f"the record's {', '.join(damaged)} cannot be read; {_HINT}"
+        failure = DocumentFailure(code=UNREADABLE, message=message)
+        found = msgspec.structs.replace(found, state=DocumentState.FAILED, error=failure, due_at=None)
+    return found, damaged
+
+
+def _damaged(row: Mapping[Any, Any], blank: Mapping[str, Any], read: Callable[[Mapping[Any, Any]], Any]) -> list[str]:
+    """Return the columns that a record without other content cannot be read with."""
+
+    def is_damaged(name: str) -> bool:
+        try:
+            read({**blank, name: row[name]})
+        except _UNREADABLE:
+            return True
+        return False
+
+    return [name for name in blank if is_damaged(name)]
+
+
+def _checked(record: T) -> T:
+    """Return the record. Raises ValueError if a field has another type or text that is not Unicode."""
+    values = msgspec.structs.asdict(record)
+    if isinstance(record, Document):
+        values["original"] = msgspec.structs.asdict(record.original)
+    msgspec.convert(values, type(record))
+    msgspec.json.encode(record)
+    return record
+
+
+def _plain_document(row: Mapping[Any, Any]) -> Document:
     return Document(
         collection=row["collection"],
         collection_id=row["collection_id"],
@@ -168,3 +271,22 @@ def _storable(text: str) -> str:
     if text.isascii() and "\x00" not in text:
         return text
     return text.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+_BLANK_DOCUMENT: Final[Mapping[str, Any]] = {
+    "collection": "",
+    "active_fingerprint": "",
+    "reembedding": None,
+    **document_row(
+        Document(
+            collection="",
+            collection_id="",
+            id="",
+            key="",
+            original=Original(key="", sha256="", size_bytes=0, media_type="application/octet-stream"),
+            created_at=_EPOCH,
+            updated_at=_EPOCH,
+        )
+    ),
+}
+_BLANK_COLLECTION: Final[Mapping[str, Any]] = collection_row(Collection(id="", name="", created_at=_EPOCH))

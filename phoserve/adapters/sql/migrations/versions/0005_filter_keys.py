@@ -1,9 +1,9 @@
 """Keys by which filters find documents on SQLite, filled for the documents that are there."""
 
-import msgspec
 import sqlalchemy as sa
 from alembic import context, op
 
+from phoserve.adapters.sql.database import decode_json
 from phoserve.adapters.sql.key_search import add_keys
 
 revision = "0005"
@@ -40,7 +40,7 @@ def _fill(connection: sa.Connection) -> None:
     total = connection.exec_driver_sql("SELECT count(*) FROM documents").scalar_one()
     last, done = 0, 0
     while rows := connection.exec_driver_sql(page, (last, DOCUMENTS_PER_READ)).mappings().all():
-        add_keys(connection, [{**row, "metadata": msgspec.json.decode(row["metadata"])} for row in rows])
+        add_keys(connection, [{**row, "metadata": decode_json(row["metadata"])} for row in rows])
         last, done = rows[-1]["sequence"], done + len(rows)
         if seen:
             seen(done, total)

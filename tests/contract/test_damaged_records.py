@@ -1,0 +1,175 @@
+"""One damaged row of the registry never stops a start, a listing, a filter, a reconcile pass or its neighbours."""
+
+import asyncio
+import sqlite3
+import tempfile
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from phoserve.adapters.sql.database import open_database
+from phoserve.adapters.sql.registry import SqlRegistry
+from phoserve.adapters.sql.rows import UNREADABLE
+from phoserve.adapters.sql.schema import migrate_now
+from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Prefix, Range, TitlePrefix, TitleWords
+from phoserve.documents.records import Collection, Document, DocumentState, Original, new_collection, new_document
+
+COUNT = 5
+NUMBERS = ("version", "revision", "live_revision", "passages", "attempts", "original_bytes", "created_us", "updated_us")
+TEXTS = ("title", "state", "original_sha256", "media_type", "filename", "fingerprint", "id", "key", "original_key")
+JSONS = ("metadata", "properties", "access", "error", "warnings", "requests")
+OTHERS = ("progress", "bulk", "due_us")
+GARBAGE: st.SearchStrategy[Any] = st.one_of(
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.text(max_size=20),
+    st.binary(max_size=20),
+    st.sampled_from(
+        ['{"a": ', "[1, 2", "null", "17", '"text"', "[[1]]", '{"code": 1}', "\x00", "{}", "[]", "[" * 3000]
+    ),
+)
+WHERE: list[Filter] = [
+    Match("year", 2020),
+    AnyOf("tag", ("a", "b")),
+    Range("year", gte=2000),
+    Range("day", gte="2020-01-01"),
+    Exists("year"),
+    Prefix("tag", "a"),
+    TitlePrefix("tieu"),
+    TitleWords(("de",)),
+    Not(Match("year", 1)),
+    All((Match("year", 2020), Match("tag", "a"))),
+]
+
+
+async def filled(file: Path) -> tuple[Collection, list[Document]]:
+    migrate_now(f"sqlite:///{file}")
+    registry = SqlRegistry(open_database(f"sqlite:///{file}"))
+    try:
+        collection = await registry.add_collection(new_collection("kb"))
+        assert collection is not None
+        made = [
+            new_document(
+                collection,
+                f"d{number}",
+                Original(key=f"o{number}", sha256="a" * 64, size_bytes=3, media_type="text/plain"),
+                title="Tiêu đề",
+                metadata={"year": 2020, "tag": ["a"], "day": "2021-05-05"},
+            )
+            for number in range(COUNT)
+        ]
+        return collection, [each for each in await registry.save(made) if each]
+    finally:
+        await registry.close()
+
+
+def damage(file: Path, document_id: str, column: str, value: Any) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        if isinstance(value, bytes):
+            # Text that is not UTF-8, as a damaged page leaves it.
+            statement = f"UPDATE OR IGNORE documents SET {column} = CAST(? AS TEXT) WHERE id = ?"  # noqa: S608
+        else:
+            statement = f"UPDATE OR IGNORE documents SET {column} = ? WHERE id = ?"  # noqa: S608
+        connection.execute(statement, (value, document_id))
+
+
+async def check(file: Path, collection: Collection, documents: list[Document], damaged: set[str]) -> None:
+    """Check everything that a start, a listing, a search and a reconcile pass read."""
+    migrate_now(f"sqlite:///{file}")
+    registry = SqlRegistry(open_database(f"sqlite:///{file}"))
+    intact = [each for each in documents if each.id not in damaged]
+    try:
+        assert await registry.collections() == [collection]
+        page = await registry.page(collection.id)
+        by_key = {each.key: each for each in page.documents}
+        assert [by_key[each.key] for each in intact] == intact
+        for document in page.documents:
+            msgspec.json.encode(document)
+            if document not in intact and document.error:
+                assert document.error.code == UNREADABLE
+        assert await registry.find(collection.id, [each.id for each in intact]) == {each.id: each for each in intact}
+        found = await registry.find_keys([each.key for each in documents])
+        assert [found[each.key] for each in intact] == intact
+        later = datetime.now(UTC) + timedelta(days=1)
+        due = await registry.due(later, states=[DocumentState.QUEUED], limit=50)
+        assert {each.key for each in intact} <= {each.key for each in due}
+        assert all(each.error is None for each in due), "what cannot be read is not queued"
+        since = datetime.now(UTC) - timedelta(days=1)
+        assert {each.key for each in intact} <= {
+            each.key for each in await registry.changed(collection.id, since=since)
+        }
+        assert sum((await registry.counts(collection.id)).values()) == COUNT
+        for where in WHERE:
+            matching = {each.key for each in (await registry.page(collection.id, where=where)).documents}
+            assert {each.key for each in intact} <= matching, where
+        saved = await registry.save([each.reindex() for each in intact])
+        assert all(saved), "neighbours are written"
+    finally:
+        await registry.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, COUNT - 1), st.sampled_from([*NUMBERS, *TEXTS, *JSONS, *OTHERS]), GARBAGE),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_a_damaged_row_stops_nothing(damages: list[tuple[int, str, Any]]) -> None:
+    async def run() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "registry.sqlite3"
+            collection, documents = await filled(file)
+            for number, column, value in damages:
+                damage(file, f"d{number}", column, value)
+            await check(file, collection, documents, {f"d{number}" for number, _, _ in damages})
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *((column, '{"a": ') for column in JSONS),
+        *((column, "không phải số") for column in NUMBERS if column != "updated_us"),
+        ("title", b"\xff\xfe"),
+        ("state", "unheard-of"),
+        ("created_us", 2**62),
+    ],
+)
+async def test_a_damaged_document_is_listed_as_failed(tmp_path: Path, column: str, value: Any) -> None:
+    file = tmp_path / "registry.sqlite3"
+    collection, documents = await filled(file)
+    damage(file, "d2", column, value)
+    registry = SqlRegistry(open_database(f"sqlite:///{file}"))
+    try:
+        listed = {each.id: each for each in (await registry.page(collection.id)).documents}
+        assert len(listed) == COUNT
+        assert listed["d2"].state is DocumentState.FAILED
+        assert listed["d2"].error is not None
+        assert listed["d2"].error.code == UNREADABLE
+        assert column in listed["d2"].error.message
+        assert listed["d2"].key in await registry.find_keys([documents[2].key]), "its passages are no orphans"
+    finally:
+        await registry.close()
+
+
+@pytest.mark.parametrize("settings_text", ["{", "17", '{"fusion": 3}', '{"fusion": {"dense": "x"}}', '"a"'])
+async def test_a_damaged_collection_is_listed_with_defaults(tmp_path: Path, settings_text: str) -> None:
+    file = tmp_path / "registry.sqlite3"
+    collection, _ = await filled(file)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE collections SET settings = ?", (settings_text,))
+    registry = SqlRegistry(open_database(f"sqlite:///{file}"))
+    try:
+        assert await registry.collections() == [collection]
+        assert (await registry.collection("kb")).fusion is None
+    finally:
+        await registry.close()
