@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
-from phoserve.adapters.sql.rows import UNREADABLE
+from phoserve.adapters.sql.rows import CLOSED, UNREADABLE
 from phoserve.adapters.sql.schema import migrate_now
 from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Prefix, Range, TitlePrefix, TitleWords
 from phoserve.documents.records import Collection, Document, DocumentState, Original, new_collection, new_document
@@ -69,6 +69,12 @@ async def filled(file: Path) -> tuple[Collection, list[Document]]:
         await registry.close()
 
 
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Collection, list[Document]]:
+    file = tmp_path_factory.mktemp("pristine") / "registry.sqlite3"
+    return file, *asyncio.run(filled(file))
+
+
 def damage(file: Path, document_id: str, column: str, value: Any) -> None:
     with closing(sqlite3.connect(file)) as connection, connection:
         if isinstance(value, bytes):
@@ -81,7 +87,6 @@ def damage(file: Path, document_id: str, column: str, value: Any) -> None:
 
 async def check(file: Path, collection: Collection, documents: list[Document], damaged: set[str]) -> None:
     """Check everything that a start, a listing, a search and a reconcile pass read."""
-    migrate_now(f"sqlite:///{file}")
     registry = SqlRegistry(open_database(f"sqlite:///{file}"))
     intact = [each for each in documents if each.id not in damaged]
     try:
@@ -122,11 +127,14 @@ async def check(file: Path, collection: Collection, documents: list[Document], d
         max_size=3,
     )
 )
-def test_a_damaged_row_stops_nothing(damages: list[tuple[int, str, Any]]) -> None:
+def test_a_damaged_row_stops_nothing(
+    pristine: tuple[Path, Collection, list[Document]], damages: list[tuple[int, str, Any]]
+) -> None:
     async def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "registry.sqlite3"
-            collection, documents = await filled(file)
+            file.write_bytes(pristine[0].read_bytes())
+            collection, documents = pristine[1:]
             for number, column, value in damages:
                 damage(file, f"d{number}", column, value)
             await check(file, collection, documents, {f"d{number}" for number, _, _ in damages})
@@ -156,6 +164,7 @@ async def test_a_damaged_document_is_listed_as_failed(tmp_path: Path, column: st
         assert listed["d2"].error is not None
         assert listed["d2"].error.code == UNREADABLE
         assert column in listed["d2"].error.message
+        assert listed["d2"].access == (CLOSED if column == "access" else ())
         assert listed["d2"].key in await registry.find_keys([documents[2].key]), "its passages are no orphans"
     finally:
         await registry.close()

@@ -331,16 +331,16 @@ def _decode_text(text: bytes) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
-def _title_key(title: Any) -> str:
-    return title_key(title) if isinstance(title, str) else ""
+def _title_key(title: bytes) -> str:
+    return title_key(_decode_text(title))
 
 
-def _moment_us(value: Any) -> int | None:
-    return moment_us(value) if isinstance(value, str) else None
+def _title_words(title: bytes) -> str:
+    return "  ".join(title_words(_decode_text(title)))
 
 
-def _title_words(title: Any) -> str:
-    return "  ".join(title_words(title)) if isinstance(title, str) else ""
+def _moment_us(value: bytes) -> int | None:
+    return moment_us(_decode_text(value))
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from typing import Any, Final
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    LargeBinary,
     Numeric,
     String,
     and_,
@@ -85,14 +86,14 @@ def _title_words(postgresql: bool) -> ColumnElement[str]:
     if postgresql:
         words = func.regexp_replace(_title_key(postgresql), "[^[:alnum:]]+", "  ", "g", type_=String)
     else:
-        words = func.phoserve_title_words(documents.c.title, type_=String)
+        words = func.phoserve_title_words(_bytes(documents.c.title), type_=String)
     return literal(" ") + words + literal(" ")
 
 
 def _title_key(postgresql: bool) -> ColumnElement[str]:
     """The title as `phoserve.documents.filters.title_key` spells it."""
     if not postgresql:
-        return func.phoserve_title_key(documents.c.title, type_=String)
+        return func.phoserve_title_key(_bytes(documents.c.title), type_=String)
     plain = func.translate(func.lower(documents.c.title), *plain_letters())
     return func.btrim(func.regexp_replace(plain, r"\s+", " ", "g"), type_=String)
 
@@ -197,7 +198,7 @@ def _sqlite_begins(field: str, prefix: str) -> Condition:
 def _sqlite_in_range(field: str, bounds: dict[str, Any], *, is_date: bool) -> Condition:
     if is_date:
         return _sqlite_any(
-            field, lambda kind, found: and_(kind == "text", _compare(func.phoserve_moment_us(found), bounds))
+            field, lambda kind, found: and_(kind == "text", _compare(func.phoserve_moment_us(_bytes(found)), bounds))
         )
     return _sqlite_any(field, lambda kind, found: and_(kind.in_(_NUMBERS), _compare(found, bounds)))
 
@@ -213,6 +214,11 @@ def _sqlite_any(field: str, holds: Any) -> Condition:
         case((kind.is_(None), false()), (kind == "array", any_element), (kind == "object", false()), else_=alone)
         == true()
     )
+
+
+def _bytes(value: ColumnElement[Any]) -> ColumnElement[bytes]:
+    """The value's UTF-8: SQLite passes no text to a function that is not UTF-8, and the query would fail."""
+    return cast(value, LargeBinary())
 
 
 def _sqlite_has_value(field: str) -> Condition:

@@ -48,9 +48,8 @@ def change_keys(connection: Connection, changes: Iterable[tuple[Row, Row]]) -> N
 def _keys(row: Row) -> frozenset[bytes]:
     title, metadata = row["title"], row["metadata"]
     # A damaged row has only the keys that can be read from it.
-    return keys_of(
-        row["collection_id"], title if isinstance(title, str) else "", metadata if isinstance(metadata, dict) else {}
-    )
+    text = title.encode(errors="replace").decode() if isinstance(title, str) else ""
+    return keys_of(row["collection_id"], text, metadata if isinstance(metadata, dict) else {})
 
 
 def _execute(connection: Connection, statement: str, rows: list[tuple[bytes, int]]) -> None:

@@ -20,6 +20,8 @@ from phoserve.text.blocks import ParserWarning
 
 UNREADABLE: Final = "unreadable"
 """The code of the failure of a document whose record has damaged fields."""
+CLOSED: Final = ("unreadable,record",)
+"""The groups of a document whose groups cannot be read: no group has a comma, so only those who see all find it."""
 _HINT: Final = "run `phoserve doctor --repair`"
 _UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 _IDENTITY: Final = frozenset({"collection", "collection_id", "id", "key"})
@@ -172,6 +174,8 @@ def _read(
 
 
 def _document(row: Mapping[Any, Any]) -> Document:
+    if not (isinstance(row["access"], list) and isinstance(row["requests"], list)):
+        raise TypeError("a list is stored as another type")
     return _checked(_plain_document(row))
 
 
@@ -184,6 +188,8 @@ def _salvaged_document(row: Mapping[Any, Any]) -> tuple[Document, list[str]]:
         message = f"the record's {', '.join(damaged)} cannot be read; {_HINT}"
         failure = DocumentFailure(code=UNREADABLE, message=message)
         found = msgspec.structs.replace(found, state=DocumentState.FAILED, error=failure, due_at=None)
+    if any(name.startswith("access") for name in damaged):
+        found = msgspec.structs.replace(found, access=CLOSED)
     return found, damaged
 
 
