@@ -339,8 +339,8 @@ def _title_words(title: bytes) -> str:
     return "  ".join(title_words(_decode_text(title)))
 
 
-def _moment_us(value: bytes) -> int | None:
-    return moment_us(_decode_text(value))
+def _moment_us(value: bytes | None) -> int | None:
+    return None if value is None else moment_us(_decode_text(value))
 
 
 @contextlib.contextmanager

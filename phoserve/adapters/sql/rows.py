@@ -89,7 +89,9 @@ def _plain_collection(row: Mapping[Any, Any]) -> Collection:
 
 def needed_fingerprints(active: str, reembedding: Any) -> tuple[str, ...]:
     """Return `Collection.needed_fingerprints` of the columns of a collection."""
-    return tuple(each for each in (active, reembedding.get("fingerprint") if isinstance(reembedding, dict) else "") if each)
+    return tuple(
+        each for each in (active, reembedding.get("fingerprint") if isinstance(reembedding, dict) else "") if each
+    )
 
 
 def document_row(document: Document) -> dict[str, Any]:
