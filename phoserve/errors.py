@@ -63,6 +63,10 @@ class DocumentNotFound(NotFound):
         self.document_id = document_id
 
 
+class Forbidden(PhoserveError):
+    """The caller may not do this. Another key may."""
+
+
 class Conflict(PhoserveError):
     """The state of the resource does not allow this now, or another writer changed it first."""
 

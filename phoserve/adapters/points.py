@@ -1,10 +1,11 @@
 """What both engines' points have in common."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
+from phoserve.documents.access import Audience
 from phoserve.documents.filters import title_key, title_words
 from phoserve.documents.records import Passage
 
@@ -14,8 +15,11 @@ STAGED: Final = "staged"
 LIVE: Final = "live"
 TITLE_KEY: Final = "title_key"
 TITLE_WORDS: Final = "title_words"
-SHOWN: Final = ["passage", "visibility"]
-"""The fields that a search reads: visibility and content."""
+ACCESS: Final = "access"
+"""The groups of the passage's document; absent from points of version 0.1, which are open to every reader."""
+ACCESS_VERSION: Final = "access_version"
+SHOWN: Final = ["passage", "visibility", ACCESS]
+"""The fields that a search reads: visibility, groups and content."""
 
 SHARED_METADATA_BYTES: Final = 512
 """Metadata whose JSON is longer is stored with the first passage of a revision alone, apart from what filters match."""
@@ -43,8 +47,14 @@ def passage_payload(passage: Passage, metadata: Any) -> dict[str, Any]:
         "visibility": STAGED,
         "metadata": metadata,
         **title_payload(passage.title),
+        **access_payload(passage.access, passage.access_version),
         "passage": msgspec.json.encode(_without_shared_metadata(passage)).decode(),
     }
+
+
+def access_payload(access: Sequence[str], version: int) -> dict[str, Any]:
+    """Return what filters on groups match, and the version that a later change has to exceed."""
+    return {ACCESS: list(access), ACCESS_VERSION: version}
 
 
 def title_payload(title: str) -> dict[str, Any]:
@@ -53,14 +63,28 @@ def title_payload(title: str) -> dict[str, Any]:
 
 
 def decode_passage(payload: Any) -> Passage:
-    """The passage a payload was made from."""
-    return msgspec.json.decode(payload["passage"], type=Passage)
+    """Return the passage that a payload was made from, with the groups that the payload has now."""
+    passage = msgspec.json.decode(payload["passage"], type=Passage)
+    return msgspec.structs.replace(passage, access=access) if (access := access_of(payload)) else passage
 
 
-def published_passages(collection: str, records: Iterable[Any]) -> dict[str, Passage]:
-    """By id, the passages of those records, read with `SHOWN`, that searches of the collection may show."""
-    live = {str(each.id): decode_passage(each.payload) for each in records if each.payload["visibility"] == LIVE}
-    return {id_: passage for id_, passage in live.items() if passage.collection == collection}
+def access_of(payload: Any) -> tuple[str, ...]:
+    """Return the groups in a payload."""
+    return tuple(payload.get(ACCESS) or ())
+
+
+def published_passages(collection: str, audience: Audience, records: Iterable[Any]) -> dict[str, Passage]:
+    """Return, by id, the passages of records read with `SHOWN` that a search of the collection may show."""
+    there = {
+        str(each.id): decode_passage(each.payload)
+        for each in records
+        if each.payload["visibility"] == LIVE and audience.sees(access_of(each.payload))
+    }
+    return {
+        id_: passage
+        for id_, passage in there.items()
+        if passage.collection == collection and passage.document_key not in audience.hidden_keys
+    }
 
 
 def places_of_metadata(passages: Iterable[Passage]) -> list[str]:
@@ -88,7 +112,52 @@ def decode_passages(records: Iterable[Any]) -> dict[str, Passage]:
     return {str(each.id): decode_passage(each.payload) for each in records}
 
 
+class Conditions(Protocol):
+    """How an engine spells conditions on payload fields."""
+
+    def equal(self, field: str, value: str) -> Any:
+        """Return the condition that the field equals `value`."""
+        ...
+
+    def one_of(self, field: str, values: Sequence[str]) -> Any:
+        """Return the condition that the field, or an element of its list, is one of `values`."""
+        ...
+
+    def is_empty(self, field: str) -> Any:
+        """Return the condition that the field is absent, null or an empty list."""
+        ...
+
+    def group(self, *, must: Sequence[Any] = (), should: Sequence[Any] = (), must_not: Sequence[Any] = ()) -> Any:
+        """Return a filter of all `must`, any `should` (if there are some) and none of `must_not`."""
+        ...
+
+
+def live_filter(engine: Conditions, collection: str | None, audience: Audience, more: Sequence[Any] = ()) -> Any:
+    """Return the filter of the published passages that `audience` may see, for searches and counts of both engines."""
+    tenant = [] if collection is None else [engine.equal("collection", collection)]
+    return _visible(engine, [*tenant, engine.equal("visibility", LIVE), *more], audience)
+
+
+def corpus_filter(engine: Conditions, collection: str, audience: Audience) -> Any:
+    """Return the filter of the passages among which a term is rare or not: what `audience` may see of the collection.
+
+    Staged passages count too: the engines select the corpus again for every search, and the condition for live ones
+    would double that (3.7 against 1.7 ms at 100,000 passages).
+    """
+    return _visible(engine, [engine.equal("collection", collection)], audience)
+
+
+def _visible(engine: Conditions, must: Sequence[Any], audience: Audience) -> Any:
+    if audience.sees_all:
+        return engine.group(must=must)
+    own = [engine.one_of(ACCESS, sorted(audience.groups))] if audience.groups else []
+    hidden = [engine.one_of("document_key", sorted(audience.hidden_keys))] if audience.hidden_keys else []
+    return engine.group(must=must, should=[engine.is_empty(ACCESS), *own], must_not=hidden)
+
+
 def _without_shared_metadata(passage: Passage) -> Passage:
+    # Groups change without the passage: the payload has them apart.
+    passage = msgspec.structs.replace(passage, access=(), access_version=0)
     if not passage.ordinal or len(msgspec.json.encode(passage.metadata)) <= SHARED_METADATA_BYTES:
         return passage
     return msgspec.structs.replace(passage, metadata=dict(ELSEWHERE))

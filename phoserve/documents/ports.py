@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from phoserve.documents.access import UNRESTRICTED, Audience
 from phoserve.documents.filters import Filter
 from phoserve.documents.records import Collection, Document, DocumentState, Passage
 from phoserve.text import SparseVector
@@ -48,6 +49,13 @@ class PassageStore(Protocol):
         """Make each (document key, revision) visible to search and delete that document's older revisions."""
         ...
 
+    async def set_access(self, document_key: str, access: Sequence[str], version: int) -> None:
+        """Let these groups alone find the document, staged or published; without groups, every reader.
+
+        Nothing changes where the same or a newer version was set: calls may come twice and in any order.
+        """
+        ...
+
     async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
         """Delete the document's passages of every revision up to and including `up_to`."""
         ...
@@ -75,8 +83,8 @@ class PassageStore(Protocol):
         """Return document key and revision of everything published, in one collection or in all."""
         ...
 
-    async def count(self, collection: str | None = None) -> int:
-        """Return how many passages are published, in one collection or in all."""
+    async def count(self, collection: str | None = None, *, audience: Audience = UNRESTRICTED) -> int:
+        """Return how many passages are published and visible to `audience`, in one collection or in all."""
         ...
 
 
@@ -182,17 +190,31 @@ class DocumentRegistry(Protocol):
         *,
         states: AnyCollection[DocumentState] = (),
         where: Filter | None = None,
+        audience: Audience = UNRESTRICTED,
         cursor: str | None = None,
         limit: int = 50,
     ) -> DocumentPage:
-        """Return documents of the collection, newest first, in any of `states` if given.
+        """Return documents of the collection that `audience` may see, newest first, in any of `states` if given.
 
         Raises InvalidInput if `cursor` was not returned for this collection.
         """
         ...
 
-    async def changed(self, collection_id: str, *, since: datetime, limit: int = 200) -> list[Document]:
-        """Return documents whose record changed at or after `since`, the earliest change first."""
+    async def changed(
+        self, collection_id: str, *, since: datetime, audience: Audience = UNRESTRICTED, limit: int = 200
+    ) -> list[Document]:
+        """Return visible documents whose record changed at or after `since`, the earliest change first."""
+        ...
+
+    async def access_due(self, *, limit: int) -> list[Document]:
+        """Return documents whose groups the index may not have yet, in no particular order."""
+        ...
+
+    async def settle_access(self, documents: Sequence[Document]) -> None:
+        """Note that the index has the groups of these documents, where `access_version` is still the same.
+
+        Neither `version` nor `updated_at` changes: other writers of the record are not disturbed.
+        """
         ...
 
     async def due(
@@ -204,8 +226,10 @@ class DocumentRegistry(Protocol):
         """
         ...
 
-    async def counts(self, collection_id: str | None = None) -> Mapping[DocumentState, int]:
-        """Return how many documents are in each state, in one collection or in all; states without any are left out."""
+    async def counts(
+        self, collection_id: str | None = None, *, audience: Audience = UNRESTRICTED
+    ) -> Mapping[DocumentState, int]:
+        """Return how many visible documents are in each state, in one collection or in all, without states of none."""
         ...
 
     async def close(self) -> None: ...

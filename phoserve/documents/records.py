@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from phoserve.contract import Fusion
+from phoserve.documents.access import Access
 from phoserve.errors import Conflict, InvalidInput
 from phoserve.text.blocks import ParserWarning, Place
 
@@ -98,8 +99,12 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata = msgspec.field(default_factory=dict)
     properties: Metadata = msgspec.field(default_factory=dict)
     """Metadata of the file itself, as its parser found it; its own title is `title`."""
-    access: tuple[str, ...] = ()
-    """The groups that may find the document; empty for everyone with access to the collection."""
+    access: Access = ()
+    """The groups that may see the document; empty for every reader of the collection."""
+    access_version: int = 0
+    """Counts the changes of `access`."""
+    access_due_at: datetime | None = None
+    """Since when the index may have other groups than `access`. None if it has these."""
     original: Original
     fingerprint: str = ""
     """Of the model whose vectors are live."""
@@ -125,10 +130,22 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None = None
     """When the document needs attention: queued since, retry at, or end of the worker's lease. None at rest."""
 
-    def revise(self, original: Original, *, title: str, metadata: Metadata, bulk: bool, request: str | None) -> Self:
-        """Return the next revision, queued; the live revision stays live until the new one is ready."""
+    def revise(
+        self,
+        original: Original,
+        *,
+        title: str,
+        metadata: Metadata,
+        access: Access | None = None,
+        bulk: bool,
+        request: str | None,
+    ) -> Self:
+        """Return the next revision, queued; the live revision stays live until the new one is ready.
+
+        Without `access` the groups stay; others take effect at once, for the live revision too.
+        """
         return msgspec.structs.replace(
-            self.reindex(bulk=bulk),
+            self.share(self.access if access is None else access).reindex(bulk=bulk),
             original=original,
             title=title,
             metadata=metadata,
@@ -145,6 +162,20 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
             error=None,
             bulk=bulk,
             due_at=_now(),
+        )
+
+    def share(self, access: Access) -> Self:
+        """Return the document for these groups, which the index does not know yet.
+
+        Raises Conflict while the document is being deleted.
+        """
+        if access == self.access:
+            return self
+        if self.state is DocumentState.DELETING:
+            raise Conflict(f"document {self.id!r} is being deleted")
+        now = _now()
+        return msgspec.structs.replace(
+            self, access=access, access_version=self.access_version + 1, access_due_at=now, updated_at=now
         )
 
     def claim(self, lease: timedelta) -> Self:
@@ -415,6 +446,9 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     units: tuple[PassageUnit, ...] = ()
     """The parts of the text, in order; empty in passages of version 0.1."""
     metadata: Metadata = msgspec.field(default_factory=dict)
+    access: Access = ()
+    """The groups of the document, as far as the index knows."""
+    access_version: int = 0
 
     def place_at(self, position: int) -> Place:
         """Return where in the file the character at `position` of the text is."""
@@ -444,6 +478,7 @@ def new_document(
     *,
     title: str = "",
     metadata: Metadata | None = None,
+    access: Access = (),
     bulk: bool = False,
     request: str | None = None,
     key: str | None = None,
@@ -458,6 +493,7 @@ def new_document(
         key=key or uuid.uuid4().hex,
         title=title,
         metadata=metadata or {},
+        access=access,
         original=original,
         bulk=bulk,
         requests=append_request((), request),

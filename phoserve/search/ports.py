@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from phoserve.documents.access import READERS, Audience
 from phoserve.documents.filters import Filter
 from phoserve.documents.ports import ActivePassageStore
 from phoserve.documents.records import Passage
@@ -22,25 +23,39 @@ class ScoredId:
 
 
 class PassageSearch(Protocol):
-    """Finds published passages by vector and by terms, never outside the given collection.
+    """Finds published passages by vector and by terms, never outside the given collection or the audience's sight.
 
     Every method raises Unavailable while the engine does not answer.
     """
 
     async def nearest(
-        self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
+        self,
+        collection: str,
+        vector: NDArray[np.float32],
+        *,
+        limit: int,
+        where: Filter | None = None,
+        audience: Audience = READERS,
     ) -> list[ScoredId]:
         """Return the passages whose vectors are closest to `vector`, float32 of shape (dim,), best first."""
         ...
 
     async def matching(
-        self, collection: str, terms: SparseVector, *, limit: int, where: Filter | None = None
+        self,
+        collection: str,
+        terms: SparseVector,
+        *,
+        limit: int,
+        where: Filter | None = None,
+        audience: Audience = READERS,
     ) -> list[ScoredId]:
-        """Return the passages with the highest BM25 score for `terms`, best first."""
+        """Return the passages with the highest BM25 score for `terms`, best first; rarity is that of what is visible."""
         ...
 
-    async def find(self, collection: str, passage_ids: Sequence[str]) -> Mapping[str, Passage]:
-        """Return the passages that are still published, by id."""
+    async def find(
+        self, collection: str, passage_ids: Sequence[str], *, audience: Audience = READERS
+    ) -> Mapping[str, Passage]:
+        """Return the passages that are still published and visible, by id."""
         ...
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from collections.abc import Collection as AnyCollection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phoserve.answers.feedback import AnswerRecord, Feedback, Vote
+from phoserve.documents.access import READERS, UNRESTRICTED, Audience
 from phoserve.documents.filters import Filter, matches
 from phoserve.documents.ports import DocumentPage, IndexedPassage, IndexingTask, StoredSource
 from phoserve.documents.records import Collection, Document, DocumentState, Passage
@@ -116,6 +117,7 @@ class MemoryRegistry:
         *,
         states: AnyCollection[DocumentState] = (),
         where: Filter | None = None,
+        audience: Audience = UNRESTRICTED,
         cursor: str | None = None,
         limit: int = 50,
     ) -> DocumentPage:
@@ -128,14 +130,30 @@ class MemoryRegistry:
             for each in reversed(self._documents.values())
             if each.collection_id == collection_id
             and (not states or each.state in states)
+            and audience.sees(each.access)
             and (where is None or matches(where, each.metadata, each.title))
         ]
         more = len(found) > first + limit
         return DocumentPage(found[first : first + limit], f"{collection_id}.{first + limit}" if more else None)
 
-    async def changed(self, collection_id: str, *, since: datetime, limit: int = 200) -> list[Document]:
-        found = [e for e in self._documents.values() if e.collection_id == collection_id and e.updated_at >= since]
+    async def changed(
+        self, collection_id: str, *, since: datetime, audience: Audience = UNRESTRICTED, limit: int = 200
+    ) -> list[Document]:
+        found = [
+            each
+            for each in self._documents.values()
+            if each.collection_id == collection_id and each.updated_at >= since and audience.sees(each.access)
+        ]
         return sorted(found, key=lambda each: each.updated_at)[:limit]
+
+    async def access_due(self, *, limit: int) -> list[Document]:
+        return [each for each in self._documents.values() if each.access_due_at is not None][:limit]
+
+    async def settle_access(self, documents: Sequence[Document]) -> None:
+        for each in documents:
+            known = self._documents.get(each.key)
+            if known is not None and known.access_version == each.access_version:
+                self._documents[each.key] = msgspec.structs.replace(known, access_due_at=None)
 
     async def due(
         self, before: datetime, *, states: AnyCollection[DocumentState], limit: int, bulk: bool | None = None
@@ -147,8 +165,14 @@ class MemoryRegistry:
         ]
         return sorted(found, key=lambda each: str(each.due_at))[:limit]
 
-    async def counts(self, collection_id: str | None = None) -> Mapping[DocumentState, int]:
-        return Counter(e.state for e in self._documents.values() if collection_id in (None, e.collection_id))
+    async def counts(
+        self, collection_id: str | None = None, *, audience: Audience = UNRESTRICTED
+    ) -> Mapping[DocumentState, int]:
+        return Counter(
+            each.state
+            for each in self._documents.values()
+            if collection_id in (None, each.collection_id) and audience.sees(each.access)
+        )
 
     async def close(self) -> None:
         pass
@@ -191,6 +215,13 @@ class MemoryIndex:
             self._live |= {i: e for i, e in ready.items() if e.passage.revision == revision}
             self._staged = {i: e for i, e in self._staged.items() if i not in ready}
 
+    async def set_access(self, document_key: str, access: Sequence[str], version: int) -> None:
+        for store in (self._staged, self._live):
+            for id_, each in store.items():
+                if each.passage.document_key == document_key and each.passage.access_version < version:
+                    changed = msgspec.structs.replace(each.passage, access=tuple(access), access_version=version)
+                    store[id_] = replace(each, passage=changed)
+
     async def discard_live(self, document_key: str, *, below: int) -> None:
         self._live = {
             i: e for i, e in self._live.items() if e.passage.document_key != document_key or e.passage.revision >= below
@@ -210,24 +241,38 @@ class MemoryIndex:
         await self.discard_many([e.passage.document_key for e in self._of(collection)])
 
     async def nearest(
-        self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
+        self,
+        collection: str,
+        vector: NDArray[np.float32],
+        *,
+        limit: int,
+        where: Filter | None = None,
+        audience: Audience = READERS,
     ) -> list[ScoredId]:
-        found = [ScoredId(e.passage.id, float(e.vector @ vector)) for e in self._of(collection, where)]
+        found = [ScoredId(e.passage.id, float(e.vector @ vector)) for e in self._of(collection, where, audience)]
         return sorted(found, key=lambda each: -each.score)[:limit]
 
     async def matching(
-        self, collection: str, terms: SparseVector, *, limit: int, where: Filter | None = None
+        self,
+        collection: str,
+        terms: SparseVector,
+        *,
+        limit: int,
+        where: Filter | None = None,
+        audience: Audience = READERS,
     ) -> list[ScoredId]:
         wanted = set(terms.indices.tolist())
-        found = [ScoredId(each.passage.id, _overlap(each, wanted)) for each in self._of(collection, where)]
+        found = [ScoredId(each.passage.id, _overlap(each, wanted)) for each in self._of(collection, where, audience)]
         return sorted((each for each in found if each.score > 0), key=lambda each: -each.score)[:limit]
 
-    async def find(self, collection: str, passage_ids: Sequence[str]) -> Mapping[str, Passage]:
-        there = {each.passage.id: each.passage for each in self._of(collection)}
+    async def find(
+        self, collection: str, passage_ids: Sequence[str], *, audience: Audience = READERS
+    ) -> Mapping[str, Passage]:
+        there = {each.passage.id: _shown(each.passage) for each in self._of(collection, audience=audience)}
         return {id_: there[id_] for id_ in passage_ids if id_ in there}
 
     async def passages(self, collection: str, document_key: str) -> list[Passage]:
-        found = [e.passage for e in self._of(collection) if e.passage.document_key == document_key]
+        found = [_shown(e.passage) for e in self._of(collection) if e.passage.document_key == document_key]
         return sorted(found, key=lambda each: each.ordinal)
 
     async def staged(self) -> list[tuple[str, int]]:
@@ -246,17 +291,21 @@ class MemoryIndex:
     async def sibling(self, fingerprint: str) -> "MemoryIndex | None":
         return self.engine.indexes.get(fingerprint)
 
-    async def count(self, collection: str | None = None) -> int:
-        return len(self._live if collection is None else self._of(collection))
+    async def count(self, collection: str | None = None, *, audience: Audience = UNRESTRICTED) -> int:
+        return len(self._of(collection, audience=audience))
 
     async def close(self) -> None:
         pass
 
-    def _of(self, collection: str, where: Filter | None = None) -> list[IndexedPassage]:
+    def _of(
+        self, collection: str | None, where: Filter | None = None, audience: Audience = UNRESTRICTED
+    ) -> list[IndexedPassage]:
         return [
             each
             for each in self._live.values()
-            if each.passage.collection == collection
+            if collection in (None, each.passage.collection)
+            and audience.sees(each.passage.access)
+            and each.passage.document_key not in audience.hidden_keys
             and (where is None or matches(where, each.passage.metadata, each.passage.title))
         ]
 
@@ -319,6 +368,11 @@ class MemoryQueue:
 
     async def depth(self, *, bulk: bool | None = None) -> int:
         return sum(bulk in {None, task.bulk} for task in self.tasks)
+
+
+def _shown(passage: Passage) -> Passage:
+    """The passage as other engines return it."""
+    return msgspec.structs.replace(passage, access_version=0)
 
 
 def _overlap(indexed: IndexedPassage, wanted: set[int]) -> float:

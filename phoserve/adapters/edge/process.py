@@ -22,6 +22,7 @@ from phoserve.adapters.edge.index import shard_folder
 from phoserve.adapters.edge.server import CLOSE
 from phoserve.adapters.points import AS_STORED, VectorSpace
 from phoserve.contract import ModelContract
+from phoserve.documents.access import READERS, UNRESTRICTED, Audience
 from phoserve.documents.filters import Filter
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
@@ -76,6 +77,10 @@ class EdgeProcessIndex:
         """See `PassageIndex`."""
         await self._call("publish", revisions)
 
+    async def set_access(self, document_key: str, access: Sequence[str], version: int) -> None:
+        """See `PassageIndex`."""
+        await self._call("set_access", document_key, access, version)
+
     async def ping(self) -> None:
         """See `PassageIndex`."""
         await self._call("ping")
@@ -93,20 +98,35 @@ class EdgeProcessIndex:
         await self._call("discard_collection", collection, here_only=here_only)
 
     async def nearest(
-        self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
+        self,
+        collection: str,
+        vector: NDArray[np.float32],
+        *,
+        limit: int,
+        where: Filter | None = None,
+        audience: Audience = READERS,
     ) -> list[ScoredId]:
         """See `PassageIndex`."""
-        return _scored(await self._call("nearest", collection, vector, limit=limit, where=where))
+        return _scored(await self._call("nearest", collection, vector, limit=limit, where=where, audience=audience))
 
     async def matching(
-        self, collection: str, terms: SparseVector, *, limit: int, where: Filter | None = None
+        self,
+        collection: str,
+        terms: SparseVector,
+        *,
+        limit: int,
+        where: Filter | None = None,
+        audience: Audience = READERS,
     ) -> list[ScoredId]:
         """See `PassageIndex`."""
-        return _scored(await self._call("matching", collection, terms, limit=limit, where=where))
+        return _scored(await self._call("matching", collection, terms, limit=limit, where=where, audience=audience))
 
-    async def find(self, collection: str, passage_ids: Sequence[str]) -> Mapping[str, Passage]:
+    async def find(
+        self, collection: str, passage_ids: Sequence[str], *, audience: Audience = READERS
+    ) -> Mapping[str, Passage]:
         """See `PassageIndex`."""
-        return msgspec.msgpack.decode(await self._call("find", collection, passage_ids), type=dict[str, Passage])
+        found = await self._call("find", collection, passage_ids, audience=audience)
+        return msgspec.msgpack.decode(found, type=dict[str, Passage])
 
     async def passages(self, collection: str, document_key: str) -> list[Passage]:
         """See `PassageIndex`."""
@@ -123,9 +143,9 @@ class EdgeProcessIndex:
         found: list[tuple[str, int]] = await self._call("published", collection)
         return found
 
-    async def count(self, collection: str | None = None) -> int:
+    async def count(self, collection: str | None = None, *, audience: Audience = UNRESTRICTED) -> int:
         """See `PassageIndex`."""
-        return int(await self._call("count", collection))
+        return int(await self._call("count", collection, audience=audience))
 
     async def active_model(self) -> str | None:
         """See `PassageIndex`."""

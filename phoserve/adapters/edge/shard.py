@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -125,6 +125,26 @@ def equal(field: str, value: str | int) -> edge.FieldCondition:
 def one_of(field: str, values: list[str]) -> edge.FieldCondition:
     """The payload field equals one of `values`."""
     return edge.FieldCondition(key=field, match=edge.MatchAny(values))
+
+
+class EdgeConditions:
+    """The `Conditions` of the engine."""
+
+    def equal(self, field: str, value: str) -> Any:
+        """Return the condition that the field equals `value`."""
+        return equal(field, value)
+
+    def one_of(self, field: str, values: Sequence[str]) -> Any:
+        """Return the condition that the field, or an element of its list, is one of `values`."""
+        return one_of(field, list(values))
+
+    def is_empty(self, field: str) -> Any:
+        """Return the condition that the field is absent, null or an empty list."""
+        return edge.IsEmptyCondition(key=field)
+
+    def group(self, *, must: Sequence[Any] = (), should: Sequence[Any] = (), must_not: Sequence[Any] = ()) -> Any:
+        """Return a filter of all `must`, any `should` (if there are some) and none of `must_not`."""
+        return edge.Filter(must=list(must) or None, should=list(should) or None, must_not=list(must_not) or None)
 
 
 def filterable(metadata: Any) -> Any:

@@ -9,14 +9,19 @@ from numpy.typing import NDArray
 from qdrant_client import AsyncQdrantClient, models
 
 from phoserve.adapters.points import (
+    ACCESS,
+    ACCESS_VERSION,
     BM25,
     DENSE,
     LIVE,
     SHOWN,
     STAGED,
     VectorSpace,
+    access_payload,
+    corpus_filter,
     decode_passages,
     fill_metadata,
+    live_filter,
     passage_payload,
     places_of_metadata,
     published_passages,
@@ -24,6 +29,7 @@ from phoserve.adapters.points import (
 from phoserve.adapters.qdrant.server import (
     CollectionSchema,
     QdrantCollection,
+    QdrantConditions,
     QdrantOptions,
     answered,
     between,
@@ -32,6 +38,7 @@ from phoserve.adapters.qdrant.server import (
     one_of,
 )
 from phoserve.contract import ModelContract
+from phoserve.documents.access import READERS, UNRESTRICTED, Audience
 from phoserve.documents.filters import Filter
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
@@ -50,10 +57,12 @@ _INDEXES: Final[Mapping[str, models.KeywordIndexParams | models.IntegerIndexPara
     "collection": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
     "document_key": _FILTERED,
     "visibility": _FILTERED,
+    ACCESS: _FILTERED,
     "revision": models.IntegerIndexParams(
         type=models.IntegerIndexType.INTEGER, lookup=True, range=True, enable_hnsw=False
     ),
 }
+_ENGINE: Final = QdrantConditions()
 
 
 class QdrantPassageIndex:
@@ -86,6 +95,18 @@ class QdrantPassageIndex:
         if operations:  # over gRPC, Qdrant refuses an empty batch
             await self._collection.call("batch_update_points", update_operations=operations)
 
+    async def set_access(self, document_key: str, access: Sequence[str], version: int) -> None:
+        """Let these groups alone find the document, unless a newer version was set already.
+
+        In every model's collection: one that is being filled becomes the active one.
+        """
+        newer = between(ACCESS_VERSION, gte=version)
+        older = models.Filter(must=[equal("document_key", document_key)], must_not=[newer])
+        payload = access_payload(access, version)
+        await self._collection.call("set_payload", payload=payload, points=models.FilterSelector(filter=older))
+        for name in await self._other_models():
+            await answered(self._client.set_payload(name, payload, points=models.FilterSelector(filter=older)))
+
     async def ping(self) -> None:
         """Check that the server responds for this collection, in one short request."""
         await self._collection.call("retrieve", ids=[_NO_ID], with_payload=False, with_vectors=False)
@@ -107,28 +128,42 @@ class QdrantPassageIndex:
         await delete(models.Filter(must=[equal("collection", collection)]))
 
     async def nearest(
-        self, collection: str, vector: NDArray[np.float32], *, limit: int, where: Filter | None = None
+        self,
+        collection: str,
+        vector: NDArray[np.float32],
+        *,
+        limit: int,
+        where: Filter | None = None,
+        audience: Audience = READERS,
     ) -> list[ScoredId]:
-        """The published passages whose vectors are closest to `vector`, float32 of shape (dim,), best first."""
-        return await self._search(collection, limit, where, query=vector.tolist(), using=DENSE)
+        """Return the passages whose vectors are closest to `vector`, float32 of shape (dim,), best first."""
+        return await self._search(collection, limit, where, audience, query=vector.tolist(), using=DENSE)
 
     async def matching(
-        self, collection: str, terms: SparseVector, *, limit: int, where: Filter | None = None
+        self,
+        collection: str,
+        terms: SparseVector,
+        *,
+        limit: int,
+        where: Filter | None = None,
+        audience: Audience = READERS,
     ) -> list[ScoredId]:
-        """The published passages with the highest BM25 score for `terms`, best first."""
+        """Return the passages with the highest BM25 score for `terms`, best first."""
         if not len(terms.indices):
             return []
-        # How rare a term is depends on this collection alone. Its staged passages count too: the engine selects the
-        # corpus again for every search, and the condition for live ones would double that (3.7 against 1.7 ms at
-        # 100,000 passages).
-        corpus = models.Filter(must=[equal("collection", collection)])
-        params = models.SearchParams(idf=models.IdfCorpusParams(corpus=corpus))
-        return await self._search(collection, limit, where, query=_sparse(terms), using=BM25, search_params=params)
+        # How rare a term is depends on what the audience sees of this collection: nothing else shows through.
+        corpus = models.IdfCorpusParams(corpus=corpus_filter(_ENGINE, collection, audience))
+        params = models.SearchParams(idf=corpus)
+        return await self._search(
+            collection, limit, where, audience, query=_sparse(terms), using=BM25, search_params=params
+        )
 
-    async def find(self, collection: str, passage_ids: Sequence[str]) -> Mapping[str, Passage]:
-        """Those of the passages that are published still, by id."""
+    async def find(
+        self, collection: str, passage_ids: Sequence[str], *, audience: Audience = READERS
+    ) -> Mapping[str, Passage]:
+        """Return those of the passages that the audience may see still, by id."""
         records = await self._collection.call("retrieve", ids=list(passage_ids), with_payload=list(SHOWN))
-        found = published_passages(collection, records)
+        found = published_passages(collection, audience, records)
         places = places_of_metadata(found.values())
         if not places:
             return found
@@ -136,9 +171,9 @@ class QdrantPassageIndex:
         return fill_metadata(found, decode_passages(first))
 
     async def passages(self, collection: str, document_key: str) -> list[Passage]:
-        """The document's published passages, in order."""
-        condition = _live(collection, equal("document_key", document_key))
-        records = await self._collection.scroll_all(condition, payload=["passage"])
+        """Return the document's published passages, in order."""
+        condition = live_filter(_ENGINE, collection, UNRESTRICTED, [equal("document_key", document_key)])
+        records = await self._collection.scroll_all(condition, payload=["passage", ACCESS])
         found = decode_passages(records)
         return sorted(fill_metadata(found, found).values(), key=lambda passage: passage.ordinal)
 
@@ -150,9 +185,10 @@ class QdrantPassageIndex:
         """Return document key and revision of all published passages, in one collection or in all."""
         return await self._listed(LIVE, collection)
 
-    async def count(self, collection: str | None = None) -> int:
-        """How many passages are published, in one collection or in all."""
-        answer = await self._collection.call("count", count_filter=_live(collection), exact=True)
+    async def count(self, collection: str | None = None, *, audience: Audience = UNRESTRICTED) -> int:
+        """Return how many passages are published, in one collection or in all."""
+        condition = live_filter(_ENGINE, collection, audience)
+        answer = await self._collection.call("count", count_filter=condition, exact=True)
         return int(answer.count)
 
     async def active_model(self) -> str | None:
@@ -180,8 +216,11 @@ class QdrantPassageIndex:
     async def close(self) -> None:
         """Do nothing: the creator of the client closes it."""
 
-    async def _search(self, collection: str, limit: int, where: Filter | None, **arguments: Any) -> list[ScoredId]:
-        condition = _live(collection, *([condition_of(where)] if where is not None else []))
+    async def _search(
+        self, collection: str, limit: int, where: Filter | None, audience: Audience, **arguments: Any
+    ) -> list[ScoredId]:
+        more = [condition_of(where)] if where is not None else []
+        condition = live_filter(_ENGINE, collection, audience, more)
         answer = await self._collection.call(
             "query_points", query_filter=condition, limit=limit, with_payload=False, **arguments
         )
@@ -197,10 +236,13 @@ class QdrantPassageIndex:
     async def _delete_everywhere(self, condition: models.Filter) -> None:
         """From every model's collection: what is deleted while another one is being filled stays away there too."""
         await self._delete(condition)
+        for name in await self._other_models():
+            await answered(self._client.delete(name, points_selector=models.FilterSelector(filter=condition)))
+
+    async def _other_models(self) -> list[str]:
+        """Return the names of the other models' collections."""
         there = (await answered(self._client.get_collections())).collections
-        for name in (each.name for each in there):
-            if name.startswith(_name("")) and name != self._collection.name:
-                await answered(self._client.delete(name, points_selector=models.FilterSelector(filter=condition)))
+        return [each.name for each in there if each.name.startswith(_name("")) and each.name != self._collection.name]
 
     async def _delete(self, condition: models.Filter) -> None:
         await self._collection.call("delete", points_selector=models.FilterSelector(filter=condition))
@@ -251,11 +293,6 @@ def _points(passages: Sequence[IndexedPassage]) -> models.Batch:
 
 def _sparse(terms: SparseVector) -> models.SparseVector:
     return models.SparseVector(indices=terms.indices.tolist(), values=terms.values.tolist())
-
-
-def _live(collection: str | None, *more: Any) -> models.Filter:
-    tenant = [] if collection is None else [equal("collection", collection)]
-    return models.Filter(must=[*tenant, equal("visibility", LIVE), *more])
 
 
 def _revisions(document_key: str, up_to: int, *more: Any) -> models.Filter:

@@ -213,6 +213,26 @@ def one_of(name: str, values: Sequence[str]) -> models.FieldCondition:
     return models.FieldCondition(key=name, match=models.MatchAny(any=list(values)))
 
 
+class QdrantConditions:
+    """The `Conditions` of the server."""
+
+    def equal(self, field: str, value: str) -> Any:
+        """Return the condition that the field equals `value`."""
+        return equal(field, value)
+
+    def one_of(self, field: str, values: Sequence[str]) -> Any:
+        """Return the condition that the field, or an element of its list, is one of `values`."""
+        return one_of(field, values)
+
+    def is_empty(self, field: str) -> Any:
+        """Return the condition that the field is absent, null or an empty list."""
+        return models.IsEmptyCondition(is_empty=models.PayloadField(key=field))
+
+    def group(self, *, must: Sequence[Any] = (), should: Sequence[Any] = (), must_not: Sequence[Any] = ()) -> Any:
+        """Return a filter of all `must`, any `should` (if there are some) and none of `must_not`."""
+        return models.Filter(must=list(must) or None, should=list(should) or None, must_not=list(must_not) or None)
+
+
 def between(name: str, **bounds: float) -> models.FieldCondition:
     """Return the condition that a payload field is within the bounds."""
     return models.FieldCondition(key=name, range=models.Range(**bounds))

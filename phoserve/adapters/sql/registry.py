@@ -18,6 +18,7 @@ from phoserve.adapters.sql.filter_keys import candidates_of
 from phoserve.adapters.sql.filters import condition_of
 from phoserve.adapters.sql.key_search import KeySearch, add_keys, change_keys, remove_keys
 from phoserve.adapters.sql.rows import (
+    access_key,
     changing_columns,
     collection_row,
     collections_of,
@@ -28,6 +29,7 @@ from phoserve.adapters.sql.rows import (
     needed_fingerprints,
 )
 from phoserve.adapters.sql.tables import answers, collections, document_counts, documents
+from phoserve.documents.access import UNRESTRICTED, Access, Audience
 from phoserve.documents.filters import Filter
 from phoserve.documents.ports import DocumentPage
 from phoserve.documents.records import Collection, Document, DocumentState
@@ -52,8 +54,10 @@ _CHANGE: Final = (
 )
 _KEYED: Final = (documents.c.sequence, documents.c.collection_id, documents.c.title, documents.c.metadata)
 """What the keys of a document are made of."""
-Delta = Counter[tuple[str, str]]
-"""How many documents came or left, by collection and state."""
+KEYS_APART: Final = 16
+"""Up to this many sets of groups are read with a query each, which an index answers in order."""
+Delta = Counter[tuple[str, str, Access]]
+"""How many documents came or left, by collection, state and groups."""
 
 
 class SqlRegistry:
@@ -191,25 +195,47 @@ class SqlRegistry:
         *,
         states: AnyCollection[DocumentState] = (),
         where: Filter | None = None,
+        audience: Audience = UNRESTRICTED,
         cursor: str | None = None,
         limit: int = 50,
     ) -> DocumentPage:
-        """Return documents of the collection, newest first. Raises InvalidInput for the cursor of another listing."""
+        """Return visible documents, newest first. Raises InvalidInput for the cursor of another listing."""
         conditions: list[ColumnElement[bool]] = [documents.c.collection_id == collection_id]
         if cursor is not None:
             conditions.append(documents.c.sequence < _sequence_of(cursor, collection_id))
         # One query a state, which an index answers in order.
-        each_state = [[*conditions, documents.c.state == state.value] for state in sorted(states)] or [conditions]
-        rows = await self._newest(collection_id, each_state, where, limit + 1)
+        by_state = [[*conditions, documents.c.state == state.value] for state in sorted(states)] or [conditions]
+        queries = [[*each, *more] for each in by_state for more in await self._visible(collection_id, audience)]
+        rows = await self._newest(collection_id, queries, where, limit + 1)
         rows.sort(key=lambda row: -int(row["sequence"]))
         shown = documents_of(rows[:limit])
         return DocumentPage(shown, f"{collection_id}.{rows[limit - 1]['sequence']}" if len(rows) > limit else None)
 
-    async def changed(self, collection_id: str, *, since: datetime, limit: int = 200) -> list[Document]:
-        """Return documents whose record changed at or after `since`, the earliest change first."""
+    async def changed(
+        self, collection_id: str, *, since: datetime, audience: Audience = UNRESTRICTED, limit: int = 200
+    ) -> list[Document]:
+        """Return visible documents whose record changed at or after `since`, the earliest change first."""
         conditions = documents.c.collection_id == collection_id, documents.c.updated_us >= microseconds(since)
         earliest = documents.c.updated_us, documents.c.sequence
-        return await self._find([_DOCUMENTS.where(*conditions).order_by(*earliest).limit(limit)])
+        seen = await self._visible(collection_id, audience)
+        rows = await self._rows([_DOCUMENTS.where(*conditions, *more).order_by(*earliest).limit(limit) for more in seen])
+        rows.sort(key=lambda row: (int(row["updated_us"]), int(row["sequence"])))
+        return [each for each in documents_of(rows[:limit]) if audience.sees(each.access)]
+
+    async def access_due(self, *, limit: int) -> list[Document]:
+        """Return documents whose groups the index may not have yet."""
+        return await self._find([_DOCUMENTS.where(documents.c.access_due_us.is_not(None)).limit(limit)])
+
+    async def settle_access(self, changed: Sequence[Document]) -> None:
+        """Note that the index has the groups of these documents, where `access_version` is still the same."""
+        statement = (
+            update(documents)
+            .where(documents.c.key == bindparam("of_key"), documents.c.access_version == bindparam("of_version"))
+            .values(access_due_us=None)
+        )
+        keys = [{"of_key": each.key, "of_version": each.access_version} for each in changed]
+        if keys:
+            await self._database.write(lambda connection: connection.execute(statement, keys).close())
 
     async def due(
         self, before: datetime, *, states: AnyCollection[DocumentState], limit: int, bulk: bool | None = None
@@ -228,13 +254,23 @@ class SqlRegistry:
         rows.sort(key=lambda row: int(row["due_us"]))
         return [each for each in documents_of(rows[:limit]) if not is_unreadable(each)]
 
-    async def counts(self, collection_id: str | None = None) -> Mapping[DocumentState, int]:
-        """Return how many documents are in each state, in one collection or in all."""
+    async def counts(
+        self, collection_id: str | None = None, *, audience: Audience = UNRESTRICTED
+    ) -> Mapping[DocumentState, int]:
+        """Return how many visible documents are in each state, in one collection or in all."""
         total = func.sum(document_counts.c.documents)
         statement = select(document_counts.c.state, total).group_by(document_counts.c.state)
         if collection_id is not None:
             statement = statement.where(document_counts.c.collection_id == collection_id)
-        rows = await self._database.read(lambda connection: connection.execute(statement).all())
+
+        def count(connection: Connection) -> Sequence[Any]:
+            counted = statement
+            if not audience.sees_all:
+                keys = _visible_keys(connection, collection_id, audience)
+                counted = statement.where(document_counts.c.access_key.in_(keys))
+            return connection.execute(counted).all()
+
+        rows = await self._database.read(count)
         states = set(DocumentState)
         return {DocumentState(state): int(count) for state, count in rows if state in states and count}
 
@@ -266,6 +302,24 @@ class SqlRegistry:
             return list(chain.from_iterable(connection.execute(each).mappings().all() for each in statements))
 
         return await self._database.read(fetch) if statements else []
+
+    async def _visible(self, collection_id: str, audience: Audience) -> list[list[ColumnElement[bool]]]:
+        """Return conditions that together select what `audience` may see, each for a query of its own."""
+        if audience.sees_all:
+            return [[]]
+        keys = await self._database.read(lambda connection: _visible_keys(connection, collection_id, audience))
+        parts = [[key] for key in keys] if len(keys) <= KEYS_APART else [keys]
+        return [[documents.c.access_key.in_(part)] for part in parts]
+
+
+def _visible_keys(connection: Connection, collection_id: str | None, audience: Audience) -> list[str]:
+    """Return the keys of those sets of groups in use that `audience` may see; "" for none is always one of them."""
+    key, access = document_counts.c.access_key, document_counts.c.access
+    statement = select(key, access).where(key != "")
+    if collection_id is not None:
+        statement = statement.where(document_counts.c.collection_id == collection_id)
+    known = {row.access_key: row.access for row in connection.execute(statement)} if audience.groups else {}
+    return ["", *(each for each, groups in known.items() if audience.sees(groups))]
 
 
 def _save(connection: Connection, versions: Sequence[Document], rows: Sequence[dict[str, Any]]) -> set[int]:
@@ -306,7 +360,7 @@ def _add(
     stored = {number for number in first.values() if versions[number].key in added}
     if connection.dialect.name == "sqlite":
         add_keys(connection, [rows[n] | {"sequence": added[versions[n].key]} for n in stored])
-    delta.update((versions[number].collection_id, versions[number].state.value) for number in stored)
+    delta.update(_kind(versions[number]) for number in stored)
     return stored
 
 
@@ -360,14 +414,15 @@ def _change(
     if connection.dialect.name == "sqlite":
         change_keys(connection, [(found[versions[n].key], rows[n]) for n in stored])
     for number in stored:
-        delta[versions[number].collection_id, found[versions[number].key]["state"]] -= 1
-        delta[versions[number].collection_id, versions[number].state.value] += 1
+        before = found[versions[number].key]
+        delta[versions[number].collection_id, before["state"], tuple(before["access"])] -= 1
+        delta[_kind(versions[number])] += 1
     return stored
 
 
 def _locked(connection: Connection, keys: Iterable[str]) -> dict[str, Mapping[Any, Any]]:
     """What changes and counts depend on, of the documents that exist; it stays as it is until the transaction ends."""
-    columns = select(documents.c.key, documents.c.version, documents.c.state)
+    columns = select(documents.c.key, documents.c.version, documents.c.state, documents.c.access)
     if connection.dialect.name == "sqlite":
         columns = columns.add_columns(*_KEYED)
     found: dict[str, Mapping[Any, Any]] = {}
@@ -378,14 +433,12 @@ def _locked(connection: Connection, keys: Iterable[str]) -> dict[str, Mapping[An
 
 
 def _remove(connection: Connection, condition: ColumnElement[bool]) -> int:
-    is_sqlite = connection.dialect.name == "sqlite"
-    columns = [documents.c.state, *(_KEYED if is_sqlite else [documents.c.collection_id])]
-    removed = connection.execute(delete(documents).where(condition).returning(*columns)).mappings().all()
-    if is_sqlite:
-        remove_keys(connection, removed)
-    delta: Delta = Counter()
-    for row in removed:
-        delta[row["collection_id"], row["state"]] -= 1
+_KEYED: Final = (documents.c.sequence, documents.c.collection_id, documents.c.title, documents.c.metadata)
+"""What the keys of a document are made of."""
+KEYS_APART: Final = 16
+"""Up to this many sets of groups are read with a query each, which an index answers in order."""
+Delta = Counter[tuple[str, str, Access]]
+"""How many documents came or left, by collection, state and groups."""
     _count(connection, delta)
     return len(removed)
 
@@ -394,8 +447,15 @@ def _count(connection: Connection, delta: Delta) -> None:
     is_shared = connection.dialect.name == "postgresql"
     slot = random.randrange(COUNT_SLOTS) if is_shared else 0  # noqa: S311 - spreads load, guards nothing
     rows = [
-        {"collection_id": collection_id, "state": state, "slot": slot, "documents": change}
-        for (collection_id, state), change in sorted(delta.items())
+        {
+            "collection_id": collection_id,
+            "state": state,
+            "access_key": access_key(access),
+            "access": list(access),
+            "slot": slot,
+            "documents": change,
+        }
+        for (collection_id, state, access), change in sorted(delta.items())
         if change
     ]
     if not rows:
@@ -403,7 +463,7 @@ def _count(connection: Connection, delta: Delta) -> None:
     dialect = postgresql if is_shared else sqlite
     statement = dialect.insert(document_counts).values(rows)
     there = document_counts.c.documents
-    key = [document_counts.c.collection_id, document_counts.c.state, document_counts.c.slot]
+    key = list(document_counts.primary_key.columns)
     connection.execute(
         statement.on_conflict_do_update(index_elements=key, set_={there.name: there + statement.excluded[there.name]})
     )
@@ -411,7 +471,11 @@ def _count(connection: Connection, delta: Delta) -> None:
 
 def count_documents(connection: Connection, added: Iterable[tuple[str, DocumentState]]) -> None:
     """Count documents that were added to the table, by collection and state."""
-    _count(connection, Counter((collection_id, state.value) for collection_id, state in added))
+    _count(connection, Counter((collection_id, state.value, ()) for collection_id, state in added))
+
+
+def _kind(document: Document) -> tuple[str, str, Access]:
+    return document.collection_id, document.state.value, document.access
 
 
 def _parts(keys: Sequence[str]) -> list[Sequence[str]]:

@@ -1,6 +1,7 @@
 """Records as table rows, and back."""
 
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -108,6 +109,9 @@ def document_row(document: Document) -> dict[str, Any]:
         "metadata": _plain(document.metadata),
         "properties": _plain(document.properties),
         "access": list(document.access),
+        "access_key": access_key(document.access),
+        "access_version": document.access_version,
+        "access_due_us": None if document.access_due_at is None else microseconds(document.access_due_at),
         "original_key": document.original.key,
         "original_sha256": document.original.sha256,
         "original_bytes": document.original.size_bytes,
@@ -126,6 +130,11 @@ def document_row(document: Document) -> dict[str, Any]:
         "updated_us": microseconds(document.updated_at),
         "due_us": None if document.due_at is None else microseconds(document.due_at),
     }
+
+
+def access_key(access: Sequence[str]) -> str:
+    """Return the key of a set of groups, sorted: the same for the same groups, "" for none."""
+    return hashlib.sha256(msgspec.json.encode(access)).hexdigest() if access else ""
 
 
 def changing_columns(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -232,6 +241,8 @@ def _plain_document(row: Mapping[Any, Any]) -> Document:
         metadata=row["metadata"],
         properties=row["properties"],
         access=tuple(row["access"]),
+        access_version=row["access_version"],
+        access_due_at=None if row["access_due_us"] is None else _moment(row["access_due_us"]),
         original=Original(
             key=row["original_key"],
             sha256=row["original_sha256"],

@@ -68,6 +68,9 @@ documents: Final = Table(
     Column("metadata", Json, nullable=False),
     Column("properties", Json, nullable=False),
     Column("access", Json, nullable=False),
+    Column("access_key", String(64), nullable=False, server_default=""),
+    Column("access_version", BigInteger, nullable=False, server_default="0"),
+    Column("access_due_us", BigInteger),
     Column("original_key", Text, nullable=False),
     Column("original_sha256", String(64), nullable=False),
     Column("original_bytes", BigInteger, nullable=False),
@@ -91,6 +94,13 @@ Index("documents_key", documents.c.key, unique=True)
 Index("documents_id", documents.c.collection_id, documents.c.id, unique=True)
 Index("documents_original", documents.c.original_key, unique=True)
 Index("documents_newest", documents.c.collection_id, documents.c.sequence)
+Index("documents_access", documents.c.collection_id, documents.c.access_key, documents.c.sequence)
+Index(
+    "documents_access_due",
+    documents.c.access_due_us,
+    sqlite_where=documents.c.access_due_us.is_not(None),
+    postgresql_where=documents.c.access_due_us.is_not(None),
+)
 Index("documents_state", documents.c.collection_id, documents.c.state, documents.c.sequence)
 Index("documents_changed", documents.c.collection_id, documents.c.updated_us, documents.c.sequence)
 Index(
@@ -107,10 +117,13 @@ document_counts: Final = Table(
     tables,
     Column("collection_id", String(64), ForeignKey("collections.id"), primary_key=True),
     Column("state", String(16), primary_key=True),
+    Column("access_key", String(64), primary_key=True),
     Column("slot", Integer, primary_key=True),
+    Column("access", Json, nullable=False),
     Column("documents", BigInteger, nullable=False),
 )
-"""Documents by collection and state: the sum over all slots. Transactions write different slots, so that they do not
+"""Documents by collection, state and groups: the sum over all slots. It also lists which sets of groups there are, so
+that counts and pages for an audience compare keys instead of groups. Transactions write different slots, so that they do not
 wait for each other."""
 
 imports: Final = Table(
