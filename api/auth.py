@@ -12,6 +12,7 @@ from litestar.types import Guard
 from api.clients import UNKNOWN
 from api.dependencies import services_of
 from api.keys import Principal, Role
+from phoserve.documents.access import Audience
 from phoserve.embedding.caching import CACHE_SCOPE
 from phoserve.errors import CollectionNotFound
 
@@ -73,10 +74,13 @@ def client_address(connection: Connection) -> str:
     return address
 
 
-def may_still_read(connection: Connection, collection: str) -> bool:
-    """Return whether the request's key is still valid for the collection: an open stream outlives a revoked key."""
+def current_audience(connection: Connection, collection: str) -> Audience | None:
+    """Return what the request's key may see of the collection now: an open stream outlives a revoked key.
+
+    None if the key is not valid for the collection any more.
+    """
     principal = services_of(connection.app.state).keys.principal(secret_of(connection))
-    return principal is not None and principal.may_touch(collection)
+    return principal.audience if principal is not None and principal.may_touch(collection) else None
 
 
 async def check_capacity(connection: Connection, _: BaseRouteHandler) -> None:

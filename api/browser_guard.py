@@ -105,7 +105,7 @@ def _with_cors(send: Send, origin: str) -> Send:
 async def _answer_preflight(send: Send, origin: str) -> None:
     headers = [
         (b"access-control-allow-origin", origin.encode("latin-1")),
-        (b"access-control-allow-methods", b"GET, POST, PUT, DELETE"),
+        (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
         (b"access-control-allow-headers", ALLOWED_HEADERS),
         (b"access-control-max-age", str(PREFLIGHT_AGE_S).encode()),
         (b"vary", b"origin"),

@@ -13,7 +13,8 @@ import msgspec
 import structlog
 
 from api.clients import is_loopback
-from phoserve.errors import ConfigurationError
+from phoserve.documents.access import READERS, UNRESTRICTED, Audience, validate_access
+from phoserve.errors import ConfigurationError, InvalidInput
 
 KEY_PREFIX: Final = "pho_"
 ALL_COLLECTIONS: Final = "*"
@@ -42,6 +43,8 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sha256: str
     role: Role = Role.READER
     collections: tuple[str, ...] = (ALL_COLLECTIONS,)
+    groups: tuple[str, ...] = ()
+    """The key sees documents of these groups too; a key of an administrator sees all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Principal:
     id: str
     role: Role
     collections: frozenset[str] = frozenset({ALL_COLLECTIONS})
+    audience: Audience = READERS
+    """What it may see of these collections."""
 
     def may_touch(self, collection: str) -> bool:
         """Return whether the key may access this collection."""
@@ -76,7 +81,7 @@ class AnonymousAccess:
     is_open = True
 
     def principal(self, key: str | None) -> Principal | None:  # noqa: ARG002
-        return Principal("anonymous", Role.ADMIN)
+        return Principal("anonymous", Role.ADMIN, audience=UNRESTRICTED)
 
 
 class FixedKeys:
@@ -85,9 +90,7 @@ class FixedKeys:
     is_open = False
 
     def __init__(self, keys: tuple[ApiKey, ...]) -> None:
-        self._keys = [
-            (bytes.fromhex(key.sha256), Principal(key.id, key.role, frozenset(key.collections))) for key in keys
-        ]
+        self._keys = [(bytes.fromhex(key.sha256), principal_of(key)) for key in keys]
 
     def principal(self, key: str | None) -> Principal | None:
         """Compare with every key in constant time, so that timing reveals nothing."""
@@ -97,6 +100,13 @@ class FixedKeys:
             if hmac.compare_digest(digest, presented):
                 found = principal
         return found
+
+
+def principal_of(key: ApiKey) -> Principal:
+    """Return the principal of an entry. Raises InvalidInput for an unusable group."""
+    groups = frozenset(validate_access(key.groups, field="groups"))
+    audience = Audience(groups, sees_all=key.role is Role.ADMIN)
+    return Principal(key.id, key.role, frozenset(key.collections), audience)
 
 
 @dataclass(slots=True)
@@ -151,18 +161,23 @@ def parse_keys(source: bytes, where: str) -> tuple[ApiKey, ...]:
         keys = msgspec.json.decode(source, type=tuple[ApiKey, ...])
         if any(len(bytes.fromhex(key.sha256)) != hashlib.sha256().digest_size for key in keys):
             raise ValueError("sha256 is 64 hex digits")
-    except (msgspec.DecodeError, ValueError) as error:
+        for key in keys:
+            validate_access(key.groups, field="groups")
+    except (msgspec.DecodeError, ValueError, InvalidInput) as error:
         raise ConfigurationError(f"{where} is not a list of keys: {error}; see docs/api.md") from error
     if len({key.id for key in keys}) < len(keys):
         raise ConfigurationError(f"{where} holds an id twice; give every key an id of its own")
     return keys
 
 
-def new_key(key_id: str, role: Role, collections: tuple[str, ...] = (ALL_COLLECTIONS,)) -> tuple[str, ApiKey]:
-    """Return a new secret, which is shown once, and the entry to store."""
+def new_key(
+    key_id: str, role: Role, collections: tuple[str, ...] = (ALL_COLLECTIONS,), groups: tuple[str, ...] = ()
+) -> tuple[str, ApiKey]:
+    """Return a new secret, which is shown once, and the entry to store. Raises InvalidInput for an unusable group."""
     secret = KEY_PREFIX + secrets.token_urlsafe(32)
     digest = hashlib.sha256(secret.encode()).hexdigest()
-    return secret, ApiKey(id=key_id, sha256=digest, role=role, collections=collections)
+    access = validate_access(groups, field="groups")
+    return secret, ApiKey(id=key_id, sha256=digest, role=role, collections=collections, groups=access)
 
 
 def check_bind(host: str, keys: KeyRing) -> None:

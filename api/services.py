@@ -17,6 +17,7 @@ from phoserve.answers.ports import ChatModel
 from phoserve.answers.prompt import Prompt
 from phoserve.composition import Stores
 from phoserve.contract import ModelContract
+from phoserve.documents.access_changes import AccessChanges
 from phoserve.documents.intake import Intake, IntakeLimits
 from phoserve.documents.library import Library
 from phoserve.documents.records import Collection
@@ -37,6 +38,8 @@ class Services:
     stores: Stores
     library: Library
     intake: Intake
+    access: AccessChanges
+    """Knows what searches must hide although the index may still show it."""
     answerers: Mapping[str, Answerer]
     """By the fingerprint of the model that they search with."""
     chat: ChatModel | None
@@ -108,6 +111,7 @@ def make_services(
     """
     limits, http, keys = limits or LimitSettings(), http or HttpSettings(), keys or AnonymousAccess()
     documents = stores.registry, stores.indexes, stores.sources, stores.queue
+    access = AccessChanges(stores.registry)
     directory, restorer = stores.directory, shipped_restorer()
     answerers = {
         each.fingerprint: Answerer(
@@ -116,6 +120,7 @@ def make_services(
                 each.index,
                 QueryReader(each.model.text, restorer).read,
                 next(iter(rerankers), None),
+                access,
             ),
             chat,
             prompt or Prompt(),
@@ -131,6 +136,7 @@ def make_services(
         stores=stores,
         library=Library(*documents),
         intake=Intake(*documents, limits=intake_limits),
+        access=access,
         answerers=answerers,
         chat=chat,
         directory=directory,

@@ -12,6 +12,7 @@ from litestar.exceptions import ClientException
 
 from api.body import decode_json
 from api.schemas.documents import DocumentsRequest
+from phoserve.documents.access import Access, validate_access
 from phoserve.documents.intake import Draft
 from phoserve.documents.metadata import validate_metadata
 from phoserve.errors import InvalidInput, TooLarge
@@ -20,12 +21,14 @@ from phoserve.settings import LimitSettings
 FILES_FIELD: Final = "files"
 METADATA_FIELD: Final = "metadata"
 ID_FIELD: Final = "id"
+ACCESS_FIELD: Final = "access"
 BLOCK_BYTES: Final = 1 << 20
 UNKNOWN_TYPE: Final = "application/octet-stream"
 # Not in every system's table.
 mimetypes.add_type("text/markdown", ".md")
 
 _json = msgspec.json.Decoder(DocumentsRequest)
+_access = msgspec.json.Decoder(list[str])
 _metadata = msgspec.json.Decoder(dict[str, Any])
 
 AnyRequest = Request[Any, Any, Any]
@@ -53,7 +56,13 @@ def _from_json(body: bytes) -> list[Draft]:
         if not document.text.strip():
             raise InvalidInput("the text is blank", field=f"documents[{position}].text")
     return [
-        Draft(document.text.encode(), id=document.id, title=document.title, metadata=document.metadata)
+        Draft(
+            document.text.encode(),
+            id=document.id,
+            title=document.title,
+            metadata=document.metadata,
+            access=None if document.access is None else tuple(document.access),
+        )
         for document in given.documents
     ]
 
@@ -69,10 +78,21 @@ async def _from_form(request: AnyRequest) -> list[Draft]:
     ids = ids or [None] * len(files)
     if len(ids) != len(files):
         raise InvalidInput(f"{len(ids)} ids for {len(files)} files; give one for each, or none", field=ID_FIELD)
-    return [_draft(file, document_id, metadata) for file, document_id in zip(files, ids, strict=True)]
+    access = _form_access(form.getall(ACCESS_FIELD, []))
+    return [_draft(file, document_id, metadata, access) for file, document_id in zip(files, ids, strict=True)]
 
 
-def _draft(file: UploadFile, document_id: str | None, metadata: dict[str, Any]) -> Draft:
+def _form_access(values: list[Any]) -> Access | None:
+    """Return the groups in the fields `access`: a JSON list, or a name each. None without such a field."""
+    if not values:
+        return None
+    given = [str(each) for each in values]
+    if len(given) == 1 and given[0].lstrip().startswith("["):
+        given = decode_json(given[0].encode(errors="surrogatepass"), _access)
+    return validate_access(each for each in given if each)
+
+
+def _draft(file: UploadFile, document_id: str | None, metadata: dict[str, Any], access: Access | None) -> Draft:
     name = PurePosixPath(file.filename.replace("\\", "/")).name
     guessed = mimetypes.guess_type(name)[0]
     # Browsers and curl send octet-stream for unknown types; the name is more specific.
@@ -81,6 +101,7 @@ def _draft(file: UploadFile, document_id: str | None, metadata: dict[str, Any]) 
         _blocks(file),
         id=document_id,
         metadata=metadata,
+        access=access,
         media_type=given or guessed or UNKNOWN_TYPE,
         filename=name or None,
     )

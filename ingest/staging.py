@@ -326,6 +326,8 @@ def passage_of(document: Document, title: str, ordinal: int, chunk: Chunk) -> Pa
         place=chunk.place,
         units=_units(chunk),
         metadata=document.metadata,
+        access=document.access,
+        access_version=document.access_version,
     )
 
 

@@ -12,7 +12,7 @@ from litestar.response import Stream
 
 from api.auth import readers
 from api.body import StrictJson
-from api.dependencies import AnswerDeadlineDep, GatesDep, LibraryDep, MetricsDep, ServicesDep
+from api.dependencies import AnswerDeadlineDep, GatesDep, LibraryDep, MetricsDep, PrincipalDep, ServicesDep
 from api.metrics import Metrics
 from api.routes.search import query_of
 from api.schemas.answers import (
@@ -57,6 +57,7 @@ async def answer(
     library: LibraryDep,
     services: ServicesDep,
     gates: GatesDep,
+    principal: PrincipalDep,
     answer_deadline: AnswerDeadlineDep,
     metrics: MetricsDep,
 ) -> Response[AnswerResponse] | Stream:
@@ -79,6 +80,7 @@ async def answer(
             diversity=data.diversity,
         ),
         services.limits,
+        principal.audience,
         field="question",
     )
     searched = await answer_deadline.keep(library.collection(collection))
@@ -141,6 +143,7 @@ def _record(events: list[Event], services: Services, collection: Collection, que
                 revision=hit.passage.revision,
                 passage_id=hit.passage.id,
                 is_cited=marker in cited,
+                access=hit.passage.access,
             )
             for marker, hit in enumerate(whole.hits, start=1)
         ),

@@ -66,7 +66,13 @@ async def complete(
     except CollectionNotFound:
         raise NotFound(f"the model {data.model!r} does not exist; GET /v1/models lists those that do") from None
     question, history = _conversation(data.messages, services.limits)
-    query = Query(text=question, top_k=data.top_k or TOP_K, collapse=True, weights=searched.fusion)
+    query = Query(
+        text=question,
+        top_k=data.top_k or TOP_K,
+        collapse=True,
+        weights=searched.fusion,
+        audience=principal.audience,
+    )
     conversation = Conversation(history=history, options=options, can_fall_back=False)
     answering = services.answerer_of(searched).answer(
         searched.id, query, deadline=answer_deadline, conversation=conversation

@@ -31,7 +31,7 @@ async def delete_documents(
             "set `filter`, `states` or both; to delete all documents, DELETE the collection", field="filter"
         )
     with audited("delete_documents", principal, collection=collection):
-        deleted = await library.delete_where(collection, where=where, states=data.states)
+        deleted = await library.delete_where(collection, audience=principal.audience, where=where, states=data.states)
     return Deleted(deleted=deleted, more=deleted == PAGE_LIMIT)
 
 
@@ -48,4 +48,5 @@ async def reindex_collection(
 ) -> Reindexed:
     """Reindex the stored originals of all documents, or of those in some states, after interactive work."""
     with audited("reindex_collection", principal, collection=collection):
-        return Reindexed(queued=await intake.reindex_all(collection, states=data.states if data else ()))
+        states = data.states if data else ()
+        return Reindexed(queued=await intake.reindex_all(collection, audience=principal.audience, states=states))

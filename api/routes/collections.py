@@ -9,6 +9,7 @@ from api.audit import audited
 from api.auth import admins, readers, writers
 from api.body import StrictJson
 from api.dependencies import LibraryDep, PrincipalDep, ServicesDep
+from api.keys import Principal
 from api.schemas.documents import (
     CollectionList,
     CollectionModel,
@@ -20,6 +21,7 @@ from api.schemas.documents import (
 )
 from api.schemas.weights import fusion_of
 from api.services import Services
+from phoserve.documents.access import Audience
 from phoserve.documents.library import Library, ModelName
 from phoserve.documents.records import Collection
 from phoserve.errors import Conflict
@@ -51,20 +53,24 @@ async def put_collection(
                 f"the collection has the model {made.model or made.fingerprint!r}; to embed its documents again with "
                 f"{chosen.model.name!r}, POST /v1/collections/{made.name}/model"
             )
-    return Response(await _view(made, library, services), status_code=201 if is_new else 200)
+    return Response(await _view(made, library, services, principal), status_code=201 if is_new else 200)
 
 
 @get("/v1/collections", guards=[readers], tags=["collections"])
 async def list_collections(library: LibraryDep, services: ServicesDep, principal: PrincipalDep) -> CollectionList:
-    """The collections that the key may touch, by name."""
+    """Return the collections that the key may access, by name."""
     visible = [each for each in await library.collections() if principal.may_touch(each.name)]
-    return CollectionList(collections=await asyncio.gather(*(_view(each, library, services) for each in visible)))
+    return CollectionList(
+        collections=await asyncio.gather(*(_view(each, library, services, principal) for each in visible))
+    )
 
 
 @get("/v1/collections/{collection:str}", guards=[readers], tags=["collections"])
-async def get_collection(collection: FromPath[str], library: LibraryDep, services: ServicesDep) -> CollectionView:
-    """One collection, with its documents counted by state."""
-    return await _view(await library.collection(collection), library, services)
+async def get_collection(
+    collection: FromPath[str], library: LibraryDep, services: ServicesDep, principal: PrincipalDep
+) -> CollectionView:
+    """Return a collection, with the documents that the key may see counted by state."""
+    return await _view(await library.collection(collection), library, services, principal)
 
 
 @delete("/v1/collections/{collection:str}", guards=[admins], tags=["collections"])
@@ -116,8 +122,11 @@ async def cancel_model_change(
     return model_view(found, _model_name(found, services))
 
 
-async def _view(collection: Collection, library: Library, services: Services) -> CollectionView:
-    counts, passages = await asyncio.gather(library.counts(collection), _passages(collection, services))
+async def _view(collection: Collection, library: Library, services: Services, principal: Principal) -> CollectionView:
+    audience = await services.access.narrow(principal.audience)
+    counts, passages = await asyncio.gather(
+        library.counts(collection, audience=audience), _passages(collection, services, audience)
+    )
     searched = services.directory.find(collection) or services.directory.default
     fusion = collection.fusion or searched.model.contract.fusion
     return collection_view(collection, counts, passages, fusion, model=_model_name(collection, services))
@@ -127,7 +136,7 @@ def _model_name(collection: Collection, services: Services) -> str:
     return collection.model or services.directory.name_of(collection.fingerprint)
 
 
-async def _passages(collection: Collection, services: Services) -> int:
+async def _passages(collection: Collection, services: Services, audience: Audience) -> int:
     """Return how many passages searches find; none where the collection's model is not served."""
     model = services.directory.find(collection)
-    return await model.index.count(collection.id) if model else 0
+    return await model.index.count(collection.id, audience=audience) if model else 0

@@ -1,19 +1,21 @@
-"""Documents: hand in, follow, look into, delete."""
+"""Documents: submit, follow, read, change, delete."""
 
 from typing import Annotated, Any
 
-from litestar import Request, Response, delete, get, post
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar import Request, Response, delete, get, patch, post
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from api.audit import audited
 from api.auth import readers, writers
+from api.body import StrictJson
 from api.byte_ranges import requested_span, span_headers, span_status
 from api.dependencies import IntakeDep, LibraryDep, PrincipalDep, ServicesDep
 from api.encoded_slashes import restore_slashes
 from api.schemas.documents import (
     AcceptedDocument,
     AcceptedDocuments,
+    DocumentChange,
     DocumentList,
     DocumentView,
     PassageList,
@@ -30,7 +32,7 @@ MAX_KEY_CHARACTERS = 200
 
 
 def routes(max_upload_bytes: int) -> list[Any]:
-    """The handlers; uploads may be larger than other bodies."""
+    """Return the handlers; uploads may be larger than other bodies."""
 
     @post(
         "/v1/collections/{collection:str}/documents",
@@ -47,20 +49,23 @@ def routes(max_upload_bytes: int) -> list[Any]:
         principal: PrincipalDep,
         bulk: FromQuery[bool] = False,
     ) -> AcceptedDocuments:
-        """Take documents in: once this answers 202 they are stored and will be indexed, whatever dies next.
+        """Submit documents. A 202 response is durable: they are stored and will be indexed.
 
         Send JSON, or files in the multipart field `files`, where the field `id` may name each of them. With the
-        header `Idempotency-Key`, sending the same again changes nothing. `bulk` work waits behind interactive work.
+        header `Idempotency-Key`, sending the same again changes nothing. `bulk` work is queued behind interactive work.
         """
         drafts = await drafts_of(request, services.limits)
         with audited("add_documents", principal, collection=collection, documents=len(drafts)):
-            documents = await intake.submit(collection, drafts, bulk=bulk, request=_idempotency_key(request))
+            documents = await intake.submit(
+                collection, drafts, audience=principal.audience, bulk=bulk, request=_idempotency_key(request)
+            )
         return AcceptedDocuments(documents=[_accepted(document) for document in documents])
 
     return [
         add_documents,
         list_documents,
         get_document,
+        change_document,
         get_passages,
         get_original,
         get_text,
@@ -73,37 +78,69 @@ def routes(max_upload_bytes: int) -> list[Any]:
 async def list_documents(
     collection: FromPath[str],
     library: LibraryDep,
+    principal: PrincipalDep,
     states: Annotated[list[DocumentState] | None, QueryParameter(name="state")] = None,
     cursor: FromQuery[str | None] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=PAGE_LIMIT)] = 50,
 ) -> DocumentList:
-    """A page of documents, newest first."""
-    page = await library.documents(collection, states=states or (), cursor=cursor, limit=limit)
+    """Return a page of documents, newest first."""
+    page = await library.documents(
+        collection, audience=principal.audience, states=states or (), cursor=cursor, limit=limit
+    )
     return DocumentList(documents=[view_of(each) for each in page.documents], cursor=page.cursor)
 
 
 @get("/v1/collections/{collection:str}/documents/{document_id:str}", guards=[readers], tags=["documents"])
-async def get_document(collection: FromPath[str], document_id: FromPath[str], library: LibraryDep) -> DocumentView:
-    """How far a document is, or why it failed."""
-    return view_of(await library.document(collection, restore_slashes(document_id)))
+async def get_document(
+    collection: FromPath[str], document_id: FromPath[str], library: LibraryDep, principal: PrincipalDep
+) -> DocumentView:
+    """Return the state of a document, or why it failed."""
+    return view_of(await library.document(collection, restore_slashes(document_id), audience=principal.audience))
+
+
+@patch(
+    "/v1/collections/{collection:str}/documents/{document_id:str}",
+    dto=StrictJson,
+    return_dto=None,
+    guards=[writers],
+    tags=["documents"],
+)
+async def change_document(
+    collection: FromPath[str],
+    document_id: FromPath[str],
+    data: JSONBody[DocumentChange],
+    library: LibraryDep,
+    principal: PrincipalDep,
+) -> DocumentView:
+    """Change the groups that may see a document. In force for every route when the response arrives."""
+    id_ = restore_slashes(document_id)
+    with audited("set_access", principal, collection=collection, document=document_id):
+        return view_of(await library.set_access(collection, id_, data.access, audience=principal.audience))
 
 
 @get("/v1/collections/{collection:str}/documents/{document_id:str}/passages", guards=[readers], tags=["documents"])
-async def get_passages(collection: FromPath[str], document_id: FromPath[str], library: LibraryDep) -> PassageList:
-    """What search can find of a document."""
-    passages = await library.passages(collection, restore_slashes(document_id))
+async def get_passages(
+    collection: FromPath[str], document_id: FromPath[str], library: LibraryDep, principal: PrincipalDep
+) -> PassageList:
+    """Return what search can find of a document."""
+    passages = await library.passages(collection, restore_slashes(document_id), audience=principal.audience)
     return PassageList(passages=[passage_view(each) for each in passages])
 
 
 @get("/v1/collections/{collection:str}/documents/{document_id:str}/original", guards=[readers], tags=["documents"])
 async def get_original(
-    collection: FromPath[str], document_id: FromPath[str], library: LibraryDep, request: Request[Any, Any, Any]
+    collection: FromPath[str],
+    document_id: FromPath[str],
+    library: LibraryDep,
+    principal: PrincipalDep,
+    request: Request[Any, Any, Any],
 ) -> Stream:
     """Return the document as submitted, always as a download because it may be HTML of an unknown author.
 
     A `Range` of one span of bytes is answered with 206, or with 416 if the original is shorter.
     """
-    opened = await library.original(collection, restore_slashes(document_id), requested_span(request.headers))
+    id_, span = restore_slashes(document_id), requested_span(request.headers)
+    opened = await library.original(collection, id_, span, audience=principal.audience)
     return Stream(
         opened.parts,
         status_code=span_status(opened),
@@ -117,14 +154,15 @@ async def get_text(
     collection: FromPath[str],
     document_id: FromPath[str],
     library: LibraryDep,
+    principal: PrincipalDep,
     start: Annotated[int, QueryParameter(ge=0)] = 0,
     end: Annotated[int | None, QueryParameter(ge=0)] = None,
 ) -> Response[str]:
-    """The text of the live revision, in which `start` and `end` of passages, hits and citations count characters.
+    """Return the text of the live revision, whose characters `start` and `end` of passages, hits and citations count.
 
     With the query parameters `start` and `end`, that stretch of it.
     """
-    text = await library.text(collection, restore_slashes(document_id))
+    text = await library.text(collection, restore_slashes(document_id), audience=principal.audience)
     return Response(
         text[start:end], media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"}
     )
@@ -134,9 +172,9 @@ async def get_text(
 async def delete_document(
     collection: FromPath[str], document_id: FromPath[str], library: LibraryDep, principal: PrincipalDep
 ) -> None:
-    """Delete a document: out of search at once, then its original and its record."""
+    """Delete a document: first from search, then its original and its record."""
     with audited("delete_document", principal, collection=collection, document=document_id):
-        await library.delete(collection, restore_slashes(document_id))
+        await library.delete(collection, restore_slashes(document_id), audience=principal.audience)
 
 
 @post(
@@ -153,9 +191,10 @@ async def reindex_document(
     principal: PrincipalDep,
 ) -> AcceptedDocument:
     """Index a document's stored original again, such as after a failure."""
-    document = await library.document(collection, restore_slashes(document_id))
+    audience = principal.audience
+    document = await library.document(collection, restore_slashes(document_id), audience=audience)
     with audited("reindex_document", principal, collection=collection, document=document_id):
-        return _accepted(await intake.reindex(collection, document.id))
+        return _accepted(await intake.reindex(collection, document.id, audience=audience))
 
 
 def _accepted(document: Document) -> AcceptedDocument:

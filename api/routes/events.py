@@ -8,11 +8,12 @@ from litestar import Request, get
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from api.auth import may_still_read, readers
+from api.auth import current_audience, readers
 from api.dependencies import EventStreamsDep, LibraryDep, PrincipalDep
 from api.event_streams import EventStreams
 from api.schemas.documents import view_of
 from api.sse import KEEP_ALIVE, BackgroundStream, event, stream
+from phoserve.documents.access import Audience
 from phoserve.documents.records import Document
 from phoserve.errors import CollectionNotFound
 
@@ -31,19 +32,26 @@ async def collection_events(
     """
     await library.collection(collection)
     event_streams.check(principal.id)
-    changes = BackgroundStream(library.watch(collection))
-    allowed = partial(may_still_read, request, collection)
-    return stream(_changes(changes, event_streams, principal.id, allowed))
+    changes = BackgroundStream(library.watch(collection, audience=principal.audience))
+    audience = partial(current_audience, request, collection)
+    return stream(_changes(changes, event_streams, principal.id, audience))
 
 
 async def _changes(
-    changes: BackgroundStream[Document], event_streams: EventStreams, key_id: str, allowed: Callable[[], bool]
+    changes: BackgroundStream[Document],
+    event_streams: EventStreams,
+    key_id: str,
+    current: Callable[[], Audience | None],
 ) -> AsyncGenerator[bytes]:
     with event_streams.follow(changes, key_id):
         try:
             async for document in changes:
-                if not allowed():
+                audience = current()
+                if audience is None:
                     return
-                yield KEEP_ALIVE if document is None else event("document", view_of(document))
+                if document is None:
+                    yield KEEP_ALIVE
+                elif audience.sees(document.access):
+                    yield event("document", view_of(document))
         except CollectionNotFound:
             yield event("end", {"reason": "deleted"})

@@ -10,10 +10,11 @@ from api.auth import readers, writers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, LibraryDep, PrincipalDep, ServicesDep
 from api.services import Services
-from phoserve.answers.feedback import AnswerLog, Feedback, LabelledQuery, Vote, labelled_queries
+from phoserve.answers.feedback import AnswerLog, Feedback, LabelledQuery, Vote, labelled_queries, visible_answers
 from phoserve.errors import NotFound
 
 CHAT_PREFIX = "chatcmpl-"
+MAX_FEEDBACK = 10_000
 
 
 class FeedbackRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,8 +52,14 @@ async def give_feedback(
     answers = _answer_log(services)
     found = await deadline.keep(library.collection(collection))
     id_ = answer_id.removeprefix(CHAT_PREFIX)
-    rated = answers.rate(found.id, id_, data.vote, comment=data.comment, voter=principal.id)
-    if not await deadline.keep(rated):
+    answer = await deadline.keep(answers.answer(found.id, id_))
+    visible = await deadline.keep(
+        visible_answers([answer] if answer else [], principal.audience, services.stores.registry)
+    )
+    is_rated = bool(visible) and await deadline.keep(
+        answers.rate(found.id, id_, data.vote, comment=data.comment, voter=principal.id)
+    )
+    if not is_rated:
         raise NotFound(f"answer {answer_id!r} does not exist or is too old for feedback")
 
 
@@ -61,13 +68,19 @@ async def list_feedback(
     collection: FromPath[str],
     library: LibraryDep,
     services: ServicesDep,
+    principal: PrincipalDep,
     deadline: DeadlineDep,
     vote: FromQuery[Vote | None] = None,
-    limit: FromQuery[Annotated[int, Meta(ge=1, le=10_000)]] = 1000,
+    limit: FromQuery[Annotated[int, Meta(ge=1, le=MAX_FEEDBACK)]] = 1000,
 ) -> FeedbackList:
-    """Return the newest feedback on a collection's answers."""
+    """Return the newest feedback on a collection's answers, without those from documents that the key may not see."""
     found = await deadline.keep(library.collection(collection))
-    feedback = await deadline.keep(_answer_log(services).feedback(found.id, vote=vote, limit=limit))
+    # What is left out is not known before it is read.
+    fetched = limit if principal.audience.sees_all else MAX_FEEDBACK
+    newest = await deadline.keep(_answer_log(services).feedback(found.id, vote=vote, limit=fetched))
+    answers = [each.answer for each in newest]
+    visible = await deadline.keep(visible_answers(answers, principal.audience, services.stores.registry))
+    feedback = [each for each in newest if each.answer.id in visible][:limit]
     return FeedbackList(feedback=feedback, labels=labelled_queries(feedback))
 
 

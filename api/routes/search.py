@@ -7,11 +7,12 @@ from litestar.params import FromPath, JSONBody
 
 from api.auth import check_capacity, readers
 from api.body import StrictJson
-from api.dependencies import DeadlineDep, GatesDep, LibraryDep, MetricsDep, ServicesDep
+from api.dependencies import DeadlineDep, GatesDep, LibraryDep, MetricsDep, PrincipalDep, ServicesDep
 from api.filters import parse_filter
 from api.schemas.search import SearchRequest, SearchResponse, hit_view
 from api.schemas.weights import fusion_of
 from phoserve.concurrency.timings import Timings
+from phoserve.documents.access import Audience
 from phoserve.errors import InvalidInput, TooLarge
 from phoserve.search.retrieval import Query
 from phoserve.settings import LimitSettings
@@ -31,11 +32,12 @@ async def search(
     library: LibraryDep,
     services: ServicesDep,
     gates: GatesDep,
+    principal: PrincipalDep,
     deadline: DeadlineDep,
     metrics: MetricsDep,
 ) -> SearchResponse:
     """Find the passages of a collection that best answer a query."""
-    query = query_of(data, services.limits)
+    query = query_of(data, services.limits, principal.audience)
     timings = Timings()
     with gates.requests.hold(), timings.stage("total"):
         with timings.stage("collection"):
@@ -54,8 +56,8 @@ async def search(
     )
 
 
-def query_of(data: SearchRequest, limits: LimitSettings, *, field: str = "query") -> Query:
-    """The query within the server's limits. Raises InvalidInput or TooLarge."""
+def query_of(data: SearchRequest, limits: LimitSettings, audience: Audience, *, field: str = "query") -> Query:
+    """Return the query of `audience` within the server's limits. Raises InvalidInput or TooLarge."""
     validate_question(data.query, limits, field=field)
     if data.top_k > limits.max_top_k:
         raise InvalidInput(f"is at most {limits.max_top_k}; page with `offset`", field="top_k")
@@ -69,6 +71,7 @@ def query_of(data: SearchRequest, limits: LimitSettings, *, field: str = "query"
         top_k=data.top_k,
         offset=data.offset,
         where=parse_filter(data.filter),
+        audience=audience,
         min_score=data.min_score,
         weights=fusion_of(data.weights),
         per_document=data.per_document,

@@ -27,6 +27,15 @@ PlaceField = Annotated[
 ]
 
 
+AccessField = Annotated[
+    list[str] | None,
+    Meta(
+        description="Groups: only keys with one of them, and administrators, see the document. Empty: every reader of "
+        "the collection. Left out: as before, and empty for a new document."
+    ),
+]
+
+
 class CollectionRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A collection's description and model."""
 
@@ -93,12 +102,22 @@ class NewDocument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     id: Annotated[str | None, Meta(description="Chosen by you; generated if omitted.")] = None
     title: Annotated[str, Meta(max_length=1000)] = ""
     metadata: MetadataField = {}
+    access: AccessField = None
 
 
 class DocumentsRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Documents to index."""
 
     documents: Annotated[list[NewDocument], Meta(min_length=1)]
+
+
+class DocumentChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to change of a document without indexing it again."""
+
+    access: Annotated[
+        list[str],
+        Meta(description="The groups that may see the document from now on; empty for every reader of the collection."),
+    ]
 
 
 class AcceptedDocument(Struct, frozen=True, kw_only=True):
@@ -138,6 +157,7 @@ class DocumentView(Struct, frozen=True, kw_only=True):
     size_bytes: int
     sha256: Annotated[str, Meta(description="Hash of the original, so that a client can skip unchanged documents.")]
     filename: str | None
+    access: Annotated[tuple[str, ...], Meta(description="The groups that may see it; empty for every reader.")]
     created_at: datetime
     updated_at: datetime
     url: str
@@ -219,6 +239,7 @@ def view_of(document: Document) -> DocumentView:
         size_bytes=document.original.size_bytes,
         sha256=document.original.sha256,
         filename=document.original.filename,
+        access=document.access,
         created_at=document.created_at,
         updated_at=document.updated_at,
         url=url_of(document),

@@ -185,7 +185,8 @@ class Answerer:
             max_tokens=work.conversation.options.max_tokens or chat.max_tokens,
         )
         ids = neighbour_ids(passages, self.window) if self.window else []
-        find = self.retriever.index.find(work.collection, ids)
+        audience = await self.retriever.narrow(work.query.audience)
+        find = self.retriever.index.find(work.collection, ids, audience=audience)
         neighbours = await work.deadline.keep(find) if ids else {}
         return fit_excerpts(passages, neighbours, room, window=self.window)
 

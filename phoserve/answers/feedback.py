@@ -1,10 +1,14 @@
 """Answers as they were given, and what people thought of them."""
 
+from collections.abc import Collection as AnyCollection
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 import msgspec
+
+from phoserve.documents.access import Access, Audience
+from phoserve.documents.ports import DocumentRegistry
 
 Vote = Literal["up", "down"]
 
@@ -17,6 +21,8 @@ class AnswerPassage(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     passage_id: str
     is_cited: bool
+    access: Access = ()
+    """The groups of the document when it was read."""
 
 
 class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +68,10 @@ class AnswerLog(Protocol):
         """Keep an answer, and forget old ones without feedback."""
         ...
 
+    async def answer(self, collection_id: str, answer_id: str) -> AnswerRecord | None:
+        """Return the answer, None if there is none of this id."""
+        ...
+
     async def rate(self, collection_id: str, answer_id: str, vote: Vote, *, comment: str, voter: str) -> bool:
         """Store a vote; False if there is no such answer."""
         ...
@@ -69,6 +79,24 @@ class AnswerLog(Protocol):
     async def feedback(self, collection_id: str, *, vote: Vote | None, limit: int) -> list[Feedback]:
         """Return the newest feedback first."""
         ...
+
+
+async def visible_answers(
+    answers: Sequence[AnswerRecord], audience: Audience, registry: DocumentRegistry
+) -> AnyCollection[str]:
+    """Return the ids of those answers of which `audience` may see every document that they were made from.
+
+    The groups are those that a document has now; of a deleted one, those it had when it was read.
+    """
+    if audience.sees_all:
+        return {each.id for each in answers}
+    keys = {passage.document_key for each in answers for passage in each.passages}
+    now = {key: document.access for key, document in (await registry.find_keys(list(keys))).items()}
+    return {
+        each.id
+        for each in answers
+        if all(audience.sees(now.get(passage.document_key, passage.access)) for passage in each.passages)
+    }
 
 
 def labelled_queries(feedback: Sequence[Feedback]) -> list[LabelledQuery]:

@@ -55,10 +55,10 @@ UNRESTRICTED: Final = Audience(sees_all=True)
 
 def validate_access(groups: Iterable[str], *, field: str = "access") -> Access:
     """Return the groups in normal form C, sorted, each once. Raises InvalidInput that names the field."""
-    access = tuple(sorted({validate_group(each, field=field) for each in groups}))
-    if len(access) > MAX_GROUPS:
-        raise InvalidInput(f"{len(access)} groups; at most {MAX_GROUPS} are possible", field=field)
-    return access
+    groups = list(groups)
+    if len(groups) > MAX_GROUPS:
+        raise InvalidInput(f"{len(groups)} groups; at most {MAX_GROUPS} are possible", field=field)
+    return tuple(sorted({validate_group(each, field=field) for each in groups}))
 
 
 def validate_group(group: str, *, field: str = "access") -> str:

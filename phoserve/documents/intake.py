@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import structlog
 
+from phoserve.documents.access import READERS, Access, Audience, validate_access
+from phoserve.documents.access_changes import check_access_backlog, try_apply_access
 from phoserve.documents.metadata import validate_metadata
 from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentRegistry, IndexingTask, SourceStore, TaskQueue
@@ -28,7 +30,7 @@ from phoserve.documents.records import (
     validate_title,
 )
 from phoserve.documents.removal import remove_marked
-from phoserve.errors import CollectionNotFound, Conflict, InvalidInput, Overloaded, Unavailable
+from phoserve.errors import CollectionNotFound, Conflict, DocumentNotFound, InvalidInput, Overloaded, Unavailable
 from phoserve.text.normalise import compose, compose_value
 
 UPLOADS_AT_ONCE: Final = 8
@@ -55,6 +57,8 @@ class Draft:
     id: str | None = None
     title: str = ""
     metadata: Metadata = field(default_factory=dict)
+    access: Access | None = None
+    """The groups that may see the document. None leaves those of an existing document, and a new one has none."""
     media_type: str = "text/plain"
     filename: str | None = None
 
@@ -78,36 +82,48 @@ class Intake:
         self._limits = limits or IntakeLimits()
 
     async def submit(
-        self, collection: str, drafts: Sequence[Draft], *, bulk: bool = False, request: str | None = None
+        self,
+        collection: str,
+        drafts: Sequence[Draft],
+        *,
+        audience: Audience = READERS,
+        bulk: bool = False,
+        request: str | None = None,
     ) -> list[Document]:
         """Store `drafts` in the collection of that name and return their records, in the drafts' order.
 
-        A draft with the id of an existing document becomes its next revision; one with the same content, title and
-        metadata changes nothing. `request` is an idempotency key: a repeated key changes nothing, and gives drafts
-        without an id the same ids again.
+        A draft with the id of an existing document becomes its next revision; one with the same content, title,
+        metadata and groups changes nothing. `request` is an idempotency key: a repeated key changes nothing, and gives
+        drafts without an id the same ids again. Changed groups are in force at once, also for the live revision.
 
-        Raises CollectionNotFound, InvalidInput (fields `documents[i].id`, `.title`, `.metadata`), TooLarge,
-        Conflict, Overloaded, Unavailable.
+        Raises CollectionNotFound, InvalidInput (fields `documents[i].id`, `.title`, `.metadata`, `.access`), TooLarge,
+        Forbidden for groups that `audience` may not add, Conflict for the id of a document that it may not see,
+        Overloaded, Unavailable.
         """
         target = await self._registry.collection(collection)
         await self._check_capacity(len(drafts))
         drafts = [_composed(draft) for draft in drafts]
-        _validate(drafts)
+        drafts = _validated(drafts)
+        if any(draft.access is not None for draft in drafts):
+            await check_access_backlog(self._registry)
         named = dict(zip(_ids(collection, drafts, request), drafts, strict=True))
         known = await self._registry.find(target.id, list(named))
+        for id_, draft in named.items():
+            _check_allowed(id_, draft, known.get(id_), audience)
         pending = {
             id_: draft for id_, draft in named.items() if not _is_repetition(target, known.get(id_), draft, request)
         }
         uploads = await self._store(target, pending)
         try:
-            taken = await self._register(target, uploads, bulk=bulk, request=request)
+            taken = await self._register(target, uploads, audience=audience, bulk=bulk, request=request)
         except CollectionNotFound:  # deleted meanwhile, so no record can name these
             await self._delete_originals([upload.original.key for upload in uploads.values()])
             raise
+        await try_apply_access(list(taken.values()), self._registry, self._indexes)
         await self._wake(taken.values())
         return [taken.get(id_) or known[id_] for id_ in named]
 
-    async def reindex(self, collection: str, document_id: str) -> Document:
+    async def reindex(self, collection: str, document_id: str, *, audience: Audience = READERS) -> Document:
         """Index the document's stored original again.
 
         Raises CollectionNotFound, DocumentNotFound, Conflict while the document is being deleted.
@@ -115,19 +131,23 @@ class Intake:
         target = await self._registry.collection(collection)
         for _ in range(ROUNDS):
             document = await self._registry.get(target, document_id)
+            if not audience.sees(document.access):
+                raise DocumentNotFound(collection, document_id)
             [saved] = await self._registry.save([document.reindex(bulk=False)])
             if saved:
                 await self._wake([saved])
                 return saved
         raise Conflict(f"document {document_id!r} keeps changing; try again")
 
-    async def reindex_all(self, collection: str, *, states: Sequence[DocumentState] = ()) -> int:
-        """Queue all documents of the collection at rest, or those in `states`, and return how many."""
+    async def reindex_all(
+        self, collection: str, *, audience: Audience = READERS, states: Sequence[DocumentState] = ()
+    ) -> int:
+        """Queue all visible documents of the collection at rest, or those in `states`, and return how many."""
         target = await self._registry.collection(collection)
         wanted = states or (DocumentState.READY, DocumentState.FAILED)
         cursor, total = None, 0
         while True:
-            page = await self._registry.page(target.id, states=wanted, cursor=cursor, limit=500)
+            page = await self._registry.page(target.id, states=wanted, audience=audience, cursor=cursor, limit=500)
             movable = [each for each in page.documents if each.state is not DocumentState.DELETING]
             saved = await self._registry.save([document.reindex() for document in movable])
             queued = [document for document in saved if document]
@@ -164,7 +184,13 @@ class Intake:
         return dict(zip(drafts, uploads, strict=True))
 
     async def _register(
-        self, collection: Collection, uploads: "dict[str, _Upload]", *, bulk: bool, request: str | None
+        self,
+        collection: Collection,
+        uploads: "dict[str, _Upload]",
+        *,
+        audience: Audience,
+        bulk: bool,
+        request: str | None,
     ) -> dict[str, Document]:
         """Write the records, retrying while other writers change the same documents."""
         taken: dict[str, Document] = {}
@@ -177,6 +203,7 @@ class Intake:
             versions: list[Document] = []
             for document_id, upload in list(pending.items()):
                 before = current.get(document_id)
+                _check_allowed(document_id, upload.draft, before, audience)
                 if before is not None and _is_stored(collection, before, upload):
                     taken[document_id] = before
                     del pending[document_id]
@@ -235,10 +262,13 @@ class _Upload:
                 self.original,
                 title=draft.title,
                 metadata=draft.metadata,
+                access=draft.access or (),
                 bulk=bulk,
                 request=request,
             )
-        return before.revise(self.original, title=draft.title, metadata=draft.metadata, bulk=bulk, request=request)
+        return before.revise(
+            self.original, title=draft.title, metadata=draft.metadata, access=draft.access, bulk=bulk, request=request
+        )
 
 
 def _is_repetition(collection: Collection, known: Document | None, draft: Draft, request: str | None) -> bool:
@@ -259,7 +289,8 @@ def _is_same(collection: Collection, known: Document, sha256: str, draft: Draft)
     current = known.state is not DocumentState.READY or known.is_embedded_by(model)
     # Version 0.1 took a file's name for its title.
     titles = {draft.title, draft.filename} if not draft.title else {draft.title}
-    return current and known.title in titles and known.metadata == draft.metadata
+    same_access = draft.access is None or known.access == draft.access
+    return current and same_access and known.title in titles and known.metadata == draft.metadata
 
 
 def _is_stored(collection: Collection, known: Document, upload: _Upload) -> bool:
@@ -280,10 +311,25 @@ def _composed(draft: Draft) -> Draft:
     )
 
 
-def _validate(drafts: Sequence[Draft]) -> None:
+def _validated(drafts: Sequence[Draft]) -> list[Draft]:
+    """Return the drafts with their groups sorted. Raises InvalidInput."""
+    validated = []
     for position, draft in enumerate(drafts):
         validate_title(draft.title, field=f"documents[{position}].title")
         validate_metadata(draft.metadata, field=f"documents[{position}].metadata")
+        if draft.access is not None:
+            draft = replace(draft, access=validate_access(draft.access, field=f"documents[{position}].access"))
+        validated.append(draft)
+    return validated
+
+
+def _check_allowed(document_id: str, draft: Draft, known: Document | None, audience: Audience) -> None:
+    """Raise Conflict for a document that `audience` may not see, Forbidden for groups that it may not add."""
+    if known is not None and known.state is DocumentState.DELETING:
+        known = None
+    if known is not None and not audience.sees(known.access):
+        raise Conflict(f"the document id {document_id!r} is taken; choose another one")
+    audience.check_assignable(draft.access or (), known.access if known else ())
 
 
 def _ids(collection: str, drafts: Sequence[Draft], request: str | None) -> list[str]:

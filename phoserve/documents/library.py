@@ -1,7 +1,7 @@
 """Collections and their documents: look up, list, watch, delete."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from collections.abc import Collection as AnyCollection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from phoserve.contract import Fusion
+from phoserve.documents.access import READERS, Audience, validate_access
+from phoserve.documents.access_changes import check_access_backlog, try_apply_access
 from phoserve.documents.collection_cache import CollectionCache
 from phoserve.documents.filters import Filter
 from phoserve.documents.passages import PassageStores
@@ -18,13 +20,14 @@ from phoserve.documents.ports import DocumentPage, DocumentRegistry, IndexingTas
 from phoserve.documents.records import Collection, Document, DocumentState, Passage, new_collection
 from phoserve.documents.removal import mark_deleting, mark_unchanged, purge_collection, remove_marked
 from phoserve.documents.texts import read_text
-from phoserve.errors import CollectionNotFound, DocumentNotFound, NotFound, Unavailable
+from phoserve.errors import CollectionNotFound, Conflict, DocumentNotFound, NotFound, Unavailable
 from phoserve.text.normalise import compose
 
 PAGE_LIMIT: Final = 200
 DELETED_WHILE_WAITING: Final = 500
 """A collection with more documents than this is emptied in the background."""
 POLL_S: Final = 0.5
+ROUNDS: Final = 10
 
 
 class ModelName(NamedTuple):
@@ -54,7 +57,10 @@ class OpenOriginal:
 
 
 class Library:
-    """Everything about stored documents except searching (`retrieval`) and adding (`intake`)."""
+    """Everything about stored documents except searching (`retrieval`) and adding (`intake`).
+
+    A document that the audience may not see is treated like one that does not exist.
+    """
 
     def __init__(
         self, registry: DocumentRegistry, indexes: PassageStores[Any], sources: SourceStore, queue: TaskQueue
@@ -145,20 +151,22 @@ class Library:
             else:
                 await self._queue.enqueue([IndexingTask.purge(found)])
 
-    async def document(self, collection: str, document_id: str) -> Document:
+    async def document(self, collection: str, document_id: str, *, audience: Audience = READERS) -> Document:
         """Return the document's record. Raises CollectionNotFound, DocumentNotFound."""
         found = await self.collection(collection)
-        try:
-            return await self._registry.get(found, compose(document_id))
-        except DocumentNotFound:  # version 0.1 kept ids as they were typed
-            if compose(document_id) == document_id:
-                raise
-            return await self._registry.get(found, document_id)
+        # Version 0.1 kept ids as they were typed.
+        for id_ in dict.fromkeys((compose(document_id), document_id)):
+            with suppress(DocumentNotFound):
+                document = await self._registry.get(found, id_)
+                if audience.sees(document.access):
+                    return document
+        raise DocumentNotFound(collection, document_id)
 
     async def documents(
         self,
         collection: str,
         *,
+        audience: Audience = READERS,
         states: AnyCollection[DocumentState] = (),
         where: Filter | None = None,
         cursor: str | None = None,
@@ -170,28 +178,51 @@ class Library:
         """
         found = await self.collection(collection)
         return await self._registry.page(
-            found.id, states=states, where=where, cursor=cursor, limit=min(limit, PAGE_LIMIT)
+            found.id, states=states, where=where, audience=audience, cursor=cursor, limit=min(limit, PAGE_LIMIT)
         )
 
-    async def counts(self, collection: Collection) -> Mapping[DocumentState, int]:
+    async def counts(self, collection: Collection, *, audience: Audience = READERS) -> Mapping[DocumentState, int]:
         """Return how many documents of the collection are in each state."""
-        return await self._registry.counts(collection.id)
+        return await self._registry.counts(collection.id, audience=audience)
 
-    async def passages(self, collection: str, document_id: str) -> list[Passage]:
+    async def set_access(
+        self, collection: str, document_id: str, groups: Sequence[str], *, audience: Audience = READERS
+    ) -> Document:
+        """Let only keys with one of `groups` see the document; without groups, every reader of the collection.
+
+        In force once it returns: routes read the record, and searches hide what the index still shows. Raises
+        CollectionNotFound, DocumentNotFound, InvalidInput, Forbidden for groups that `audience` may not add, Conflict
+        while the document is being deleted, Overloaded while too many changes wait for the index.
+        """
+        access = validate_access(groups)
+        await check_access_backlog(self._registry)
+        for _ in range(ROUNDS):
+            document = await self.document(collection, document_id, audience=audience)
+            audience.check_assignable(access, document.access)
+            shared = document.share(access)
+            saved = document if shared is document else (await self._registry.save([shared]))[0]
+            if saved:
+                await try_apply_access([saved], self._registry, self._indexes)
+                return saved
+        raise Conflict(f"document {document_id!r} keeps changing; try again")
+
+    async def passages(self, collection: str, document_id: str, *, audience: Audience = READERS) -> list[Passage]:
         """Return the document's published passages, in order. Raises CollectionNotFound, DocumentNotFound."""
         found = await self.collection(collection)
-        document = await self.document(collection, document_id)
+        document = await self.document(collection, document_id, audience=audience)
         passages: list[Passage] = await self._indexes.of(found).passages(document.collection_id, document.key)
         return passages
 
-    async def original(self, collection: str, document_id: str, span: Span = whole) -> "OpenOriginal":
+    async def original(
+        self, collection: str, document_id: str, span: Span = whole, *, audience: Audience = READERS
+    ) -> "OpenOriginal":
         """Open the document as submitted, or the bytes that `span` chooses by the record.
 
         Raises CollectionNotFound, DocumentNotFound, and what `span` raises.
         """
         read: str | None = None
         while True:
-            document = await self.document(collection, document_id)
+            document = await self.document(collection, document_id, audience=audience)
             key, (start, end) = document.original.key, span(document)
             try:
                 return OpenOriginal(document, start, end, await self._sources.stream(key, start=start, end=end))
@@ -200,22 +231,24 @@ class Library:
                     raise
                 read = key
 
-    async def text(self, collection: str, document_id: str) -> str:
+    async def text(self, collection: str, document_id: str, *, audience: Audience = READERS) -> str:
         """Return the text that `start` and `end` of the document's passages, hits and citations count in.
 
         Raises CollectionNotFound, DocumentNotFound; NotFound while no revision is live.
         """
-        return await read_text(await self.document(collection, document_id), self._sources)
+        return await read_text(await self.document(collection, document_id, audience=audience), self._sources)
 
-    async def delete(self, collection: str, document_id: str) -> None:
+    async def delete(self, collection: str, document_id: str, *, audience: Audience = READERS) -> None:
         """Delete the document. Raises CollectionNotFound, DocumentNotFound."""
-        marked = await mark_deleting([await self.document(collection, document_id)], self._registry)
+        document = await self.document(collection, document_id, audience=audience)
+        marked = await mark_deleting([document], self._registry)
         await remove_marked(marked, self._registry, self._indexes, self._sources)
 
     async def delete_where(
         self,
         collection: str,
         *,
+        audience: Audience = READERS,
         where: Filter | None = None,
         states: AnyCollection[DocumentState] = (),
         limit: int = PAGE_LIMIT,
@@ -225,14 +258,16 @@ class Library:
         A document that changes meanwhile is deleted only if it still matches.
         """
         while True:
-            page = await self.documents(collection, states=states, where=where, limit=limit)
+            page = await self.documents(collection, audience=audience, states=states, where=where, limit=limit)
             marked = await mark_unchanged(page.documents, self._registry)
             await remove_marked(marked, self._registry, self._indexes, self._sources)
             if marked or not page.documents:
                 return len(marked)
 
-    async def watch(self, collection: str, *, since: datetime | None = None) -> AsyncGenerator[Document]:
-        """Yield every change of a document's record from `since` (or from now) on, without end, in order of time.
+    async def watch(
+        self, collection: str, *, audience: Audience = READERS, since: datetime | None = None
+    ) -> AsyncGenerator[Document]:
+        """Yield every change of a visible document's record since `since` (or now), without end, in order of time.
 
         A record that changes twice in quick succession may be yielded once, in its later version.
         Raises CollectionNotFound, also when the collection is deleted meanwhile.
@@ -243,7 +278,7 @@ class Library:
         while True:
             if (await self.collection(collection)).id != watched.id:
                 raise CollectionNotFound(collection)
-            changes = await self._registry.changed(watched.id, since=position)
+            changes = await self._registry.changed(watched.id, since=position, audience=audience)
             fresh = [document for document in changes if (document.key, document.version) not in seen]
             for document in fresh:
                 yield document

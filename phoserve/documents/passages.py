@@ -47,6 +47,11 @@ class PassageStores(Generic[S]):
         for store in self:
             await store.discard_collection(collection)
 
+    async def set_access(self, document_key: str, access: Sequence[str], version: int) -> None:
+        """Let these groups alone find the document in all stores; nothing changes where a newer version was set."""
+        for store in self:
+            await store.set_access(document_key, access, version)
+
     async def count(self) -> int:
         """Return how many passages are published in all stores."""
         return sum([await store.count() for store in self])

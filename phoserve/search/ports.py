@@ -49,7 +49,10 @@ class PassageSearch(Protocol):
         where: Filter | None = None,
         audience: Audience = READERS,
     ) -> list[ScoredId]:
-        """Return the passages with the highest BM25 score for `terms`, best first; rarity is that of what is visible."""
+        """Return the passages with the highest BM25 score for `terms`, best first.
+
+        How rare a term is depends on what the audience may see of the collection.
+        """
         ...
 
     async def find(
@@ -61,6 +64,14 @@ class PassageSearch(Protocol):
 
 class PassageIndex(ActivePassageStore, PassageSearch, Protocol):
     """Everything an index adapter provides: what ingestion writes and what search reads."""
+
+
+class AccessGuard(Protocol):
+    """Knows which documents an audience may not see although the index would still find them."""
+
+    async def narrow(self, audience: Audience) -> Audience:
+        """Return the audience without these documents."""
+        ...
 
 
 class Reranker(Protocol):

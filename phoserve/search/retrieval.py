@@ -4,7 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_query
 from itertools import islice, zip_longest
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -14,6 +16,7 @@ from msgspec.structs import replace
 from phoserve.concurrency.deadline import Deadline
 from phoserve.concurrency.timings import Timings
 from phoserve.contract import Fusion, InputType
+from phoserve.documents.access import READERS, Audience
 from phoserve.documents.filters import Exists, Filter, fields_of
 from phoserve.documents.records import Passage
 from phoserve.embedding.ports import Embedder
@@ -22,12 +25,13 @@ from phoserve.search.diversity import diversify, group_copies
 from phoserve.search.fusion import FUSION_DEPTH, fuse
 from phoserve.search.highlights import Span, highlights
 from phoserve.search.modes import SearchMode as SearchMode
-from phoserve.search.ports import PassageSearch, Reranker, ScoredId
+from phoserve.search.ports import AccessGuard, PassageSearch, Reranker, ScoredId
 from phoserve.text import ReadQuery
 
 OVERFETCH: Final = 4
 RERANK_DEPTH: Final = 30
 MAX_KNOWN_FIELDS: Final = 10_000
+FIELD_KNOWN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,8 @@ class Query:
     top_k: int = 10
     offset: int = 0
     where: Filter | None = None
+    audience: Audience = READERS
+    """Who asks: nothing else is found, counted or named in a warning."""
     min_score: float | None = None
     """Hits below are left out; scores of different modes do not compare."""
     weights: Fusion | None = None
@@ -121,8 +127,10 @@ class Retriever:
     read: Callable[[str], ReadQuery]
     """What a query asks for: `phoserve.text.QueryReader.read`."""
     reranker: Reranker | None = None
-    _known_fields: set[tuple[str, str]] = field(default_factory=set)
-    """Collections with fields that filters may name: seen once, taken for granted."""
+    guard: AccessGuard | None = None
+    """None where groups never change, as in evaluations."""
+    _known_fields: dict[tuple[str, Audience, str], float] = field(default_factory=dict)
+    """Fields that filters may name, by collection and audience, and when each was seen: known for `FIELD_KNOWN_S`."""
 
     async def search(self, collection: str, query: Query, *, deadline: Deadline, timings: Timings) -> SearchResult:
         """Find passages of `collection`; it must exist, which is for the caller to make sure of.
@@ -135,36 +143,45 @@ class Retriever:
             raise InvalidInput("this server has no reranker; leave `rerank` out", field="rerank")
         with timings.stage("terms"):
             asked = self.read(query.text)
+        with timings.stage("access"):
+            query = replace_query(query, audience=await self.narrow(query.audience))
         candidates = await self._candidates(collection, query, asked, deadline, timings)
         if query.rerank and self.reranker:
             with timings.stage("rerank"):
-                candidates = await self._rerank(collection, asked.meant, candidates, self.reranker, deadline)
+                candidates = await self._rerank(collection, asked.meant, candidates, self.reranker, query, deadline)
         if query.min_score is not None:
             candidates = [each for each in candidates if each.score >= query.min_score]
         with timings.stage("read"):
             shown = await self._fetch_page(collection, candidates, query)
-            unknown = await self._unknown_fields(collection, query.where)
+            unknown = await self._unknown_fields(collection, query)
         return _page(shown, query, asked, tuple(map(_unknown_field_warning, unknown)))
+
+    async def narrow(self, audience: Audience) -> Audience:
+        """Return the audience without documents that it may not see although the index would still find them."""
+        return await self.guard.narrow(audience) if self.guard else audience
 
     async def candidates(
         self, collection: str, query: Query, *, deadline: Deadline, timings: Timings
     ) -> list[Candidate]:
         """Return all passages that may become a page, best first."""
+        query = replace_query(query, audience=await self.narrow(query.audience))
         with timings.stage("terms"):
             asked = self.read(query.text)
         return await self._candidates(collection, query, asked, deadline, timings)
 
-    async def _unknown_fields(self, collection: str, where: Filter | None) -> list[str]:
-        """The fields of a filter that no published passage of the collection has."""
+    async def _unknown_fields(self, collection: str, query: Query) -> list[str]:
+        """The fields of a filter that no passage has which the audience may find."""
         unknown = []
-        for name in fields_of(where) if where is not None else ():
-            if (collection, name) in self._known_fields:
+        for name in fields_of(query.where) if query.where is not None else ():
+            kind = collection, query.audience, name
+            if monotonic() - self._known_fields.get(kind, -FIELD_KNOWN_S) < FIELD_KNOWN_S:
                 continue
             any_vector = np.ones(self.embedder.contract.dim, np.float32)
-            if await self.index.nearest(collection, any_vector, limit=1, where=Exists(name)):
+            exists = Exists(name)
+            if await self.index.nearest(collection, any_vector, limit=1, where=exists, audience=query.audience):
                 if len(self._known_fields) >= MAX_KNOWN_FIELDS:
                     self._known_fields.clear()
-                self._known_fields.add((collection, name))
+                self._known_fields[kind] = monotonic()
             else:
                 unknown.append(name)
         return unknown
@@ -195,7 +212,9 @@ class Retriever:
                 [asked.meant], input_type=InputType.QUERY, timeout_s=deadline.left_s()
             )
         with timings.stage("search_dense"):
-            return await self.index.nearest(collection, embeddings.vectors[0], limit=query.depth, where=query.where)
+            return await self.index.nearest(
+                collection, embeddings.vectors[0], limit=query.depth, where=query.where, audience=query.audience
+            )
 
     async def _search_lexical(
         self, collection: str, query: Query, asked: ReadQuery, timings: Timings
@@ -203,13 +222,22 @@ class Retriever:
         if not len(asked.terms.indices):
             return []
         with timings.stage("search_lexical"):
-            return await self.index.matching(collection, asked.terms, limit=query.depth, where=query.where)
+            return await self.index.matching(
+                collection, asked.terms, limit=query.depth, where=query.where, audience=query.audience
+            )
 
     async def _rerank(
-        self, collection: str, text: str, candidates: list[Candidate], reranker: Reranker, deadline: Deadline
+        self,
+        collection: str,
+        text: str,
+        candidates: list[Candidate],
+        reranker: Reranker,
+        query: Query,
+        deadline: Deadline,
     ) -> list[Candidate]:
         """The best `RERANK_DEPTH` by the reranker's score; the others follow as they were, below them."""
-        best, rest = await self._fetch_passages(collection, candidates[:RERANK_DEPTH]), candidates[RERANK_DEPTH:]
+        best = await self._fetch_passages(collection, candidates[:RERANK_DEPTH], query.audience)
+        rest = candidates[RERANK_DEPTH:]
         if not best:
             return rest
         scores = await reranker.rerank(text, [passage.text for _, passage in best], timeout_s=deadline.left_s())
@@ -223,27 +251,31 @@ class Retriever:
     async def _fetch_page(self, collection: str, candidates: Sequence[Candidate], query: Query) -> list[_Shown]:
         """Return enough for the page and one more. Deleted candidates are replaced by the next."""
         if query.diversity:
-            candidates = await self._diversified(collection, candidates, query.diversity)
+            candidates = await self._diversified(collection, candidates, query)
         read: list[FetchedCandidate] = []
         shown: list[_Shown] = []
         for start in range(0, len(candidates), query.window):
-            read += await self._fetch_passages(collection, candidates[start : start + query.window])
+            part = candidates[start : start + query.window]
+            read += await self._fetch_passages(collection, part, query.audience)
             read = _drop_superseded(read)
             shown = _limit_per_document(_collapsed(read) if query.collapse else list(map(_Shown, read)), query)
             if len(shown) > query.offset + query.top_k:
                 break
         return shown
 
-    async def _diversified(self, collection: str, candidates: Sequence[Candidate], diversity: float) -> list[Candidate]:
+    async def _diversified(self, collection: str, candidates: Sequence[Candidate], query: Query) -> list[Candidate]:
         """The first `FUSION_DEPTH` in the order of maximal marginal relevance, the others behind them."""
-        read = await self._fetch_passages(collection, candidates[:FUSION_DEPTH])
+        read = await self._fetch_passages(collection, candidates[:FUSION_DEPTH], query.audience)
         texts = [passage.text for _, passage in read]
-        order = diversify(texts, [candidate.score for candidate, _ in read], diversity)
+        order = diversify(texts, [candidate.score for candidate, _ in read], query.diversity)
         return [read[at][0] for at in order] + list(candidates[FUSION_DEPTH:])
 
-    async def _fetch_passages(self, collection: str, candidates: Sequence[Candidate]) -> list[FetchedCandidate]:
-        """The candidates that are there still, in order, with their passages."""
-        passages = await self.index.find(collection, [each.id for each in candidates]) if candidates else {}
+    async def _fetch_passages(
+        self, collection: str, candidates: Sequence[Candidate], audience: Audience
+    ) -> list[FetchedCandidate]:
+        """The candidates that are there still and visible, in order, with their passages."""
+        ids = [each.id for each in candidates]
+        passages = await self.index.find(collection, ids, audience=audience) if ids else {}
         return [(each, passages[each.id]) for each in candidates if each.id in passages]
 
 

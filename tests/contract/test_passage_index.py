@@ -8,12 +8,15 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import qdrant_edge as edge
+from qdrant_client import models
 
 from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.adapters.qdrant.index import QdrantPassageIndex
 from phoserve.adapters.qdrant.server import QdrantOptions
 from phoserve.contract import ModelContract
+from phoserve.documents.access import UNRESTRICTED, Audience
 from phoserve.documents.filters import (
     All,
     AnyOf,
@@ -63,6 +66,7 @@ def passage(
     revision: int = 1,
     collection: str = "kb",
     title: str = "Tiêu đề",
+    access: Sequence[str] = (),
     **metadata: object,
 ) -> IndexedPassage:
     vector = np.zeros(4, np.float32)
@@ -71,7 +75,7 @@ def passage(
         Passage(
             collection=collection, document_id=f"d{key[-1]}", document_key=key, revision=revision, ordinal=ordinal,
             title=title, text=f"đoạn {ordinal}", headings=("A", "B"), start=ordinal, end=ordinal + 5,
-            metadata=metadata,
+            metadata=metadata, access=tuple(access),
         ),
         vector,
         terms(ordinal),
@@ -331,3 +335,108 @@ async def test_the_passages_of_another_model_are_found_in_the_same_engine(
         assert [each.ordinal for each in await old.passages("kb", KEY)] == [0, 1]
         await old.close()
         await other.close()
+
+
+def audience(*groups: str) -> Audience:
+    return Audience(frozenset(groups))
+
+
+async def seen(index: PassageIndex, who: Audience, where: Filter | None = None) -> set[int]:
+    """The ordinals that `who` finds: the same by every way of finding."""
+    everything = [e.id for e in await index.nearest("kb", towards(0), limit=100, where=where, audience=UNRESTRICTED)]
+    near = {e.id for e in await index.nearest("kb", towards(0), limit=100, where=where, audience=who)}
+    lexical = {e.id for e in await index.matching("kb", terms(*range(20)), limit=100, where=where, audience=who)}
+    read = await index.find("kb", everything, audience=who)
+    assert near == lexical == read.keys()
+    if where is None:
+        assert await index.count("kb", audience=who) == len(near)
+    return {each.ordinal for each in read.values()}
+
+
+async def with_groups(index: PassageIndex) -> None:
+    await published(
+        index,
+        passage(0),
+        passage(1, key="0" * 31 + "a", access=["kế toán"]),
+        passage(2, key="0" * 31 + "b", access=["kế toán", "nhân sự"]),
+        passage(3, key="0" * 31 + "c", access=["nhân sự"], secret="x"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("who", "expected"),
+    [
+        (audience(), {0}),
+        (audience("kế toán"), {0, 1, 2}),
+        (audience("nhân sự"), {0, 2, 3}),
+        (audience("kế toán", "nhân sự"), {0, 1, 2, 3}),
+        (audience("khác", "kế"), {0}),
+        (UNRESTRICTED, {0, 1, 2, 3}),
+        (audience("kế toán").without(["0" * 31 + "b", KEY]), {1}),
+    ],
+)
+async def test_an_audience_finds_open_documents_and_those_of_its_groups(
+    index: PassageIndex, who: Audience, expected: set[int]
+) -> None:
+    await with_groups(index)
+    assert await seen(index, who) == expected
+    assert await seen(index, who, Exists("secret")) == expected & {3}
+    assert await seen(index, who, Not(Exists("secret"))) == expected - {3}
+
+
+async def test_without_an_audience_open_documents_alone_are_found(index: PassageIndex) -> None:
+    await with_groups(index)
+    hits = await index.nearest("kb", towards(0), limit=100)
+    assert [each.ordinal for each in await read(index, hits)] == [0]
+    assert len(await index.matching("kb", terms(0, 1, 2, 3), limit=100)) == 1
+    assert await index.count("kb") == 4, "counts for operators are whole"
+
+
+async def test_how_rare_a_term_is_does_not_depend_on_hidden_documents(index: PassageIndex) -> None:
+    await published(index, *(passage(ordinal) for ordinal in range(6)))
+    [alone] = await index.matching("kb", terms(1), limit=5, audience=audience("b"))
+    hidden = [passage(n, key="0" * 31 + "a", access=["a"]) for n in range(40)]
+    await published(index, *hidden, *(passage(1, key=f"{n:032x}", access=["a"]) for n in range(256, 260)))
+    [among_hidden] = await index.matching("kb", terms(1), limit=5, audience=audience("b"))
+    assert among_hidden.score == pytest.approx(alone.score)
+
+
+async def test_groups_change_at_once_and_never_backwards(index: PassageIndex) -> None:
+    await with_groups(index)
+    await index.set_access(KEY, ["a"], 2)
+    assert await seen(index, audience()) == set()
+    assert await seen(index, audience("a")) == {0}
+    assert [each.access for each in await index.passages("kb", KEY)] == [("a",)]
+    await index.set_access(KEY, ["late"], 1)
+    await index.set_access(KEY, ["repeated with other groups"], 2)
+    assert await seen(index, audience("a")) == {0}
+    await index.set_access(KEY, [], 3)
+    assert await seen(index, audience()) == {0}
+
+
+async def test_staged_passages_take_the_groups_too(index: PassageIndex) -> None:
+    await published(index, passage(0))
+    await index.stage([passage(4, revision=2)])
+    await index.set_access(KEY, ["a"], 1)
+    await index.publish([(KEY, 2)])
+    assert await seen(index, audience()) == set()
+    assert await seen(index, audience("a")) == {4}
+
+
+async def test_points_of_earlier_versions_are_open(index: PassageIndex) -> None:
+    """Their payloads have neither groups nor a version of them."""
+    await published(index, passage(0))
+    if isinstance(index, EdgePassageIndex):
+        forget = edge.UpdateOperation.delete_payload_by_filter(edge.Filter(), ["access", "access_version"])
+        await index._shard.write(lambda shard: shard.update(forget))
+    elif isinstance(index, QdrantPassageIndex):
+        await index._client.delete_payload(
+            index._collection.name, ["access", "access_version"], points=models.Filter(must=[])
+        )
+    else:
+        pytest.skip("the same points as another engine of this suite")
+    assert await seen(index, audience()) == {0}
+    assert await seen(index, audience("a")) == {0}
+    await index.set_access(KEY, ["a"], 1)
+    assert await seen(index, audience()) == set()
+    assert await seen(index, audience("a")) == {0}

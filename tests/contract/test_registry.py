@@ -1,5 +1,6 @@
 """What every DocumentRegistry promises."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
+from phoserve.documents.access import UNRESTRICTED, Audience
 from phoserve.documents.filters import AnyOf, Match
 from phoserve.documents.ports import DocumentRegistry
 from phoserve.documents.records import (
@@ -285,3 +287,68 @@ async def test_text_that_a_database_refuses_is_repaired(registry: DocumentRegist
     assert stored.error is not None
     assert stored.error.message == "a\ufffdb \ufffd\ufffd\ufffd"
     assert stored.version == written.version
+
+
+def audience(*groups: str) -> Audience:
+    return Audience(frozenset(groups))
+
+
+async def listed(registry: DocumentRegistry, kb: Collection, who: Audience) -> set[str]:
+    """The ids of the documents that `who` sees: the same by every way of listing."""
+    everything = await all_pages(registry, kb.id, limit=2, audience=who)
+    first = min(each.updated_at for each in await all_pages(registry, kb.id, limit=100))
+    changed = await registry.changed(kb.id, since=first, audience=who)
+    assert {each.id for each in changed} == {each.id for each in everything}
+    assert [each.updated_at for each in changed] == sorted(each.updated_at for each in changed)
+    assert len({each.id for each in everything}) == len(everything)
+    states = list(DocumentState)
+    by_state = (await registry.page(kb.id, states=states, audience=who, limit=100)).documents
+    assert [each.id for each in by_state] == [each.id for each in everything], "newest first, whatever the query"
+    assert await registry.counts(kb.id, audience=who) == Counter(each.state for each in everything)
+    return {each.id for each in everything}
+
+
+async def test_an_audience_sees_open_documents_and_those_of_its_groups(
+    registry: DocumentRegistry, kb: Collection, other: Collection
+) -> None:
+    groups: list[tuple[str, ...]] = [(), ("a",), ("a", "b"), ("b",), (), ("c",)]
+    drafts = [shared(document(f"d{number}", kb), each) for number, each in enumerate(groups)]
+    await saved(registry, *drafts, shared(document("elsewhere", other), ("a",)))
+    assert await listed(registry, kb, audience()) == {"d0", "d4"}
+    assert await listed(registry, kb, audience("a")) == {"d0", "d1", "d2", "d4"}
+    assert await listed(registry, kb, audience("b", "c")) == {"d0", "d2", "d3", "d4", "d5"}
+    assert await listed(registry, kb, audience("none")) == {"d0", "d4"}
+    assert await listed(registry, kb, UNRESTRICTED) == {f"d{number}" for number in range(6)}
+    assert await registry.counts(audience=audience("a")) == {DocumentState.QUEUED: 5}
+
+
+async def test_more_sets_of_groups_than_are_read_one_by_one(registry: DocumentRegistry, kb: Collection) -> None:
+    drafts = [shared(document(f"d{n:02}", kb), ("all", f"g{n}")) for n in range(40)]
+    await saved(registry, *drafts, shared(document("hidden", kb), ("other",)))
+    assert await listed(registry, kb, audience("all")) == {f"d{n:02}" for n in range(40)}
+    assert await listed(registry, kb, audience("g7")) == {"d07"}
+
+
+async def test_changed_groups_are_due_until_the_index_has_them(registry: DocumentRegistry, kb: Collection) -> None:
+    [known] = await saved(registry, document("d", kb))
+    assert await registry.access_due(limit=10) == []
+    [changed] = await saved(registry, known.share(("a",)))
+    assert (changed.access, changed.access_version) == (("a",), 1)
+    assert await registry.access_due(limit=10) == [changed]
+    assert await registry.access_due(limit=0) == []
+    [newer] = await saved(registry, changed.share(("b",)))
+    await registry.settle_access([changed])
+    assert await registry.access_due(limit=10) == [newer], "what was settled is no longer the newest"
+    await registry.settle_access([newer, document("gone", kb)])
+    await registry.settle_access([])
+    assert await registry.access_due(limit=10) == []
+    [rested] = (await registry.page(kb.id)).documents
+    assert rested == msgspec.structs.replace(newer, access_due_at=None), "nobody's version was disturbed"
+    assert await registry.counts(kb.id, audience=audience("a")) == {}
+    assert await registry.counts(kb.id, audience=audience("b")) == {DocumentState.QUEUED: 1}
+    await registry.remove([rested])
+    assert await registry.counts(kb.id, audience=audience("b")) == {}
+
+
+def shared(new: Document, access: tuple[str, ...]) -> Document:
+    return msgspec.structs.replace(new, access=access)

@@ -5,13 +5,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, create_engine, text
 
 from phoserve.adapters.sql.database import open_database, parse_url
+from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import check_schema, migrate, migrate_now, newest_version
 from phoserve.adapters.sql.tables import METADATA_INDEX, sqlite_tables, tables
+from phoserve.documents.access import Audience
+from phoserve.documents.records import DocumentState, Original, new_collection, new_document
 from phoserve.errors import ConfigurationError
 from tests.support.postgres_server import PostgresServer
 
@@ -68,3 +73,30 @@ async def test_a_process_refuses_another_schema(url: str) -> None:
 def test_a_wrong_url_is_explained_without_its_password(wrong: str) -> None:
     with pytest.raises(ConfigurationError, match="PHOSERVE_REGISTRY__URL"):
         open_database(wrong)
+
+
+async def test_groups_from_before_a_downgrade_are_in_force_again(url: str) -> None:
+    """The older release ignores them, and must not open them for good."""
+    await migrate(url)
+    registry = SqlRegistry(open_database(url))
+    kb = await registry.add_collection(new_collection("kb"))
+    assert kb is not None
+    for number, access in enumerate([(), ("a", "b"), ("kế toán",), ("kế toán",)]):
+        original = Original(key=f"o{number}", sha256="0", size_bytes=1, media_type="text/plain")
+        assert all(await registry.save([new_document(kb, f"d{number}", original, access=access)]))
+    _downgrade(url, "0005")
+    assert await migrate(url) == ("0005", newest_version())
+    for groups, count in [((), 1), (("a",), 2), (("kế toán",), 3)]:
+        assert await registry.counts(kb.id, audience=Audience(frozenset(groups))) == {DocumentState.QUEUED: count}
+        assert len((await registry.page(kb.id, audience=Audience(frozenset(groups)))).documents) == count
+    await registry.close()
+
+
+def _downgrade(url: str, version: str) -> None:
+    engine = create_engine(parse_url(url))
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", "phoserve/adapters/sql/migrations")
+        config.attributes["connection"] = connection
+        command.downgrade(config, version)
+    engine.dispose()

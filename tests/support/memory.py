@@ -390,6 +390,10 @@ class MemoryAnswerLog:
     async def record(self, answer: AnswerRecord) -> None:
         self.records[answer.id] = answer
 
+    async def answer(self, collection_id: str, answer_id: str) -> AnswerRecord | None:
+        answer = self.records.get(answer_id)
+        return answer if answer is not None and answer.collection_id == collection_id else None
+
     async def rate(self, collection_id: str, answer_id: str, vote: Vote, *, comment: str, voter: str) -> bool:
         answer = self.records.get(answer_id)
         if answer is None or answer.collection_id != collection_id:

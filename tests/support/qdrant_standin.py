@@ -88,6 +88,10 @@ async def _set_payload(local: AsyncQdrantLocal, name: str, body: models.SetPaylo
     return await local.set_payload(name, body.payload, points=body.points or body.filter or [], key=body.key)
 
 
+async def _delete_payload(local: AsyncQdrantLocal, name: str, body: models.DeletePayload) -> Any:
+    return await local.delete_payload(name, body.keys, points=body.points or body.filter or [])
+
+
 async def _batch(local: AsyncQdrantLocal, name: str, body: models.UpdateOperations) -> Any:
     await local.batch_update_points(name, update_operations=body.operations)
     return [models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)] * len(body.operations)
@@ -122,6 +126,7 @@ CALLS: dict[tuple[str, str], tuple[Any, Call]] = {
     ("POST", "/collections/{name:str}/points/count"): (models.CountRequest, _count),
     ("POST", "/collections/{name:str}/points/delete"): (models.FilterSelector | models.PointIdsList, _delete_points),
     ("POST", "/collections/{name:str}/points/payload"): (models.SetPayload, _set_payload),
+    ("POST", "/collections/{name:str}/points/payload/delete"): (models.DeletePayload, _delete_payload),
     ("POST", "/collections/{name:str}/points/batch"): (models.UpdateOperations, _batch),
     ("POST", "/collections/{name:str}/facet"): (models.FacetRequest, _facet),
 }

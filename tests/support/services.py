@@ -76,6 +76,8 @@ async def index_one(services: Services, document_key: str) -> None:
             start=chunk.start,
             end=chunk.end,
             metadata=document.metadata,
+            access=document.access,
+            access_version=document.access_version,
         )
         for ordinal, chunk in enumerate(chunks)
     ]

@@ -41,6 +41,12 @@ class SqlAnswerLog:
 
         await self._database.write(write)
 
+    async def answer(self, collection_id: str, answer_id: str) -> AnswerRecord | None:
+        """Return the answer, None if there is none of this id."""
+        statement = select(answers.c.record).where(answers.c.id == answer_id, answers.c.collection_id == collection_id)
+        record = await self._database.read(lambda connection: connection.execute(statement).scalar())
+        return None if record is None else msgspec.convert(record, AnswerRecord)
+
     async def rate(self, collection_id: str, answer_id: str, vote: Vote, *, comment: str, voter: str) -> bool:
         """Store a vote; False if there is no such answer."""
         statement = (

@@ -123,8 +123,8 @@ document_counts: Final = Table(
     Column("documents", BigInteger, nullable=False),
 )
 """Documents by collection, state and groups: the sum over all slots. It also lists which sets of groups there are, so
-that counts and pages for an audience compare keys instead of groups. Transactions write different slots, so that they do not
-wait for each other."""
+that counts and pages for an audience compare keys instead of groups. Transactions write different slots, so that they
+do not wait for each other."""
 
 imports: Final = Table(
     "imports",
