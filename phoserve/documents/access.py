@@ -4,12 +4,12 @@ A document without groups is open to every reader of its collection. An `Audienc
 documents alone.
 """
 
+import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from phoserve.errors import Forbidden, InvalidInput
-from phoserve.text.normalise import compose
 
 MAX_GROUPS: Final = 32
 """Of a document, and of a key."""
@@ -68,7 +68,7 @@ def validate_group(group: str, *, field: str = "access") -> str:
     """
     if len(group) > 4 * MAX_GROUP_CHARACTERS:  # before any work on it
         raise InvalidInput(f"a group is at most {MAX_GROUP_CHARACTERS} characters", field=field)
-    group = compose(group)
+    group = unicodedata.normalize("NFC", group)
     is_usable = 0 < len(group) <= MAX_GROUP_CHARACTERS and group.isprintable() and group == group.strip()
     if not is_usable or "," in group:
         raise InvalidInput(

@@ -1,4 +1,4 @@
-"""Documents with groups, over every route: a key without one of the groups cannot tell that they exist."""
+"""Documents with groups, over every route: a key without one of the groups gets nothing of them."""
 
 import json
 from collections.abc import Iterator
@@ -116,6 +116,8 @@ WITHOUT_DOCUMENTS = {
     ("GET", "/health/ready"): "nothing of any collection",
     ("GET", "/metrics"): "an administrator's, who sees every document",
     ("GET", "/schema"): "nothing of any collection",
+    ("GET", "/schema/openapi.json"): "nothing of any collection",
+    ("GET", "/schema/{path}"): "nothing of any collection",
     ("GET", "/v1/models"): "names of models and collections",
     ("GET", "/v1/models/{model}"): "names of models and collections",
     ("POST", "/v1/embeddings"): "vectors of the caller's own texts",
@@ -153,14 +155,9 @@ def ask(url: str, secret: str, method: str, path: str, body: Any = None, **more:
     return httpx.request(method, url + path, json=body, headers=headers, timeout=30, **more)
 
 
-def leaks(response: httpx.Response, *, asked: str = "") -> bool:
+def leaks(response: httpx.Response) -> bool:
     """Whether the response has anything of the hidden document that the request did not have."""
-    try:
-        text = json.dumps(response.json(), ensure_ascii=False)
-    except ValueError:
-        text = response.text.encode().decode("unicode_escape", "replace") + response.text
-    for echoed in (QUESTION, asked):
-        text = text.replace(echoed, "") if echoed else text
+    text = response.text.replace(QUESTION, "")
     return any(word in text for word in (SECRET_WORD, "chín mươi", '"hidden"', "board"))
 
 
@@ -168,7 +165,7 @@ def routes_of(app: Litestar) -> set[tuple[str, str]]:
     """Method and path of every handler; the collection is `kb`."""
     found = set()
     for route in app.routes:
-        methods: set[str] = {str(each) for each in route.methods} - {"OPTIONS", "HEAD"}  # type: ignore[union-attr]
+        methods: set[str] = {str(each) for each in route.methods} - {"OPTIONS", "HEAD"}
         path = route.path_format.replace("{collection:str}", "kb")
         for name in ("document_id", "answer_id", "name", "model"):
             path = path.replace(f"{{{name}:str}}", f"{{{name}}}").replace(f"{{{name}:path}}", f"{{{name}}}")
@@ -203,9 +200,9 @@ def test_a_key_with_the_group_sees_the_document(url: str, door: Door) -> None:
     for secret in (BOARD, ROOT):
         response = ask(url, secret, door.method, door.path, door.body)
         assert response.status_code == 200, response.text
-        shown = response.json() if "json" in response.headers["content-type"] else None
+        shown: Any = response.json() if "json" in response.headers["content-type"] else None
         if door.path in ("/v1/collections", KB):
-            counted = shown if door.path == KB else shown["collections"][0]  # type: ignore[index]
+            counted = shown if door.path == KB else shown["collections"][0]
             assert (counted["documents"], counted["passages"]) == ({"ready": 2}, 2)
         else:
             assert leaks(response), response.text
@@ -332,12 +329,13 @@ def test_groups_have_limits(url: str, access: Any, status: int) -> None:
 
 def test_files_take_groups_from_the_form(url: str) -> None:
     headers = {"Authorization": f"Bearer {ROOT}"}
-    for fields, expected in [
+    cases: list[tuple[dict[str, Any], list[str]]] = [
         ({"access": '["kế toán", "a"]'}, ["a", "kế toán"]),
         ({"access": ["b", "a"]}, ["a", "b"]),
         ({}, ["a", "b"]),
         ({"access": ""}, []),
-    ]:
+    ]
+    for fields, expected in cases:
         files = {"files": ("f.txt", "nội dung".encode())}
         sent = httpx.post(f"{url}{KB}/documents", files=files, data={"id": "form", **fields}, headers=headers)
         assert sent.status_code == 202, sent.text

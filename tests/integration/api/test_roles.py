@@ -31,6 +31,7 @@ COLLECTION_ROUTES: list[tuple[str, str, Any, Role, int]] = [
     ("POST", "/v1/collections/{c}/answers", {"question": "nghỉ phép"}, Role.READER, 200),
     ("PUT", "/v1/collections/{c}", {}, Role.WRITER, 200),
     ("POST", "/v1/collections/{c}/documents", {"documents": [{"id": "new", "text": "mới"}]}, Role.WRITER, 202),
+    ("PATCH", "/v1/collections/{c}/documents/pay", {"access": []}, Role.WRITER, 200),
     ("POST", "/v1/collections/{c}/documents/pay/reindex", None, Role.WRITER, 202),
     ("POST", "/v1/collections/{c}/reindex", None, Role.WRITER, 202),
     ("POST", "/v1/collections/{c}/documents/delete", {"states": ["failed"]}, Role.WRITER, 200),

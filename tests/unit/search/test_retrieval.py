@@ -62,7 +62,7 @@ class ScriptedIndex(MemoryIndex):
                 raise
         return [ScoredId(passage.id, score) for passage, score in self.lexical[:limit]]
 
-    async def find(self, _: str, passage_ids: Sequence[str]) -> dict[str, Passage]:
+    async def find(self, _: str, passage_ids: Sequence[str], **__: object) -> dict[str, Passage]:
         self.read.append(len(passage_ids))
         there = {found.id: found for found, _ in (*self.dense, *self.lexical) if found.ordinal not in self.gone}
         return {id_: there[id_] for id_ in passage_ids if id_ in there}
