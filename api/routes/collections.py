@@ -102,14 +102,16 @@ async def change_model(
     chosen = services.directory.named(data.model)
     with audited("change_model", principal, collection=collection, model=chosen.model.name):
         changed = await library.change_model(collection, ModelName(chosen.model.name, chosen.fingerprint))
-    return model_view(changed, _model_name(changed, services))
+    return model_view(changed, _model_name(changed, services), principal.audience)
 
 
 @get("/v1/collections/{collection:str}/model", guards=[readers], tags=["collections"])
-async def get_model(collection: FromPath[str], library: LibraryDep, services: ServicesDep) -> CollectionModel:
-    """The collection's model, and how far a change to another one is."""
+async def get_model(
+    collection: FromPath[str], library: LibraryDep, services: ServicesDep, principal: PrincipalDep
+) -> CollectionModel:
+    """Return the collection's model, and how far a change to another one is."""
     found = await library.collection(collection)
-    return model_view(found, _model_name(found, services))
+    return model_view(found, _model_name(found, services), principal.audience)
 
 
 @delete("/v1/collections/{collection:str}/model", status_code=200, guards=[admins], tags=["collections"])
@@ -119,7 +121,7 @@ async def cancel_model_change(
     """Cancel the change to another model; what it has embedded so far is deleted. Without a change, nothing happens."""
     with audited("cancel_model_change", principal, collection=collection):
         found = await library.cancel_model_change(collection)
-    return model_view(found, _model_name(found, services))
+    return model_view(found, _model_name(found, services), principal.audience)
 
 
 async def _view(collection: Collection, library: Library, services: Services, principal: Principal) -> CollectionView:
@@ -129,7 +131,9 @@ async def _view(collection: Collection, library: Library, services: Services, pr
     )
     searched = services.directory.find(collection) or services.directory.default
     fusion = collection.fusion or searched.model.contract.fusion
-    return collection_view(collection, counts, passages, fusion, model=_model_name(collection, services))
+    return collection_view(
+        collection, counts, passages, fusion, model=_model_name(collection, services), audience=audience
+    )
 
 
 def _model_name(collection: Collection, services: Services) -> str:

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from api.schemas.weights import Weights, weights_view
 from phoserve.contract import Fusion
+from phoserve.documents.access import Audience
 from phoserve.documents.records import Collection, Document, DocumentFailure, DocumentState, Passage
 from phoserve.text.blocks import ParserWarning, Place
 
@@ -247,7 +248,13 @@ def view_of(document: Document) -> DocumentView:
 
 
 def collection_view(
-    collection: Collection, counts: Mapping[DocumentState, int], passages: int, weights: Fusion, *, model: str
+    collection: Collection,
+    counts: Mapping[DocumentState, int],
+    passages: int,
+    weights: Fusion,
+    *,
+    model: str,
+    audience: Audience,
 ) -> CollectionView:
     """Convert a collection to its view."""
     return CollectionView(
@@ -259,17 +266,21 @@ def collection_view(
         weights=weights_view(weights),
         model=model,
         fingerprint=collection.fingerprint,
-        reembedding=reembedding_view(collection),
+        reembedding=reembedding_view(collection, audience),
     )
 
 
-def model_view(collection: Collection, model: str) -> CollectionModel:
+def model_view(collection: Collection, model: str, audience: Audience) -> CollectionModel:
     """Return the model of a collection, which is named `model`."""
-    return CollectionModel(model=model, fingerprint=collection.fingerprint, reembedding=reembedding_view(collection))
+    change = reembedding_view(collection, audience)
+    return CollectionModel(model=model, fingerprint=collection.fingerprint, reembedding=change)
 
 
-def reembedding_view(collection: Collection) -> ReembeddingView | None:
-    """Return the collection's change to another model, None if there is none."""
+def reembedding_view(collection: Collection, audience: Audience) -> ReembeddingView | None:
+    """Return the collection's change to another model, None if there is none.
+
+    Numbers of documents are for those who see every document, others see its progress.
+    """
     change = collection.reembedding
     if change is None:
         return None
@@ -277,8 +288,8 @@ def reembedding_view(collection: Collection) -> ReembeddingView | None:
         model=change.model,
         fingerprint=change.fingerprint,
         started_at=change.started_at,
-        documents=change.documents,
-        done=change.done,
+        documents=change.documents if audience.sees_all else 0,
+        done=change.done if audience.sees_all else 0,
         progress=round(change.done / change.documents, 3) if change.documents else 0.0,
     )
 

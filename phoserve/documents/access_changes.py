@@ -30,9 +30,7 @@ CALLERS_PER_READ: Final = 1024
 log = structlog.get_logger(__name__)
 
 
-async def apply_access(
-    documents: Sequence[Document], registry: DocumentRegistry, indexes: PassageStores[Any]
-) -> None:
+async def apply_access(documents: Sequence[Document], registry: DocumentRegistry, indexes: PassageStores[Any]) -> None:
     """Bring the groups of these documents into every index; doing it again changes nothing. Raises Unavailable."""
     due = [each for each in documents if each.access_due_at is not None]
     for each in due:

@@ -78,6 +78,10 @@ class _Points(PointsServicer):
         payload = GrpcToRest.convert_payload(request.payload)
         return await _done(self._local.set_payload(request.collection_name, payload, points=selector))
 
+    async def DeletePayload(self, request: Any, _: Context) -> Any:  # noqa: N802
+        selector: Any = GrpcToRest.convert_points_selector(request.points_selector)
+        return await _done(self._local.delete_payload(request.collection_name, list(request.keys), points=selector))
+
     async def UpdateBatch(self, request: Any, _: Context) -> Any:  # noqa: N802
         if not request.operations:
             raise ValueError("Validation error in body: operations: must be at least 1")

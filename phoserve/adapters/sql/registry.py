@@ -218,7 +218,8 @@ class SqlRegistry:
         conditions = documents.c.collection_id == collection_id, documents.c.updated_us >= microseconds(since)
         earliest = documents.c.updated_us, documents.c.sequence
         seen = await self._visible(collection_id, audience)
-        rows = await self._rows([_DOCUMENTS.where(*conditions, *more).order_by(*earliest).limit(limit) for more in seen])
+        statement = _DOCUMENTS.where(*conditions).order_by(*earliest).limit(limit)
+        rows = await self._rows([statement.where(*more) for more in seen])
         rows.sort(key=lambda row: (int(row["updated_us"]), int(row["sequence"])))
         return [each for each in documents_of(rows[:limit]) if audience.sees(each.access)]
 
@@ -433,12 +434,14 @@ def _locked(connection: Connection, keys: Iterable[str]) -> dict[str, Mapping[An
 
 
 def _remove(connection: Connection, condition: ColumnElement[bool]) -> int:
-_KEYED: Final = (documents.c.sequence, documents.c.collection_id, documents.c.title, documents.c.metadata)
-"""What the keys of a document are made of."""
-KEYS_APART: Final = 16
-"""Up to this many sets of groups are read with a query each, which an index answers in order."""
-Delta = Counter[tuple[str, str, Access]]
-"""How many documents came or left, by collection, state and groups."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    columns = [documents.c.state, documents.c.access, *(_KEYED if is_sqlite else [documents.c.collection_id])]
+    removed = connection.execute(delete(documents).where(condition).returning(*columns)).mappings().all()
+    if is_sqlite:
+        remove_keys(connection, removed)
+    delta: Delta = Counter()
+    for row in removed:
+        delta[row["collection_id"], row["state"], tuple(row["access"])] -= 1
     _count(connection, delta)
     return len(removed)
 

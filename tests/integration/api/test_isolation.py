@@ -110,6 +110,9 @@ TESTED_BELOW = {
 }
 WITHOUT_DOCUMENTS = {
     ("DELETE", KB): "an administrator's, who sees every document",
+    ("GET", f"{KB}/model"): "names of models; counts are for keys that see every document",
+    ("POST", f"{KB}/model"): "an administrator's, who sees every document",
+    ("DELETE", f"{KB}/model"): "an administrator's, who sees every document",
     ("GET", "/"): "the console's files",
     ("GET", "/console/{name}"): "the console's files",
     ("GET", "/health/live"): "nothing of any collection",

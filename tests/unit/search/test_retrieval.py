@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from phoserve.concurrency.deadline import Deadline
 from phoserve.concurrency.timings import Timings
 from phoserve.contract import InputType
+from phoserve.documents.access import READERS, Audience
 from phoserve.documents.filters import Filter, Match, Not, TitleWords
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
@@ -62,7 +63,9 @@ class ScriptedIndex(MemoryIndex):
                 raise
         return [ScoredId(passage.id, score) for passage, score in self.lexical[:limit]]
 
-    async def find(self, _: str, passage_ids: Sequence[str], **__: object) -> dict[str, Passage]:
+    async def find(
+        self, collection: str, passage_ids: Sequence[str], *, audience: Audience = READERS
+    ) -> dict[str, Passage]:
         self.read.append(len(passage_ids))
         there = {found.id: found for found, _ in (*self.dense, *self.lexical) if found.ordinal not in self.gone}
         return {id_: there[id_] for id_ in passage_ids if id_ in there}
