@@ -56,8 +56,8 @@ _KEYED: Final = (documents.c.sequence, documents.c.collection_id, documents.c.ti
 """What the keys of a document are made of."""
 KEYS_APART: Final = 16
 """Up to this many sets of groups are read with a query each, which an index answers in order."""
-Delta = Counter[tuple[str, str, Access]]
-"""How many documents came or left, by collection, state and groups."""
+Delta = Counter[tuple[str, str, str]]
+"""How many documents came or left, by collection, state and key of groups."""
 
 
 class SqlRegistry:
@@ -208,7 +208,7 @@ class SqlRegistry:
         queries = [[*each, *more] for each in by_state for more in await self._visible(collection_id, audience)]
         rows = await self._newest(collection_id, queries, where, limit + 1)
         rows.sort(key=lambda row: -int(row["sequence"]))
-        shown = documents_of(rows[:limit])
+        shown = [each for each in documents_of(rows[:limit]) if audience.sees(each.access)]
         return DocumentPage(shown, f"{collection_id}.{rows[limit - 1]['sequence']}" if len(rows) > limit else None)
 
     async def changed(
@@ -316,7 +316,7 @@ class SqlRegistry:
 def _visible_keys(connection: Connection, collection_id: str | None, audience: Audience) -> list[str]:
     """Return the keys of those sets of groups in use that `audience` may see; "" for none is always one of them."""
     key, access = document_counts.c.access_key, document_counts.c.access
-    statement = select(key, access).where(key != "")
+    statement = select(key, access).where(key != "", access.is_not(None))
     if collection_id is not None:
         statement = statement.where(document_counts.c.collection_id == collection_id)
     known = {row.access_key: row.access for row in connection.execute(statement)} if audience.groups else {}
@@ -335,7 +335,7 @@ def _save(connection: Connection, versions: Sequence[Document], rows: Sequence[d
     delta: Delta = Counter()
     added = _add(connection, versions, rows, [each for each in positions if versions[each].version == 1], delta)
     changed = _change(connection, versions, rows, [each for each in positions if versions[each].version > 1], delta)
-    _count(connection, delta)
+    _count(connection, delta, {access_key(each.access): each.access for each in versions})
     return added | changed
 
 
@@ -416,14 +416,14 @@ def _change(
         change_keys(connection, [(found[versions[n].key], rows[n]) for n in stored])
     for number in stored:
         before = found[versions[number].key]
-        delta[versions[number].collection_id, before["state"], tuple(before["access"])] -= 1
+        delta[versions[number].collection_id, before["state"], before["access_key"]] -= 1
         delta[_kind(versions[number])] += 1
     return stored
 
 
 def _locked(connection: Connection, keys: Iterable[str]) -> dict[str, Mapping[Any, Any]]:
     """What changes and counts depend on, of the documents that exist; it stays as it is until the transaction ends."""
-    columns = select(documents.c.key, documents.c.version, documents.c.state, documents.c.access)
+    columns = select(documents.c.key, documents.c.version, documents.c.state, documents.c.access_key)
     if connection.dialect.name == "sqlite":
         columns = columns.add_columns(*_KEYED)
     found: dict[str, Mapping[Any, Any]] = {}
@@ -435,30 +435,31 @@ def _locked(connection: Connection, keys: Iterable[str]) -> dict[str, Mapping[An
 
 def _remove(connection: Connection, condition: ColumnElement[bool]) -> int:
     is_sqlite = connection.dialect.name == "sqlite"
-    columns = [documents.c.state, documents.c.access, *(_KEYED if is_sqlite else [documents.c.collection_id])]
+    columns = [documents.c.state, documents.c.access_key, *(_KEYED if is_sqlite else [documents.c.collection_id])]
     removed = connection.execute(delete(documents).where(condition).returning(*columns)).mappings().all()
     if is_sqlite:
         remove_keys(connection, removed)
     delta: Delta = Counter()
     for row in removed:
-        delta[row["collection_id"], row["state"], tuple(row["access"])] -= 1
-    _count(connection, delta)
+        delta[row["collection_id"], row["state"], row["access_key"]] -= 1
+    _count(connection, delta, {})
     return len(removed)
 
 
-def _count(connection: Connection, delta: Delta) -> None:
+def _count(connection: Connection, delta: Delta, groups: Mapping[str, Access]) -> None:
+    """Add to the counts; `groups` has the groups of all keys under which documents came."""
     is_shared = connection.dialect.name == "postgresql"
     slot = random.randrange(COUNT_SLOTS) if is_shared else 0  # noqa: S311 - spreads load, guards nothing
     rows = [
         {
             "collection_id": collection_id,
             "state": state,
-            "access_key": access_key(access),
-            "access": list(access),
+            "access_key": key,
+            "access": list(groups[key]) if key in groups else None,
             "slot": slot,
             "documents": change,
         }
-        for (collection_id, state, access), change in sorted(delta.items())
+        for (collection_id, state, key), change in sorted(delta.items())
         if change
     ]
     if not rows:
@@ -466,19 +467,20 @@ def _count(connection: Connection, delta: Delta) -> None:
     dialect = postgresql if is_shared else sqlite
     statement = dialect.insert(document_counts).values(rows)
     there = document_counts.c.documents
-    key = list(document_counts.primary_key.columns)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=key, set_={there.name: there + statement.excluded[there.name]})
-    )
+    known = document_counts.c.access
+    new = statement.excluded
+    changes = {there.name: there + new[there.name], known.name: func.coalesce(known, new[known.name])}
+    key_columns = list(document_counts.primary_key.columns)
+    connection.execute(statement.on_conflict_do_update(index_elements=key_columns, set_=changes))
 
 
 def count_documents(connection: Connection, added: Iterable[tuple[str, DocumentState]]) -> None:
     """Count documents that were added to the table, by collection and state."""
-    _count(connection, Counter((collection_id, state.value, ()) for collection_id, state in added))
+    _count(connection, Counter((collection_id, state.value, "") for collection_id, state in added), {"": ()})
 
 
-def _kind(document: Document) -> tuple[str, str, Access]:
-    return document.collection_id, document.state.value, document.access
+def _kind(document: Document) -> tuple[str, str, str]:
+    return document.collection_id, document.state.value, access_key(document.access)
 
 
 def _parts(keys: Sequence[str]) -> list[Sequence[str]]:

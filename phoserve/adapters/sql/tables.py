@@ -119,7 +119,7 @@ document_counts: Final = Table(
     Column("state", String(16), primary_key=True),
     Column("access_key", String(64), primary_key=True),
     Column("slot", Integer, primary_key=True),
-    Column("access", Json, nullable=False),
+    Column("access", Json),
     Column("documents", BigInteger, nullable=False),
 )
 """Documents by collection, state and groups: the sum over all slots. It also lists which sets of groups there are, so

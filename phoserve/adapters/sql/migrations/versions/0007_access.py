@@ -1,10 +1,11 @@
 """Groups of documents: their version, whether the index has them, and counts by them."""
 
+import msgspec
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from phoserve.adapters.sql.rows import access_key
+from phoserve.adapters.sql.rows import CLOSED, access_key
 
 revision = "0007"
 down_revision = "0005"
@@ -12,7 +13,8 @@ branch_labels = None
 depends_on = None
 
 JSON = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-DOCUMENTS = sa.table("documents", *map(sa.column, ("collection_id", "state", "access_key")), sa.column("access", JSON))
+DOCUMENTS = sa.table("documents", *map(sa.column, ("collection_id", "state", "access_key", "access")))
+AS_TEXT = sa.cast(DOCUMENTS.c.access, sa.Text)
 
 
 def upgrade() -> None:
@@ -25,9 +27,11 @@ def upgrade() -> None:
     op.create_index(
         "documents_access_due", "documents", ["access_due_us"], sqlite_where=is_due, postgresql_where=is_due
     )
-    _set_keys()
-    counted = sa.select(*DOCUMENTS.c, sa.func.count().label("documents")).group_by(*DOCUMENTS.c)
-    rows = [{**row, "slot": 0} for row in op.get_bind().execute(counted).mappings()]
+    groups = _set_keys()
+    kinds = DOCUMENTS.c.collection_id, DOCUMENTS.c.state, DOCUMENTS.c.access_key
+    counted = sa.select(*kinds, sa.func.count().label("documents")).group_by(*kinds)
+    counts = op.get_bind().execute(counted).mappings()
+    rows = [{**row, "slot": 0, "access": list(groups[row["access_key"]])} for row in counts]
     op.drop_table("document_counts")
     op.bulk_insert(_create_counts(with_access=True), rows)
 
@@ -46,18 +50,27 @@ def downgrade() -> None:
         op.drop_column("documents", column)
 
 
-def _set_keys() -> None:
-    """Set the keys of documents with groups; there are some only after a downgrade."""
-    access = DOCUMENTS.c.access
-    used = sa.select(access).where(sa.cast(access, sa.Text) != "[]").distinct()
-    for (groups,) in op.get_bind().execute(used).all():
-        same = access == sa.literal(groups, JSON)
-        op.execute(DOCUMENTS.update().where(same).values(access_key=access_key(groups)))
+def _set_keys() -> dict[str, tuple[str, ...]]:
+    """Set the keys of documents with groups, which there are only after a downgrade; return the groups of each key."""
+    keys: dict[str, tuple[str, ...]] = {"": ()}
+    used = sa.select(AS_TEXT).where(AS_TEXT != "[]").distinct()
+    for text in op.get_bind().execute(used).scalars().all():
+        access = _groups(text)
+        keys[access_key(access)] = access
+        op.execute(DOCUMENTS.update().where(AS_TEXT.in_([text])).values(access_key=access_key(access)))
+    return keys
+
+
+def _groups(text: str) -> tuple[str, ...]:
+    try:
+        return msgspec.json.decode(text, type=tuple[str, ...]) or CLOSED
+    except msgspec.DecodeError:
+        return CLOSED  # only administrators see a document whose groups cannot be read
 
 
 def _create_counts(*, with_access: bool) -> sa.Table:
     key = [sa.Column("access_key", sa.String(64), primary_key=True)] if with_access else []
-    groups = [sa.Column("access", JSON, nullable=False)] if with_access else []
+    groups = [sa.Column("access", JSON)] if with_access else []
     return op.create_table(
         "document_counts",
         sa.Column("collection_id", sa.String(64), sa.ForeignKey("collections.id"), primary_key=True),
