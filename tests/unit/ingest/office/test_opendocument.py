@@ -92,7 +92,8 @@ def test_numbers_show_the_levels_above_and_begin_where_they_are_told(tmp_path: P
 def test_a_numbered_cell_without_text_shows_its_number(tmp_path: Path) -> None:
     number = '<text:list text:style-name="L3" text:continue-numbering="true">' + items(p("")) + "</text:list>"
     cells = f"<table:table-cell>{number}</table:table-cell>"
-    table = f"<table:table>{''.join(row(cells, cell(name)) for name in ('An', 'Bình'))}</table:table>"
+    names = "".join(row(cells, cell(name)) for name in ("An", "Bình"))
+    table = f"<table:table>{row(cell('Số'), cell('Tên'))}{names}</table:table>"
     [found] = read(tmp_path, table).blocks
     assert isinstance(found, Table)
     assert found.rows == (("I", "An"), ("II", "Bình"))
