@@ -1,5 +1,6 @@
 """Zip archives of documents: each file becomes a part of the document, below its name as a heading."""
 
+import re
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -9,6 +10,8 @@ from ingest.parsing.faults import Encrypted, TooComplex, Unreadable
 from ingest.parsing.limits import MIB
 from ingest.parsing.mail import Attachment, read_attachments
 from phoserve.text.blocks import ParsedDocument, ParserWarning, Place
+from phoserve.text.normalise import compose
+from phoserve.text.orthography import is_syllable
 
 MAX_MEMBERS: Final = 10_000
 MAX_BYTES: Final = 128 * MIB
@@ -16,6 +19,7 @@ MAX_BYTES: Final = 128 * MIB
 MAX_RATIO: Final = 200
 """How much larger than packed a file of more than a MiB may be."""
 _RESOURCES: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+_WORDS: Final = re.compile(r"[^\W\d_]+")
 _UTF8_NAME: Final = 0x800
 _ENCRYPTED: Final = 0x1
 _DAMAGED: Final = (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, NotImplementedError, EOFError, ValueError)
@@ -85,12 +89,26 @@ def _is_left_out(member: zipfile.ZipInfo) -> bool:
 
 
 def _name_of(member: zipfile.ZipInfo) -> str:
-    """Return a file's name without ".." and drives; names in UTF-8 without the flag for it are decoded."""
+    """Return a file's name without ".." and drives; names without the flag for UTF-8 are decoded."""
     name = member.filename
     if not member.flag_bits & _UTF8_NAME:
-        try:
-            name = name.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            name = member.filename
+        name = _decoded_name(name)
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     return "/".join(parts)[:255] or "file"
+
+
+def _decoded_name(name: str) -> str:
+    """Return a name that is not marked as UTF-8: in UTF-8 or CP1258 if it is plausible, else in CP437."""
+    try:
+        written = name.encode("cp437")
+    except UnicodeError:
+        return name
+    for encoding in ("utf-8", "cp1258"):
+        try:
+            read = compose(written.decode(encoding))
+        except UnicodeDecodeError:
+            continue
+        words = [word for word in _WORDS.findall(read) if not word.isascii()]
+        if encoding == "utf-8" or (words and all(map(is_syllable, words))):
+            return read
+    return name

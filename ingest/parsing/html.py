@@ -58,6 +58,7 @@ def read_html(html: str) -> ParsedDocument:
     """Read a page or a fragment of one."""
     tree = LexborHTMLParser(_limit_depth(html))
     hidden = HiddenElements.of(style.text() for style in tree.css("style") if _is_for_screens(style))
+    hidden.match(tree.root)
     main = tree.css_first("main, [role=main]")
     blocks = _Page(hidden).read(main) if main is not None else []
     if not blocks and tree.body is not None:
@@ -108,7 +109,11 @@ class _Page:
         self._lists: list[int | None] = []
         """For each open list the number of its last item, None where items have bullets."""
         self._number: str | None = None
+        self._terms: list[str] = []
+        """The terms (dt) that the next descriptions (dd) are of."""
+        self._is_described = False
         self._term = ""
+        """The label of the next block, if it is the first of a description."""
         self._verbatim = 0
 
     def read(self, root: LexborNode) -> list[Block]:
@@ -142,6 +147,8 @@ class _Page:
             self._lists.append(_start_of(node) if tag == "ol" else None)
         elif tag == "li":
             self._number = self._next_number(node)
+        elif tag == "dd":
+            self._term, self._is_described = ", ".join(self._terms), True
         elif tag == "br":
             self._text.append("\n")
         elif tag == "img":
@@ -151,8 +158,8 @@ class _Page:
 
     def _leave(self, node: LexborNode) -> None:
         tag = node.tag
-        if tag == "dt":
-            self._term = self._taken()
+        if tag in ("dt", "dl"):
+            self._leave_terms(tag)
         elif tag == "pre":
             text = "".join(self._text).strip("\n")
             self._text.clear()
@@ -170,6 +177,19 @@ class _Page:
             self._lists.pop()
         elif tag == "li":
             self._number = None
+
+    def _leave_terms(self, tag: str) -> None:
+        """Note a term, or at the end of a list keep terms without a description as text."""
+        if tag == "dl":
+            self._flush()
+            if self._terms and not self._is_described:
+                self._blocks.append(Paragraph(text="\n".join(self._terms)))
+            self._terms, self._is_described, self._term = [], False, ""
+            return
+        if self._is_described:
+            self._terms, self._is_described = [], False
+        if text := self._taken():
+            self._terms.append(text)
 
     def _next_number(self, item: LexborNode) -> str:
         if not self._lists or self._lists[-1] is None:
@@ -250,7 +270,7 @@ def _is_hidden(node: LexborNode, hidden: HiddenElements) -> bool:
         return True
     if SHOWING.search(own):
         return False
-    return "hidden" in attributes or (node.tag or "", attributes) in hidden
+    return "hidden" in attributes or hidden.hide(node)
 
 
 def _is_inside_content(node: LexborNode) -> bool:

@@ -106,7 +106,7 @@ def _title_of(value: Any) -> str:
     if not isinstance(value, dict) or not any(isinstance(each, list | dict) for each in value.values()):
         return ""
     lowered = {str(key).lower(): each for key, each in value.items()}
-    return next((lowered[key] for key in _TITLE_KEYS if isinstance(lowered.get(key), str)), "")
+    return next((str(lowered[key]) for key in _TITLE_KEYS if isinstance(lowered.get(key), str)), "")
 
 
 def _blocks(value: Any, label: str, level: int, place: Place) -> Iterator[Block]:

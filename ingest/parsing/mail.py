@@ -1,6 +1,7 @@
 """Mail: the subject as title, the readable part of each alternative, and attachments as parts of the document."""
 
 import mimetypes
+import re
 import tempfile
 from dataclasses import dataclass, field
 from email import policy
@@ -15,7 +16,7 @@ from ingest.parsing.encodings import decode_text
 from ingest.parsing.failures import failure_of
 from ingest.parsing.faults import Unreadable
 from ingest.parsing.html import read_html
-from ingest.parsing.media import ARCHIVE, MAIL, PLAIN, media_type_of
+from ingest.parsing.media import ARCHIVE, MAIL, PLAIN, TNEF, media_type_of
 from ingest.parsing.plain import read_plain
 from phoserve.text.blocks import Block, Heading, ParsedDocument, ParserWarning, Place
 from phoserve.text.lines import read_lines
@@ -24,6 +25,11 @@ MAX_ATTACHMENTS: Final = 50
 MAX_DEPTH: Final = 3
 """Of mails within mails."""
 _SKIPPED: Final = ("image_skipped", "attachment_skipped")
+_SIGNATURE: Final = "-- "
+_EAST_ASIAN: Final = re.compile(r"gb.*|big5.*|euc.*|shift_?jis.*|s_?jis.*|cp9(?:32|36|49|50)|hz.*|johab|ks_c_.*|x-gbk")
+_MIXED_WORD: Final = re.compile(
+    r"[A-Za-z][\u00c0-\u1fff]|[\u00c0-\u1fff][A-Za-z]|[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]"
+)
 _HEADERS: Final = {"sender": "from", "recipients": "to", "copies": "cc", "date": "date"}
 
 
@@ -93,6 +99,8 @@ def _read_attachment(attachment: Attachment, depth: int) -> ParsedDocument:
             raise Unreadable("it is a mail within too many others")
         if kind == MAIL:
             return parse(path, depth + 1)
+        if kind == TNEF:
+            return _read_tnef(attachment.content, depth)
         if kind == ARCHIVE:
             return _read_archive(path, depth)
         if can_parse(kind):
@@ -106,8 +114,16 @@ def _read_archive(path: Path, depth: int) -> ParsedDocument:
     from ingest.parsing import archive  # it knows of attachments too
 
     if depth > 1:
-        raise Unreadable("it is an archive within another; send it as a document of its own")
+        raise Unreadable("archives within archives or attached mails are not read; send it as a document of its own")
     return archive.parse(path, depth)
+
+
+def _read_tnef(content: bytes, depth: int) -> ParsedDocument:
+    from ingest.parsing import winmail  # it knows of attachments too
+
+    if depth > MAX_DEPTH:
+        raise Unreadable("it is within too many other mails")
+    return winmail.read_tnef(content, depth + 1)
 
 
 def _plain(content: bytes) -> ParsedDocument:
@@ -164,7 +180,7 @@ def _add_text(part: EmailMessage, kind: str, found: _Found) -> None:
     content = _content(part)
     charset = (part.get_content_charset() or "").lower()
     try:
-        is_trusted = bool(charset) and charset not in ("us-ascii", "utf-8") and not _is_utf8(content)
+        is_trusted = charset not in ("", "us-ascii", "utf-8") and not _is_utf8(content, charset)
         text = content.decode(charset) if is_trusted else ""
     except (LookupError, UnicodeDecodeError):
         text = ""
@@ -175,15 +191,42 @@ def _add_text(part: EmailMessage, kind: str, found: _Found) -> None:
     if kind == "text/html":
         found.blocks += read_html(text).blocks
     else:
+        if str(part.get_param("format") or "").lower() == "flowed":
+            text = unflow(text, deletes_space=str(part.get_param("delsp") or "").lower() == "yes")
         found.blocks += [located.block for located in read_lines(text.replace("\r\n", "\n"))]
 
 
-def _is_utf8(content: bytes) -> bool:
-    """Whether the content is accented UTF-8, which text in another encoding is by chance only if it is very short."""
+def _is_utf8(content: bytes, charset: str) -> bool:
+    """Whether the content is UTF-8 in spite of the declared encoding.
+
+    Accented text in UTF-8 is rarely valid by chance, except for short text in an East Asian encoding: that is read as
+    declared, unless the reading in UTF-8 has words that mix plain and accented letters, or East Asian letters.
+    """
     try:
-        return not content.isascii() and bool(content.decode("utf-8"))
+        text = content.decode("utf-8")
     except UnicodeDecodeError:
         return False
+    if content.isascii():
+        return False
+    return not _EAST_ASIAN.fullmatch(charset) or _MIXED_WORD.search(text) is not None
+
+
+def unflow(text: str, *, deletes_space: bool = False) -> str:
+    """Join the lines of format=flowed text (RFC 3676) that end with a blank; quoted ones stay quoted."""
+    lines: list[str] = []
+    open_depth: int | None = None
+    for line in text.replace("\r\n", "\n").split("\n"):
+        depth = len(line) - len(line.lstrip(">"))
+        content = line[depth:].removeprefix(" ")
+        if open_depth == depth and content != _SIGNATURE:
+            lines[-1] += content
+        else:
+            lines.append(f"{'>' * depth} {content}" if depth else content)
+        is_flowed = content.endswith(" ") and content != _SIGNATURE
+        open_depth = depth if is_flowed else None
+        if is_flowed and deletes_space:
+            lines[-1] = lines[-1][:-1]
+    return "\n".join(lines)
 
 
 def _attachment(part: EmailMessage) -> Attachment:

@@ -20,6 +20,7 @@ JSON_TYPES: Final = (
 )
 MAIL: Final = "message/rfc822"
 OUTLOOK: Final = "application/vnd.ms-outlook"
+TNEF: Final = "application/ms-tnef"
 PDF: Final = "application/pdf"
 ARCHIVE: Final = "application/zip"
 IMAGES: Final = ("image/png", "image/jpeg", "image/tiff", "image/webp")
@@ -49,6 +50,7 @@ _OLD_OFFICE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MAGIC: Final = (
     (b"%PDF-", "application/pdf"),
     (b"{\\rtf", "application/rtf"),
+    (b"\x78\x9f\x3e\x22", TNEF),
     (b"\x89PNG\r\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"II*\0", "image/tiff"),

@@ -1,14 +1,27 @@
 """Mails as Outlook saves them (.msg)."""
 
 from pathlib import Path
+from typing import Final
 
 from oxmsg import Message
+from oxmsg.domain import constants
 
 from ingest.parsing.faults import Unreadable
 from ingest.parsing.html import read_html
 from ingest.parsing.mail import Attachment, read_attachments
-from phoserve.text.blocks import Block, ParsedDocument
+from phoserve.text.blocks import Block, ParsedDocument, ParserWarning, Place
 from phoserve.text.lines import read_lines
+
+_BY_VALUE: Final = 1
+_REASONS: Final = {
+    2: "it is only a link to a file; send the file itself",
+    3: "it is only a link to a file; send the file itself",
+    4: "it is only a link to a file; send the file itself",
+    5: "it is a mail within this one; save it as a file of its own and send it",
+    6: "it is an object of another program; save it as a file and send it",
+    7: "it is only a link to a file; send the file itself",
+}
+"""By the attachment's method (PidTagAttachMethod, MS-OXCMSG 2.2.2.9)."""
 
 
 def parse(path: Path) -> ParsedDocument:
@@ -16,11 +29,7 @@ def parse(path: Path) -> ParsedDocument:
     try:
         message = Message.load(str(path))
         body, html, subject = message.body or "", message.html_body or "", message.subject or ""
-        attachments = [
-            Attachment(each.file_name or "attachment", each.file_bytes or b"", each.mime_type or "")
-            for each in message.attachments
-            if each.attached_by_value
-        ]
+        attachments, skipped = _attachments(message)
     except MemoryError:
         raise
     except Exception as error:  # a compound file without the properties of a mail fails in many ways
@@ -34,4 +43,21 @@ def parse(path: Path) -> ParsedDocument:
         "recipients": ", ".join(each.email_address or each.name or "" for each in message.recipients),
         "date": message.sent_date.isoformat() if message.sent_date else "",
     }
-    return ParsedDocument(blocks=(*blocks, *more), title=subject, warnings=tuple(warnings), properties=properties)
+    return ParsedDocument(blocks=(*blocks, *more), title=subject, warnings=(*skipped, *warnings), properties=properties)
+
+
+def _attachments(message: Message) -> tuple[list[Attachment], list[ParserWarning]]:
+    """Return the attached files, and a warning for each attachment that is none."""
+    files: list[Attachment] = []
+    warnings: list[ParserWarning] = []
+    for each in message.attachments:
+        name = each.file_name or each.properties.str_prop_value(constants.PID_DISPLAY_NAME) or "attachment"
+        method = each.properties.int_prop_value(constants.PID_ATTACH_METHOD)
+        content = each.file_bytes if method in (None, _BY_VALUE) else None
+        if content is not None:
+            files.append(Attachment(name, content, each.mime_type or ""))
+            continue
+        reason = _REASONS.get(method or 0, "the file does not hold it")
+        message_ = f"attachment {name!r} was skipped: {reason}"
+        warnings.append(ParserWarning(code="attachment_skipped", message=message_, place=Place(part=name)))
+    return files, warnings

@@ -6,6 +6,7 @@ import pytest
 
 from ingest.parsing.html import read_html
 from phoserve.text.structure import render_blocks
+from tests.support.patience import patient
 
 
 def shown(html: str) -> str:
@@ -81,3 +82,52 @@ def test_hostile_style_sheets_take_linear_time() -> None:
     ):
         shown(f"<style>{sheet}</style><p class=x>a</p><p>nội dung</p>")
     assert time.process_time() - begun < 10
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        ".menu .secret { display: none }",
+        ".menu > .secret { display: none }",
+        "body div.menu>.secret{visibility:hidden}",
+        "html body #top .menu .secret { display: none }",
+        "section > .menu > div { display: none }",
+        ".menu .secret { display: none } .secret { display: block }",
+    ],
+)
+def test_an_element_that_a_rule_about_several_elements_hides_is_left_out(rule: str) -> None:
+    page = f"<style>{rule}</style><section id=top><div class=menu><p>Thấy</p><div class=secret>ẨN</div></div></section>"
+    assert render_blocks(read_html(page).blocks).text == "Thấy"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        ".other .secret { display: none }",
+        ".menu:hover .secret { display: none }",
+        ".menu .secret { display: none } .menu div.secret { display: block }",
+        ".menu .secret { display: none } #one { display: block }",
+        "@media print { .menu .secret { display: none } }",
+        ".menu .secret::before { display: none }",
+        ".menu >>> .secret { display: none }",
+        "body > .secret { display: none }",
+        ".menu > p .secret { display: none }",
+        "p + .secret { display: none }",
+    ],
+)
+def test_an_element_that_such_a_rule_does_not_hide_is_kept(rule: str) -> None:
+    page = f"<style>{rule}</style><div class=menu><p>Thấy</p><div id=one class=secret>rõ</div></div>"
+    assert render_blocks(read_html(page).blocks).text == "Thấy\n\nrõ"
+
+
+def test_every_description_has_its_terms() -> None:
+    page = "<dl><dt>Phí</dt><dd>10</dd><dd>20</dd><dt>Hạn</dt><dt>Mức</dt><dd>mai</dd><dt>Trống</dt></dl><p>Sau</p>"
+    assert render_blocks(read_html(page).blocks).text == "Phí: 10\n\nPhí: 20\n\nHạn, Mức: mai\n\nTrống\n\nSau"
+
+
+def test_hostile_rules_about_several_elements_take_bounded_time() -> None:
+    rules = "".join(".b .c .d > .e { display: none }" for n in range(20_000))
+    page = f"<style>{rules}</style>" + "<div class='b c d e'>" * 900 + "x " * 1000 + "<p class='b c d e'>y</p>" * 20_000
+    began = time.process_time()
+    read_html(page)
+    assert time.process_time() - began < patient(20)
