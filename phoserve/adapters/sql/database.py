@@ -332,15 +332,15 @@ def _decode_text(text: bytes) -> str:
 
 
 def _title_key(title: bytes) -> str:
-    return title_key(_decode_text(title))
+    return title_key(title.decode(errors="replace"))
 
 
 def _title_words(title: bytes) -> str:
-    return "  ".join(title_words(_decode_text(title)))
+    return "  ".join(title_words(title.decode(errors="replace")))
 
 
 def _moment_us(value: bytes | None) -> int | None:
-    return None if value is None else moment_us(_decode_text(value))
+    return None if value is None else moment_us(value.decode(errors="replace"))
 
 
 @contextlib.contextmanager
