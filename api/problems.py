@@ -15,6 +15,7 @@ from phoserve.errors import (
     ConfigurationError,
     Conflict,
     DeadlineExceeded,
+    EngineFailed,
     Forbidden,
     InvalidInput,
     ModelNotFound,
@@ -35,6 +36,7 @@ STATUS: Final[Mapping[type[PhoserveError], HTTPStatus]] = {
     Conflict: HTTPStatus.CONFLICT,
     Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    EngineFailed: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
     # A running server with an invalid configuration is unavailable until an operator fixes it.
     ConfigurationError: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -1,7 +1,9 @@
 """Find what was begun and not finished, whatever died meanwhile, and see it through."""
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -13,7 +15,7 @@ from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentRegistry, IndexingTask, SourceStore, TaskQueue
 from phoserve.documents.records import DocumentState
 from phoserve.documents.removal import purge_collection, remove_marked, sweep_originals
-from phoserve.errors import PhoserveError
+from phoserve.errors import EngineFailed, PhoserveError
 
 INTERVAL_S: Final = 5.0
 LOOKS_PER_INTERVAL: Final = 5
@@ -50,10 +52,13 @@ class Reconciler:
         horizon = datetime.now(UTC) + (FAR_AHEAD if ignore_leases else timedelta())
         for collection in await self.registry.collections():
             if collection.deleting:
-                await purge_collection(collection.id, self.registry, self.indexes, self.sources)
+                with _isolated("purge_collection", collection=collection.id):
+                    await purge_collection(collection.id, self.registry, self.indexes, self.sources)
         leaving = await self.registry.due(horizon, states=[DocumentState.DELETING], limit=DOCUMENTS_AT_ONCE)
-        await remove_marked(leaving, self.registry, self.indexes, self.sources)
-        await self._remove_orphans()
+        with _isolated("remove_documents", keys=[each.key for each in leaving]):
+            await remove_marked(leaving, self.registry, self.indexes, self.sources)
+        with _isolated("remove_orphans"):
+            await self._remove_orphans()
         return await self._queue_due(horizon, ignore_leases=ignore_leases)
 
     async def run_first(self) -> None:
@@ -63,6 +68,8 @@ class Reconciler:
         """
         try:
             await self.run_once(ignore_leases=True)
+        except EngineFailed as error:  # `run_forever` tries again
+            log.error("reconcile_failed", error=str(error))
         except PhoserveError:
             raise
         except Exception:  # `run_forever` tries again
@@ -117,4 +124,18 @@ class Reconciler:
             known = await self.registry.find_keys([key for key, _ in staged]) if staged else {}
             for key, revision in staged:
                 if is_orphaned(known.get(key), revision, index.fingerprint):
-                    await index.discard(key, up_to=revision, staged_only=True)
+                    with _isolated("remove_orphan", key=key):
+                        await index.discard(key, up_to=revision, staged_only=True)
+
+
+@contextlib.contextmanager
+def _isolated(step: str, **names: Any) -> Iterator[None]:
+    """Log the failure of one step, so that the others of the pass follow. An outage ends the pass."""
+    try:
+        yield
+    except PhoserveError as error:
+        if not isinstance(error, EngineFailed):
+            raise
+        log.error("reconcile_step_failed", step=step, **names, error=str(error))
+    except Exception:
+        log.exception("reconcile_step_failed", step=step, **names)

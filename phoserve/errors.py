@@ -88,5 +88,9 @@ class Unavailable(PhoserveError):
         self.retry_after_s = retry_after_s
 
 
+class EngineFailed(PhoserveError):
+    """The search engine is running and failed on this call; the same call may fail again."""
+
+
 class DeadlineExceeded(PhoserveError):
     """The caller's deadline passed."""

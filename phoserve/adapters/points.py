@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
+import structlog
 
-from phoserve.documents.access import Audience
+from phoserve.documents.access import CLOSED, Audience
 from phoserve.documents.filters import title_key, title_words
 from phoserve.documents.records import Passage
 
@@ -28,6 +29,10 @@ ELSEWHERE: Final[Mapping[str, Any]] = {"": "first passage"}
 
 AS_STORED: Final = 0
 """The dimension of a model of which nothing but its index is known."""
+
+
+_UNREADABLE: Final = (msgspec.MsgspecError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
+log = structlog.get_logger(__name__)
 
 
 class VectorSpace(NamedTuple):
@@ -69,17 +74,18 @@ def decode_passage(payload: Any) -> Passage:
 
 
 def access_of(payload: Any) -> tuple[str, ...]:
-    """Return the groups in a payload."""
-    return tuple(payload.get(ACCESS) or ())
+    """Return the groups in a payload; `CLOSED` where they cannot be read."""
+    groups = payload.get(ACCESS) or []
+    return tuple(groups) if isinstance(groups, list) and all(isinstance(each, str) for each in groups) else CLOSED
 
 
 def published_passages(collection: str, audience: Audience, records: Iterable[Any]) -> dict[str, Passage]:
     """Return, by id, the passages of records read with `SHOWN` that a search of the collection may show."""
-    there = {
-        str(each.id): decode_passage(each.payload)
+    there = decode_passages(
+        each
         for each in records
-        if each.payload["visibility"] == LIVE and audience.sees(access_of(each.payload))
-    }
+        if each.payload and each.payload.get("visibility") == LIVE and audience.sees(access_of(each.payload))
+    )
     return {
         id_: passage
         for id_, passage in there.items()
@@ -108,8 +114,27 @@ def fill_metadata(found: Mapping[str, Passage], first: Mapping[str, Passage]) ->
 
 
 def decode_passages(records: Iterable[Any]) -> dict[str, Passage]:
-    """Return the passages of these records by id, whatever their visibility."""
-    return {str(each.id): decode_passage(each.payload) for each in records}
+    """Return the passages of these records by id, whatever their visibility; damaged ones are logged and left out."""
+    found = {}
+    for each in records:
+        try:
+            found[str(each.id)] = decode_passage(each.payload)
+        except _UNREADABLE as error:
+            log.warning("passage_unreadable", id=str(each.id), reason=str(error), hint="run `phoserve doctor --repair`")
+    return found
+
+
+def revisions_of(records: Iterable[Any]) -> list[tuple[str, int]]:
+    """Return the distinct document keys and revisions of these records; damaged ones are logged and left out."""
+    found = set()
+    for each in records:
+        payload = each.payload or {}
+        key, revision = payload.get("document_key"), payload.get("revision")
+        if isinstance(key, str) and isinstance(revision, int):
+            found.add((key, revision))
+        else:
+            log.warning("passage_unreadable", id=str(each.id), reason="it names no document and revision")
+    return sorted(found)
 
 
 class Conditions(Protocol):

@@ -11,6 +11,8 @@ from typing import Final, Self
 
 from phoserve.errors import Forbidden, InvalidInput
 
+CLOSED: Final = ("unreadable,record",)
+"""The groups of a document whose groups cannot be read: no group has a comma, so only those who see all find it."""
 MAX_GROUPS: Final = 32
 """Of a document, and of a key."""
 MAX_GROUP_CHARACTERS: Final = 64

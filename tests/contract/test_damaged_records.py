@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
-from phoserve.adapters.sql.rows import CLOSED, UNREADABLE
+from phoserve.adapters.sql.rows import UNREADABLE
 from phoserve.adapters.sql.schema import migrate_now
+from phoserve.documents.access import CLOSED
 from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Prefix, Range, TitlePrefix, TitleWords
 from phoserve.documents.records import Collection, Document, DocumentState, Original, new_collection, new_document
 

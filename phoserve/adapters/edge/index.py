@@ -39,6 +39,7 @@ from phoserve.adapters.points import (
     passage_payload,
     places_of_metadata,
     published_passages,
+    revisions_of,
 )
 from phoserve.contract import ModelContract
 from phoserve.documents.access import READERS, UNRESTRICTED, Audience
@@ -219,8 +220,7 @@ class EdgePassageIndex:
         records = await self._shard.read(
             lambda shard: scroll_all(shard, condition, payload=["document_key", "revision"])
         )
-        payloads: list[Any] = [record.payload for record in records]
-        return sorted({(payload["document_key"], payload["revision"]) for payload in payloads})
+        return revisions_of(records)
 
     async def _search(
         self,

@@ -17,7 +17,7 @@ import msgspec
 from phoserve.adapters.edge.frames import next_value, packed
 from phoserve.adapters.edge.index import EdgePassageIndex, shard_folder
 from phoserve.adapters.points import VectorSpace
-from phoserve.errors import PhoserveError
+from phoserve.errors import EngineFailed, PhoserveError
 
 CLOSE: Final = "close"
 SEARCHES: Final = ("nearest", "matching", "find")
@@ -71,8 +71,10 @@ def _lock(folder: Path) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """Return an error that the other side can decode. The engine raises only generic exceptions."""
-    return error if isinstance(error, PhoserveError) else RuntimeError(f"{type(error).__name__}: {error}")
+    """Return a domain error, which the other side can decode."""
+    if isinstance(error, PhoserveError):
+        return error
+    return EngineFailed(f"the search engine failed: {type(error).__name__}: {error}")
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """One shard of Qdrant Edge, the engine that runs in this process, for use from an event loop."""
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -24,7 +25,7 @@ from phoserve.documents.filters import (
     TitleWords,
     quoted_path,
 )
-from phoserve.errors import ConfigurationError
+from phoserve.errors import ConfigurationError, EngineFailed, PhoserveError
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -59,24 +60,28 @@ class EdgeShard:
         self._vacuums = vacuums
         try:
             self._shard = _opened(folder, config, indexes)
-        except Exception as error:  # the engine raises a bare Exception for everything
+        except BaseException as error:  # the engine raises a bare Exception for everything, and panics
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
             raise ConfigurationError(
                 f"the store in {folder} cannot be opened ({error}); restore this folder from a backup"
             ) from error
 
     def query(self, call: Callable[[edge.EdgeShard], T]) -> T:
         """The result of a short `call`, made here: it holds the interpreter's lock, so a thread would add nothing."""
-        return call(self._shard)
+        with engine_errors():
+            return call(self._shard)
 
     async def read(self, call: Callable[[edge.EdgeShard], T]) -> T:
         """The result of `call`, made on a thread."""
-        return await asyncio.to_thread(call, self._shard)
+        return await asyncio.to_thread(self.query, call)
 
     async def write(self, call: Callable[[edge.EdgeShard], T]) -> T:
         """Run `call` on a thread with the write lock and return its result."""
 
         def alone() -> T:
-            with self._write_lock:  # a lock of the thread's: a cancelled task must not let the next writer in early
+            # A lock of the thread: a cancelled task must not let the next writer in early.
+            with self._write_lock, engine_errors():
                 written = call(self._shard)
                 self._upkeep()
                 return written
@@ -102,6 +107,17 @@ class EdgeShard:
                 self._shard.optimize()
         except Exception:  # the disk may be full; what was written stays written
             log.exception("engine_upkeep_failed")
+
+
+@contextlib.contextmanager
+def engine_errors() -> Iterator[None]:
+    """Raise EngineFailed for any exception of the engine, panics included, which are no `Exception`s."""
+    try:
+        yield
+    except (PhoserveError, asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise EngineFailed(f"the search engine failed: {type(error).__name__}: {error}") from error
 
 
 def scroll_all(shard: edge.EdgeShard, condition: edge.Filter, *, payload: Any = True) -> list[edge.Record]:

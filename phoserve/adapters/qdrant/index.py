@@ -25,6 +25,7 @@ from phoserve.adapters.points import (
     passage_payload,
     places_of_metadata,
     published_passages,
+    revisions_of,
 )
 from phoserve.adapters.qdrant.server import (
     CollectionSchema,
@@ -230,8 +231,7 @@ class QdrantPassageIndex:
         tenant = [] if collection is None else [equal("collection", collection)]
         condition = models.Filter(must=[*tenant, equal("visibility", visibility)])
         records = await self._collection.scroll_all(condition, payload=["document_key", "revision"])
-        payloads: list[Any] = [record.payload for record in records]
-        return sorted({(payload["document_key"], payload["revision"]) for payload in payloads})
+        return revisions_of(records)
 
     async def _delete_everywhere(self, condition: models.Filter) -> None:
         """From every model's collection: what is deleted while another one is being filled stays away there too."""

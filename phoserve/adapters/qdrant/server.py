@@ -29,7 +29,7 @@ from phoserve.documents.filters import (
     TitleWords,
     quoted_path,
 )
-from phoserve.errors import Unavailable
+from phoserve.errors import EngineFailed, Unavailable
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -175,13 +175,13 @@ class QdrantCollection:
                     quantization_config=schema.quantization,
                 )
             )
-        except (Unavailable, UnexpectedResponse, grpc.aio.AioRpcError):
+        except (Unavailable, EngineFailed):
             if not await answered(self.client.collection_exists(self.name)):
                 raise  # otherwise another process was first
 
 
 async def answered(call: Awaitable[T]) -> T:
-    """Return the result of a call of the client. Raises Unavailable if a retry may succeed."""
+    """Return the result of a call of the client. Raises Unavailable if a retry may succeed, else EngineFailed."""
     try:
         return await call
     except ResponseHandlingException as error:
@@ -194,13 +194,15 @@ async def answered(call: Awaitable[T]) -> T:
             raise _wrong_key() from error
         if status >= 500 or status in _PASSING or _says_missing(error):
             raise Unavailable("qdrant", f"Qdrant answers {status} {error.reason_phrase}") from error
-        raise
+        raise EngineFailed(f"Qdrant refused the request: {status} {error.reason_phrase}") from error
     except grpc.aio.AioRpcError as error:
         if error.code() in _GRPC_WRONG_KEY:
             raise _wrong_key() from error
         if error.code() in _GRPC_CALLERS_FAULT:
-            raise
+            raise EngineFailed(f"Qdrant refused the request: {error.code().name}: {error.details()}") from error
         raise Unavailable("qdrant", f"Qdrant does not answer ({error.code().name})") from error
+    except Exception as error:  # an answer that the client cannot read
+        raise EngineFailed(f"Qdrant's client failed: {type(error).__name__}: {error}") from error
 
 
 def equal(name: str, value: str | int) -> models.FieldCondition:

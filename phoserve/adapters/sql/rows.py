@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 import structlog
 
+from phoserve.documents.access import CLOSED
 from phoserve.documents.records import (
     Collection,
     Document,
@@ -21,8 +22,6 @@ from phoserve.text.blocks import ParserWarning
 
 UNREADABLE: Final = "unreadable"
 """The code of the failure of a document whose record has damaged fields."""
-CLOSED: Final = ("unreadable,record",)
-"""The groups of a document whose groups cannot be read: no group has a comma, so only those who see all find it."""
 _HINT: Final = "run `phoserve doctor --repair`"
 _UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 _IDENTITY: Final = frozenset({"collection", "collection_id", "id", "key"})
