@@ -14,6 +14,7 @@ from ingest.reconcile import Reconciler
 from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.contract import ModelContract
+from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
 from phoserve.errors import EngineFailed
@@ -61,11 +62,11 @@ async def check(index: EdgePassageIndex, damaged: set[int]) -> None:
             assert await index.passages("kb", key) == own
     assert {(each.document_key, 1) for each in intact} <= set(await index.published())
     await index.staged()
-    reconciler = Reconciler(MemoryRegistry(), [index], MemorySources(), MemoryQueue())
+    reconciler = Reconciler(MemoryRegistry(), PassageStores([index]), MemorySources(), MemoryQueue())
     assert await reconciler.run_once() == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(FIELDS), GARBAGE), min_size=1, max_size=4))
 def test_a_damaged_payload_stops_nothing(damages: list[tuple[int, str, Any]]) -> None:
     import asyncio
