@@ -120,7 +120,7 @@ async def check(file: Path, collection: Collection, documents: list[Document], d
         await registry.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, COUNT - 1), st.sampled_from([*NUMBERS, *TEXTS, *JSONS, *OTHERS]), GARBAGE),

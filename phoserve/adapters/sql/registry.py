@@ -220,7 +220,7 @@ class SqlRegistry:
         seen = await self._visible(collection_id, audience)
         statement = _DOCUMENTS.where(*conditions).order_by(*earliest).limit(limit)
         rows = await self._rows([statement.where(*more) for more in seen])
-        rows.sort(key=lambda row: (int(row["updated_us"]), int(row["sequence"])))
+        rows.sort(key=lambda row: (_number(row["updated_us"]), _number(row["sequence"])))
         return [each for each in documents_of(rows[:limit]) if audience.sees(each.access)]
 
     async def access_due(self, *, limit: int) -> list[Document]:
@@ -252,7 +252,7 @@ class SqlRegistry:
             for each in ((False, True) if bulk is None else (bulk,))
         ]
         rows = await self._rows(statements)
-        rows.sort(key=lambda row: int(row["due_us"]))
+        rows.sort(key=lambda row: _number(row["due_us"]))
         return [each for each in documents_of(rows[:limit]) if not is_unreadable(each)]
 
     async def counts(
@@ -485,6 +485,11 @@ def _kind(document: Document) -> tuple[str, str, str]:
 
 def _parts(keys: Sequence[str]) -> list[Sequence[str]]:
     return [keys[start : start + KEYS_PER_QUERY] for start in range(0, len(keys), KEYS_PER_QUERY)]
+
+
+def _number(value: Any) -> int:
+    """Return the number in a column, 0 if the row is damaged."""
+    return value if isinstance(value, int) else 0
 
 
 def _sequence_of(cursor: str, collection_id: str) -> int:

@@ -5,7 +5,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from phoserve.adapters.sql.rows import CLOSED, access_key
+from phoserve.adapters.sql.rows import access_key
+from phoserve.documents.access import CLOSED
 
 revision = "0007"
 down_revision = "0005"
