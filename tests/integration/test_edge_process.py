@@ -15,7 +15,7 @@ from phoserve.contract import ModelContract
 from phoserve.documents.filters import Match
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
-from phoserve.errors import ConfigurationError, InvalidInput, Unavailable
+from phoserve.errors import ConfigurationError, EngineFailed, InvalidInput, Unavailable
 from phoserve.text.lexical import SparseVector
 from tests.support.patience import patient
 from tests.support.polling import eventually
@@ -83,7 +83,7 @@ async def test_everything_of_a_document_or_a_collection_goes(index: EdgeProcessI
 async def test_what_it_refuses_is_said(index: EdgeProcessIndex) -> None:
     with pytest.raises(InvalidInput, match="is not a field's name"):
         await index.nearest("kb", VECTOR, limit=5, where=Match('"', 1))
-    with pytest.raises(RuntimeError):
+    with pytest.raises(EngineFailed):
         await index.nearest("kb", np.zeros(3, np.float32), limit=5)
     assert await index.count() == 0
 
