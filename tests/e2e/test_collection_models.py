@@ -23,7 +23,7 @@ from tests.support.waiting import wait_until
 
 BUNDLED = Path(export.bundled.__path__[0])
 DOCUMENTS = {
-    f"d{number}": f"Khoản {number}: nhân viên phòng {number % 7} được nghỉ phép {number} ngày, nhận {number * 3} tờ lịch."
+    f"d{number}": f"Khoản {number}: nhân viên phòng {number % 7} được nghỉ {number} ngày, nhận {number * 3} tờ lịch."
     for number in range(300)
 }
 DEFAULT = "phoserve-bundled-vi"
