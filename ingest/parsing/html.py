@@ -125,6 +125,8 @@ class _Page:
                 self._leave(node)
             elif node.tag == "-text":
                 self._add(node.text_content or "")
+            elif node.tag == "svg" and not _is_hidden(node, self._hidden):
+                self._drawing(node)
             elif not _is_skipped(node, self._hidden) and not self._enter_table(node):
                 self._enter(node)
                 stack.append((node, True))
@@ -207,6 +209,13 @@ class _Page:
             self._text.append(f" {alt} ")
         else:
             self._blocks.append(Caption(text=alt))
+
+    def _drawing(self, node: LexborNode) -> None:
+        """Keep the words that a drawing shows."""
+        texts = (_SPACES.sub(" ", text.text()).strip() for text in node.css("text"))
+        if text := " ".join(filter(None, texts)):
+            self._flush()
+            self._blocks.append(Caption(text=text))
 
     def _taken(self) -> str:
         """The text collected so far, tidied; nothing is left."""

@@ -11,13 +11,15 @@ from markdown_it.token import Token
 from ingest.parsing.html import read_html
 from ingest.parsing.limits import MIB
 from ingest.parsing.plain import drop_pictures, read_plain
-from phoserve.text.blocks import Block, Caption, Code, Heading, ListItem, Paragraph, ParsedDocument, Table
+from phoserve.text.blocks import Block, Caption, Code, Footnote, Heading, ListItem, Paragraph, ParsedDocument, Table
 from phoserve.text.lines import read_lines
 
 LONGEST_PARSED: Final = 16 * MIB
 """Longer files are read line by line, with their marks."""
 _FRONT_MATTER: Final = re.compile(r"\s*---[ \t]*\n((?:(?!---|\.\.\.)[^\n]*\n){0,200})(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
 _KEY: Final = re.compile(r"([A-Za-z_][\w-]{0,60}):[ \t]*(\S[^\n]{0,999})")
+_NOTE: Final = re.compile(r"\[\^([^\]\s]{1,60})\]:\s*(\S.*)", re.DOTALL)
+_NOTE_MARK: Final = re.compile(r"\[\^[^\]\s]{1,60}\](?!:)")
 _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 
 
@@ -98,6 +100,8 @@ class _Blocks:
         elif self._fresh:
             self._fresh = False
             yield ListItem(text=text, number=self._numbers[-1], level=len(self._numbers))
+        elif note := _NOTE.fullmatch(text):
+            yield Footnote(text=note[2], number=note[1])
         elif all(child.type == "image" for child in token.children or []):
             yield Caption(text=text)
         else:
@@ -108,7 +112,7 @@ def _inline(token: Token) -> str:
     parts = []
     for child in token.children or []:
         if child.type in ("text", "code_inline", "image"):
-            parts.append(child.content)
+            parts.append(_NOTE_MARK.sub("", child.content) if child.type == "text" else child.content)
         elif child.type in ("softbreak", "hardbreak") or (
             child.type == "html_inline" and child.content.lower().startswith("<br")
         ):

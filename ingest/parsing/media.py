@@ -22,6 +22,9 @@ MAIL: Final = "message/rfc822"
 OUTLOOK: Final = "application/vnd.ms-outlook"
 TNEF: Final = "application/ms-tnef"
 PDF: Final = "application/pdf"
+EPUB: Final = "application/epub+zip"
+DOC: Final = "application/msword"
+XLS: Final = "application/vnd.ms-excel"
 ARCHIVE: Final = "application/zip"
 IMAGES: Final = ("image/png", "image/jpeg", "image/tiff", "image/webp")
 READ_BY_OCR: Final = frozenset({PDF, *IMAGES})
@@ -39,9 +42,9 @@ XLSX: Final = _PACKAGES["xl/"]
 ODF: Final = tuple(f"application/vnd.oasis.opendocument.{kind}" for kind in ("text", "spreadsheet", "presentation"))
 ODF_TEMPLATES: Final = {f"{kind}-template": kind for kind in ODF}
 _OLD_OFFICE: Final = {
-    ".doc": "application/msword",
+    ".doc": DOC,
     ".ppt": "application/vnd.ms-powerpoint",
-    ".xls": "application/vnd.ms-excel",
+    ".xls": XLS,
     ".msg": OUTLOOK,
 }
 _HTML_HEAD: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|table|meta)\b", re.IGNORECASE)
@@ -74,7 +77,7 @@ _BY_SUFFIX: Final = {
     ".ndjson": "application/x-ndjson",
 }
 READ_BY_KREUZBERG: Final = frozenset(
-    {*_PACKAGES.values(), *_OLD_OFFICE.values(), PDF, "application/rtf", "text/rtf"} | {"application/epub+zip"}
+    {*_PACKAGES.values(), *_OLD_OFFICE.values(), PDF, EPUB, "application/rtf", "text/rtf"}
 )
 """What is neither text nor HTML and has no parser of this project; old formats, and those that another one misses."""
 

@@ -1,4 +1,4 @@
-"""Formats that kreuzberg reads well: old Office files, EPUB and RTF; titles from their own metadata."""
+"""Formats that kreuzberg reads: old Word and PowerPoint files, and RTF; titles from their own metadata."""
 
 import html
 import re
@@ -10,8 +10,9 @@ import kreuzberg
 
 from ingest.parsing.faults import Encrypted, Unreadable
 from ingest.parsing.markdown import blocks_of_markdown
+from ingest.parsing.media import DOC
 from ingest.parsing.opc import is_encrypted
-from phoserve.text.blocks import ParsedDocument
+from phoserve.text.blocks import Block, Paragraph, ParsedDocument, ParserWarning
 
 _OUT_OF_MEMORY: Final = ("memory", "alloc", "spawn", "resource temporarily")
 _LOCKED: Final = ("password", "encrypt", "decrypt")
@@ -20,6 +21,11 @@ _METADATA_PARTS: Final = ("meta.xml", "docProps/core.xml")
 _TITLE: Final = re.compile(r"<dc:title[^<>]*>([^<]{1,1000})</dc:title>")
 _RTF_TITLE: Final = re.compile(rb"\{\\title\s((?:[^{}\\]|\\[^{}]){1,1000})\}")
 _RTF_CHARACTER: Final = re.compile(r"\\u(-?\d{1,5}) ?(?:\\'[0-9a-fA-F]{2}|[^\\])?|\\'([0-9a-fA-F]{2})|\\[a-z]+-?\d* ?")
+_NOT_AS_DISPLAYED: Final = ParserWarning(
+    code="not_as_displayed",
+    message="old formats are read without automatic numbers and text boxes; hidden or deleted text may be included; "
+    "save it in a new one (.docx, .pptx, .odt) to have it read as displayed",
+)
 _LARGEST_PART: Final = 1 << 20
 _RTF_HEAD: Final = 1 << 16
 
@@ -28,7 +34,9 @@ def parse(path: Path, media_type: str) -> ParsedDocument:
     """Read the file at `path`. Raises Unreadable or Encrypted."""
     if is_encrypted(path):  # new Office files with a password are packed like the old ones
         raise Encrypted("it is protected by a password")
-    config = kreuzberg.ExtractionConfig(output_format="markdown", use_cache=False)
+    # In Markdown the paragraphs of an old Word file are one.
+    is_plain = media_type == DOC
+    config = kreuzberg.ExtractionConfig(output_format="plain" if is_plain else "markdown", use_cache=False)
     try:
         result = kreuzberg.extract_file_sync(path, mime_type=media_type, config=config)
     except MemoryError:
@@ -41,7 +49,13 @@ def parse(path: Path, media_type: str) -> ParsedDocument:
             raise Encrypted("it is protected by a password") from error
         raise Unreadable("it is damaged, or not of the type in its name; open it, save it again and retry") from error
     title = own_title(path) or str(result.metadata.get("title") or "")
-    return ParsedDocument(blocks=tuple(blocks_of_markdown(_IMAGE.sub("", result.content))), title=title.strip())
+    text = _IMAGE.sub("", result.content)
+    blocks: list[Block] = (
+        [Paragraph(text=line.strip()) for line in text.split("\n") if line.strip()]
+        if is_plain
+        else blocks_of_markdown(text)
+    )
+    return ParsedDocument(blocks=tuple(blocks), title=title.strip(), warnings=(_NOT_AS_DISPLAYED,) if blocks else ())
 
 
 def own_title(path: Path) -> str:

@@ -10,6 +10,7 @@ from ingest.parsing.media import (
     ARCHIVE,
     CSV_TYPES,
     DOCX,
+    EPUB,
     HTML,
     IMAGES,
     JSON_TYPES,
@@ -20,6 +21,7 @@ from ingest.parsing.media import (
     PDF,
     PPTX,
     READ_BY_KREUZBERG,
+    XLS,
     XLSX,
 )
 from phoserve.text.blocks import ParsedDocument
@@ -35,6 +37,8 @@ _MODULES: Final[dict[str, str]] = {
     OUTLOOK: "outlook",
     DOCX: "docx",
     XLSX: "xlsx",
+    XLS: "xls",
+    EPUB: "epub",
     PPTX: "pptx",
     **dict.fromkeys(ODF, "opendocument"),
     PDF: "pdf",

@@ -131,3 +131,8 @@ def test_hostile_rules_about_several_elements_take_bounded_time() -> None:
     began = time.process_time()
     read_html(page)
     assert time.process_time() - began < patient(20)
+
+
+def test_words_in_a_drawing_are_kept() -> None:
+    drawing = "<svg><title>tên</title><text>Quý I</text><g><text>21,4</text></g><style>.a{}</style></svg>"
+    assert shown(f"<p>Trước</p>{drawing}<p>Sau</p>") == "Trước\n\nQuý I 21,4\n\nSau"
