@@ -21,7 +21,10 @@ import msgspec
 import numpy as np
 
 from cli.evaluation import CorpusRow, read_rows
+from phoserve.adapters.edge.builder import optimize
+from phoserve.adapters.edge.graph import GraphOptions
 from phoserve.adapters.edge.index import EdgePassageIndex
+from phoserve.adapters.edge.shard import FIRST, model_folder
 from phoserve.contract import load_contract
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
@@ -37,12 +40,18 @@ async def measure(model: Path, texts: list[str], dim: int, count: int, folder: P
     contract = msgspec.structs.replace(load_contract(model), dim=dim)
     pipeline = TextPipeline.load(model)
     made = _passages(texts, pipeline, dim, count)
-    index = EdgePassageIndex(folder, contract, graph=True)
+    index = EdgePassageIndex(folder, contract)
     while document := list(islice(made, DOCUMENT_PASSAGES)):
         await index.stage(document)
         await index.publish([(document[0].passage.document_key, 1)])
-    await index.optimize()
     await index.close()
+    graph = GraphOptions()
+    optimize(
+        model_folder(folder, contract.fingerprint) / FIRST,
+        dim,
+        threads=graph.threads,
+        indexing_threshold_kb=graph.indexing_threshold_kb,
+    )
     found = {part: size / count for part, size in _by_part(folder).items()}
     return found | {"all": sum(found.values())}
 

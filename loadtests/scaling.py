@@ -1,219 +1,410 @@
-"""Search latency by size of the collection: the embedded engine without a graph, with one, and with 8-bit vectors.
+"""Search latency, recall and costs of the embedded index as it grows.
 
-    python -m loadtests.scaling MODEL --passages P.jsonl.gz --queries Q.jsonl.gz [--count 1000 --count 10000]
+    python -m loadtests.scaling MODEL --texts news.jsonl.xz --texts wiki.jsonl.xz --queries Q.jsonl.gz [--count 10000]
 
-Vectors and terms are computed from the file's texts. For each size the script prints milliseconds per search, seconds
-to fill and to build the graph, recall@10 against the exact neighbours, and bytes of memory and disk per passage. The
-memory is the growth of this process, including its pages of the index's files. One JSON line each; results and
-report.html are in --out.
+Texts (rows of `text`, or `lead` and `body`) are cut to passages of 420 characters, repeatedly with shifted cuts if
+there are too few. One index grows to each count. Every time its graph is built while searches run, then the script
+measures searches at rest, from several clients, and while 200 passages a second arrive. Searches are those of the use
+case: query text, embedding in this process, engine process, passages of the page. Recall@10 of dense search refers to
+the exact neighbours. Memory is that of the engine's process, and figures a passage are in bytes. One JSON line each.
+Results, report.html and scaling.svg are in --out. With --cache, vectors and terms are kept for the next run.
 """
 
 import argparse
 import asyncio
+import gzip
 import json
+import lzma
 import os
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
-from multiprocessing import get_context
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import cycle, islice, zip_longest
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Any, Final
 
 import numpy as np
-import qdrant_edge as edge
 from numpy.typing import NDArray
 
 from loadtests.benchmark.load import percentiles
-from loadtests.benchmark.memory import resident_bytes
+from loadtests.benchmark.memory import family, proportional_bytes
+from loadtests.benchmark.plots import plots
 from loadtests.benchmark.report import write_results
 from loadtests.benchmark.results import Measurement, Results
-from loadtests.benchmark.texts import read_passages, read_queries
-from phoserve.adapters.edge.index import EdgePassageIndex
-from phoserve.contract import InputType
+from loadtests.benchmark.texts import read_queries, shuffle
+from phoserve.adapters.edge.copying import disk_bytes
+from phoserve.adapters.edge.graph import GraphOptions
+from phoserve.adapters.edge.process import EdgeProcessIndex
+from phoserve.concurrency.deadline import Deadline
+from phoserve.concurrency.timings import Timings
+from phoserve.contract import InputType, ModelContract
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
-from phoserve.search.ports import ScoredId
+from phoserve.embedding.ports import Embeddings
+from phoserve.search.retrieval import Query, Retriever, SearchMode
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
+from phoserve.text.diacritics import shipped_restorer
 from phoserve.text.lexical import SparseVector, passage_terms
-from phoserve.text.query import query_terms
+from phoserve.text.query import QueryReader
 
 SUITE: Final = "scaling"
+PLOT: Final = "Search latency by size of the collection"
 TOP_K: Final = 10
 QUERIES: Final = 200
 BATCH: Final = 64
+BLOCK: Final = 20_000
+DOCUMENT: Final = 20
+"""Passages of a document."""
+STAGED: Final = 1_000
+CHARACTERS: Final = 420
+SHIFTS: Final = (0, 210, 105, 315)
+ARRIVING_PER_S: Final = 200
 COLLECTION: Final = "kb"
-EIGHT_BITS: Final = edge.ScalarQuantizationConfig(edge.ScalarType.Int8)
+NO_UPKEEP: Final = replace(GraphOptions(), check_every_s=1e9)
 
 
 class Encoder:
-    """Embeds texts in this process."""
+    """An `Embedder` in this process."""
 
     def __init__(self, model: Path) -> None:
-        self.model, self.pipeline = model, TextPipeline.load(model)
-        self._encoder = OnnxEncoder(model / "onnx" / f"{self.pipeline.contract.precisions[0]}.onnx")
+        self.pipeline = TextPipeline.load(model)
+        self._encoder = OnnxEncoder(model / "onnx" / f"{self.contract.precisions[0]}.onnx")
+
+    @property
+    def contract(self) -> ModelContract:
+        """The model's contract."""
+        return self.pipeline.contract
 
     def vectors(self, texts: Sequence[str], kind: InputType = InputType.PASSAGE) -> NDArray[np.float32]:
-        """float32 (texts, dim)."""
+        """Return float32 of shape (texts, dim)."""
         parts = []
         for first in range(0, len(texts), BATCH):
             tokens = self.pipeline.encode(list(texts[first : first + BATCH]), kind)
             parts.append(self._encoder.encode(tokens.ids, np.diff(tokens.offsets).astype(np.int32)))
         return np.concatenate(parts)
 
+    async def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        input_type: InputType = InputType.PASSAGE,
+        timeout_s: float | None = None,  # noqa: ARG002
+    ) -> Embeddings:
+        """See `Embedder`."""
+        none = np.zeros(len(texts), np.int32)
+        return Embeddings(self.vectors(texts, input_type), none, none.astype(bool), "here")
+
+    async def close(self) -> None:
+        """See `Embedder`."""
+
 
 @dataclass(frozen=True, slots=True)
-class Corpus:
-    """Passages, queries and their exact neighbours."""
+class Block:
+    """Passages with vectors, float32 (passages, dim), and terms, as rows of indices and values between offsets."""
 
-    model: Path
     texts: Sequence[str]
     vectors: NDArray[np.float32]
-    queries: NDArray[np.float32]
-    terms: Sequence[SparseVector]
-    nearest: NDArray[np.int64]
-    """The rows of `vectors` nearest to each query, in no order."""
+    offsets: NDArray[np.int64]
+    indices: NDArray[np.uint32]
+    values: NDArray[np.float32]
 
-    @classmethod
-    def of(cls, encoder: Encoder, texts: Sequence[str], queries: Sequence[str]) -> Self:
-        """Encode the texts and queries."""
-        vectors, asked = encoder.vectors(texts), encoder.vectors(queries, InputType.QUERY)
-        nearest = np.argpartition(-(asked @ vectors.T), TOP_K, axis=1)[:, :TOP_K]
-        return cls(encoder.model, texts, vectors, asked, query_terms(encoder.pipeline, list(queries)), nearest)
-
-
-async def measure(corpus: Corpus, *, bits: Literal[8, 32]) -> list[Measurement]:
-    """Measure dense searches without and with a graph, and lexical searches."""
-    found: list[Measurement] = []
-
-    def note(name: str, figures: dict[str, float]) -> None:
-        count = len(corpus.texts)
-        found.append(Measurement(SUITE, name, f"{count:,} passages", 1, 0, {"passages": count, **figures}))
-        write_line(name, found[-1].figures)
-
-    async def dense(index: EdgePassageIndex) -> dict[str, float]:
-        asked = corpus.queries
-        hits, times = await _each(lambda q: index.nearest(COLLECTION, asked[q], limit=TOP_K), len(asked))
-        same = []
-        for each, row in zip(hits, corpus.nearest, strict=True):
-            passages = await index.find(COLLECTION, [hit.id for hit in each])
-            same.append(len({passage.ordinal for passage in passages.values()} & set(row)))
-        return {"recall_at_10": float(np.mean(same)) / TOP_K, **times}
-
-    with tempfile.TemporaryDirectory() as folder:
-        pipeline, before = TextPipeline.load(corpus.model), _memory()
-        quantization = EIGHT_BITS if bits == 8 else None
-        index = EdgePassageIndex(Path(folder), pipeline.contract, graph=True, quantization=quantization)
-        filled = await _time_work(_fill(index, pipeline, corpus))
-        if bits == 32:
-            note("dense, every vector", {"fill_s": filled, **await dense(index)})
-        figures = {"graph_s": await _time_work(index.optimize()), **await dense(index)}
-        terms = corpus.terms
-        _, times = await _each(lambda q: index.matching(COLLECTION, terms[q], limit=TOP_K), len(terms))
-        figures["memory_bytes_a_passage"] = (_memory() - before) / len(corpus.texts)
-        await index.close()
-        figures["disk_bytes_a_passage"] = _on_disk(Path(folder)) / len(corpus.texts)
-        note(f"dense, graph, {bits} bits", figures)
-        if bits == 32:
-            note("lexical", times)
-        return found
-
-
-async def _fill(index: EdgePassageIndex, pipeline: TextPipeline, corpus: Corpus) -> None:
-    made = _passages(pipeline, corpus)
-    while part := list(islice(made, 1000)):
-        await index.stage(part)
-        await index.publish([(part[0].passage.document_key, 1)])
-
-
-def _passages(pipeline: TextPipeline, corpus: Corpus) -> Iterator[IndexedPassage]:
-    """Build documents of 1000 passages. Ordinals count over all documents, so that they index rows of the vectors."""
-    for first in range(0, len(corpus.texts), 1000):
-        key = str(uuid.UUID(int=first))
-        part = list(corpus.texts[first : first + 1000])
-        for number, (text, terms) in enumerate(zip(part, passage_terms(pipeline, part), strict=True), start=first):
+    def passages(self, first: int) -> Iterator[IndexedPassage]:
+        """Yield the passages; ordinals count over all blocks, from `first`."""
+        for row, text in enumerate(self.texts):
+            key = str(uuid.UUID(int=1 + (first + row) // DOCUMENT))
             passage = Passage(
                 collection=COLLECTION,
                 document_id=key,
                 document_key=key,
                 revision=1,
-                ordinal=number,
+                ordinal=first + row,
                 title="",
                 text=text,
                 start=0,
                 end=len(text),
             )
-            yield IndexedPassage(passage, corpus.vectors[number], terms)
+            span = slice(self.offsets[row], self.offsets[row + 1])
+            yield IndexedPassage(passage, self.vectors[row], SparseVector(self.indices[span], self.values[span]))
 
 
-async def _each(
-    search: Callable[[int], Awaitable[list[ScoredId]]], count: int
-) -> tuple[list[list[ScoredId]], dict[str, float]]:
-    """Return all results and the percentiles of their times."""
-    found, times = [], []
-    for query in range(count):
+class Corpus:
+    """Blocks of passages cut from files of texts."""
+
+    def __init__(self, files: Sequence[Path], encoder: Encoder, cache: Path | None) -> None:
+        self._texts = _cut_all(files)
+        self._encoder, self._cache = encoder, cache
+        self._number = 0
+
+    def next_block(self) -> Block:
+        """Return the next `BLOCK` passages, from the cache if they are there."""
+        texts = list(islice(self._texts, BLOCK))
+        if not texts:
+            sys.exit("--texts has too few texts for the largest --count")
+        file = self._cache / f"{self._number}.npz" if self._cache else None
+        self._number += 1
+        if file is not None and file.exists():
+            kept = np.load(file)
+            return Block(texts, kept["vectors"], kept["offsets"], kept["indices"], kept["values"])
+        terms: list[SparseVector] = []
+        for first in range(0, len(texts), 500):
+            terms += passage_terms(self._encoder.pipeline, texts[first : first + 500])
+        block = Block(
+            texts,
+            self._encoder.vectors(texts),
+            np.cumsum([0, *(len(each.indices) for each in terms)]),
+            np.concatenate([each.indices for each in terms]),
+            np.concatenate([each.values for each in terms]),
+        )
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            arrays = {name: getattr(block, name) for name in ("vectors", "offsets", "indices", "values")}
+            np.savez(file, **arrays)
+        return block
+
+
+class Exact:
+    """The exact neighbours of queries among the passages so far."""
+
+    def __init__(self, queries: NDArray[np.float32]) -> None:
+        self._queries = queries
+        self._scores = np.full((len(queries), TOP_K), -np.inf, np.float32)
+        self.rows = np.full((len(queries), TOP_K), -1)
+
+    def add(self, vectors: NDArray[np.float32], first: int) -> None:
+        """Consider passages whose numbers begin at `first`."""
+        scores = np.concatenate([self._scores, self._queries @ vectors.T], axis=1)
+        numbers = np.broadcast_to(np.arange(first, first + len(vectors)), (len(self.rows), len(vectors)))
+        rows = np.concatenate([self.rows, numbers], axis=1)
+        best = np.argpartition(-scores, TOP_K, axis=1)[:, :TOP_K]
+        self._scores = np.take_along_axis(scores, best, axis=1)
+        self.rows = np.take_along_axis(rows, best, axis=1)
+
+
+@dataclass(slots=True)
+class Growth:
+    """One index that grows, and what was measured."""
+
+    folder: Path
+    encoder: Encoder
+    corpus: Corpus
+    queries: Sequence[str]
+    phase_s: float
+    """Of each measurement with a fixed length."""
+    graph: GraphOptions = NO_UPKEEP
+    measurements: list[Measurement] = field(default_factory=list)
+    count: int = 0
+
+    async def run(self, counts: Sequence[int]) -> None:
+        """Measure at each of the counts."""
+        reader = QueryReader(self.encoder.pipeline, shipped_restorer())
+        asked = self.encoder.vectors([reader.read(query).meant for query in self.queries], InputType.QUERY)
+        exact = Exact(asked)
+        index = await EdgeProcessIndex(self.folder, self.encoder.contract, self.graph).start()
+        search = Retriever(self.encoder, index, reader.read)
+        waiting: list[IndexedPassage] = []
+        for count in counts:
+            filled = await self._grow(index, exact, waiting, count)
+            during, built = await self._build(index, search)
+            rest = {}
+            for mode in SearchMode:
+                rest[mode] = await self._search_all(search, mode)
+                self._note(count, mode.value, rest[mode])
+            recall = await self._recall(index, asked, exact)
+            rate = await self._closed_loop(search, clients=4)
+            arriving = await self._while_arriving(index, search, exact, waiting)
+            hybrid = rest[SearchMode.HYBRID]["ms_p95"]
+            figures = {
+                "recall_at_10": recall,
+                "fill_passages_per_s": filled,
+                "graph_s": built,
+                "hybrid_per_s_4_clients": rate,
+                **{f"building_{name}": value for name, value in during.items()},
+                "building_p95_over_rest": during["ms_p95"] / hybrid,
+                **{f"arriving_{name}": value for name, value in arriving.items()},
+                "arriving_p95_over_rest": arriving["ms_p95"] / hybrid,
+                **self._sizes(),
+            }
+            await index.close()
+            begun = time.perf_counter()
+            index = await EdgeProcessIndex(self.folder, self.encoder.contract, self.graph).start()
+            search = Retriever(self.encoder, index, reader.read)
+            await self._search_all(search, SearchMode.HYBRID, 1)
+            figures["restart_s"] = time.perf_counter() - begun
+            self._note(count, "index", figures, plotted=False)
+        await index.close()
+
+    def _note(self, count: int, name: str, figures: dict[str, float], *, plotted: bool = True) -> None:
+        size = {"passages" if plotted else "indexed": float(count)}
+        found = Measurement(SUITE, name, f"{count:,} passages", 1, 0, size | figures)
+        self.measurements.append(found)
+        shown = {key: round(value, 3) for key, value in found.figures.items()}
+        sys.stdout.write(json.dumps({"measured": name, **shown}) + "\n")
+        sys.stdout.flush()
+
+    async def _grow(self, index: EdgeProcessIndex, exact: Exact, waiting: list[IndexedPassage], count: int) -> float:
+        """Fill the index as fast as it goes. Return passages per second."""
+        begun, before = time.perf_counter(), self.count
+        spent = 0.0
+        while self.count < count:
+            reading = time.perf_counter()
+            self._read_ahead(waiting)
+            spent += time.perf_counter() - reading
+            size = min(STAGED, count - self.count)
+            await self._add(index, exact, [waiting.pop(0) for _ in range(min(size, len(waiting)))])
+        return (self.count - before) / max(time.perf_counter() - begun - spent, 1e-9)
+
+    def _read_ahead(self, waiting: list[IndexedPassage]) -> None:
+        if len(waiting) < STAGED:
+            waiting += self.corpus.next_block().passages(self.count + len(waiting))
+
+    async def _add(self, index: EdgeProcessIndex, exact: Exact, passages: Sequence[IndexedPassage]) -> None:
+        await index.stage(passages)
+        keys = dict.fromkeys(item.passage.document_key for item in passages)
+        await index.publish([(key, 1) for key in keys])
+        exact.add(np.stack([item.vector for item in passages]), self.count)
+        self.count += len(passages)
+
+    async def _build(self, index: EdgeProcessIndex, search: Retriever) -> tuple[dict[str, float], float]:
+        """Build the graph while searches run. Return their times, and the seconds it took."""
         begun = time.perf_counter()
-        found.append(await search(query))
-        times.append((time.perf_counter() - begun) * 1000)
-    return found, percentiles("ms", times)
+        building = asyncio.create_task(index.build_graph())
+        times: list[float] = []
+        for query in cycle(self.queries):
+            times.append(await _timed(search, query, SearchMode.HYBRID))
+            if building.done():
+                break
+        await building
+        return {**percentiles("ms", times), "ms_max": max(times)}, time.perf_counter() - begun
+
+    async def _search_all(self, search: Retriever, mode: SearchMode, count: int | None = None) -> dict[str, float]:
+        """Search for each query, one at a time."""
+        return percentiles("ms", [await _timed(search, query, mode) for query in self.queries[:count]])
+
+    async def _closed_loop(self, search: Retriever, clients: int) -> float:
+        """Return the hybrid searches per second of several clients."""
+        queries, done = cycle(self.queries), 0
+        until = time.perf_counter() + self.phase_s
+
+        async def client() -> None:
+            nonlocal done
+            while time.perf_counter() < until:
+                await _timed(search, next(queries), SearchMode.HYBRID)
+                done += 1
+
+        await asyncio.gather(*(client() for _ in range(clients)))
+        return done / (self.phase_s)
+
+    async def _while_arriving(
+        self, index: EdgeProcessIndex, search: Retriever, exact: Exact, waiting: list[IndexedPassage]
+    ) -> dict[str, float]:
+        """Search while documents are indexed at a fixed rate."""
+        until = time.perf_counter() + self.phase_s
+        self._read_ahead(waiting)
+
+        async def arrive() -> None:
+            due = time.perf_counter()
+            while due < until and len(waiting) >= DOCUMENT:
+                await self._add(index, exact, [waiting.pop(0) for _ in range(DOCUMENT)])
+                due += DOCUMENT / ARRIVING_PER_S
+                await asyncio.sleep(due - time.perf_counter())
+
+        arriving = asyncio.create_task(arrive())
+        times = []
+        for query in cycle(self.queries):
+            times.append(await _timed(search, query, SearchMode.HYBRID))
+            if arriving.done():
+                break
+        await arriving
+        return percentiles("ms", times)
+
+    async def _recall(self, index: EdgeProcessIndex, asked: NDArray[np.float32], exact: Exact) -> float:
+        same = 0
+        for vector, rows in zip(asked, exact.rows, strict=True):
+            hits = await index.nearest(COLLECTION, vector, limit=TOP_K)
+            found = await index.find(COLLECTION, [hit.id for hit in hits])
+            same += len({passage.ordinal for passage in found.values()} & set(rows.tolist()))
+        return same / exact.rows.size
+
+    def _sizes(self) -> dict[str, float]:
+        engines = [pid for pid in family(os.getpid()) if pid != os.getpid()]
+        return {
+            "memory_bytes_a_passage": sum(map(proportional_bytes, engines)) / self.count,
+            "memory_anonymous_bytes_a_passage": sum(proportional_bytes(each, "Pss_Anon") for each in engines)
+            / self.count,
+            "disk_bytes_a_passage": disk_bytes(self.folder) / self.count,
+        }
 
 
-async def _time_work(work: Awaitable[None]) -> float:
+async def _timed(search: Retriever, query: str, mode: SearchMode) -> float:
+    """Return the milliseconds of one search."""
     begun = time.perf_counter()
-    await work
-    return time.perf_counter() - begun
+    await search.search(COLLECTION, Query(text=query, mode=mode), deadline=Deadline.after(60.0), timings=Timings())
+    return (time.perf_counter() - begun) * 1000
 
 
-def _alone(corpus: Corpus, bits: Literal[8, 32]) -> list[Measurement]:
-    """Measure in a separate process, because memory of an earlier run would be reused unnoticed."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(_measure, corpus, bits).result()
+def _cut_all(files: Sequence[Path]) -> Iterator[str]:
+    """Yield passages of all files in turn, then again with shifted cuts."""
+    for shift in SHIFTS:
+        for texts in zip_longest(*map(_texts, files)):
+            for text in reversed(texts):
+                if text is not None:
+                    yield from _cut(text, shift)
 
 
-def _measure(corpus: Corpus, bits: Literal[8, 32]) -> list[Measurement]:
-    return asyncio.run(measure(corpus, bits=bits))
+def _texts(file: Path) -> Iterator[str]:
+    opened: Any = {".xz": lzma.open, ".gz": gzip.open}.get(file.suffix, open)
+    with opened(file, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            yield row["text"] if "text" in row else f"{row['lead']} {row['body']}"
 
 
-def _memory() -> int:
-    return resident_bytes(os.getpid())
-
-
-def _on_disk(folder: Path) -> int:
-    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
-
-
-def write_line(name: str, figures: dict[str, float]) -> None:
-    """Write one line."""
-    sys.stdout.write(json.dumps({"search": name, **{key: round(value, 3) for key, value in figures.items()}}) + "\n")
-    sys.stdout.flush()
+def _cut(text: str, shift: int) -> Iterator[str]:
+    part: list[str] = []
+    size = skipped = 0
+    for word in text.split():
+        if skipped < shift:
+            skipped += len(word) + 1
+            continue
+        part.append(word)
+        size += len(word) + 1
+        if size >= CHARACTERS:
+            yield " ".join(part)
+            part, size = [], 0
+    if size > 120 or (not shift and size > 30):
+        yield " ".join(part)
 
 
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
-    parser.add_argument("--passages", type=Path, required=True)
-    parser.add_argument("--queries", type=Path, required=True)
+    parser.add_argument("--texts", type=Path, action="append", required=True)
+    parser.add_argument("--queries", type=Path, action="append", required=True)
     parser.add_argument("--count", type=int, action="append")
+    parser.add_argument("--phase-s", type=float, default=10.0)
+    parser.add_argument("--nice", type=int, default=NO_UPKEEP.nice, help="priority of the process that builds")
+    parser.add_argument("--threads", type=int, default=NO_UPKEEP.threads, help="that build the graph")
+    parser.add_argument("--cache", type=Path)
     parser.add_argument("--out", type=Path, default=Path("bench-scaling"))
     given = parser.parse_args()
-    texts = read_passages(given.passages)
-    queries = read_queries(given.queries)[:QUERIES]
+    queries = [query for file in given.queries for query in read_queries(file)[: QUERIES // len(given.queries)]]
+    queries = shuffle(queries)
     encoder = Encoder(given.model)
-    results = Results({"model": encoder.pipeline.contract.name, "texts": given.passages.name, "queries": len(queries)})
-    counts = given.count or (1_000, 10_000, 100_000, 300_000)
-    if max(counts) > len(texts):
-        parser.error(f"--passages has {len(texts)} texts, {max(counts)} are required")
-    for count in counts:
-        corpus = Corpus.of(encoder, texts[:count], queries)
-        for bits in (32, 8):
-            results.measurements += _alone(corpus, bits)
+    named = ", ".join(file.name for file in [*given.texts, *given.queries])
+    results = Results({"model": encoder.contract.name, "texts": named, "queries": len(queries)})
+    graph = replace(NO_UPKEEP, nice=given.nice, threads=given.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = Corpus(given.texts, encoder, given.cache)
+        growth = Growth(Path(folder), encoder, corpus, queries, given.phase_s, graph)
+        asyncio.run(growth.run(given.count or (10_000, 100_000, 300_000, 1_000_000)))
+    results.measurements += growth.measurements
     write_results(results, given.out)
+    (given.out / "scaling.svg").write_text(plots(results)[PLOT])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from loadtests.benchmark.results import Key, Results
 
 Medians = Mapping[Key, Mapping[str, float]]
 RANKS: Final = ("ms_p50", "ms_p95", "ms_p99")
-SWEPT: Final = {"tokens", "passages", "share_of_peak"}
+SWEPT: Final = {"tokens", "passages", "indexed", "share_of_peak"}
 """Figures with their own axis, on which all measurements are drawn."""
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phoserve.adapters.edge.index import EdgePassageIndex, shard_folder
+from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.adapters.edge.process import EdgeProcessIndex
+from phoserve.adapters.edge.shard import model_folder
 from phoserve.contract import ModelContract
 from phoserve.documents.filters import Match
 from phoserve.documents.ports import IndexedPassage
@@ -140,7 +141,7 @@ async def test_only_its_parent_stops_it(index: EdgeProcessIndex, tmp_path: Path)
 
 
 async def test_a_folder_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
-    shard = shard_folder(tmp_path, CONTRACT.fingerprint)
+    shard = model_folder(tmp_path, CONTRACT.fingerprint)
     shard.mkdir(parents=True)
     (shard / "made").touch()
     with pytest.raises(ConfigurationError, match="cannot be opened"):

@@ -5,81 +5,71 @@ passages would stop everything else for ten milliseconds, and building a graph f
 """
 
 import asyncio
-import contextlib
-import itertools
-import os
-import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import msgspec
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
-from phoserve.adapters.edge.frames import next_value, packed
-from phoserve.adapters.edge.index import shard_folder
-from phoserve.adapters.edge.server import CLOSE
+from phoserve.adapters.edge.engine import EngineProcess
+from phoserve.adapters.edge.graph import BuildFailed, GraphBuild, GraphOptions, Recording, Write
+from phoserve.adapters.edge.shard import ShardSize, model_folder, read_current
 from phoserve.adapters.points import AS_STORED, VectorSpace
 from phoserve.contract import ModelContract
 from phoserve.documents.access import READERS, UNRESTRICTED, Audience
 from phoserve.documents.filters import Filter
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
-from phoserve.errors import Unavailable
+from phoserve.errors import PhoserveError
 from phoserve.search.ports import PassageIndex, ScoredId
 from phoserve.text import SparseVector
 
-CLOSE_TIMEOUT_S: Final = 30.0
+log = structlog.get_logger(__name__)
 
 
 class EdgeProcessIndex:
-    """The `PassageIndex` whose engine runs in a child process; one that dies is started again by the next call."""
+    """The `PassageIndex` whose engine runs in a child process. One that dies is started again by the next call.
 
-    def __init__(self, folder: Path, model: ModelContract | VectorSpace) -> None:
-        """Of the index of this model under `folder`; call `start` first."""
+    Its graph is built while it serves (`graph.py`).
+    """
+
+    def __init__(self, folder: Path, model: ModelContract | VectorSpace, graph: GraphOptions | None = None) -> None:
+        """Use the index of this model under `folder`. Call `start` first."""
         self.fingerprint = model.fingerprint
         self._folder = folder
-        self._dim = model.dim
-        self._process: asyncio.subprocess.Process | None = None
-        self._reading: asyncio.Task[None] | None = None
-        self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._numbers = itertools.count(1)
+        self._space = VectorSpace(model.fingerprint, model.dim)
+        self._graph = graph or GraphOptions()
+        self._engine: EngineProcess | None = None
         self._starting = asyncio.Lock()
+        self._write_turn = asyncio.Lock()
+        self._upkeep: asyncio.Task[None] | None = None
+        self._build: GraphBuild | None = None
+        self._writing: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> Self:
         """Start the process, once. Raises ConfigurationError if the folder cannot be opened."""
         async with self._starting:
-            if self._reading is None or self._reading.done():
-                self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "phoserve.adapters.edge.server"),
-                    *(str(self._folder), self.fingerprint, str(self._dim)),
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    # One heap: each of its threads would keep what a rewrite of the index took once.
-                    env=os.environ | {"MALLOC_ARENA_MAX": "1"},
-                )
-                opened = self._waiting[0] = asyncio.get_running_loop().create_future()
-                self._reading = asyncio.create_task(self._read(self._process))
-                try:
-                    await opened
-                except BaseException:
-                    self._end(self._process)
-                    await self._reading
-                    raise
+            if self._engine is None or not self._engine.is_alive:
+                self._engine = await EngineProcess.start(self._folder, self._space)
+            if self._upkeep is None and self._space.dim != AS_STORED:
+                self._upkeep = asyncio.create_task(self._keep_graph())
         return self
 
     async def stage(self, passages: Sequence[IndexedPassage]) -> None:
         """See `PassageIndex`."""
-        await self._call("stage", passages)
+        await self._write("stage", passages)
 
     async def publish(self, revisions: Sequence[tuple[str, int]]) -> None:
         """See `PassageIndex`."""
-        await self._call("publish", revisions)
+        await self._write("publish", revisions)
 
     async def set_access(self, document_key: str, access: Sequence[str], version: int) -> None:
         """See `PassageIndex`."""
-        await self._call("set_access", document_key, access, version)
+        await self._write("set_access", document_key, access, version)
 
     async def ping(self) -> None:
         """See `PassageIndex`."""
@@ -87,15 +77,15 @@ class EdgeProcessIndex:
 
     async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
         """See `PassageIndex`."""
-        await self._call("discard", document_key, up_to=up_to, staged_only=staged_only)
+        await self._write("discard", document_key, up_to=up_to, staged_only=staged_only)
 
     async def discard_many(self, document_keys: Sequence[str]) -> None:
         """See `PassageIndex`."""
-        await self._call("discard_many", document_keys)
+        await self._write("discard_many", document_keys)
 
     async def discard_collection(self, collection: str, *, here_only: bool = False) -> None:
         """See `PassageIndex`."""
-        await self._call("discard_collection", collection, here_only=here_only)
+        await self._write("discard_collection", collection, here_only=here_only)
 
     async def nearest(
         self,
@@ -158,58 +148,84 @@ class EdgeProcessIndex:
 
     async def sibling(self, fingerprint: str) -> PassageIndex | None:
         """See `PassageIndex`."""
-        if not shard_folder(self._folder, fingerprint).exists():
+        if not model_folder(self._folder, fingerprint).exists():
             return None
         return await EdgeProcessIndex(self._folder, VectorSpace(fingerprint, AS_STORED)).start()
 
     async def close(self) -> None:
         """Flush, close, and end the process."""
-        if self._process is None or self._reading is None:
-            return
-        with contextlib.suppress(Unavailable, TimeoutError):
-            if not self._reading.done():
-                await asyncio.wait_for(self._call(CLOSE), CLOSE_TIMEOUT_S)
-        self._end(self._process)
-        await self._reading
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+            await asyncio.wait([self._upkeep])
+        if self._engine is not None:
+            await self._engine.close()
+
+    async def build_graph(self) -> None:
+        """Build the graph now, while searches and writes continue.
+
+        Raises BuildFailed, PhoserveError or OSError. The index is then as it was.
+        """
+        engine = (await self.start())._engine
+        assert engine is not None  # noqa: S101 - it was started
+        begun = time.monotonic()
+        build = self._build = GraphBuild(self._folder, self._space, engine, self._graph)
+        try:
+            new = await build.run(self._pause, self._write_turn.release)
+        finally:
+            self._build = None
+        self._engine = new
+        self._write_turn.release()
+        log.info("graph_built", model=self.fingerprint, seconds=round(time.monotonic() - begun, 1))
+        await engine.drain()
+        await build.remove_old()
+
+    async def _keep_graph(self) -> None:
+        """Build the graph whenever too much is outside of it."""
+        options, place = self._graph, model_folder(self._folder, self.fingerprint)
+        while True:
+            await asyncio.sleep(options.check_every_s)
+            try:
+                size: ShardSize = await self._call("size")
+                if options.asks_for(size, read_current(place)):
+                    await self.build_graph()
+            except (BuildFailed, PhoserveError, OSError) as error:
+                log.warning("graph_build_failed", reason=str(error), retry_after_s=options.retry_after_s)
+                await asyncio.sleep(options.retry_after_s)
+
+    async def _pause(self) -> None:
+        await self._write_turn.acquire()
 
     async def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
         await self.start()
-        assert self._process is not None and self._process.stdin is not None  # noqa: S101, PT018 - it was started
-        number = next(self._numbers)
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
-        self._process.stdin.write(packed((number, method, arguments, named)))
-        try:
-            return await answer
-        finally:
-            self._waiting.pop(number, None)
+        assert self._engine is not None  # noqa: S101 - it was started
+        return await self._engine.call(method, *arguments, **named)
 
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None  # noqa: S101 - it is a pipe
-        with contextlib.suppress(EOFError):
-            while True:
-                number, result, error = await next_value(process.stdout)
-                answer = self._waiting.pop(number, None)
-                if answer is None or answer.done():  # the caller was cancelled
-                    continue
-                if error is None:
-                    answer.set_result(result)
-                else:
-                    answer.set_exception(error)
-        self._end(process)
-        await process.wait()
-        # Last: earlier calls would wait indefinitely, and later calls start another process.
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(Unavailable("index", "the search engine stopped; it is started again"))
-        self._waiting.clear()
+    async def _write(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """Return the result of a write, which ends also if the caller does not wait for it: its turn is its own."""
+        task = asyncio.create_task(self._write_in_turn(method, *arguments, **named))
+        self._writing.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
 
-    @staticmethod
-    def _end(process: asyncio.subprocess.Process) -> None:
-        """Close the pipe, which ends the process. A hanging one is killed, because its log keeps all writes."""
-        assert process.stdin is not None  # noqa: S101 - it is a pipe
-        process.stdin.close()
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+    async def _write_in_turn(self, method: str, *arguments: Any, **named: Any) -> Any:
+        async with self._write_turn:
+            succeeded = False
+            try:
+                result = await self._call(method, *arguments, **named)
+                succeeded = True
+                return result
+            finally:
+                if self._recording is not None:
+                    self._recording.add(Write(method, arguments, named, succeeded))
+
+    def _forget(self, task: "asyncio.Task[Any]") -> None:
+        self._writing.discard(task)
+        if not task.cancelled():
+            task.exception()  # a caller that was cancelled does not retrieve it
+
+    @property
+    def _recording(self) -> Recording | None:
+        return self._build.recording if self._build is not None else None
 
 
 def _scored(found: bytes) -> list[ScoredId]:

@@ -1,7 +1,8 @@
-"""The process of an Edge passage index: `python -m phoserve.adapters.edge.server FOLDER FINGERPRINT DIM`.
+"""The process of an Edge passage index: `python -m phoserve.adapters.edge.server FOLDER FINGERPRINT DIM LOCK [SHARD]`.
 
 Reads calls from standard input and writes results to standard output until its parent is gone. What is not closed by
-then is in the engine's write-ahead log.
+then is in the engine's write-ahead log. LOCK is the inherited descriptor of the index's lock. With SHARD, that shard is
+opened instead of the current one, and another process of the same parent holds the lock.
 """
 
 import asyncio
@@ -9,13 +10,16 @@ import fcntl
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from phoserve.adapters.edge.frames import next_value, packed
-from phoserve.adapters.edge.index import EdgePassageIndex, shard_folder
+from phoserve.adapters.edge.index import EdgePassageIndex
+from phoserve.adapters.edge.shard import model_folder, remove_other_shards
 from phoserve.adapters.points import VectorSpace
 from phoserve.errors import EngineFailed, PhoserveError
 
@@ -23,7 +27,7 @@ CLOSE: Final = "close"
 SEARCHES: Final = ("nearest", "matching", "find")
 
 
-async def serve(folder: Path, space: VectorSpace, calls: int, results: int) -> None:
+async def serve(open_index: Callable[[], EdgePassageIndex], calls: int, results: int) -> None:
     """Answer the `calls` of one pipe, (number, method, arguments), with (number, result, error) on another.
 
     Raises EOFError when the pipe is closed.
@@ -33,7 +37,7 @@ async def serve(folder: Path, space: VectorSpace, calls: int, results: int) -> N
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(calls, "rb"))
     transport, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(results, "wb"))
     try:
-        index = await asyncio.to_thread(_opened, folder, space)
+        index = await asyncio.to_thread(open_index)
     except Exception as error:  # the parent reports every error
         transport.write(packed((0, None, _portable(error))))
         return
@@ -59,15 +63,11 @@ async def serve(folder: Path, space: VectorSpace, calls: int, results: int) -> N
             await asyncio.wait(running)
 
 
-def _opened(folder: Path, space: VectorSpace) -> EdgePassageIndex:
-    _lock(shard_folder(folder, space.fingerprint))
+def _open_current(folder: Path, space: VectorSpace, lock: int) -> EdgePassageIndex:
+    """Open the current shard, once no other process has the index open: the last one may still be exiting."""
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    remove_other_shards(model_folder(folder, space.fingerprint))
     return EdgePassageIndex(folder, space)
-
-
-def _lock(folder: Path) -> None:
-    """Wait until no other process has the index open: the last one may still be on its way out."""
-    folder.mkdir(parents=True, exist_ok=True)
-    fcntl.flock(os.open(folder / "lock", os.O_CREAT | os.O_RDWR), fcntl.LOCK_EX)
 
 
 def _portable(error: Exception) -> Exception:
@@ -81,11 +81,17 @@ def main() -> None:
     # The parent stops this process, also if the terminal signals all processes.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    folder, fingerprint, dim = sys.argv[1:]
+    folder, fingerprint, dim, lock, *shard = sys.argv[1:]
+    place, space = Path(folder), VectorSpace(fingerprint, int(dim))
+    open_index = (
+        partial(EdgePassageIndex, place, space, shard=shard[0])
+        if shard
+        else partial(_open_current, place, space, int(lock))
+    )
     results = os.dup(1)
     os.dup2(2, 1)  # nothing that anybody prints may come between the frames
     try:
-        asyncio.run(serve(Path(folder), VectorSpace(fingerprint, int(dim)), os.dup(0), results))
+        asyncio.run(serve(open_index, os.dup(0), results))
     except EOFError:
         os._exit(0)  # at once: the next process waits for the lock
 

@@ -2,14 +2,19 @@
 
 import asyncio
 import contextlib
+import os
+import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import msgspec
 import qdrant_edge as edge
 import structlog
 
+from phoserve.adapters.edge.copying import Stamps, disk_bytes, read_stamps, sync_files
 from phoserve.adapters.points import TITLE_KEY, TITLE_WORDS
 from phoserve.documents.filters import (
     All,
@@ -36,30 +41,55 @@ VACUUM_ONLY: Final = edge.EdgeOptimizersConfig(
     default_segment_number=1, max_segment_size=_NEVER_KB, indexing_threshold=_NEVER_KB
 )
 """`optimize` rewrites what is a fifth deleted or more, a tenth of a second per thousand vectors; it builds no graph."""
-WITH_GRAPH: Final = edge.EdgeOptimizersConfig()
-"""`optimize` builds one, over what is larger than the engine's own bound."""
+VACUUMED_POINTS: Final = 10_000
+"""Larger shards are rewritten in another process (`graph.py`), because searches wait while it happens here."""
+CURRENT: Final = "current"
+FIRST: Final = "shard"
+"""The shard of an index that has no file `current`."""
+STAMP_TICK_S: Final = 0.02
+"""Longer than the resolution of modification times in any kernel."""
 TIMES: Final = edge.IntegerIndexParams(lookup=False, range=True)
 """For integers that hardly any two points share: the index for equality keeps every value that there ever was."""
-Indexes = Mapping[str, edge.PayloadSchemaType | edge.IntegerIndexParams]
+IndexParams = edge.PayloadSchemaType | edge.KeywordIndexParams | edge.IntegerIndexParams
+Indexes = Mapping[str, IndexParams]
+
+
+class CurrentShard(msgspec.Struct, frozen=True):
+    """The content of the file `current`: which shard serves, and its size when its graph was built."""
+
+    name: str = FIRST
+    points: int = 0
+    bytes: int = 0
+
+
+class ShardSize(msgspec.Struct, frozen=True):
+    """The size of an open shard."""
+
+    points: int
+    bytes: int
+    """Of the segments, on the disk. Deleted points count until they are removed."""
 
 
 class EdgeShard:
-    """Reads run side by side on threads, writes one at a time; every write is in the write-ahead log on return.
+    """Reads run concurrently on threads, writes one at a time. Every write is in the write-ahead log on return.
 
     The engine itself never truncates its log and never reclaims deleted points: at a fixed interval of writes
     one of them does it, and takes longer.
     """
 
-    def __init__(self, folder: Path, config: edge.EdgeConfig | None, indexes: Indexes, *, vacuums: bool = True) -> None:
-        """Open the shard in `folder`, or make it; with None for a config it has to be there and keeps what it has.
+    def __init__(
+        self, folder: Path, config: edge.EdgeConfig | None, indexes: Indexes, *, shard: str | None = None
+    ) -> None:
+        """Open or create a shard in `folder`: the current one, or `shard`.
 
-        Raises ConfigurationError if its content cannot be opened.
+        Without `config` the shard has to exist and keeps its configuration. Raises ConfigurationError if it cannot be
+        opened.
         """
         self._write_lock = threading.Lock()
         self._writes = 0
-        self._vacuums = vacuums
         try:
-            self._shard = _opened(folder, config, indexes)
+            self._folder = folder / (shard or read_current(folder).name)
+            self._shard = _opened(folder, self._folder, config, indexes)
         except BaseException as error:  # the engine raises a bare Exception for everything, and panics
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
@@ -68,12 +98,12 @@ class EdgeShard:
             ) from error
 
     def query(self, call: Callable[[edge.EdgeShard], T]) -> T:
-        """The result of a short `call`, made here: it holds the interpreter's lock, so a thread would add nothing."""
+        """Return the result of a short `call`, made here: it holds the interpreter's lock, so a thread adds nothing."""
         with engine_errors():
             return call(self._shard)
 
     async def read(self, call: Callable[[edge.EdgeShard], T]) -> T:
-        """The result of `call`, made on a thread."""
+        """Return the result of `call`, made on a thread."""
         return await asyncio.to_thread(self.query, call)
 
     async def write(self, call: Callable[[edge.EdgeShard], T]) -> T:
@@ -88,8 +118,25 @@ class EdgeShard:
 
         return await asyncio.to_thread(alone)
 
+    async def size(self) -> ShardSize:
+        """Return the number of points and the bytes on the disk."""
+        return await self.read(
+            lambda shard: ShardSize(shard.info().points_count, disk_bytes(self._folder / "segments"))
+        )
+
+    async def checkpoint(self) -> Stamps:
+        """Flush, and return the stamps of the files. A file that changes later has another stamp then."""
+
+        def flush(shard: edge.EdgeShard) -> Stamps:
+            shard.flush()
+            time.sleep(STAMP_TICK_S)
+            return read_stamps(self._folder)
+
+        await asyncio.to_thread(sync_files, self._folder)
+        return await self.write(flush)
+
     async def close(self) -> None:
-        """Flush and close; nothing may be called afterwards."""
+        """Flush and close. Nothing may be called afterwards."""
 
         def alone() -> None:
             with self._write_lock:
@@ -103,7 +150,7 @@ class EdgeShard:
             return
         try:
             self._shard.flush()  # what is flushed, the log may forget
-            if self._vacuums:
+            if self._shard.info().points_count < VACUUMED_POINTS:
                 self._shard.optimize()
         except Exception:  # the disk may be full; what was written stays written
             log.exception("engine_upkeep_failed")
@@ -120,8 +167,48 @@ def engine_errors() -> Iterator[None]:
         raise EngineFailed(f"the search engine failed: {type(error).__name__}: {error}") from error
 
 
+def model_folder(folder: Path, fingerprint: str) -> Path:
+    """Return the folder of that model's index under `folder`."""
+    return folder / f"passages@{fingerprint}"
+
+
+def read_current(folder: Path) -> CurrentShard:
+    """Return which shard of the index in `folder` serves. Raises msgspec.MsgspecError for a damaged file."""
+    try:
+        return msgspec.json.decode((folder / CURRENT).read_bytes(), type=CurrentShard)
+    except FileNotFoundError:
+        return CurrentShard()
+
+
+def replace_current(folder: Path, current: CurrentShard) -> None:
+    """Let another shard serve from the next start on, atomically and durably."""
+    replace_file(folder / CURRENT, msgspec.json.encode(current))
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file atomically and durably."""
+    new = path.with_suffix(".new")
+    with new.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def remove_other_shards(folder: Path) -> None:
+    """Remove what interrupted builds and replaced shards left. The caller holds the lock of the index."""
+    for path in folder.glob(f"{FIRST}*"):
+        if path.is_dir() and path.name != read_current(folder).name:
+            shutil.rmtree(path)
+
+
 def scroll_all(shard: edge.EdgeShard, condition: edge.Filter, *, payload: Any = True) -> list[edge.Record]:
-    """Every record that matches, in no particular order."""
+    """Return every record that matches, in no particular order."""
     records: list[edge.Record] = []
     offset = None
     while True:
@@ -134,12 +221,12 @@ def scroll_all(shard: edge.EdgeShard, condition: edge.Filter, *, payload: Any = 
 
 
 def equal(field: str, value: str | int) -> edge.FieldCondition:
-    """The payload field equals `value`."""
+    """Return the condition that a payload field equals `value`."""
     return edge.FieldCondition(key=field, match=edge.MatchValue(value))
 
 
 def one_of(field: str, values: list[str]) -> edge.FieldCondition:
-    """The payload field equals one of `values`."""
+    """Return the condition that a payload field equals one of `values`."""
     return edge.FieldCondition(key=field, match=edge.MatchAny(values))
 
 
@@ -164,7 +251,7 @@ class EdgeConditions:
 
 
 def filterable(metadata: Any) -> Any:
-    """`metadata` as it is stored for filtering: the engine never matches booleans, so they become words."""
+    """Return `metadata` as it is stored for filters: the engine never matches booleans, so they become words."""
     if isinstance(metadata, bool):
         return _word(metadata)
     if isinstance(metadata, dict):
@@ -175,7 +262,7 @@ def filterable(metadata: Any) -> Any:
 
 
 def condition_of(where: Filter, prefix: str = "metadata") -> Any:
-    """The engine's condition for `where` over fields stored under `prefix`, made by `filterable`.
+    """Return the engine's condition for `where` over fields stored under `prefix`, made by `filterable`.
 
     Raises InvalidInput for a field that no path can name.
     """
@@ -231,26 +318,19 @@ def _word(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _opened(folder: Path, config: edge.EdgeConfig | None, indexes: Indexes) -> edge.EdgeShard:
+def _opened(folder: Path, place: Path, config: edge.EdgeConfig | None, indexes: Indexes) -> edge.EdgeShard:
     made = folder / "made"
     if config is None:
-        return edge.EdgeShard.load(str(folder / "shard"))
+        return edge.EdgeShard.load(str(place))
     if made.exists():
-        shard = edge.EdgeShard.load(str(folder / "shard"), config)
+        shard = edge.EdgeShard.load(str(place), config)
     else:
-        folder.mkdir(parents=True, exist_ok=True)
         # A first start that was cut short leaves a shard without its indexes: begin again.
-        _remove(folder / "shard")
-        shard = edge.EdgeShard.create(str(folder / "shard"), config)
+        shutil.rmtree(place, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        shard = edge.EdgeShard.create(str(place), config)
     for field, schema in indexes.items():  # one that is there as it should be costs nothing
         shard.update(edge.UpdateOperation.create_field_index(field, schema))
     shard.flush()
     made.touch()
     return shard
-
-
-def _remove(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    if folder.exists():
-        folder.rmdir()

@@ -13,6 +13,7 @@ from phoserve.adapters.points import (
     ACCESS_VERSION,
     BM25,
     DENSE,
+    GRAPH_EF,
     LIVE,
     SHOWN,
     STAGED,
@@ -138,7 +139,13 @@ class QdrantPassageIndex:
         audience: Audience = READERS,
     ) -> list[ScoredId]:
         """Return the passages whose vectors are closest to `vector`, float32 of shape (dim,), best first."""
-        return await self._search(collection, limit, where, audience, query=vector.tolist(), using=DENSE)
+        # A filter cuts a graph into pieces: without ACORN, one that leaves a tenth finds half of the nearest ten.
+        filters = where is not None or not audience.sees_all
+        acorn = models.AcornSearchParams(enable=True, max_selectivity=1.0) if filters else None
+        params = models.SearchParams(hnsw_ef=GRAPH_EF, acorn=acorn)
+        return await self._search(
+            collection, limit, where, audience, query=vector.tolist(), using=DENSE, search_params=params
+        )
 
     async def matching(
         self,
