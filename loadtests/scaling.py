@@ -41,6 +41,7 @@ from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.concurrency.deadline import Deadline
 from phoserve.concurrency.timings import Timings
 from phoserve.contract import InputType, ModelContract
+from phoserve.documents.access import UNRESTRICTED
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
 from phoserve.embedding.ports import Embeddings
@@ -324,8 +325,8 @@ class Growth:
     async def _recall(self, index: EdgeProcessIndex, asked: NDArray[np.float32], exact: Exact) -> float:
         same = 0
         for vector, rows in zip(asked, exact.rows, strict=True):
-            hits = await index.nearest(COLLECTION, vector, limit=TOP_K)
-            found = await index.find(COLLECTION, [hit.id for hit in hits])
+            hits = await index.nearest(COLLECTION, vector, limit=TOP_K, audience=UNRESTRICTED)
+            found = await index.find(COLLECTION, [hit.id for hit in hits], audience=UNRESTRICTED)
             same += len({passage.ordinal for passage in found.values()} & set(rows.tolist()))
         return same / exact.rows.size
 
@@ -342,7 +343,8 @@ class Growth:
 async def _timed(search: Retriever, query: str, mode: SearchMode) -> float:
     """Return the milliseconds of one search."""
     begun = time.perf_counter()
-    await search.search(COLLECTION, Query(text=query, mode=mode), deadline=Deadline.after(60.0), timings=Timings())
+    asked = Query(text=query, mode=mode, audience=UNRESTRICTED)
+    await search.search(COLLECTION, asked, deadline=Deadline.after(60.0), timings=Timings())
     return (time.perf_counter() - begun) * 1000
 
 
