@@ -12,7 +12,7 @@ import pytest
 import qdrant_edge as edge
 
 import export.bundled
-from phoserve.adapters.edge.index import shard_folder
+from phoserve.adapters.edge.shard import model_folder, read_current
 from phoserve.adapters.points import DENSE, LIVE, decode_passage
 from phoserve.contract import load_contract
 from tests.e2e.test_main_job import document_states
@@ -109,7 +109,8 @@ def upload(collection: str) -> Any:
 
 def stored_vectors(state: Path, fingerprint: str) -> Vectors:
     """Text and vector of each published passage of a model, by passage, of a platform that is stopped."""
-    shard = edge.EdgeShard.load(str(shard_folder(state / "index", fingerprint) / "shard"))
+    folder = model_folder(state / "index", fingerprint)
+    shard = edge.EdgeShard.load(str(folder / read_current(folder).name))
     found: Vectors = {}
     offset = None
     while True:
