@@ -6,11 +6,14 @@ usage: backup.py save|restore FOLDER
 Set REGISTRY_URL (postgresql://USER:PASSWORD@HOST/NAME), QDRANT_URL (several peers: separated by spaces), QDRANT_API_KEY
 and SOURCES (a folder or s3://...). It needs Python, pg_dump and pg_restore, and `aws` for s3://.
 
-The platform may run meanwhile. Originals are copied before and after the registry, so that every original that a saved
-record names is there. Passages that differ from the restored registry are rebuilt by `phoserve doctor --repair`.
+The platform may run meanwhile. Originals are copied before and after the registry. If documents were replaced, the
+registry is saved again, so that every original that a saved record names is there. Passages that differ from the
+restored registry are rebuilt by `phoserve doctor --repair`.
 """
 
+import contextlib
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -23,6 +26,7 @@ from pathlib import Path
 
 BLOCK = 1 << 20
 TIMEOUT_S = 3600
+REPEATED = 5
 
 
 def save(folder: Path, peers: list[str], sources: str | None) -> None:
@@ -37,6 +41,8 @@ def save(folder: Path, peers: list[str], sources: str | None) -> None:
     registry = save_registry(folder)
     if sources:
         copy(sources, str(folder / "originals"))
+    if sources and registry:
+        registry = save_until_complete(folder, sources, registry)
     manifest = {"registry": registry, "snapshots": [], "aliases": ask(peers[0], "GET", "/aliases")["aliases"]}
     for number, peer in enumerate(peers):
         for collection in sorted(each["name"] for each in ask(peer, "GET", "/collections")["collections"]):
@@ -50,6 +56,39 @@ def save(folder: Path, peers: list[str], sources: str | None) -> None:
             print(f"{name}: {(folder / name).stat().st_size} bytes")
     # Written last, so that a folder with a manifest is complete.
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2))
+
+
+def save_until_complete(folder: Path, sources: str, registry: dict) -> dict:
+    """Dump the registry again while records name originals that were deleted before they were copied.
+
+    That happens to documents that arrive and are replaced or deleted during the backup.
+    """
+    missing = missing_originals(folder)
+    for _ in range(REPEATED):
+        if not missing:
+            return registry
+        print(f"{len(missing)} documents changed during the backup: saving the registry again")
+        before, registry = missing, save_registry(folder) or registry
+        copy(sources, str(folder / "originals"))
+        missing = missing_originals(folder)
+        if missing == before:
+            break  # they were lost before the backup
+    if missing:
+        print(f"the originals of {len(missing)} documents are missing: run `phoserve doctor`", file=sys.stderr)
+    return registry
+
+
+def missing_originals(folder: Path) -> set[str]:
+    """Return the keys of originals that the dumped registry names and the backup does not have."""
+    command = ["pg_restore", "--data-only", "--table=documents", "--file=-", folder / "registry.dump"]
+    lines = iter(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())
+    header = next((line for line in lines if line.startswith("COPY ")), "()")
+    columns = header[header.index("(") + 1 : header.index(")")].split(", ")
+    if "original_key" not in columns:
+        return set()
+    rows = itertools.takewhile(lambda line: line != "\\.", lines)
+    keys = {line.split("\t")[columns.index("original_key")] for line in rows}
+    return {key for key in keys if not (folder / "originals" / key).is_file()}
 
 
 def restore(folder: Path, peers: list[str], sources: str | None) -> None:
@@ -160,11 +199,22 @@ def request(
 
 
 def copy(source: str, target: str) -> None:
-    """Copy a folder or an S3 prefix. S3 skips existing objects."""
+    """Copy a folder or an S3 prefix. Files that have the same size there and that disappear meanwhile are skipped."""
     if "s3://" in source + target:
         subprocess.run(["aws", "s3", "sync", "--only-show-errors", source, target], check=True)
-    else:
-        shutil.copytree(source, target, dirs_exist_ok=True)
+        return
+    Path(target).mkdir(parents=True, exist_ok=True)
+    for folder, _, names in os.walk(source):
+        for name in names:
+            file = Path(folder, name)
+            to = Path(target, file.relative_to(source))
+            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                if to.is_file() and to.stat().st_size == file.stat().st_size:
+                    continue
+                to.parent.mkdir(parents=True, exist_ok=True)
+                partial = to.with_name(f"{to.name}.part")
+                shutil.copy2(file, partial)
+                partial.replace(to)
 
 
 def main() -> None:

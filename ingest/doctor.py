@@ -19,6 +19,7 @@ DOCUMENTS_PER_PAGE: Final = 500
 KEYS_PER_CALL: Final = 1000
 UPLOAD_AT_LONGEST: Final = timedelta(days=1)
 _AT_REST: Final = (DocumentState.READY, DocumentState.FAILED)
+_REBUILT: Final = frozenset(DocumentState) - {DocumentState.DELETING}
 
 
 @dataclass(slots=True)
@@ -42,6 +43,8 @@ class Report:
     collections: list[CollectionHealth] = field(default_factory=list)
     orphaned_documents: int = 0
     """Documents that have passages in the index and no record."""
+    newer_passages: int = 0
+    """Documents whose passages are newer than their record: the registry was restored from a backup."""
     orphaned_originals: int = 0
     """Originals of no record that are older than any upload in progress."""
     queued: int = 0
@@ -51,7 +54,7 @@ class Report:
     def is_healthy(self) -> bool:
         """Whether registry, passages and originals agree."""
         found = [each.missing_passages or each.missing_originals or each.missing_texts for each in self.collections]
-        return not (any(found) or self.orphaned_documents or self.orphaned_originals)
+        return not (any(found) or self.orphaned_documents or self.newer_passages or self.orphaned_originals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,9 @@ class Doctor:
     async def examine(self, *, repair: bool = False) -> Report:
         """Compare all stores; with `repair`, queue documents without passages and remove what has no record."""
         report = Report()
-        published = {index.fingerprint: dict(await index.published()) for index in self.indexes}
         stored = {key async for key, _ in self.sources.keys("")}
+        await self._newer_passages(stored, report, repair=repair)
+        published = {index.fingerprint: dict(await index.published()) for index in self.indexes}
         for collection in await self.registry.collections():
             if not collection.deleting:
                 report.collections.append(await self._collection(collection, published, stored, report, repair=repair))
@@ -102,6 +106,25 @@ class Doctor:
                 incomplete = {each.key: each for each in (*missing, *textless) if each not in gone}
                 report.queued += await self._rebuild(list(incomplete.values()))
         return health
+
+    async def _newer_passages(self, stored: set[str], report: Report, *, repair: bool) -> None:
+        """Find passages, published or staged, of revisions that the registry does not know.
+
+        The repair discards them before it queues the document: publishing a lower revision would not replace them.
+        """
+        newest: dict[str, int] = {}
+        for index in self.indexes:
+            for key, revision in (*await index.published(), *await index.staged()):
+                newest[key] = max(revision, newest.get(key, 0))
+        keys = list(newest)
+        for start in range(0, len(keys), KEYS_PER_CALL):
+            known = await self.registry.find_keys(keys[start : start + KEYS_PER_CALL])
+            newer = [each for each in known.values() if newest[each.key] > each.revision]
+            report.newer_passages += len(newer)
+            rebuilt = [each for each in newer if each.original.key in stored and each.state in _REBUILT]
+            if repair and rebuilt:
+                await self.indexes.discard_many([each.key for each in rebuilt])
+                report.queued += await self._rebuild(rebuilt)
 
     async def _rebuild(self, documents: Sequence[Document]) -> int:
         saved = await self.registry.save([each.reindex() for each in documents])

@@ -50,6 +50,7 @@ def doctor(
             missing_texts=each.missing_texts,
         )
     text = f"{found.orphaned_documents} documents with passages only, "
+    text += f"{found.newer_passages} with passages newer than their record, "
     text += f"{found.orphaned_originals} originals without a record"
     if repair:
         text += f"; removed, and {found.queued} documents queued"
@@ -58,6 +59,7 @@ def doctor(
         text,
         healthy=found.is_healthy,
         orphaned_documents=found.orphaned_documents,
+        newer_passages=found.newer_passages,
         orphaned_originals=found.orphaned_originals,
         queued=found.queued,
     )

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,3 +118,60 @@ def test_the_registry_comes_back(
     monkeypatch.delenv("REGISTRY_URL")
     assert "set REGISTRY_URL" in run("restore", tmp_path / "backup", peers, tmp_path / "fresh").stderr
     assert "not part of this backup" in run("save", tmp_path / "other", peers, state).stderr
+
+
+REPLACED_MEANWHILE = """#!{python}
+import os, subprocess, sys
+import psycopg
+
+is_first = os.path.exists("{originals}/later")
+if is_first:
+    os.rename("{originals}/later", "{originals}/kb/d2")  # arrives after the first copy
+subprocess.run(["{pg_dump}", *sys.argv[1:]], check=True)
+if is_first:
+    with psycopg.connect("{url}") as connection:
+        connection.execute("UPDATE documents SET original_key = 'kb/d3'")
+    os.rename("{originals}/kb/d2", "{originals}/kb/d3")
+"""
+
+
+def test_an_original_that_is_replaced_while_the_registry_is_saved(
+    state: Path, peers: list[Peer], tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It arrives after the first copy and is deleted before the second one: the dump that names it is repeated."""
+    programs = postgres_programs()
+    assert programs is not None
+    url = postgres.new_database()
+    pg_dump = tmp_path / "bin" / "pg_dump"
+    pg_dump.parent.mkdir()
+    script = REPLACED_MEANWHILE.format(python=sys.executable, pg_dump=programs / "pg_dump", originals=state, url=url)
+    pg_dump.write_text(script)
+    pg_dump.chmod(0o755)
+    (state / "later").write_bytes(b"replaced soon")
+    monkeypatch.setenv("PATH", f"{pg_dump.parent}{os.pathsep}{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("REGISTRY_URL", url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE documents (id integer, original_key text, title text)")
+        connection.execute("INSERT INTO documents VALUES (1, 'kb/d2', 'Điều 1')")
+    saved = run("save", tmp_path / "backup", peers, state)
+    assert saved.returncode == 0, saved.stderr
+    assert "1 documents changed during the backup" in saved.stdout
+    assert "missing" not in saved.stderr
+    assert run("restore", tmp_path / "backup", peers, tmp_path / "fresh").returncode == 0
+    with psycopg.connect(url) as connection:
+        [(key,)] = connection.execute("SELECT original_key FROM documents").fetchall()
+    assert (tmp_path / "fresh" / key).read_bytes() == b"replaced soon"
+
+
+def test_originals_that_were_lost_before_a_backup_are_reported(
+    state: Path, peers: list[Peer], tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{postgres_programs()}{os.pathsep}{os.environ['PATH']}")
+    url = postgres.new_database()
+    monkeypatch.setenv("REGISTRY_URL", url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE documents AS SELECT 'kb/lost' AS original_key")
+    saved = run("save", tmp_path / "backup", peers, state)
+    assert saved.returncode == 0
+    assert "the originals of 1 documents are missing: run `phoserve doctor`" in saved.stderr
+    assert (tmp_path / "backup" / "manifest.json").exists()

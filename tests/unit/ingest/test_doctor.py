@@ -9,7 +9,7 @@ from api.services import Services
 from ingest.doctor import Doctor, Report
 from phoserve.documents.intake import Draft
 from phoserve.documents.texts import text_key
-from tests.support.memory import MemoryIndex, MemorySources
+from tests.support.memory import MemoryIndex, MemoryRegistry, MemorySources
 from tests.support.services import index_queued, memory_services
 
 
@@ -86,3 +86,30 @@ async def test_texts_are_not_orphans_and_lost_ones_are_stored_again(services: Se
     assert (await examined(services, repair=True)).queued == 1
     await index_queued(services)
     assert (await examined(services)).is_healthy
+
+
+@pytest.mark.parametrize("is_queued", [False, True])
+async def test_passages_newer_than_a_restored_registry_are_rebuilt(services: Services, *, is_queued: bool) -> None:
+    """A backup of the registry is older than the index: the same revisions are numbered again, with other passages."""
+    registry, index, sources = services.stores.registry, services.stores.index, services.stores.sources
+    assert isinstance(registry, MemoryRegistry)
+    assert isinstance(sources, MemorySources)
+    kb = await services.library.collection("kb")
+    if is_queued:
+        await services.intake.submit("kb", [Draft("nghỉ bù".encode(), id="d2")])
+    saved, originals = dict(registry._documents), dict(sources._stored)
+    await index_queued(services)
+    long = "\n\n".join(f"Điều {n}. Lương tháng mười ba của nhân viên. " * 30 for n in range(9))
+    for content in ("bản hai", "bản ba", long):
+        await services.intake.submit("kb", [Draft(content.encode(), id="d2")])
+        await index_queued(services)
+    assert len(await services.library.passages("kb", "d2")) > 1
+    registry._documents, sources._stored = saved, sources._stored | originals
+    report = await examined(services)
+    assert (report.is_healthy, report.newer_passages) == (False, 1)
+    assert (await examined(services, repair=True)).queued == 1
+    await index_queued(services)
+    assert (await examined(services)).is_healthy
+    [passage] = await services.library.passages("kb", "d2")
+    assert passage.text == ("nghỉ bù" if is_queued else "nghỉ phép 2 ngày")
+    assert await index.count(kb.id) == 4
