@@ -134,7 +134,7 @@ async def test_what_was_acknowledged_before_a_backup_comes_back(
         assert original == stored
         assert original == text or id_.startswith("d"), "those alone were replaced later"
         assert original[: len("Điều 1")] == text[: len("Điều 1")]
-    search = {"query": "lương tháng mười ba", "mode": "lexical", "limit": 50}
+    search = {"query": "lương tháng mười ba", "mode": "lexical", "top_k": 50}
     hits = http.post("/v1/collections/kb/search", json=search).raise_for_status().json()["hits"]
     assert {f"d{n}" for n in range(10)} <= {hit["document_id"] for hit in hits}
 
