@@ -4,7 +4,6 @@ import asyncio
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
@@ -31,7 +30,10 @@ from phoserve.serving.encoders import Encoder, Ids, Infer, ModelEncoder, Vectors
 from phoserve.serving.metrics_buffer import MetricsBuffer
 from phoserve.serving.queue import Job
 from phoserve.serving.scheduler import Count, EncoderSlot, Scheduler
+from phoserve.serving.tokenizing import Arrival, TokenizerThread, Tokens
 
+MAX_TEXT_CHARACTERS = 200_000
+"""Of one text, as in the API by default; a model reads far less."""
 # How much longer a passage may wait than a query that arrives at the same time.
 PASSAGE_PATIENCE_S = 2.0
 # Names in the configurations of version 0.1, by what they are called now.
@@ -39,17 +41,6 @@ RENAMED_PARAMETERS = {"lanes": "max_concurrent_calls"}
 
 
 Tensors = Mapping[str, NDArray[Any]]
-
-
-class Tokens(Protocol):
-    """Token ids of a batch of texts: `ids` int32 (total,), `offsets` int64 (texts + 1,), `truncated` bool (texts,)."""
-
-    @property
-    def ids(self) -> Ids: ...
-    @property
-    def offsets(self) -> NDArray[np.int64]: ...
-    @property
-    def truncated(self) -> NDArray[np.bool_]: ...
 
 
 # What a row of a batch is: a text, or a query and a passage.
@@ -159,6 +150,7 @@ class PublicModel(ABC, Generic[Row]):
         )
         self._thread = threading.Thread(target=self._loop.run_forever, name="scheduler", daemon=True)
         self._thread.start()
+        self._tokenizer: TokenizerThread[Request, Row] = TokenizerThread(pipeline.encode, self._schedule)
 
     @classmethod
     def from_options(
@@ -181,16 +173,17 @@ class PublicModel(ABC, Generic[Row]):
         return cls(pipeline, encoders, count, options)
 
     def accept(self, requests: Sequence[Request]) -> None:
-        """Tokenize the texts of all `requests` together and schedule them; return before they are answered."""
-        groups: dict[InputType, list[tuple[Request, list[Row]]]] = defaultdict(list)
+        """Queue `requests` to be tokenized and scheduled; return before they are answered."""
+        now = time.monotonic()
+        arrivals: list[Arrival[Request, Row]] = []
         for request in requests:
             try:
                 self._check_model(request)
-                groups[_input_type(request)].append((request, self.rows_of(request)))
+                deadline_s = now + request.timeout_s if request.timeout_s else float("inf")
+                arrivals.append(Arrival(request, _input_type(request), self.rows_of(request), deadline_s))
             except PhoserveError as error:
                 request.refuse(error)
-        for input_type, group in groups.items():
-            self._schedule(input_type, group)
+        self._tokenizer.add(arrivals)
 
     @abstractmethod
     def rows_of(self, request: Request) -> list[Row]:
@@ -202,6 +195,7 @@ class PublicModel(ABC, Generic[Row]):
 
     def close(self) -> None:
         """Finish the calls in flight and stop."""
+        self._tokenizer.close()
         asyncio.run_coroutine_threadsafe(self._drain(), self._loop).result(timeout=30)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -214,30 +208,21 @@ class PublicModel(ABC, Generic[Row]):
         if request.fingerprint not in {None, own}:
             raise Unavailable("triton", f"{OTHER_MODEL} {own}, not {request.fingerprint}")
 
-    def _schedule(self, input_type: InputType, group: list[tuple[Request, list[Row]]]) -> None:
-        try:
-            tokens = self._pipeline.encode([row for _, rows in group for row in rows], input_type)
-        except Exception as error:  # every request must be answered
-            for request, _ in group:
-                request.refuse(error if isinstance(error, PhoserveError) else Unavailable("text", repr(error)))
-            return
-        lengths = np.diff(tokens.offsets).astype(np.int32)
-        self._metrics("truncated_texts_total", int(tokens.truncated.sum()), "")
+    def _schedule(self, arrivals: "list[Arrival[Request, Row]]") -> None:
+        """Queue the jobs of requests whose texts are tokenized."""
         now = time.monotonic()
-        due_s = now + (PASSAGE_PATIENCE_S if input_type is InputType.PASSAGE else 0.0)
         jobs: list[tuple[Request, Job, NDArray[np.bool_]]] = []
-        start = 0
-        for request, rows in group:
-            end = start + len(rows)
+        for arrival in arrivals:
+            truncated = np.array(arrival.truncated, bool)
+            self._metrics("truncated_texts_total", int(truncated.sum()), "")
             job = Job(
-                ids=tokens.ids[tokens.offsets[start] : tokens.offsets[end]],
-                lengths=lengths[start:end],
-                due_s=due_s,
-                deadline_s=now + request.timeout_s if request.timeout_s else float("inf"),
-                cancelled=request.cancelled,
+                ids=np.concatenate(arrival.ids) if arrival.ids else np.empty(0, np.int32),
+                lengths=np.array([len(ids) for ids in arrival.ids], np.int32),
+                due_s=now + (PASSAGE_PATIENCE_S if arrival.input_type is InputType.PASSAGE else 0.0),
+                deadline_s=arrival.deadline_s,
+                cancelled=arrival.request.cancelled,
             )
-            jobs.append((request, job, tokens.truncated[start:end]))
-            start = end
+            jobs.append((arrival.request, job, truncated))
         self._loop.call_soon_threadsafe(self._submit, jobs)
 
     def _submit(self, jobs: list[tuple[Request, Job, NDArray[np.bool_]]]) -> None:
@@ -282,6 +267,8 @@ def decoded(texts: Sequence[bytes], tensor: str) -> list[str]:
     for index, text in enumerate(texts):
         try:
             found.append(text.decode())
+            if len(found[-1]) > MAX_TEXT_CHARACTERS:
+                raise InvalidInput(f"{tensor}[{index}] is longer than {MAX_TEXT_CHARACTERS} characters")
         except UnicodeDecodeError as error:
             raise InvalidInput(f"{tensor}[{index}] is not valid UTF-8: {error.reason} at byte {error.start}") from None
     return found

@@ -1,6 +1,7 @@
 """The models of the `local` profile on the real server: the same vectors for every client and request shape."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from phoserve.serving.metrics_buffer import EVERY_S
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
 from tests.support.model_folder import SYLLABLES, write_model_folder
+from tests.support.patience import patient
 from tests.support.polling import eventually
 from tests.support.triton import running_triton
 
@@ -147,3 +149,31 @@ async def test_metrics_count_texts_and_tokens_by_encoder(server: TritonProcess, 
         return await counters() == expected
 
     await eventually(counted)
+
+
+async def test_no_request_takes_longer_than_its_deadline_and_a_second(server: TritonProcess) -> None:
+    """Hostile batches over HTTP, whose clients wait: Triton itself knows their deadline alone."""
+    random = np.random.default_rng(1)
+    syllables = ["".join(random.choice(list("abcdeghiklmnoươđẹ"), 5)) for _ in range(20_000)]
+    hostile = [" ".join(random.choice(syllables, 33_000))[:190_000] for _ in range(8)]
+
+    async def request(http: httpx.AsyncClient, texts: list[str], kind: str, timeout_s: float) -> tuple[int, float]:
+        inputs = [{"name": TEXT, "shape": [len(texts), 1], "datatype": "BYTES", "data": texts}]
+        parameters = {"input_type": kind, "timeout": round(timeout_s * 1e6)}
+        body = msgspec.json.encode({"inputs": inputs, "parameters": parameters})
+        started = time.perf_counter()
+        answer = await http.post(f"/v2/models/{PUBLIC_MODEL}/infer", content=body)
+        return answer.status_code, time.perf_counter() - started - timeout_s
+
+    async with httpx.AsyncClient(base_url=server.ports.http_url, timeout=60) as http:
+        attacks = [asyncio.create_task(request(http, hostile * 8, "passage", 1.0)) for _ in range(2)]
+        await asyncio.sleep(1.0)
+        short = [await request(http, ["xin chào"], "query", 5.0) for _ in range(10)]
+        ended = await asyncio.gather(*attacks)
+    assert {status for status, _ in short} == {200}
+    assert max(over for _, over in (*short, *ended)) < patient(1.0)
+
+
+async def test_a_text_that_no_model_reads_is_refused(embedder: TritonEmbedder) -> None:
+    with pytest.raises(InvalidInput, match=r"TEXT\[1\] is longer than 200000 characters"):
+        await embedder.embed(["a", "x" * 200_001])
