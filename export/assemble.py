@@ -1,6 +1,7 @@
 """Assemble a model repository next to the server that reads it: `python -m export.assemble MODEL TARGET`."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +21,21 @@ def parser() -> argparse.ArgumentParser:
         "--reranker", type=Path, help="a cross-encoder's folder, made by `phoserve export --task rerank`"
     )
     command.add_argument(
-        "--also", type=Path, action="append", default=[], metavar="MODEL", help="one more model of either task"
+        "--also",
+        type=_folders,
+        action="extend",
+        default=[],
+        metavar="MODEL",
+        help="one more model of either task, or a JSON list of several",
     )
+    command.add_argument("--precision", help="of the CPU encoders [default: the fastest one on this processor]")
     return command
+
+
+def _folders(text: str) -> list[Path]:
+    """Return the folder that `text` names, or those of a JSON list."""
+    names = json.loads(text) if text.startswith("[") else [text]
+    return [Path(name) for name in names]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser().parse_args(arguments)
     try:
         assemble_repository(
-            chosen.model, chosen.target, profile=chosen.profile, reranker=chosen.reranker, also=chosen.also
+            chosen.model,
+            chosen.target,
+            profile=chosen.profile,
+            reranker=chosen.reranker,
+            also=chosen.also,
+            cpu_precision=chosen.precision,
         )
     except PhoserveError as error:
         sys.stderr.write(f"{error}\n")

@@ -23,9 +23,10 @@ from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentRegistry, SourceStore, TaskQueue
 from phoserve.embedding.models import ModelCatalog, ServedModel
 from phoserve.embedding.stack import Embedders, stack_embedder
+from phoserve.errors import ConfigurationError
 from phoserve.search.directory import IndexedModel, ModelDirectory
 from phoserve.search.ports import PassageIndex
-from phoserve.settings import AnswerSettings, QdrantSettings, RegistrySettings, Settings
+from phoserve.settings import AnswerSettings, ModelServer, QdrantSettings, RegistrySettings, Settings
 from phoserve.text import TextPipeline
 
 
@@ -110,26 +111,34 @@ async def open_models(settings: Settings, default: Path, stack: AsyncExitStack) 
 
     Raises ConfigurationError.
     """
-    folders = (default, *settings.models.folders)
+    folders, servers = (default, *settings.models.folders), settings.models.servers
+    for folder in servers.keys() - {*folders}:
+        raise ConfigurationError(f"PHOSERVE_MODELS__SERVERS: {folder} is not among PHOSERVE_MODELS__FOLDERS")
     texts = [await asyncio.to_thread(TextPipeline.load, folder) for folder in folders]
     models = []
-    for text, name in zip(texts, served_names([text.contract for text in texts]), strict=True):
-        embedders = open_embedders(settings, text.contract, name)
+    shared = [text.contract for folder, text in zip(folders, texts, strict=True) if folder not in servers]
+    names = iter(served_names(shared))
+    for folder, text in zip(folders, texts, strict=True):
+        server = servers.get(folder)
+        name = served_names([text.contract])[0] if server else next(names)
+        embedders = open_embedders(settings, text.contract, name, server)
         stack.push_async_callback(embedders.close)
         models.append(ServedModel(text=text, embedders=embedders, triton_name=name))
     ModelCatalog(models, settings.models.aliases)  # refuses wrong aliases at start
     return models
 
 
-def open_embedders(settings: Settings, contract: ModelContract, name: str | None = None) -> Embedders:
+def open_embedders(
+    settings: Settings, contract: ModelContract, name: str | None = None, server: ModelServer | None = None
+) -> Embedders:
     """Connect to the public model `name` in Triton, on a second server too where the settings name one.
 
-    Nothing is sent yet. Without `name`, the model is the only one served.
+    Nothing is sent yet. Without `name`, the model is the only one served. `server` is the model's own, if it has one.
     """
     triton = settings.triton
     servers = [
         TritonEmbedder(url, contract, name=name, timeout_s=triton.timeout_s, api_key=triton.key)
-        for url in (triton.url, triton.fallback_url)
+        for url in ((server or triton).url, (server or triton).fallback_url)
         if url
     ]
     return stack_embedder(*servers, query_cache_entries=settings.limits.query_cache_entries)

@@ -28,11 +28,20 @@ class ModelSettings(Group):
     folder: Path = Path("/models/phobert_simcse")
 
 
+class ModelServer(Group):
+    """Triton servers of one model."""
+
+    url: str
+    fallback_url: str | None = None
+
+
 class ModelsSettings(Group):
     """Models in addition to the default one, and more names for them."""
 
     folders: tuple[Path, ...] = ()
     """Folders (contract and tokenizer) of more embedding models, as JSON: `["/models/bge-m3"]`."""
+    servers: dict[Path, ModelServer] = {}
+    """Triton servers of models that have their own, by folder: `{"/models/bge-m3": {"url": "bge-m3:8001"}}`."""
     rerankers: dict[str, str] = {}
     """Public Triton models of cross-encoders by the names that requests use; the first is the default."""
     aliases: dict[str, str] = {}

@@ -23,6 +23,7 @@
 {{- include "phoserve.check" (dict "ok" (not (and (hasPrefix "file://" $v.sources.url) (ne $v.sources.url "file:///originals"))) "message" "sources.url is a folder other than file:///originals, where the volume is mounted: use file:///originals.") -}}
 {{- include "phoserve.check" (dict "ok" (or (hasPrefix "file://" $v.sources.url) (not $v.sources.volume.enabled)) "message" "originals go to an object store, but sources.volume.enabled is true: set it to false, because the volume would stay empty.") -}}
 {{- include "phoserve.check" (dict "ok" (le (int $v.qdrant.collections.copies) (int $v.qdrant.replicas)) "message" (printf "qdrant.collections.copies is %v, but there are %v peers for one copy each: increase qdrant.replicas or decrease copies." $v.qdrant.collections.copies $v.qdrant.replicas)) -}}
+{{- include "phoserve.checksOfModels" . -}}
 {{- include "phoserve.checksOfSettings" . -}}
 {{- include "phoserve.checksOfModel" . -}}
 {{- include "phoserve.checksOfRoutes" . -}}
@@ -48,10 +49,29 @@
 {{- include "phoserve.check" (dict "ok" (or (not $v.model.plan.enabled) (and $v.triton.gpu.enabled (eq $v.model.source "volume"))) "message" "model.plan needs triton.gpu.enabled and model.source volume: it builds on the GPU and writes to the volume.") -}}
 {{- end -}}
 
+{{/* More models are on the volume, under names of their own. */}}
+{{- define "phoserve.checksOfModels" -}}
+{{- $v := .Values -}}
+{{- include "phoserve.check" (dict "ok" (or (not $v.models) (eq $v.model.source "volume")) "message" "models need a volume for their folders: set model.source to volume.") -}}
+{{- $names := list $v.model.name $v.model.reranker.name -}}
+{{- $slugs := list -}}
+{{- range $model := $v.models -}}
+{{- include "phoserve.check" (dict "ok" (not (has $model.name $names)) "message" (printf "the model %q is listed twice: give one of them another name." $model.name)) -}}
+{{- $names = append $names $model.name -}}
+{{- $slug := include "phoserve.modelSlug" $model -}}
+{{- include "phoserve.check" (dict "ok" (not (and $model.triton (has $slug $slugs))) "message" (printf "the models named %q... have the same names for their pods: rename one of them." $slug)) -}}
+{{- if $model.triton }}{{ $slugs = append $slugs $slug }}{{ end -}}
+{{- if $model.triton -}}
+{{- $parts := include "phoserve.tritonParts" $ | fromYamlArray -}}
+{{- include "phoserve.check" (dict "ok" (or (has (printf "%s-gpu" $slug) $parts) (has (printf "%s-cpu" $slug) $parts)) "message" (printf "models: %q has pods of its own, but none are enabled: set triton.cpu.enabled or triton.gpu.enabled in it." $model.name)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Settings that the chart manages would be set twice in the pod. */}}
 {{- define "phoserve.checksOfSettings" -}}
 {{- $v := .Values -}}
-{{- $own := dict "MODEL__FOLDER" "model.source and model.name" "TRITON__URL" "triton.gpu and triton.cpu" "TRITON__API_KEY" "secrets" "TRITON__FALLBACK_URL" "triton.cpu" "TRITON__RERANKER" "model.reranker.name" "QDRANT__URL" "qdrant.externalUrl" "QDRANT__API_KEY" "secrets" "REGISTRY__URL" "postgres.externalUrl" "REGISTRY__PASSWORD" "secrets" "REDIS__URL" "redis.externalUrl" "SOURCES__URL" "sources.url" "TRACING__OTLP_ENDPOINT" "monitoring.otlpEndpoint" "KEYS__FILE" "secrets" "HTTP__METRICS_PORT" "nothing: the monitors use it" "LIMITS__DRAIN_S" "api.terminationGracePeriodSeconds" "LLM__URL" "llm" "LLM__MODEL" "llm.model" "LLM__CONTEXT_TOKENS" "llm.maxModelLen" "LLM__API_KEY" "secrets" "WORKER__HEARTBEAT_FILE" "nothing: the probes use it" "WORKER__METRICS_PORT" "nothing: the monitors use it" -}}
+{{- $own := dict "MODEL__FOLDER" "model.source and model.name" "MODELS__FOLDERS" "models" "MODELS__SERVERS" "models" "TRITON__URL" "triton.gpu and triton.cpu" "TRITON__API_KEY" "secrets" "TRITON__FALLBACK_URL" "triton.cpu" "TRITON__RERANKER" "model.reranker.name" "QDRANT__URL" "qdrant.externalUrl" "QDRANT__API_KEY" "secrets" "REGISTRY__URL" "postgres.externalUrl" "REGISTRY__PASSWORD" "secrets" "REDIS__URL" "redis.externalUrl" "SOURCES__URL" "sources.url" "TRACING__OTLP_ENDPOINT" "monitoring.otlpEndpoint" "KEYS__FILE" "secrets" "HTTP__METRICS_PORT" "nothing: the monitors use it" "LIMITS__DRAIN_S" "api.terminationGracePeriodSeconds" "LLM__URL" "llm" "LLM__MODEL" "llm.model" "LLM__CONTEXT_TOKENS" "llm.maxModelLen" "LLM__API_KEY" "secrets" "WORKER__HEARTBEAT_FILE" "nothing: the probes use it" "WORKER__METRICS_PORT" "nothing: the monitors use it" -}}
 {{- if $v.qdrant.enabled -}}
 {{- $_ := set $own "QDRANT__SHARDS" "qdrant.collections.shards" -}}
 {{- $_ := set $own "QDRANT__REPLICAS" "qdrant.collections.copies" -}}

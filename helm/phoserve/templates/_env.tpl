@@ -11,6 +11,33 @@
 - name: PHOSERVE_TRITON__FALLBACK_URL
   value: {{ include "phoserve.tritonUrl" (dict "root" .root "part" "cpu") }}
 {{- end }}
+{{- if $values.models }}
+{{- $root := .root }}
+{{- $folders := list }}
+{{- $servers := dict }}
+{{- range $model := $values.models }}
+{{- $folder := printf "/models/%s" $model.name }}
+{{- $folders = append $folders $folder }}
+{{- if $model.triton }}
+{{- $slug := include "phoserve.modelSlug" $model }}
+{{- $parts := include "phoserve.tritonParts" $root | fromYamlArray }}
+{{- $own := list }}
+{{- range $kind := list "gpu" "cpu" }}
+{{- $part := printf "%s-%s" $slug $kind }}
+{{- if has $part $parts }}{{ $own = append $own (include "phoserve.tritonUrl" (dict "root" $root "part" $part)) }}{{ end }}
+{{- end }}
+{{- $server := dict "url" (first $own) }}
+{{- if gt (len $own) 1 }}{{ $_ := set $server "fallback_url" (last $own) }}{{ end }}
+{{- $_ := set $servers $folder $server }}
+{{- end }}
+{{- end }}
+- name: PHOSERVE_MODELS__FOLDERS
+  value: {{ toJson $folders | squote }}
+{{- if $servers }}
+- name: PHOSERVE_MODELS__SERVERS
+  value: {{ toJson $servers | squote }}
+{{- end }}
+{{- end }}
 {{- if $values.model.reranker.name }}
 - name: PHOSERVE_TRITON__RERANKER
   value: phobert_reranker

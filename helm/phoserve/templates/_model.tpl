@@ -37,6 +37,7 @@
 {{- $file := printf "%s/%s" (include "phoserve.modelFolder" .root) (default "contract.json" .file) -}}
 {{- $files := list $file -}}
 {{- with .root.Values.model.reranker.name }}{{ $files = append $files (printf "/models/%s/contract.json" .) }}{{ end -}}
+{{- range .root.Values.models }}{{ $files = append $files (printf "/models/%s/contract.json" .name) }}{{ end -}}
 {{- if eq .root.Values.model.source "volume" }}
 - name: wait-for-model
   image: {{ include "phoserve.image" (dict "root" .root "image" .image) }}

@@ -31,7 +31,7 @@
 {{/* Egress of the API and the workers. */}}
 {{- define "phoserve.appEgress" -}}
 - to:
-    {{- include "phoserve.peers" (dict "root" . "components" (list "triton-gpu" "triton-cpu")) | nindent 4 }}
+    {{- include "phoserve.peers" (dict "root" . "components" (include "phoserve.tritonComponents" . | fromYamlArray)) | nindent 4 }}
   ports:
     - { port: {{ .Values.triton.ports.grpc }} }
 {{- if .Values.qdrant.enabled }}
