@@ -11,7 +11,6 @@
 - name: PHOSERVE_TRITON__FALLBACK_URL
   value: {{ include "phoserve.tritonUrl" (dict "root" .root "part" "cpu") }}
 {{- end }}
-{{- if $values.models }}
 {{- $root := .root }}
 {{- $folders := list }}
 {{- $servers := dict }}
@@ -36,7 +35,6 @@
 {{- if $servers }}
 - name: PHOSERVE_MODELS__SERVERS
   value: {{ toJson $servers | squote }}
-{{- end }}
 {{- end }}
 {{- if $values.model.reranker.name }}
 - name: PHOSERVE_TRITON__RERANKER

@@ -37,8 +37,9 @@ def environment(spec: dict[str, Any]) -> dict[str, str]:
 def test_a_model_is_served_by_the_default_pods_or_by_its_own() -> None:
     parts = deployments(rendered())
     default, own = parts["phoserve-triton-cpu"], parts["phoserve-triton-bge-m3-cpu"]
-    assert assembled(default)[-2:] == ["--also", "/models/minilm"]
-    assert assembled(own) == ["/models/BGE_m3", "/repository/models", "--profile", "cpu", "--precision", "fp32"]
+    assert assembled(default)[-2:] == ["--also", '["/models/minilm"]']
+    options = ["--profile", "cpu", "--precision", "fp32", "--also", "[]"]
+    assert assembled(own) == ["/models/BGE_m3", "/repository/models", *options]
     assert (default["replicas"], own["replicas"]) == (1, 3)
     assert (
         own["template"]["spec"]["containers"][0]["resources"]

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 
-from phoserve.contract import CPU_ENCODER, PUBLIC_MODEL
 from tests.support.chart import CHART, LEAST, Manifest, merged, named, of_kind, render
 from tests.support.compose import DEPLOY, services
 from tests.support.dockerfile import entrypoint, health_check, inherited
@@ -153,9 +152,11 @@ def test_docker_asks_what_kubernetes_asks(stage: str, workload: str) -> None:
         asked = " ".join(services("compose.yaml")["api"]["healthcheck"]["test"])
         assert container["readinessProbe"]["httpGet"]["path"] in asked
     else:
-        models = [container[probe]["httpGet"]["path"].split("/")[3] for probe in ("startupProbe", "readinessProbe")]
-        assert models == [CPU_ENCODER, PUBLIC_MODEL]
-        assert str(tuple(models)) in asked
+        ready = "python -m cli.triton_ready /repository/models"
+        startup, readiness = (container[f"{name}Probe"]["exec"]["command"] for name in ("startup", "readiness"))
+        assert " ".join(readiness) == f"{ready} --port 8000"
+        assert " ".join(startup) == f"{ready} --port 8000 --encoders"
+        assert f"{ready} --encoders && {ready}" in asked
 
 
 def test_the_same_patience_at_the_end() -> None:

@@ -1,11 +1,8 @@
 """The health check asks for every model of the repository, whatever they are called."""
 
-import socket
-from contextlib import closing
-
 import pytest
 
-from cli.triton_ready import checked_models, first_not_ready
+from cli.triton_ready import checked_models
 from export.repository import encoders_of
 from phoserve.contract import PUBLIC_MODEL, RERANKER, triton_names
 
@@ -17,11 +14,3 @@ def test_public_models_and_their_cpu_encoders_are_told_apart(profile: str) -> No
     names = [*public, *encoders]
     assert checked_models(names, encoders=False) == sorted(public)
     assert checked_models(names, encoders=True) == sorted(triton_names(name).cpu_encoder for name in public)
-
-
-@pytest.mark.enable_socket
-def test_a_server_that_does_not_answer_is_not_ready() -> None:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        assert first_not_ready(["a", "b"], probe.getsockname()[1]) == "a"
-    assert first_not_ready([], 1) is None

@@ -44,9 +44,8 @@
 {{- $result := dict -}}
 {{- if has .name (list "gpu" "cpu") -}}
 {{- $also := list -}}
-{{- with $values.model.reranker.name }}{{ $also = append $also (printf "/models/%s" .) }}{{ end -}}
 {{- range $model := $values.models }}{{ if not $model.triton }}{{ $also = append $also (printf "/models/%s" $model.name) }}{{ end }}{{ end -}}
-{{- $result = merge (dict "kind" .name "folder" (include "phoserve.modelFolder" .root) "also" $also "precision" $values.model.precision) (deepCopy (get $values.triton .name)) -}}
+{{- $result = merge (dict "kind" .name "folder" (include "phoserve.modelFolder" .root) "also" $also "reranker" $values.model.reranker.name "precision" $values.model.precision) (deepCopy (get $values.triton .name)) -}}
 {{- else -}}
 {{- $name := .name -}}
 {{- range $model := $values.models -}}
