@@ -282,8 +282,10 @@ class Growth:
         return {**percentiles("ms", times), "ms_max": max(times)}, time.perf_counter() - begun
 
     async def _search_all(self, search: Retriever, mode: SearchMode, count: int | None = None) -> dict[str, float]:
-        """Search for each query, one at a time."""
-        return percentiles("ms", [await _timed(search, query, mode) for query in self.queries[:count]])
+        """Search for each query, one at a time. The CPU time of the engine does not depend on other load."""
+        before = _engine_cpu_s()
+        times = [await _timed(search, query, mode) for query in self.queries[:count]]
+        return {**percentiles("ms", times), "engine_core_ms": (_engine_cpu_s() - before) * 1000 / len(times)}
 
     async def _closed_loop(self, search: Retriever, clients: int) -> float:
         """Return the hybrid searches per second of several clients."""
@@ -331,13 +333,26 @@ class Growth:
         return same / exact.rows.size
 
     def _sizes(self) -> dict[str, float]:
-        engines = [pid for pid in family(os.getpid()) if pid != os.getpid()]
+        engines = _engines()
         return {
             "memory_bytes_a_passage": sum(map(proportional_bytes, engines)) / self.count,
             "memory_anonymous_bytes_a_passage": sum(proportional_bytes(each, "Pss_Anon") for each in engines)
             / self.count,
             "disk_bytes_a_passage": disk_bytes(self.folder) / self.count,
         }
+
+
+def _engines() -> list[int]:
+    return [pid for pid in family(os.getpid()) if pid != os.getpid()]
+
+
+def _engine_cpu_s() -> float:
+    """Return the CPU time that the engine's process has used."""
+    spent = 0
+    for pid in _engines():
+        user, system = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+        spent += int(user) + int(system)
+    return spent / os.sysconf("SC_CLK_TCK")
 
 
 async def _timed(search: Retriever, query: str, mode: SearchMode) -> float:
