@@ -74,3 +74,13 @@ def test_a_soak_tells_the_memory_of_every_part(platform: Platform, queries: Path
     assert told["statuses"].keys() == {"200", "202"}
     assert {"total", "server", "engine", "tritonserver"} <= told["mb"].keys()
     assert all(part["first"] > 0 for part in told["mb"].values())
+
+
+def test_attacks_cause_no_fault_and_no_late_request(platform: Platform) -> None:
+    command = [sys.executable, "-m", "loadtests.attack", "--url", platform.url, "--collection", "samples"]
+    short = ["--seconds", "2", "--per-s", "5", "--clients", "2", "--max-ratio", "1000"]
+    outcome = subprocess.run([*command, *short], capture_output=True, text=True, check=False, timeout=patient(120))
+    rows = [json.loads(line) for line in outcome.stdout.splitlines()]
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert len(rows) == 6
+    assert all(row["searches"] == 10 and row["late"] == 0 and not row["faults"] for row in rows)
