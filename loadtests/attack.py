@@ -41,7 +41,7 @@ class Outcome:
         """Count one request."""
         self.seconds.append(seconds)
         self.late += seconds > DEADLINE_S + 1
-        self.refused += status in REFUSALS
+        self.refused += status in REFUSALS or status == 429
         if status >= 500 and status not in REFUSALS:
             self.faults.append(f"{what}: {status}")
 
@@ -111,11 +111,15 @@ async def search(http: httpx.AsyncClient, collection: str, seconds: float, per_s
 
     async def ask(number: int) -> None:
         begun = time.perf_counter()
-        answer = await http.post(
-            f"/v1/collections/{collection}/search",
-            json={"query": f"{QUESTIONS[number % len(QUESTIONS)]} {number}"},
-            headers={"X-Request-Timeout": str(DEADLINE_S)},
-        )
+        try:
+            answer = await http.post(
+                f"/v1/collections/{collection}/search",
+                json={"query": f"{QUESTIONS[number % len(QUESTIONS)]} {number}"},
+                headers={"X-Request-Timeout": str(DEADLINE_S)},
+            )
+        except httpx.HTTPError as error:
+            outcome.faults.append(f"victim: {error!r}")
+            return
         outcome.add(answer.status_code, time.perf_counter() - begun, "victim")
 
     for number in range(round(seconds * per_s)):
