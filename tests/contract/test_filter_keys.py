@@ -19,13 +19,15 @@ from cli.local_registry import open_local_registry
 from cli.progress import JsonReporter
 from phoserve.adapters.sql import filter_keys as keys
 from phoserve.adapters.sql import key_search, schema
-from phoserve.adapters.sql.database import sqlite_engine
+from phoserve.adapters.sql.database import open_database, sqlite_engine
 from phoserve.adapters.sql.filter_keys import Between, OneOf, candidates_of, keys_of
 from phoserve.adapters.sql.registry import SqlRegistry
+from phoserve.adapters.sql.schema import migrate
 from phoserve.adapters.sql.tables import documents, filter_keys
 from phoserve.documents.filters import All, Exists, Filter, Match, Not, Prefix, Range, TitlePrefix, TitleWords, matches
 from phoserve.documents.records import Collection, DocumentState, Original, new_document
 from tests.contract.test_filters import DOCUMENTS, FILTERS, VALUES, WHERES
+from tests.support.postgres_server import PostgresServer
 from tests.support.registry import add_collection, sqlite_registry
 
 METADATA = st.dictionaries(st.sampled_from(["a", "b", "ngày", "a.b"]), VALUES)
@@ -67,6 +69,19 @@ NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.integer
 def test_keys_are_ordered_as_numbers_are(one: float, other: float) -> None:
     low, high = sorted((one, other))
     assert keys._of_number(low) <= keys._of_number(high)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def any_registry(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SqlRegistry]:
+    if request.param == "sqlite":
+        opened = sqlite_registry(tmp_path)
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        url = server.new_database()
+        await migrate(url)
+        opened = SqlRegistry(open_database(url))
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture
@@ -156,13 +171,13 @@ PAGES: list[Filter] = [
 
 @pytest.mark.parametrize("walked", [0, 1, 37, 299, 300, 2000])
 async def test_pages_are_the_same_however_many_documents_are_walked(
-    registry: SqlRegistry, monkeypatch: pytest.MonkeyPatch, walked: int
+    any_registry: SqlRegistry, monkeypatch: pytest.MonkeyPatch, walked: int
 ) -> None:
     monkeypatch.setattr(key_search, "WALKED", walked)
     monkeypatch.setattr(key_search, "DOCUMENTS_PER_QUERY", 7)
     monkeypatch.setattr(key_search, "COUNTED", 5)
-    kb = await filled(registry)
-    everything = (await registry.page(kb.id, limit=1000)).documents
+    kb = await filled(any_registry)
+    everything = (await any_registry.page(kb.id, limit=1000)).documents
     for where in PAGES:
         for states in ((), (DocumentState.FAILED,), (DocumentState.FAILED, DocumentState.READY)):
             expected = [
@@ -172,7 +187,7 @@ async def test_pages_are_the_same_however_many_documents_are_walked(
             found: list[str] = []
             cursor = None
             while True:
-                page = await registry.page(kb.id, where=where, states=states, cursor=cursor, limit=11)
+                page = await any_registry.page(kb.id, where=where, states=states, cursor=cursor, limit=11)
                 found += [each.id for each in page.documents]
                 cursor = page.cursor
                 if cursor is None:

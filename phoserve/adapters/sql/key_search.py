@@ -1,6 +1,6 @@
 """Write `filter_keys` in the transaction that changes the documents, and find pages of matches through it.
 
-SQLite alone: PostgreSQL has an index on the metadata themselves.
+The keys are SQLite's alone: PostgreSQL has an index on the metadata themselves.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -63,7 +63,7 @@ class KeySearch:
 
     collection_id: str
     candidates: Sequence[Candidates]
-    """Of the filter, at least one set."""
+    """Of the filter; without any, all older documents are compared with it."""
     conditions: Sequence[ColumnElement[bool]]
     """All but the filter."""
     matches: Select[Any]
@@ -82,6 +82,9 @@ class KeySearch:
         return found
 
     def _older(self, connection: Connection, newest: int, wanted: int) -> list[Row]:
+        if not self.candidates:
+            older = self.matches.where(documents.c.sequence <= newest)
+            return [*connection.execute(older).mappings()][:wanted]
         found: list[Row] = []
         with connection.execute(self._sequences(connection, newest)) as sequences:
             for part in sequences.scalars().partitions(DOCUMENTS_PER_QUERY):

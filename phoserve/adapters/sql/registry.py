@@ -288,8 +288,6 @@ class SqlRegistry:
             return await self._rows([newest.where(*conditions) for conditions in queries])
         matches = newest.where(condition_of(where, self._database.dialect))
         candidates = candidates_of(collection_id, where) if self._database.dialect == "sqlite" else []
-        if not candidates:
-            return await self._rows([matches.where(*conditions) for conditions in queries])
         searches = [KeySearch(collection_id, candidates, each, matches.where(*each), limit) for each in queries]
         return await self._database.read(
             lambda connection: list(chain.from_iterable(search.rows(connection) for search in searches))
