@@ -87,7 +87,7 @@ def shards(folder: Path) -> list[str]:
     return sorted(path.name for path in model_folder(folder, CONTRACT.fingerprint).glob("shard*"))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 async def test_writes_during_a_build_are_all_there_afterwards(
     index: EdgeProcessIndex, tmp_path: Path, seed: int
 ) -> None:
@@ -255,16 +255,19 @@ async def test_too_little_disk_space_is_logged_and_serving_continues(
 
 async def test_it_is_built_when_it_is_out_of_date(tmp_path: Path) -> None:
     options = GraphOptions(least_points=1_000, check_every_s=0.1, indexing_threshold_kb=10, nice=0)
-    index = await EdgeProcessIndex(tmp_path, CONTRACT, options).start()
-    for number in range(60):
-        await add(index, number)
 
     async def built() -> bool:
         return shards(tmp_path) == ["shard-2"]
 
-    await eventually(built)
-    assert read_current(model_folder(tmp_path, CONTRACT.fingerprint)).points == 60 * PASSAGES
-    await index.close()
+    with capture_logs() as logged:
+        index = await EdgeProcessIndex(tmp_path, CONTRACT, options).start()
+        for number in range(60):
+            await add(index, number)
+        await eventually(built)
+        await index.close()
+    (event,) = [each for each in logged if each["event"] == "graph_built"]
+    assert 0 < event["writes_waited_s"] < event["seconds"]
+    assert read_current(model_folder(tmp_path, CONTRACT.fingerprint)).points >= 1_000
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ class EdgeProcessIndex:
         self._write_turn = asyncio.Lock()
         self._upkeep: asyncio.Task[None] | None = None
         self._build: GraphBuild | None = None
+        self._paused_at = self._longest_pause_s = 0.0
         self._writing: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> Self:
@@ -167,15 +168,16 @@ class EdgeProcessIndex:
         """
         engine = (await self.start())._engine
         assert engine is not None  # noqa: S101 - it was started
-        begun = time.monotonic()
+        begun, self._longest_pause_s = time.monotonic(), 0.0
         build = self._build = GraphBuild(self._folder, self._space, engine, self._graph)
         try:
-            new = await build.run(self._pause, self._write_turn.release)
+            new = await build.run(self._pause, self._resume)
         finally:
             self._build = None
         self._engine = new
-        self._write_turn.release()
-        log.info("graph_built", model=self.fingerprint, seconds=round(time.monotonic() - begun, 1))
+        self._resume()
+        took, waited = round(time.monotonic() - begun, 1), round(self._longest_pause_s, 3)
+        log.info("graph_built", model=self.fingerprint, seconds=took, writes_waited_s=waited)
         await engine.drain()
         await build.remove_old()
 
@@ -194,6 +196,11 @@ class EdgeProcessIndex:
 
     async def _pause(self) -> None:
         await self._write_turn.acquire()
+        self._paused_at = time.monotonic()
+
+    def _resume(self) -> None:
+        self._longest_pause_s = max(self._longest_pause_s, time.monotonic() - self._paused_at)
+        self._write_turn.release()
 
     async def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
         await self.start()
