@@ -278,7 +278,8 @@ async def test_it_is_built_when_it_is_out_of_date(tmp_path: Path) -> None:
         (105_000, 525_000_000, CurrentShard("shard-2", 100_000, 500_000_000), False),
         (112_000, 560_000_000, CurrentShard("shard-2", 100_000, 500_000_000), True),
         (100_000, 560_000_000, CurrentShard("shard-2", 100_000, 500_000_000), True),  # replaced, not grown
-        (1_050_000, 5_250_000_000, CurrentShard("shard-2", 1_000_000, 5_000_000_000), False),
+        (1_040_000, 5_200_000_000, CurrentShard("shard-2", 1_000_000, 5_000_000_000), False),
+        (1_060_000, 5_300_000_000, CurrentShard("shard-2", 1_000_000, 5_000_000_000), True),
         (70_000, 500_000_000, CurrentShard("shard-2", 100_000, 500_000_000), True),  # deleted
         (90_000, 500_000_000, CurrentShard("shard-2", 100_000, 500_000_000), False),
         (0, 70_000_000, CurrentShard("shard-2", 100_000, 500_000_000), True),

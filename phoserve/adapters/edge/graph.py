@@ -47,6 +47,8 @@ class GraphOptions:
     """Smaller indexes, and this many new points, are searched exactly in a millisecond."""
     new_share: float = 0.1
     """Build when this share of the points is outside of the graph."""
+    most_new_points: int = 50_000
+    """Build when more points are outside of the graph: each thousand takes a third of a millisecond of a search."""
     deleted_share: float = 0.2
     """Build when as many points as this share were deleted since the last time."""
     check_every_s: float = 10.0
@@ -67,9 +69,8 @@ class GraphOptions:
         bytes_a_point = max(built.bytes / built.points if built.points else 0, size.bytes / max(size.points, 1), 1)
         new = size.points if not built.points else (size.bytes - built.bytes) / bytes_a_point
         deleted = built.points + new - size.points
-        return new >= max(self.least_points, self.new_share * size.points) or deleted >= max(
-            self.least_points, self.deleted_share * size.points
-        )
+        new_allowed = max(self.least_points, min(self.most_new_points, self.new_share * size.points))
+        return new >= new_allowed or deleted >= max(self.least_points, self.deleted_share * size.points)
 
 
 class Write(NamedTuple):
