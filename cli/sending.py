@@ -65,6 +65,8 @@ class Sender:
     remote: ApiClient
     collection: str
     metadata: dict[str, Any] = field(default_factory=dict)
+    access: list[str] | None = None
+    """The groups of all documents sent; None leaves those of existing documents, and lines may name their own."""
     sent: list[str] = field(default_factory=list)
     unchanged: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
@@ -75,15 +77,19 @@ class Sender:
         return f"/v1/collections/{self.collection}"
 
     def known(self) -> dict[str, str]:
-        """Return the hash of every stored document that has not failed, by id."""
+        """Return the hash of every stored document that has not failed and has the wanted groups, by id."""
         hashes: dict[str, str] = {}
         cursor = ""
         while True:
             page = self.remote.get(f"{self.url}/documents?limit={PAGE}{cursor}")
-            hashes |= {each["id"]: each["sha256"] for each in page["documents"] if each["state"] != "failed"}
+            hashes |= {each["id"]: each["sha256"] for each in page["documents"] if self._is_current(each)}
             if page["cursor"] is None:
                 return hashes
             cursor = f"&cursor={page['cursor']}"
+
+    def _is_current(self, document: dict[str, Any]) -> bool:
+        same_access = self.access is None or document["access"] == sorted(set(self.access))
+        return document["state"] != "failed" and same_access
 
     def send_files(self, files: Iterable[FileDocument]) -> Iterator[int]:
         """Send new files. Yields the number of finished files after each step."""
@@ -100,17 +106,25 @@ class Sender:
         """Send documents as JSON. Yields the number of finished documents after each step."""
         done = 0
         for batch in _batches(documents, lambda each: 4 * len(each["text"])):
-            answer = self.remote.post(f"{self.url}/documents?bulk=true", {"documents": batch})
+            answer = self.remote.post(
+                f"{self.url}/documents?bulk=true", {"documents": [self._shared(each) for each in batch]}
+            )
             self.sent += [each["id"] for each in answer["documents"]]
             done += len(batch)
             yield done
+
+    def _shared(self, document: dict[str, Any]) -> dict[str, Any]:
+        return document if self.access is None else {"access": self.access, **document}
+
+    def _access_field(self) -> dict[str, str]:
+        return {} if self.access is None else {"access": json.dumps(self.access)}
 
     def _post(self, files: Sequence[FileDocument]) -> None:
         try:
             answer = self.remote.upload(
                 f"{self.url}/documents?bulk=true",
                 [(each.id, each.path) for each in files],
-                {"metadata": json.dumps(self.metadata)},
+                {"metadata": json.dumps(self.metadata), **self._access_field()},
             )
         except InvalidInput as error:
             if len(files) == 1:

@@ -1,7 +1,7 @@
 """A worker's claim on a document's record."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -10,6 +10,8 @@ from phoserve.errors import Unavailable
 
 Save = Callable[[Sequence[Document]], Awaitable[Sequence[Document | None]]]
 """`DocumentRegistry.save`."""
+Find = Callable[[Sequence[str]], Awaitable[Mapping[str, Document]]]
+"""`DocumentRegistry.find_keys`."""
 
 
 class ClaimLost(Exception):
@@ -17,11 +19,15 @@ class ClaimLost(Exception):
 
 
 class Claim:
-    """The document in the version that this worker wrote last. Every write checks that no other writer changed it."""
+    """The document in the version that this worker wrote last. Every write checks that no other writer changed it.
 
-    def __init__(self, document: Document, save: Save, lease: timedelta) -> None:
+    Groups are the exception: they may change while the document is indexed, and the worker takes over the new ones.
+    """
+
+    def __init__(self, document: Document, save: Save, find: Find, lease: timedelta) -> None:
         self.document = document
         self._save = save
+        self._find = find
         self._lease = lease
         self._share = 0.0
         self._lock = asyncio.Lock()
@@ -29,10 +35,21 @@ class Claim:
     async def write(self, change: Callable[[Document], Document]) -> None:
         """Apply `change` to the newest version and save it. Raises ClaimLost."""
         async with self._lock:
-            [saved] = await self._save([change(self.document)])
-            if saved is None:
-                raise ClaimLost
-            self.document = saved
+            while True:
+                [saved] = await self._save([change(self.document)])
+                if saved is not None:
+                    self.document = saved
+                    return
+                self.document = await self._shared_otherwise()
+
+    async def _shared_otherwise(self) -> Document:
+        """Return the stored document if only its groups have changed. Raises ClaimLost."""
+        stored = (await self._find([self.document.key])).get(self.document.key)
+        if stored is None or stored.access_version == self.document.access_version:
+            raise ClaimLost
+        if _claim_of(stored) != _claim_of(self.document):
+            raise ClaimLost
+        return stored
 
     async def progress(self, share: float) -> None:
         """Record that `share` of the document, 0 to 1, is done, and extend the lease. Raises ClaimLost."""
@@ -46,3 +63,9 @@ class Claim:
                 await asyncio.sleep(self._lease.total_seconds() / 3)
                 with suppress(Unavailable):  # the next heartbeat may succeed
                     await self.progress(self._share)
+
+
+def _claim_of(document: Document) -> tuple[object, ...]:
+    """Return what any other writer of the record changes, except one that changes groups."""
+    state = document.state, document.attempts, document.progress, document.due_at
+    return document.revision, document.live_revision, *state

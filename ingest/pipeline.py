@@ -110,10 +110,11 @@ class Pipeline:
             if claimed is not None:
                 self._waited(document)
                 return await self._work(claimed)
+            return timedelta()  # changed meanwhile: its groups, or another worker was first
         return None
 
     async def _work(self, document: Document) -> timedelta | None:
-        claim = Claim(document, self.save, self.options.lease)
+        claim = Claim(document, self.save, self.registry.find_keys, self.options.lease)
         bound = structlog.contextvars.bound_contextvars(collection=document.collection, document_id=document.id)
         with bound, suppress(ClaimLost):
             beat = asyncio.create_task(claim.keep_alive())
@@ -141,6 +142,7 @@ class Pipeline:
             staged = await stage_document(document, self.sources, models, claim.progress)
             await claim.write(partial(_indexed, staged=staged, models=models, lease=self.options.lease))
         with self.metrics.stage("publish"):
+            await _share(claim.document, models)
             for model in models:
                 await model.publish([(document.key, document.revision)])
         await claim.write(lambda current: current.ready())
@@ -207,6 +209,16 @@ class Pipeline:
         if document.attempts >= self.options.max_attempts:
             return document.failed(failure)
         return document.release(failure, retry_in=self.options.retry_in * 2**document.attempts, counted=True)
+
+
+async def _share(document: Document, models: Sequence[IndexingModel]) -> None:
+    """Give the staged passages the groups of the record, which may have changed since they were staged.
+
+    A later change finds all of them in the index.
+    """
+    if document.access_version:
+        for model in models:
+            await model.index.set_access(document.key, document.access, document.access_version)
 
 
 def _indexed(document: Document, staged: StagedDocument, models: Sequence[IndexingModel], lease: timedelta) -> Document:

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from ingest.orphans import is_orphaned
+from phoserve.documents.access_changes import apply_access
 from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentRegistry, IndexingTask, SourceStore, TaskQueue
 from phoserve.documents.records import DocumentState
@@ -57,6 +58,9 @@ class Reconciler:
         leaving = await self.registry.due(horizon, states=[DocumentState.DELETING], limit=DOCUMENTS_AT_ONCE)
         with _isolated("remove_documents", keys=[each.key for each in leaving]):
             await remove_marked(leaving, self.registry, self.indexes, self.sources)
+        # Until then searches hide what these changes hide, and do not find yet what they open.
+        with _isolated("apply_access"):
+            await apply_access(await self.registry.access_due(limit=DOCUMENTS_AT_ONCE), self.registry, self.indexes)
         with _isolated("remove_orphans"):
             await self._remove_orphans()
         return await self._queue_due(horizon, ignore_leases=ignore_leases)

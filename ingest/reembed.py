@@ -33,6 +33,7 @@ from phoserve.errors import CollectionNotFound, InvalidInput, NotFound, Phoserve
 DOCUMENTS_AT_ONCE: Final = 50
 DOCUMENTS_PER_PAGE: Final = 500
 KEYS_PER_CALL: Final = 1000
+RECORDING_ROUNDS: Final = 10
 INTERVAL_S: Final = 2.0
 LEASE: Final = timedelta(seconds=30)
 _AT_REST: Final = (DocumentState.READY, DocumentState.FAILED)
@@ -225,7 +226,7 @@ class _Change:
                 await self._index_again(document, revision)
                 continue
             if not await self._restage(document, revision, part):
-                passages += part
+                passages += [_shared(passage, document) for passage in part]
             copies.append((document, revision))
         await stage_passages(passages, self.target.stage, self.target.tools, _unheard)
         await self.target.index.publish([(document.key, revision) for document, revision in copies])
@@ -272,6 +273,8 @@ class _Change:
                 live = await self.target.index.passages(self.collection.id, document.key)
                 newest = max((each.revision for each in live), default=revision)
                 await self.target.index.publish([(document.key, newest)])  # removes older ones
+            if now is not None and now.access_version != document.access_version:
+                await self.target.index.set_access(now.key, now.access, now.access_version)
 
     async def _discard_strangers(self, keys: Sequence[str]) -> None:
         """Remove documents that are gone by now from what an earlier process copied."""
@@ -283,15 +286,24 @@ class _Change:
 
     async def _record_documents(self) -> None:
         """Record which documents the new model has embedded; those that it has not are queued."""
+        for _ in range(RECORDING_ROUNDS):
+            if await self._record_unchanged():
+                return
+
+    async def _record_unchanged(self) -> bool:
+        """Record documents; False if some, such as those whose groups changed meanwhile, are to be recorded again."""
+        is_complete = True
         there, _ = await self._published()
         fingerprint = self.target.fingerprint
         async for page in self._pages():
             live = [each for each in page if each.live_revision and not each.is_embedded_by([fingerprint])]
             taken = [each for each in live if there.get(each.key) == each.live_revision]
             counts = {each.key: self._restaged.get(each.key, each.passages) for each in taken}
-            await self.by.registry.save([each.mark_reembedded(fingerprint, counts[each.key]) for each in taken])
+            marked = [each.mark_reembedded(fingerprint, counts[each.key]) for each in taken]
+            is_complete = all(await self.by.registry.save(marked)) and is_complete
             lost = [each for each in live if each not in taken and (each.key, each.live_revision) not in self._given_up]
             await self._enqueue([each for each in await self.by.registry.save([e.reindex() for e in lost]) if each])
+        return is_complete
 
     async def _pages(self) -> AsyncIterator[list[Document]]:
         cursor: str | None = None
@@ -335,6 +347,11 @@ class _Change:
         if found.id != self.collection.id or own is None or now is None or now.holder != own.holder:
             raise ChangeStopped
         return found
+
+
+def _shared(passage: Passage, document: Document) -> Passage:
+    """Return the passage with the groups of the record."""
+    return msgspec.structs.replace(passage, access=document.access, access_version=document.access_version)
 
 
 async def _unheard(_: float) -> None:

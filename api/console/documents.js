@@ -80,12 +80,14 @@ function row(each) {
   const element = h("tr", {},
     h("td", {}, h("button", { className: "title", onclick: () => readDocument(each.id, each.title).catch(complain) }, each.title || each.id),
       each.error ? h("small", { className: "error" }, each.error.message) : h("small", {}, each.id),
+      each.access.length ? h("small", { className: "access" }, t("seenBy", { groups: each.access.join(", ") })) : null,
       ...each.warnings.map(warning)),
     h("td", {}, h("span", { className: `state ${each.state}` }, t(each.state)), busy ? h("progress", { max: 1, value: each.progress }) : null),
     h("td", { className: "number" }, String(each.passages)),
     h("td", {}, when(each.updated_at)),
     h("td", {},
       each.state === "failed" ? h("button", { className: "quiet", onclick: () => again(each) }, t("retry")) : null,
+      h("button", { className: "quiet", ariaLabel: `${t("access")} ${each.title || each.id}`, onclick: () => share(each) }, t("access")),
       h("button", { className: "quiet danger", ariaLabel: `${t("remove")} ${each.title || each.id}`, onclick: () => remove(each) }, t("remove"))));
   element.dataset.id = each.id;
   return element;
@@ -120,6 +122,18 @@ async function remove(each) {
     await call("DELETE", here(`/documents/${encodeURIComponent(each.id)}`));
     toast(t("deleted"));
     await Promise.all([loadDocuments(), loadCollections()]);
+  } catch (error) {
+    complain(error);
+  }
+}
+
+// Groups have no commas, so a list of them needs no quotes.
+async function share(each) {
+  const given = await prompt({ title: t("access"), text: t("accessHint"), ok: t("save"), input: { value: each.access.join(", ") } });
+  if (given === null) return;
+  const access = given.split(",").map((group) => group.trim()).filter(Boolean);
+  try {
+    update(await call("PATCH", here(`/documents/${encodeURIComponent(each.id)}`), { json: { access } }));
   } catch (error) {
     complain(error);
   }

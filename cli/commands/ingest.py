@@ -30,6 +30,10 @@ def ingest(
         str | None, typer.Option(help="Model of a collection that is made; the server's default if left out.")
     ] = None,
     metadata: Annotated[str | None, typer.Option(help='Of every file: JSON, such as {"dept": "hr"}.')] = None,
+    access: Annotated[
+        list[str] | None,
+        typer.Option(help="A group that may see the documents; may be repeated. '' opens them to every reader."),
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Wait until everything is indexed.")] = True,
     url: Url = DEFAULT_URL,
     key: Key = None,
@@ -46,7 +50,7 @@ def ingest(
 
     report: Reporter = JsonReporter() if json else ConsoleReporter()
     remote = ApiClient(url, key, patience_s=PATIENCE_S)
-    sender = Sender(remote, validate_collection_name(collection), _metadata(metadata))
+    sender = Sender(remote, validate_collection_name(collection), _metadata(metadata), access_of(access))
     remote.put(sender.url, {"model": model} if model else None)
     _send(sender, paths, report)
     if wait and sender.sent:
@@ -122,6 +126,11 @@ def _summary(sender: "Sender", failed: list[tuple[str, str]], report: "Reporter"
         report.tell("more", f"  ... and {len(failed) - SHOWN} more; see GET {sender.url}/documents?state=failed")
     text = f"{len(sender.sent)} sent, {sender.unchanged} unchanged, {len(failed)} failed"
     report.tell("ingested", text, sent=len(sender.sent), unchanged=sender.unchanged, failed=len(failed))
+
+
+def access_of(groups: list[str] | None) -> list[str] | None:
+    """Return the groups to send: none if left out, an empty list for ''."""
+    return None if groups is None else [each for each in groups if each]
 
 
 def _metadata(given: str | None) -> dict[str, Any]:

@@ -19,11 +19,15 @@ def key(
             "--collection", "-c", help="A collection that the key may access; may be repeated; all by default."
         ),
     ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option("--group", "-g", help="A group whose documents the key may see too; may be repeated."),
+    ] = None,
 ) -> None:
     """Create an API key.
 
     The secret is printed once to standard error, the entry for the key list to standard output.
     """
-    secret, entry = new_key(key_id, role, tuple(collection or (ALL_COLLECTIONS,)))
+    secret, entry = new_key(key_id, role, tuple(collection or (ALL_COLLECTIONS,)), tuple(group or ()))
     typer.echo(f"The secret, which is not stored: {secret}", err=True)
     typer.echo(msgspec.json.encode(entry).decode())

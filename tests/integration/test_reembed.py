@@ -19,6 +19,7 @@ from phoserve.adapters.qdrant.index import QdrantPassageIndex
 from phoserve.adapters.qdrant.server import QdrantOptions
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.contract import ModelContract
+from phoserve.documents.access import UNRESTRICTED
 from phoserve.documents.active_model import settle_models
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.library import Library, ModelName
@@ -332,3 +333,20 @@ async def test_collections_of_earlier_versions_get_the_model_of_the_platform(ben
     assert (kb.fingerprint, kb.model) == (OLD.fingerprint, OLD.name)
     only_new = IndexingModels([IndexingModel(bench.index(NEW), bench.models.default.tools)])
     assert await settle_models(bench.registry, only_new.indexes, lambda _: "") == [kb]
+
+
+async def test_groups_that_change_while_the_documents_are_copied(bench: Bench) -> None:
+    await bench.library.set_access("kb", "d1", ["a"], audience=UNRESTRICTED)
+    await bench.start()
+    bench.embedders[NEW.fingerprint].meanwhile = lambda: bench.library.set_access(
+        "kb", "d2", ["b"], audience=UNRESTRICTED
+    )
+    assert await bench.change() == Changed(copied=2, queued=0)
+    kb = await bench.kb()
+    assert kb.fingerprint == NEW.fingerprint
+    for contract in (OLD, NEW):
+        index = bench.index(contract)
+        for id_, access in (("d1", ("a",)), ("d2", ("b",))):
+            passages = await index.passages(kb.id, (await bench.record(id_)).key)
+            assert {each.access for each in passages} == {access}
+    assert (await bench.record("d2")).is_embedded_by([NEW.fingerprint])
