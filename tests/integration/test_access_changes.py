@@ -40,7 +40,7 @@ class Killed(BaseException):
 
 
 class FaultyIndex(EdgePassageIndex):
-    """Fails or dies in `set_access`, before or after it has worked, as the next faults say."""
+    """Fails or dies in `set_access`, before or after it has worked, as the next faults name."""
 
     faults: list[tuple[str, type[BaseException]]]
 
