@@ -77,7 +77,8 @@ class MemoryRegistry:
         if (known.version if known else 0) != document.version:
             return None
         needed = self._needed(document)
-        if document.state is DocumentState.READY and not document.is_embedded_by(needed):
+        becomes_ready = document.state is DocumentState.READY and (known is None or known.state is not document.state)
+        if becomes_ready and not document.is_embedded_by(needed):
             return None
         if known is None and self._of(document.collection_id, [document.id]):
             return None

@@ -329,10 +329,10 @@ def _save(connection: Connection, versions: Sequence[Document], rows: Sequence[d
     other, and the database lets one of them repeat.
     """
     refused = _embedded_by_others(connection, versions)
-    positions = [each for each in range(len(versions)) if each not in refused]
+    new = [each for each in range(len(versions)) if versions[each].version == 1 and each not in refused]
     delta: Delta = Counter()
-    added = _add(connection, versions, rows, [each for each in positions if versions[each].version == 1], delta)
-    changed = _change(connection, versions, rows, [each for each in positions if versions[each].version > 1], delta)
+    added = _add(connection, versions, rows, new, delta)
+    changed = _change(connection, versions, rows, refused, delta)
     _count(connection, delta, {access_key(each.access): each.access for each in versions})
     return added | changed
 
@@ -400,14 +400,17 @@ def _change(
     connection: Connection,
     versions: Sequence[Document],
     rows: Sequence[dict[str, Any]],
-    positions: Sequence[int],
+    refused: AnyCollection[int],
     delta: Delta,
 ) -> set[int]:
+    """Change records; those in `refused` only if they are ready already, such as one whose groups change."""
     first: dict[str, int] = {}
-    for number in positions:
-        first.setdefault(versions[number].key, number)
+    for number, each in enumerate(versions):
+        if each.version > 1:
+            first.setdefault(each.key, number)
     found = _locked(connection, first)
     stored = {n for key, n in first.items() if key in found and found[key]["version"] == versions[n].version - 1}
+    stored -= {n for n in refused if found.get(versions[n].key, {}).get("state") != DocumentState.READY.value}
     if stored:
         connection.execute(_CHANGE, [changing_columns(rows[n]) | {"of_key": versions[n].key} for n in sorted(stored)])
     if connection.dialect.name == "sqlite":
