@@ -377,3 +377,10 @@ def test_codes_phones_and_amounts(codes: Case, query: str, best: str) -> None:
     first = codes.search(query)[0]
     assert first["document_id"] == best
     assert first["highlights"]
+
+
+def test_an_old_workbook_is_read_as_displayed(case: CaseOf) -> None:
+    found = case("40_old_workbook.xls")
+    assert "A | Ngày 05 tháng 03 năm 2024 | 1.234.567,5 đồng | x" in found.shown
+    assert not any(word in found.shown for word in ("VERYHIDDEN", "KÍN"))
+    assert found.codes == {"hidden_content"}
