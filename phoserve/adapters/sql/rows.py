@@ -22,7 +22,7 @@ from phoserve.text.blocks import ParserWarning
 
 UNREADABLE: Final = "unreadable"
 """The code of the failure of a document whose record has damaged fields."""
-_HINT: Final = "run `phoserve doctor --repair`"
+_HINT: Final = "upload the document again, or delete it"
 _UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 _IDENTITY: Final = frozenset({"collection", "collection_id", "id", "key"})
 T = TypeVar("T", bound=msgspec.Struct)
@@ -174,12 +174,13 @@ def _read(
     except _UNREADABLE:
         pass
     name = {"key": str(row.get("key", "")), "id": str(row["id"])}
+    hint = _HINT if kind == "document" else "store its settings again"
     try:
         found, damaged = salvaged(row)
     except _UNREADABLE as error:
-        log.error("record_unreadable", kind=kind, **name, reason=str(error), hint=_HINT)
+        log.error("record_unreadable", kind=kind, **name, reason=str(error), hint=hint)
         return None
-    log.warning("record_damaged", kind=kind, **name, fields=damaged, hint=_HINT)
+    log.warning("record_damaged", kind=kind, **name, fields=damaged, hint=hint)
     return found
 
 
