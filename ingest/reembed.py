@@ -259,22 +259,27 @@ class _Change:
             await self.by.queue.enqueue([IndexingTask.of(each) for each in documents])
 
     async def _discard_outdated(self, copies: Sequence[tuple[Document, int]]) -> None:
-        """Take back what was deleted or replaced while it was copied.
+        """Take back what was deleted or replaced while it was copied, and apply changes of access groups.
 
-        Deletions and replacements change the record before the passages: either the change is seen here, or the
-        passages just published are there for it to delete.
+        All of them change the record before the passages: either the change is seen here, or it finds the passages that
+        were just published.
         """
         known = await self.by.registry.find_keys([each.key for each, _ in copies]) if copies else {}
         for document, revision in copies:
             now = known.get(document.key)
             if now is None or now.state is DocumentState.DELETING:
                 await self.target.index.discard_many([document.key])
-            elif now.live_revision > revision:
+                continue
+            await self._apply_access(now)
+            if now.live_revision > revision:
                 live = await self.target.index.passages(self.collection.id, document.key)
                 newest = max((each.revision for each in live), default=revision)
                 await self.target.index.publish([(document.key, newest)])  # removes older ones
-            if now is not None and now.access_version != document.access_version:
-                await self.target.index.set_access(now.key, now.access, now.access_version)
+
+    async def _apply_access(self, document: Document) -> None:
+        """Let the groups of the record find the document in the new index, where an earlier copy may have others."""
+        if document.access_version:
+            await self.target.index.set_access(document.key, document.access, document.access_version)
 
     async def _discard_strangers(self, keys: Sequence[str]) -> None:
         """Remove documents that are gone by now from what an earlier process copied."""
@@ -296,11 +301,14 @@ class _Change:
         there, _ = await self._published()
         fingerprint = self.target.fingerprint
         async for page in self._pages():
-            live = [each for each in page if each.live_revision and not each.is_embedded_by([fingerprint])]
+            live = [each for each in page if each.live_revision]
             taken = [each for each in live if there.get(each.key) == each.live_revision]
-            counts = {each.key: self._restaged.get(each.key, each.passages) for each in taken}
-            marked = [each.mark_reembedded(fingerprint, counts[each.key]) for each in taken]
+            fresh = [each for each in taken if not each.is_embedded_by([fingerprint])]
+            counts = {each.key: self._restaged.get(each.key, each.passages) for each in fresh}
+            marked = [each.mark_reembedded(fingerprint, counts[each.key]) for each in fresh]
             is_complete = all(await self.by.registry.save(marked)) and is_complete
+            for each in taken:
+                await self._apply_access(each)
             lost = [each for each in live if each not in taken and (each.key, each.live_revision) not in self._given_up]
             await self._enqueue([each for each in await self.by.registry.save([e.reindex() for e in lost]) if each])
         return is_complete

@@ -23,6 +23,7 @@ from phoserve.documents.access import UNRESTRICTED
 from phoserve.documents.active_model import settle_models
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.library import Library, ModelName
+from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentRegistry, IndexingTask
 from phoserve.documents.records import Collection, Document, DocumentState
 from phoserve.errors import Conflict, InvalidInput
@@ -178,6 +179,26 @@ async def test_documents_added_and_replaced_meanwhile_are_embedded_by_both(bench
     assert await bench.texts(NEW) == await bench.texts(OLD)
     assert (await bench.texts(NEW))["d1"] == {"bảo hiểm mới"}
     assert set(await bench.texts(NEW)) == {"d1", "d2", "d3"}
+
+
+@pytest.mark.parametrize("when", ["before", "while it is copied", "afterwards"])
+async def test_groups_that_change_are_those_of_the_new_passages(bench: Bench, when: str) -> None:
+    async def share() -> None:
+        await bench.library.set_access("kb", "d1", ["hr"])
+
+    if when == "before":
+        await share()
+    await bench.start()
+    if when == "afterwards":
+        await bench.reembedder.copy(await bench.kb(), NEW.fingerprint)
+        # By a process that does not serve the new model.
+        alone = PassageStores([bench.index(OLD)])
+        await Library(bench.registry, alone, bench.sources, bench.queue).set_access("kb", "d1", ["hr"])
+    else:
+        bench.embedders[NEW.fingerprint].meanwhile = share
+    await bench.change()
+    found = await bench.index(NEW).passages((await bench.kb()).id, (await bench.record()).key)
+    assert [each.access for each in found] == [("hr",)]
 
 
 async def test_a_worker_that_knew_nothing_of_the_change_does_it_again(bench: Bench) -> None:
