@@ -156,8 +156,8 @@ class DocumentRegistry(Protocol):
         """Store the documents in one transaction and return them as stored, in order.
 
         A document of version 0 is added; any other replaces the version it was made from. None for each whose record
-        was added, changed or removed by another writer first, and for each ready one that was not embedded by the
-        models that its collection needs at this moment.
+        was added, changed or removed by another writer first, and for each that becomes ready without being
+        embedded by the models that its collection needs at this moment.
 
         Raises CollectionNotFound, with nothing stored, if a document is added to a collection that is being deleted or
         gone.

@@ -184,7 +184,7 @@ async def test_documents_added_and_replaced_meanwhile_are_embedded_by_both(bench
 @pytest.mark.parametrize("when", ["before", "while it is copied", "afterwards"])
 async def test_groups_that_change_are_those_of_the_new_passages(bench: Bench, when: str) -> None:
     async def share() -> None:
-        await bench.library.set_access("kb", "d1", ["hr"])
+        await bench.library.set_access("kb", "d1", ["hr"], audience=UNRESTRICTED)
 
     if when == "before":
         await share()
@@ -193,7 +193,9 @@ async def test_groups_that_change_are_those_of_the_new_passages(bench: Bench, wh
         await bench.reembedder.copy(await bench.kb(), NEW.fingerprint)
         # By a process that does not serve the new model.
         alone = PassageStores([bench.index(OLD)])
-        await Library(bench.registry, alone, bench.sources, bench.queue).set_access("kb", "d1", ["hr"])
+        await Library(bench.registry, alone, bench.sources, bench.queue).set_access(
+            "kb", "d1", ["hr"], audience=UNRESTRICTED
+        )
     else:
         bench.embedders[NEW.fingerprint].meanwhile = share
     await bench.change()
