@@ -36,6 +36,9 @@ COLLECTION_ROUTES: list[tuple[str, str, Any, Role, int]] = [
     ("POST", "/v1/collections/{c}/reindex", None, Role.WRITER, 202),
     ("POST", "/v1/collections/{c}/documents/delete", {"states": ["failed"]}, Role.WRITER, 200),
     ("DELETE", "/v1/collections/{c}/documents/new", None, Role.WRITER, 204),
+    ("GET", "/v1/collections/{c}/model", None, Role.READER, 200),
+    ("POST", "/v1/collections/{c}/model", {"model": "unknown"}, Role.ADMIN, 404),
+    ("DELETE", "/v1/collections/{c}/model", None, Role.ADMIN, 200),
     ("DELETE", "/v1/collections/{c}", None, Role.ADMIN, 204),
 ]
 OTHER_ROUTES: list[tuple[str, str, Any, Role, int]] = [
