@@ -1,18 +1,29 @@
 """Compare registry, passages and originals, and rebuild passages that are missing from the originals.
 
 The registry is the source of truth: passages without a document are removed, documents without their passages are
-queued again. An original that is gone cannot be rebuilt, so it is reported.
+queued again. An original that is gone cannot be rebuilt, so it is reported. A record that cannot be read whole is kept
+in quarantine as it is, and replaced by what can be read of it.
 """
 
+import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import msgspec
+
 from phoserve.documents.passages import PassageStores
-from phoserve.documents.ports import DocumentRegistry, IndexingTask, PassageStore, SourceStore, TaskQueue
+from phoserve.documents.ports import (
+    DamagedRecord,
+    DocumentRegistry,
+    IndexingTask,
+    PassageStore,
+    SourceStore,
+    TaskQueue,
+)
 from phoserve.documents.records import Collection, Document, DocumentState
-from phoserve.documents.removal import sweep_originals, unnamed_originals
+from phoserve.documents.removal import QUARANTINE, sweep_originals, unnamed_originals
 from phoserve.documents.texts import text_key
 
 DOCUMENTS_PER_PAGE: Final = 500
@@ -47,6 +58,8 @@ class Report:
     """Documents whose passages are newer than their record: the registry was restored from a backup."""
     orphaned_originals: int = 0
     """Originals of no record that are older than any upload in progress."""
+    damaged: list[DamagedRecord] = field(default_factory=list)
+    """Records that cannot be read whole."""
     queued: int = 0
     """Documents queued by the repair."""
 
@@ -54,7 +67,8 @@ class Report:
     def is_healthy(self) -> bool:
         """Whether registry, passages and originals agree."""
         found = [each.missing_passages or each.missing_originals or each.missing_texts for each in self.collections]
-        return not (any(found) or self.orphaned_documents or self.newer_passages or self.orphaned_originals)
+        others = self.orphaned_documents or self.newer_passages or self.orphaned_originals or self.damaged
+        return not (any(found) or others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,7 @@ class Doctor:
     async def examine(self, *, repair: bool = False) -> Report:
         """Compare all stores; with `repair`, queue documents without passages and remove what has no record."""
         report = Report()
+        await self._damaged(report, repair=repair)
         stored = {key async for key, _ in self.sources.keys("")}
         await self._newer_passages(stored, report, repair=repair)
         published = {index.fingerprint: dict(await index.published()) for index in self.indexes}
@@ -79,6 +94,17 @@ class Doctor:
         report.orphaned_documents = await self._orphaned_passages(indexed, repair=repair)
         report.orphaned_originals = await self._orphaned_originals(repair=repair)
         return report
+
+    async def _damaged(self, report: Report, *, repair: bool) -> None:
+        """Find damaged records; the repair keeps each as it is before it writes what can be read of it."""
+        report.damaged = await self.registry.damaged()
+        for each in report.damaged if repair else ():
+            content = msgspec.json.format(msgspec.json.encode({"damaged": each.fields, "record": each.raw}))
+            await self.sources.put(f"{QUARANTINE}{uuid.uuid4().hex}.json", content, max_bytes=len(content))
+            mended = await self.registry.mend(each)
+            if mended is not None and mended.state is DocumentState.QUEUED:
+                await self.queue.enqueue([IndexingTask.of(mended)])
+                report.queued += 1
 
     async def _collection(
         self,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def doctor(
     state: Annotated[Path | None, typer.Option(help="State folder of a local platform.")] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Rebuild missing passages from originals; remove what has no record.")
+        bool, typer.Option("--repair", help="Rebuild passages and damaged records; remove what has no record.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Report in JSON lines on standard output.")] = False,
 ) -> None:
@@ -49,9 +49,20 @@ def doctor(
             missing_originals=each.missing_originals,
             missing_texts=each.missing_texts,
         )
+    for record in found.damaged:
+        outcome = ""
+        if repair:
+            outcome = "; kept in quarantine, " + ("and queued again" if record.document else "and removed")
+        report.tell(
+            "damaged",
+            f"{record.collection}/{record.id}: the record's {', '.join(record.fields)} cannot be read{outcome}",
+            collection=record.collection,
+            id=record.id,
+            fields=record.fields,
+        )
     text = f"{found.orphaned_documents} documents with passages only, "
     text += f"{found.newer_passages} with passages newer than their record, "
-    text += f"{found.orphaned_originals} originals without a record"
+    text += f"{found.orphaned_originals} originals without a record, {len(found.damaged)} damaged records"
     if repair:
         text += f"; removed, and {found.queued} documents queued"
     report.tell(
@@ -61,6 +72,7 @@ def doctor(
         orphaned_documents=found.orphaned_documents,
         newer_passages=found.newer_passages,
         orphaned_originals=found.orphaned_originals,
+        damaged=len(found.damaged),
         queued=found.queued,
     )
     if not (found.is_healthy or repair):

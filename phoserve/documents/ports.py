@@ -117,6 +117,22 @@ class DocumentPage:
     cursor: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class DamagedRecord:
+    """A record of a document that cannot be read whole."""
+
+    sequence: int
+    """Names the record."""
+    collection: str
+    id: str
+    fields: tuple[str, ...]
+    """What cannot be read."""
+    raw: Mapping[str, str]
+    """Every column as the store returns it, as Python literals."""
+    document: Document | None
+    """The document as far as it can be read, None if its ids cannot."""
+
+
 class DocumentRegistry(Protocol):
     """Stores the record of every collection and document: the source of truth about their state.
 
@@ -230,6 +246,17 @@ class DocumentRegistry(Protocol):
         self, collection_id: str | None = None, *, audience: Audience = UNRESTRICTED
     ) -> Mapping[DocumentState, int]:
         """Return how many visible documents are in each state, in one collection or in all, without states of none."""
+        ...
+
+    async def damaged(self) -> list[DamagedRecord]:
+        """Return the records of documents that cannot be read whole; every record is read."""
+        ...
+
+    async def mend(self, record: DamagedRecord) -> Document | None:
+        """Replace a damaged record by what can be read of it, as a new revision that is queued, and return that.
+
+        None if it was removed because its ids cannot be read, or if it is not damaged any more.
+        """
         ...
 
     async def close(self) -> None: ...

@@ -15,6 +15,8 @@ from phoserve.documents.texts import document_key_of, needed_texts, text_keys
 
 REMOVAL_LEASE: Final = timedelta(seconds=30)
 KEYS_PER_CALL: Final = 1000
+QUARANTINE: Final = "quarantine/"
+"""Prefix of damaged records in the store of originals, which nothing removes."""
 
 
 async def mark_deleting(documents: Sequence[Document], registry: DocumentRegistry) -> list[Document]:
@@ -77,7 +79,7 @@ async def sweep_originals(registry: DocumentRegistry, sources: SourceStore, *, s
 
 async def unnamed_originals(registry: DocumentRegistry, sources: SourceStore, *, stored_before: datetime) -> list[str]:
     """Return the keys of originals and texts, stored before a time, that no record names."""
-    old = [key async for key, stored in sources.keys("") if stored < stored_before]
+    old = [key async for key, stored in sources.keys("") if stored < stored_before and not key.startswith(QUARANTINE)]
     unnamed: list[str] = []
     for start in range(0, len(old), KEYS_PER_CALL):
         keys = old[start : start + KEYS_PER_CALL]

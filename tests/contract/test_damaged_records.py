@@ -13,15 +13,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.doctor import Doctor
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
-from phoserve.adapters.sql.rows import UNREADABLE
-from phoserve.adapters.sql.schema import migrate_now
+from phoserve.adapters.sql.rows import UNREADABLE, is_unreadable
+from phoserve.adapters.sql.schema import migrate, migrate_now
 from phoserve.documents.access import CLOSED
 from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Prefix, Range, TitlePrefix, TitleWords
-from phoserve.documents.records import Collection, Document, DocumentState, Original, new_collection, new_document
+from phoserve.documents.passages import PassageStores
+from phoserve.documents.records import (
+    Collection,
+    Document,
+    DocumentFailure,
+    DocumentState,
+    Original,
+    new_collection,
+    new_document,
+)
+from phoserve.documents.removal import unnamed_originals
+from tests.support.memory import MemoryIndex, MemoryQueue, MemorySources
+from tests.support.postgres_server import PostgresServer
 
 COUNT = 5
+FAILURE = DocumentFailure(code="test", message="a test")
 NUMBERS = ("version", "revision", "live_revision", "passages", "attempts", "original_bytes", "created_us", "updated_us")
 TEXTS = ("title", "state", "original_sha256", "media_type", "filename", "fingerprint", "id", "key", "original_key")
 JSONS = ("metadata", "properties", "access", "error", "warnings", "requests")
@@ -181,5 +195,101 @@ async def test_a_damaged_collection_is_listed_with_defaults(tmp_path: Path, sett
     try:
         assert await registry.collections() == [collection]
         assert (await registry.collection("kb")).fusion is None
+    finally:
+        await registry.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, COUNT - 1), st.sampled_from([*NUMBERS, *TEXTS, *JSONS, *OTHERS]), GARBAGE),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_mended_records_are_whole(
+    pristine: tuple[Path, Collection, list[Document]], damages: list[tuple[int, str, Any]]
+) -> None:
+    async def run() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "registry.sqlite3"
+            file.write_bytes(pristine[0].read_bytes())
+            for number, column, value in damages:
+                damage(file, f"d{number}", column, value)
+            registry = SqlRegistry(open_database(f"sqlite:///{file}"))
+            try:
+                found = await registry.damaged()
+                mended = [await registry.mend(each) for each in found]
+                assert await registry.damaged() == []
+                assert [each is None for each in mended] == [each.document is None for each in found]
+                page = (await registry.page(pristine[1].id)).documents
+                assert not any(is_unreadable(each) for each in page)
+                assert len(page) == COUNT - sum(each.document is None for each in found)
+                assert sum((await registry.counts(pristine[1].id)).values()) == len(page)
+                queued = [each for each in mended if each and each.state is DocumentState.QUEUED]
+                known = await registry.find_keys([each.key for each in queued])
+                assert [known[each.key] for each in queued] == queued
+                assert all(await registry.save([each.failed(FAILURE) for each in queued])), "they can be written again"
+            finally:
+                await registry.close()
+
+    asyncio.run(run())
+
+
+async def test_the_repair_keeps_damaged_records_and_indexes_their_documents_again(tmp_path: Path) -> None:
+    file = tmp_path / "registry.sqlite3"
+    collection, documents = await filled(file)
+    damage(file, "d1", "metadata", '{"a": ')
+    damage(file, "d2", "key", b"\xff\xfe")
+    registry, sources, queue = SqlRegistry(open_database(f"sqlite:///{file}")), MemorySources(), MemoryQueue()
+    doctor = Doctor(registry, PassageStores([MemoryIndex("f")]), sources, queue)
+    try:
+        report = await doctor.examine()
+        assert not report.is_healthy
+        assert [(each.id, bool(each.document)) for each in report.damaged] == [("d1", True), ("d2", False)]
+        await doctor.examine(repair=True)
+        assert not (await doctor.examine()).damaged
+        mended = (await registry.find(collection.id, ["d1"]))["d1"]
+        assert (mended.state, mended.revision, mended.metadata) == (DocumentState.QUEUED, 2, {})
+        assert mended.key == documents[1].key
+        assert [task.document_key for task in queue.tasks] == [mended.key]
+        kept = [await sources.read(key) async for key, _ in sources.keys("quarantine/")]
+        assert sorted(b'"d1' in each or b"'d1'" in each for each in kept) == [False, True]
+        far = datetime.now(UTC) + timedelta(days=365)
+        assert await unnamed_originals(registry, sources, stored_before=far) == []
+    finally:
+        await registry.close()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "metadata = '17'",
+        "access = '\"x\"'",
+        "state = 'unheard-of'",
+        "warnings = '[1]'",
+        "error = '[1]'",
+        "created_us = 9223372036854775807",
+    ],
+)
+async def test_damaged_records_of_postgres_are_mended(postgres: PostgresServer, damaged: str) -> None:
+    url = postgres.new_database()
+    await migrate(url)
+    registry = SqlRegistry(open_database(url))
+    try:
+        collection = await registry.add_collection(new_collection("kb"))
+        assert collection is not None
+        [saved] = await registry.save(
+            [new_document(collection, "d0", Original(key="o", sha256="a" * 64, size_bytes=3, media_type="text/plain"))]
+        )
+        assert saved is not None
+        statement = f"UPDATE documents SET {damaged}"  # noqa: S608 - a constant of this file
+        await registry.database.write(lambda connection: connection.exec_driver_sql(statement).close())
+        [record] = await registry.damaged()
+        assert record.fields == (damaged.split()[0],)
+        mended = await registry.mend(record)
+        assert await registry.damaged() == []
+        assert (await registry.page(collection.id)).documents == [mended]
+        assert await registry.counts(collection.id) == {DocumentState.QUEUED: 1}
     finally:
         await registry.close()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from phoserve.answers.feedback import AnswerRecord, Feedback, Vote
 from phoserve.documents.access import READERS, UNRESTRICTED, Audience
 from phoserve.documents.filters import Filter, matches
-from phoserve.documents.ports import DocumentPage, IndexedPassage, IndexingTask, StoredSource
+from phoserve.documents.ports import DamagedRecord, DocumentPage, IndexedPassage, IndexingTask, StoredSource
 from phoserve.documents.records import Collection, Document, DocumentState, Passage
 from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput, NotFound, TooLarge
 from phoserve.search.ports import ScoredId
@@ -174,6 +174,12 @@ class MemoryRegistry:
             for each in self._documents.values()
             if collection_id in (None, each.collection_id) and audience.sees(each.access)
         )
+
+    async def damaged(self) -> list[DamagedRecord]:
+        return []
+
+    async def mend(self, record: DamagedRecord) -> Document | None:
+        raise AssertionError(f"{record} is not damaged")
 
     async def close(self) -> None:
         pass

@@ -293,7 +293,7 @@ def decode_json(text: str) -> Any:
     """Return the JSON value in `text`, or the text itself if it is no JSON: no column of ours holds a bare string."""
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return text
 
 

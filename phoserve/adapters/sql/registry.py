@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection as AnyCollection
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, fun
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from phoserve.adapters.sql.damage import find_damaged, mend
 from phoserve.adapters.sql.database import Database
 from phoserve.adapters.sql.filter_keys import candidates_of
 from phoserve.adapters.sql.filters import condition_of
@@ -31,7 +33,7 @@ from phoserve.adapters.sql.rows import (
 from phoserve.adapters.sql.tables import answers, collections, document_counts, documents
 from phoserve.documents.access import UNRESTRICTED, Access, Audience
 from phoserve.documents.filters import Filter
-from phoserve.documents.ports import DocumentPage
+from phoserve.documents.ports import DamagedRecord, DocumentPage
 from phoserve.documents.records import Collection, Document, DocumentState
 from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput
 
@@ -274,6 +276,20 @@ class SqlRegistry:
         rows = await self._database.read(count)
         states = set(DocumentState)
         return {DocumentState(state): int(count) for state, count in rows if state in states and count}
+
+    async def damaged(self) -> list[DamagedRecord]:
+        """Return the records of documents that cannot be read whole; every record is read."""
+        found: list[DamagedRecord] = []
+        last = 0
+        while True:
+            some, last = await self._database.read(partial(find_damaged, after=last))
+            found += some
+            if not last:
+                return found
+
+    async def mend(self, record: DamagedRecord) -> Document | None:
+        """Replace a damaged record by what can be read of it, as a new revision that is queued, and return that."""
+        return await self._database.write(partial(mend, sequence=record.sequence))
 
     async def close(self) -> None:
         """Close the database."""

@@ -1,0 +1,97 @@
+"""Records that cannot be read whole: found, and replaced by what can be read of them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
+
+from phoserve.adapters.sql.key_search import add_keys
+from phoserve.adapters.sql.rows import access_key, document_row, salvage
+from phoserve.adapters.sql.tables import collections, document_counts, documents, filter_keys
+from phoserve.documents.access import CLOSED
+from phoserve.documents.ports import DamagedRecord
+from phoserve.documents.records import Document, DocumentState
+
+ROWS_PER_QUERY: Final = 500
+_ALL: Final = select(
+    documents,
+    collections.c.name.label("collection"),
+    collections.c.fingerprint.label("active_fingerprint"),
+    collections.c.reembedding,
+).outerjoin(collections)
+_KEPT: Final = frozenset({"sequence", "key", "collection_id", "id"})
+
+
+def find_damaged(connection: Connection, after: int) -> tuple[list[DamagedRecord], int]:
+    """Return the damaged records among the next rows after a `sequence`, and the last one's; 0 after the last row."""
+    rows = connection.execute(_next(after)).mappings().all()
+    found = [damaged for row in rows if (damaged := _damaged(row))]
+    return found, int(rows[-1]["sequence"]) if rows else 0
+
+
+def mend(connection: Connection, sequence: int) -> Document | None:
+    """Write what can be read of a damaged record as a new, queued revision, and return it.
+
+    A record whose ids cannot be read is removed. Groups that cannot be read let only administrators see the document.
+    None if the record is removed, or not damaged any more.
+    """
+    row = connection.execute(_ALL.where(documents.c.sequence == sequence).with_for_update(of=documents)).mappings()
+    stored = row.first()
+    if stored is None or (damaged := _damaged(stored)) is None:
+        return None
+    mended = None if damaged.document is None else _mended(damaged.document)
+    if connection.dialect.name == "sqlite":
+        connection.execute(delete(filter_keys).where(filter_keys.c.sequence == sequence))
+    if mended is None:
+        connection.execute(delete(documents).where(documents.c.sequence == sequence))
+    else:
+        values = document_row(mended)
+        changed = {name: value for name, value in values.items() if name not in _KEPT}
+        connection.execute(update(documents).where(documents.c.sequence == sequence).values(changed))
+        if connection.dialect.name == "sqlite":
+            add_keys(connection, [values | {"sequence": sequence}])
+    for collection_id in connection.execute(select(collections.c.id)).scalars().all():
+        _count_again(connection, collection_id)
+    return mended
+
+
+def _next(after: int) -> Select[Any]:
+    return _ALL.where(documents.c.sequence > after).order_by(documents.c.sequence).limit(ROWS_PER_QUERY)
+
+
+def _damaged(row: Mapping[Any, Any]) -> DamagedRecord | None:
+    raw = {str(name): repr(value) for name, value in row.items()}
+    try:
+        document, fields = salvage(row)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        return DamagedRecord(row["sequence"], str(row["collection"]), str(row["id"]), (str(error),), raw, None)
+    if not fields:
+        return None
+    return DamagedRecord(row["sequence"], str(row["collection"]), str(row["id"]), tuple(fields), raw, document)
+
+
+def _mended(document: Document) -> Document:
+    """Return the document with another revision than any before it, so that its passages are made again."""
+    now = datetime.now(UTC)
+    closed = {"access_version": document.access_version + 1, "access_due_at": now} if document.access == CLOSED else {}
+    known = msgspec.structs.replace(document, error=None, version=document.version + 1, updated_at=now, **closed)
+    return known if known.state is DocumentState.DELETING else known.reindex()
+
+
+def _count_again(connection: Connection, collection_id: str) -> None:
+    """Count the documents of a collection: the state that a damaged record was counted in is not known."""
+    of = document_counts.c.collection_id == collection_id
+    keys = select(document_counts.c.access_key, document_counts.c.access)
+    known = {row.access_key: row.access for row in connection.execute(keys.where(of)) if row.access is not None}
+    known |= {"": [], access_key(CLOSED): list(CLOSED)}
+    kinds = documents.c.state, documents.c.access_key
+    counted = select(*kinds, func.count().label("documents")).group_by(*kinds)
+    rows: Sequence[Any] = connection.execute(counted.where(documents.c.collection_id == collection_id)).mappings().all()
+    connection.execute(delete(document_counts).where(of))
+    values = [
+        {**row, "collection_id": collection_id, "slot": 0, "access": known.get(row["access_key"])} for row in rows
+    ]
+    if values:
+        connection.execute(insert(document_counts), values)
