@@ -1,4 +1,4 @@
-"""Keys by which SQLite finds the documents that a filter may match, kept in the table `filter_keys`.
+"""Keys by which the database finds the documents that a filter may match, kept in the table `filter_keys`.
 
 A key is the hash of a collection and a field (8 bytes), the kind of value (1 byte) and the start of the value, so that
 keys are ordered as values are. Filters pick candidates by key and are then evaluated on the documents: rounded numbers,

@@ -1,24 +1,51 @@
 """Write `filter_keys` in the transaction that changes the documents, and find pages of matches through it.
 
-The keys are SQLite's alone: PostgreSQL has an index on the metadata themselves.
+On SQLite every document has its keys at all times. On PostgreSQL processes of an older release, which do not know the
+keys, may write during a rollout: a document whose `keyed_version` is not its version is a candidate of every filter
+until its keys are stored (`fill_keys`). Keys that such processes leave behind add candidates but never results.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, exists, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+    union_all,
+    update,
+)
 
 from phoserve.adapters.sql.filter_keys import Candidates, OneOf, keys_of, unlisted
-from phoserve.adapters.sql.tables import documents, filter_keys
+from phoserve.adapters.sql.tables import UNKEYED, documents, filter_keys
 
 WALKED: Final = 2000
 """Newest documents that are compared with a filter before its keys are looked up: a frequent match is among them."""
 COUNTED: Final = 1000
 """A set of candidates is counted up to here to find the smallest one."""
 DOCUMENTS_PER_QUERY: Final = 200
-_ADD: Final = "INSERT OR IGNORE INTO filter_keys (key, sequence) VALUES (?, ?)"
-_REMOVE: Final = "DELETE FROM filter_keys WHERE key = ? AND sequence = ?"
+MAX_UNKEYED: Final = 5000
+"""With more documents without keys in a collection, all documents are compared with a filter, as without keys."""
+DOCUMENTS_PER_FILL: Final = 500
+_ADD: Final = {
+    "sqlite": "INSERT OR IGNORE INTO filter_keys (key, sequence) VALUES (?, ?)",
+    "postgresql": "INSERT INTO filter_keys (key, sequence) SELECT * FROM unnest(%s::bytea[], %s::bigint[]) "
+    "ON CONFLICT DO NOTHING",
+}
+_REMOVE: Final = {
+    "sqlite": "DELETE FROM filter_keys WHERE key = ? AND sequence = ?",
+    "postgresql": "DELETE FROM filter_keys USING unnest(%s::bytea[], %s::bigint[]) AS gone (key, sequence) "
+    "WHERE filter_keys.key = gone.key AND filter_keys.sequence = gone.sequence",
+}
 Row = Mapping[Any, Any]
 
 
@@ -36,13 +63,43 @@ def change_keys(connection: Connection, changes: Iterable[tuple[Row, Row]]) -> N
     """Replace the keys of documents whose title or metadata changed, given as stored row and new row."""
     added, removed = [], []
     for old, new in changes:
-        if old["title"] == new["title"] and old["metadata"] == new["metadata"]:
+        is_keyed = connection.dialect.name == "sqlite" or old["keyed_version"] == old["version"]
+        if is_keyed and old["title"] == new["title"] and old["metadata"] == new["metadata"]:
             continue
         before, after = _keys(old), _keys({**new, "collection_id": old["collection_id"]})
-        added += [(key, old["sequence"]) for key in after - before]
+        added += [(key, old["sequence"]) for key in (after - before if is_keyed else after)]
         removed += [(key, old["sequence"]) for key in before - after]
     _execute(connection, _REMOVE, removed)
     _execute(connection, _ADD, added)
+
+
+def count_unkeyed(connection: Connection) -> int:
+    """Return how many documents on PostgreSQL do not have the keys of their version."""
+    return connection.execute(select(func.count()).select_from(documents).where(text(UNKEYED))).scalar_one()
+
+
+def fill_keys(connection: Connection, after: tuple[str, int]) -> tuple[int, tuple[str, int]] | None:
+    """Add the keys of some documents on PostgreSQL that do not have those of their version.
+
+    `after` is a collection's id and a sequence. Returns the number of documents and the value of `after` for the next
+    ones, None if there are no more. Documents that a writer holds are left out: the writer stores their keys.
+    """
+    columns = documents.c.sequence, documents.c.collection_id, documents.c.title, documents.c.metadata
+    place = tuple_(documents.c.collection_id, documents.c.sequence)
+    unkeyed = (
+        select(*columns)
+        .where(text(UNKEYED), place > tuple_(*map(literal, after)))
+        .order_by(documents.c.collection_id, documents.c.sequence)
+        .limit(DOCUMENTS_PER_FILL)
+        .with_for_update(skip_locked=True)
+    )
+    rows = connection.execute(unkeyed).mappings().all()
+    if not rows:
+        return None
+    add_keys(connection, rows)
+    filled = documents.c.sequence.in_([row["sequence"] for row in rows])
+    connection.execute(update(documents).where(filled).values(keyed_version=documents.c.version))
+    return len(rows), (rows[-1]["collection_id"], rows[-1]["sequence"])
 
 
 def _keys(row: Row) -> frozenset[bytes]:
@@ -52,9 +109,15 @@ def _keys(row: Row) -> frozenset[bytes]:
     return keys_of(row["collection_id"], text, metadata if isinstance(metadata, dict) else {})
 
 
-def _execute(connection: Connection, statement: str, rows: list[tuple[bytes, int]]) -> None:
-    if rows:
-        connection.exec_driver_sql(statement, sorted(rows))  # in the order of the table: neighbours share pages
+def _execute(connection: Connection, statements: Mapping[str, str], rows: list[tuple[bytes, int]]) -> None:
+    if not rows:
+        return
+    rows.sort()  # in the order of the table: neighbours share pages
+    statement = statements[connection.dialect.name]
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(statement, rows)
+    else:
+        connection.exec_driver_sql(statement, tuple(map(list, zip(*rows, strict=True))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +145,54 @@ class KeySearch:
         return found
 
     def _older(self, connection: Connection, newest: int, wanted: int) -> list[Row]:
-        if not self.candidates:
+        if not self.candidates or self._has_many_unkeyed(connection):
             older = self.matches.where(documents.c.sequence <= newest)
             return [*connection.execute(older).mappings()][:wanted]
         found: list[Row] = []
-        with connection.execute(self._sequences(connection, newest)) as sequences:
-            for part in sequences.scalars().partitions(DOCUMENTS_PER_QUERY):
-                found += connection.execute(self.matches.where(documents.c.sequence.in_(part))).mappings()
-                if len(found) >= wanted:
-                    break
+        for part in self._parts(connection, newest):
+            found += connection.execute(self.matches.where(documents.c.sequence.in_(part))).mappings()
+            if len(found) >= wanted:
+                break
         return found[:wanted]
 
+    def _parts(self, connection: Connection, newest: int) -> Iterator[Sequence[int]]:
+        """Yield the candidates up to `newest` in parts, newest first."""
+        query = self._sequences(connection, newest)
+        if connection.dialect.name == "sqlite":
+            with connection.execute(query) as sequences:
+                yield from sequences.scalars().partitions(DOCUMENTS_PER_QUERY)
+            return
+        every = union_all(query, self._unkeyed(newest)).subquery()
+        ordered = select(every.c.sequence).order_by(every.c.sequence.desc())
+        limit = DOCUMENTS_PER_QUERY
+        while True:  # PostgreSQL's driver reads a whole result
+            found = connection.execute(ordered.where(every.c.sequence <= newest).limit(limit)).scalars().all()
+            distinct = list(dict.fromkeys(found))
+            for start in range(0, len(distinct), DOCUMENTS_PER_QUERY):
+                yield distinct[start : start + DOCUMENTS_PER_QUERY]
+            if len(found) < limit:
+                return
+            newest = found[-1] - 1
+            limit *= 2
+
+    def _unkeyed(self, newest: int) -> Select[Any]:
+        sequence = documents.c.sequence
+        here = documents.c.collection_id == self.collection_id
+        return select(sequence).where(here, text(UNKEYED), sequence <= newest)
+
+    def _has_many_unkeyed(self, connection: Connection) -> bool:
+        if connection.dialect.name == "sqlite":
+            return False
+        here = documents.c.collection_id == self.collection_id
+        some = select(literal(1)).select_from(documents).where(here, text(UNKEYED)).limit(MAX_UNKEYED + 1)
+        counted = select(func.count()).select_from(some.subquery())
+        return connection.execute(counted).scalar_one() > MAX_UNKEYED
+
     def _sequences(self, connection: Connection, newest: int) -> Select[Any]:
-        """The candidates up to `newest` in the smallest set, without those that other sets of keys rule out."""
+        """The candidates up to `newest` in the smallest set, without those that other sets of keys rule out.
+
+        On SQLite distinct and newest first.
+        """
         exempt = unlisted(self.collection_id)
         is_any = connection.execute(select(filter_keys.c.key).where(filter_keys.c.key == exempt).limit(1)).first()
         also = [exempt] if is_any else []
@@ -107,6 +205,8 @@ class KeySearch:
             if each is not smallest and isinstance(each, OneOf):
                 same = select(literal(1)).where(_within(other, each, also), other.c.sequence == here.c.sequence)
                 query = query.where(exists(same))
+        if connection.dialect.name == "postgresql":
+            return query
         is_distinct = not also and isinstance(smallest, OneOf) and len(smallest.keys) == 1
         return (query if is_distinct else query.distinct()).order_by(here.c.sequence.desc())
 

@@ -54,8 +54,15 @@ _CHANGE: Final = (
         {name: bindparam(name) for name in changing_columns({c.name: None for c in documents.c}) if name != "sequence"}
     )
 )
-_KEYED: Final = (documents.c.sequence, documents.c.collection_id, documents.c.title, documents.c.metadata)
-"""What the keys of a document are made of."""
+_KEYED: Final = (
+    documents.c.sequence,
+    documents.c.collection_id,
+    documents.c.title,
+    documents.c.metadata,
+    documents.c.version,
+    documents.c.keyed_version,
+)
+"""What the keys of a document are made of, and whether they are stored."""
 KEYS_APART: Final = 16
 """Up to this many sets of groups are read with a query each, which an index answers in order."""
 Delta = Counter[tuple[str, str, str]]
@@ -303,7 +310,7 @@ class SqlRegistry:
         if where is None:
             return await self._rows([newest.where(*conditions) for conditions in queries])
         matches = newest.where(condition_of(where, self._database.dialect))
-        candidates = candidates_of(collection_id, where) if self._database.dialect == "sqlite" else []
+        candidates = candidates_of(collection_id, where)
         searches = [KeySearch(collection_id, candidates, each, matches.where(*each), limit) for each in queries]
         return await self._database.read(
             lambda connection: list(chain.from_iterable(search.rows(connection) for search in searches))
@@ -373,8 +380,7 @@ def _add(
         row.key: row.sequence for row in connection.execute(statement, [rows[number] for number in first.values()])
     }
     stored = {number for number in first.values() if versions[number].key in added}
-    if connection.dialect.name == "sqlite":
-        add_keys(connection, [rows[n] | {"sequence": added[versions[n].key]} for n in stored])
+    add_keys(connection, [rows[n] | {"sequence": added[versions[n].key]} for n in stored])
     delta.update(_kind(versions[number]) for number in stored)
     return stored
 
@@ -429,8 +435,7 @@ def _change(
     stored -= {n for n in refused if found.get(versions[n].key, {}).get("state") != DocumentState.READY.value}
     if stored:
         connection.execute(_CHANGE, [changing_columns(rows[n]) | {"of_key": versions[n].key} for n in sorted(stored)])
-    if connection.dialect.name == "sqlite":
-        change_keys(connection, [(found[versions[n].key], rows[n]) for n in stored])
+    change_keys(connection, [(found[versions[n].key], rows[n]) for n in stored])
     for number in stored:
         before = found[versions[number].key]
         delta[versions[number].collection_id, before["state"], before["access_key"]] -= 1
@@ -440,9 +445,7 @@ def _change(
 
 def _locked(connection: Connection, keys: Iterable[str]) -> dict[str, Mapping[Any, Any]]:
     """What changes and counts depend on, of the documents that exist; it stays as it is until the transaction ends."""
-    columns = select(documents.c.key, documents.c.version, documents.c.state, documents.c.access_key)
-    if connection.dialect.name == "sqlite":
-        columns = columns.add_columns(*_KEYED)
+    columns = select(documents.c.key, documents.c.state, documents.c.access_key, *_KEYED)
     found: dict[str, Mapping[Any, Any]] = {}
     for part in _parts(sorted(keys)):
         statement = columns.where(documents.c.key.in_(part)).order_by(documents.c.key).with_for_update()
@@ -451,11 +454,9 @@ def _locked(connection: Connection, keys: Iterable[str]) -> dict[str, Mapping[An
 
 
 def _remove(connection: Connection, condition: ColumnElement[bool]) -> int:
-    is_sqlite = connection.dialect.name == "sqlite"
-    columns = [documents.c.state, documents.c.access_key, *(_KEYED if is_sqlite else [documents.c.collection_id])]
+    columns = [documents.c.state, documents.c.access_key, *_KEYED]
     removed = connection.execute(delete(documents).where(condition).returning(*columns)).mappings().all()
-    if is_sqlite:
-        remove_keys(connection, removed)
+    remove_keys(connection, removed)
     delta: Delta = Counter()
     for row in removed:
         delta[row["collection_id"], row["state"], row["access_key"]] -= 1

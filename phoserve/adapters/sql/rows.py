@@ -95,7 +95,10 @@ def needed_fingerprints(active: str, reembedding: Any) -> tuple[str, ...]:
 
 
 def document_row(document: Document) -> dict[str, Any]:
-    """Return the values of a document's columns, without its `sequence`."""
+    """Return the values of a document's columns, without its `sequence`.
+
+    Who stores them writes the document's keys in the same transaction, which `keyed_version` asserts.
+    """
     return {
         "key": document.key,
         "collection_id": document.collection_id,
@@ -128,6 +131,7 @@ def document_row(document: Document) -> dict[str, Any]:
         "created_us": microseconds(document.created_at),
         "updated_us": microseconds(document.updated_at),
         "due_us": None if document.due_at is None else microseconds(document.due_at),
+        "keyed_version": document.version,
     }
 
 

@@ -10,10 +10,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from phoserve.adapters.sql.database import Database, DatabaseOptions, connect_arguments, parse_url, sqlite_engine
+from phoserve.adapters.sql.key_search import count_unkeyed, fill_keys
 from phoserve.errors import ConfigurationError, Unavailable
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -57,7 +58,9 @@ async def migrate(url: str, seen: Seen | None = None) -> tuple[str | None, str]:
     """Bring the schema to this release's version and return the versions before and after.
 
     `seen` is called from another thread with the number of documents that a migration has rewritten and their total.
-    Several processes may migrate at once. Raises ConfigurationError for a schema of a newer release, Unavailable.
+    On PostgreSQL the keys of documents are filled afterwards, also those of documents that an older release wrote since
+    the last time, in transactions of their own: readers and writers continue, and what is interrupted is continued by
+    the next call. Several processes may migrate at once. Raises ConfigurationError for a schema of a newer release, Unavailable.
     """
     return await asyncio.to_thread(migrate_now, url, seen)
 
@@ -78,11 +81,31 @@ def migrate_now(url: str, seen: Seen | None = None) -> tuple[str | None, str]:
             before = _version(connection)
             _refuse_newer(before)
             _upgrade(connection, seen)
-            return before, newest_version()
+        if not is_sqlite:
+            _fill_keys(engine, seen)
+        return before, newest_version()
     except OperationalError as error:
         raise Unavailable("registry", f"the registry cannot be migrated: {error.orig}") from error
     finally:
         engine.dispose()
+
+
+def _fill_keys(engine: Engine, seen: Seen | None) -> None:
+    with engine.connect() as connection:
+        total = count_unkeyed(connection)
+    if not total:
+        return
+    done, after = 0, ("", 0)
+    while True:
+        with engine.begin() as connection:
+            filled = fill_keys(connection, after)
+        if filled is None:
+            break
+        done, after = done + filled[0], filled[1]
+        if seen:
+            seen(done, max(done, total))
+    with engine.begin() as connection:
+        connection.execute(text("ANALYZE filter_keys, documents"))  # a new table has no statistics to plan with
 
 
 def _refuse_newer(found: str | None) -> None:

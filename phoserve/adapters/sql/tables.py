@@ -88,6 +88,7 @@ documents: Final = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("updated_us", BigInteger, nullable=False),
     Column("due_us", BigInteger),
+    Column("keyed_version", BigInteger),
     sqlite_autoincrement=True,  # a cursor never points at a newer document
 )
 Index("documents_key", documents.c.key, unique=True)
@@ -136,6 +137,12 @@ imports: Final = Table(
 
 METADATA_INDEX: Final = "documents_metadata"
 """On PostgreSQL alone: GIN, for filters that compare metadata with values."""
+UNKEYED_INDEX: Final = "documents_unkeyed"
+"""On PostgreSQL alone: documents that meet `UNKEYED`, by collection and sequence."""
+UNKEYED: Final = "CASE WHEN documents.keyed_version = documents.version THEN 0 ELSE 1 END = 1"
+"""The condition of documents whose `filter_keys` are not those of their version: written by an older release during a
+rollout, or before there were keys. It means `keyed_version IS DISTINCT FROM version`, which PostgreSQL expects of nearly
+all rows, so that it would not use the index; it expects this one of few."""
 
 answers: Final = Table(
     "answers",
@@ -152,14 +159,11 @@ answers: Final = Table(
 Index("answers_collection", answers.c.collection_id, answers.c.voted_us)
 Index("answers_created", answers.c.created_us)
 
-sqlite_tables: Final = MetaData()
-"""Tables that exist on SQLite alone."""
-
 filter_keys: Final = Table(
     "filter_keys",
-    sqlite_tables,
+    tables,
     Column("key", LargeBinary, primary_key=True),
-    Column("sequence", Integer, primary_key=True),
+    Column("sequence", Numbered, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
 """See `phoserve.adapters.sql.filter_keys`."""

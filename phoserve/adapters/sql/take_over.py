@@ -69,8 +69,7 @@ def _add_documents(connection: Connection, page: Sequence[Document]) -> None:
     statement = dialect.insert(documents).on_conflict_do_nothing().returning(documents.c.key, documents.c.sequence)
     rows = {each.key: document_row(each) for each in page}
     added = {row.key: row.sequence for row in connection.execute(statement, list(rows.values()))}
-    if connection.dialect.name == "sqlite":
-        add_keys(connection, [rows[key] | {"sequence": sequence} for key, sequence in added.items()])
+    add_keys(connection, [rows[key] | {"sequence": sequence} for key, sequence in added.items()])
     there = select(documents.c.key).where(documents.c.key.in_([each.key for each in page]))
     missing = {each.key for each in page} - set(connection.execute(there).scalars())
     if missing:

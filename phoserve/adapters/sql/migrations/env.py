@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from phoserve.adapters.sql.tables import sqlite_tables, tables
+from phoserve.adapters.sql.tables import tables
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=[tables, sqlite_tables],
+    target_metadata=tables,
     transaction_per_migration=False,
     render_as_batch=context.config.attributes["connection"].dialect.name == "sqlite",
 )
