@@ -1,4 +1,4 @@
-"""Keys by which SQLite finds what filters match: complete at all times, ordered as values are, and used."""
+"""Keys by which databases find what filters match: complete, ordered as values are, filled by upgrades, and used."""
 
 import json
 import random
@@ -13,13 +13,13 @@ from alembic import command
 from alembic.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import Connection, create_engine, select, text
 
 from cli.local_registry import open_local_registry
 from cli.progress import JsonReporter
 from phoserve.adapters.sql import filter_keys as keys
 from phoserve.adapters.sql import key_search, schema
-from phoserve.adapters.sql.database import open_database, sqlite_engine
+from phoserve.adapters.sql.database import open_database, parse_url, sqlite_engine
 from phoserve.adapters.sql.filter_keys import Between, OneOf, candidates_of, keys_of
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
@@ -109,7 +109,8 @@ async def check_keys(registry: SqlRegistry) -> int:
     return len(found)
 
 
-async def test_keys_follow_the_documents(registry: SqlRegistry) -> None:
+async def test_keys_follow_the_documents(any_registry: SqlRegistry) -> None:
+    registry = any_registry
     kb, other = await add_collection(registry, "kb"), await add_collection(registry, "other")
     rng = random.Random(11)
     for round_ in range(150):
@@ -238,3 +239,132 @@ def downgrade(file: Path, version: str) -> None:
         config.attributes["connection"] = connection
         command.downgrade(config, version)
     engine.dispose()
+
+
+@pytest.fixture
+async def shared_url(postgres: PostgresServer) -> str:
+    """A database on PostgreSQL, migrated."""
+    url = postgres.new_database()
+    await migrate(url)
+    return url
+
+
+@pytest.fixture
+async def shared(shared_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqlRegistry]:
+    """A registry that finds by key whatever is not in the newest document."""
+    monkeypatch.setattr(key_search, "WALKED", 1)
+    monkeypatch.setattr(key_search, "DOCUMENTS_PER_QUERY", 7)
+    opened = SqlRegistry(open_database(shared_url))
+    yield opened
+    await opened.close()
+
+
+async def execute(registry: SqlRegistry, statement: str, **values: Any) -> None:
+    """Write as a process of an older release, which does not know the keys."""
+    await registry.database.write(lambda connection: connection.execute(text(statement), values).close())
+
+
+async def unkeyed(registry: SqlRegistry) -> int:
+    return await registry.database.read(key_search.count_unkeyed)
+
+
+async def ids(registry: SqlRegistry, kb: Collection, where: Filter) -> set[str]:
+    return {each.id for each in (await registry.page(kb.id, where=where, limit=1000)).documents}
+
+
+OLD_INSERT = """INSERT INTO documents
+SELECT (jsonb_populate_record(documents, jsonb_build_object(
+    'sequence', nextval('documents_sequence_seq'), 'key', 'old', 'id', 'old', 'original_key', 'old',
+    'keyed_version', NULL, 'title', 'Thông tư cũ',
+    'metadata', jsonb_build_object('number', -1, 'day', '2001-01-01')))).*
+FROM documents WHERE id = '5'"""
+OLD_UPDATE = """UPDATE documents SET version = version + 1, title = 'Nghị định mới',
+    metadata = '{"number": 1000, "day": "2031-01-01"}' WHERE id = '7'"""
+
+
+@pytest.mark.parametrize("many", [False, True])
+async def test_what_an_older_release_writes_is_found(
+    shared: SqlRegistry, shared_url: str, monkeypatch: pytest.MonkeyPatch, many: bool
+) -> None:
+    monkeypatch.setattr(key_search, "MAX_UNKEYED", 1 if many else 100)
+    kb = await filled(shared)
+    await execute(shared, OLD_INSERT)
+    await execute(shared, OLD_UPDATE)
+    await shared.save([new_document(kb, f"new-{n}", original(kb, f"new-{n}"), title="Mới") for n in range(3)])
+    expected: list[tuple[Filter, set[str]]] = [
+        (Match("number", -1), {"old"}),
+        (Match("number", 1000), {"7"}),
+        (Match("number", 7), set()),
+        (Range("number", lt=2), {"0", "1", "old"}),
+        (Range("day", lt="2002-01-01"), {"old"}),
+        (Range("day", gt="2030-01-01"), {"7"}),
+        (TitleWords(("thong", "tu")), {"old"}),
+        (TitlePrefix("nghi dinh"), {"7"}),
+        (TitleWords(("ban", "7")), set()),
+    ]
+    for where, found in expected:
+        assert await ids(shared, kb, where) == found, where
+    assert await unkeyed(shared) == 2
+    assert await migrate(shared_url) == (schema.newest_version(), schema.newest_version())
+    assert await unkeyed(shared) == 0
+    for where, found in expected:
+        assert await ids(shared, kb, where) == found, where
+
+
+async def test_a_document_that_an_older_release_changed_gets_its_keys_with_the_next_version(
+    shared: SqlRegistry,
+) -> None:
+    kb = await filled(shared)
+    await execute(shared, OLD_UPDATE)
+    changed = await shared.get(kb, "7")
+    assert all(await shared.save([changed.reindex()]))  # the title and the metadata stay
+    assert await unkeyed(shared) == 0
+    assert await ids(shared, kb, Match("number", 1000)) == {"7"}
+    await shared.remove([await shared.get(kb, "7")])
+    assert await ids(shared, kb, Match("number", 1000)) == set()
+
+
+async def test_an_interrupted_fill_continues(
+    shared: SqlRegistry, shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_search, "DOCUMENTS_PER_FILL", 40)
+    kb = await filled(shared)
+    await shared.database.write(_downgrade_to_0007)
+    calls: list[tuple[int, int]] = []
+
+    def seen(done: int, total: int) -> None:
+        calls.append((done, total))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        schema.migrate_now(shared_url, seen)
+    assert await unkeyed(shared) == 180
+    assert await ids(shared, kb, Match("number", 7)) == {"7"}
+    assert await ids(shared, kb, Match("number", 250)) == {"250"}
+    await migrate(shared_url, seen)
+    assert calls == [(40, 300), (80, 300), (120, 300), (40, 180), (80, 180), (120, 180), (160, 180), (180, 180)]
+    assert await check_keys(shared) > 1000
+    assert await unkeyed(shared) == 0
+
+
+def _downgrade_to_0007(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(schema._MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.downgrade(config, "0007")
+
+
+async def test_a_fill_waits_for_no_writer(shared: SqlRegistry, shared_url: str) -> None:
+    """The document that a writer holds is left out, and stays a candidate of every filter."""
+    kb = await filled(shared)
+    await execute(shared, "UPDATE documents SET keyed_version = NULL")
+    engine = create_engine(parse_url(shared_url))
+    with engine.begin() as writer:
+        writer.execute(text("SELECT 1 FROM documents WHERE id = '7' FOR UPDATE"))
+        await migrate(shared_url)
+        assert await unkeyed(shared) == 1
+        assert await ids(shared, kb, Match("number", 7)) == {"7"}
+    engine.dispose()
+    await migrate(shared_url)
+    assert await unkeyed(shared) == 0

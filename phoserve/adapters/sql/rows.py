@@ -97,7 +97,7 @@ def needed_fingerprints(active: str, reembedding: Any) -> tuple[str, ...]:
 def document_row(document: Document) -> dict[str, Any]:
     """Return the values of a document's columns, without its `sequence`.
 
-    Who stores them writes the document's keys in the same transaction, which `keyed_version` asserts.
+    `keyed_version` asserts that the caller writes the document's keys in the same transaction.
     """
     return {
         "key": document.key,

@@ -60,7 +60,9 @@ async def migrate(url: str, seen: Seen | None = None) -> tuple[str | None, str]:
     `seen` is called from another thread with the number of documents that a migration has rewritten and their total.
     On PostgreSQL the keys of documents are filled afterwards, also those of documents that an older release wrote since
     the last time, in transactions of their own: readers and writers continue, and what is interrupted is continued by
-    the next call. Several processes may migrate at once. Raises ConfigurationError for a schema of a newer release, Unavailable.
+    the next call. Several processes may migrate at once.
+
+    Raises ConfigurationError for a schema of a newer release, Unavailable.
     """
     return await asyncio.to_thread(migrate_now, url, seen)
 

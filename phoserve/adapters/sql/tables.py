@@ -141,8 +141,10 @@ UNKEYED_INDEX: Final = "documents_unkeyed"
 """On PostgreSQL alone: documents that meet `UNKEYED`, by collection and sequence."""
 UNKEYED: Final = "CASE WHEN documents.keyed_version = documents.version THEN 0 ELSE 1 END = 1"
 """The condition of documents whose `filter_keys` are not those of their version: written by an older release during a
-rollout, or before there were keys. It means `keyed_version IS DISTINCT FROM version`, which PostgreSQL expects of nearly
-all rows, so that it would not use the index; it expects this one of few."""
+rollout, or before there were keys.
+
+It means `keyed_version IS DISTINCT FROM version`. PostgreSQL estimates that nearly all rows meet that form and few meet
+this one, so that it prefers the index."""
 
 answers: Final = Table(
     "answers",
