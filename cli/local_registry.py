@@ -27,7 +27,7 @@ async def open_local_registry(state: Path, report: Reporter) -> AsyncIterator[Sq
     """
     url = f"sqlite:///{state / FILE}"
     with ExitStack() as steps:
-        await migrate(url, _progress(steps, report))
+        await migrate(url, migration_progress(steps, report))
     database = open_database(url)
     try:
         await check_schema(database)
@@ -37,7 +37,7 @@ async def open_local_registry(state: Path, report: Reporter) -> AsyncIterator[Sq
         await database.close()
 
 
-def _progress(steps: ExitStack, report: Reporter) -> Callable[[int, int], None]:
+def migration_progress(steps: ExitStack, report: Reporter) -> Callable[[int, int], None]:
     """Return what shows the progress of a migration that rewrites documents, from its first call on."""
     bars: list[Bar] = []
 

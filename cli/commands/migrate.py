@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,8 +28,9 @@ def migrate(
 ) -> None:
     """Bring the schema of the registry's database to this release, and copy the records of version 0.1 into it.
 
-    The database is PHOSERVE_REGISTRY__URL. Running it again changes nothing. Stop the API and the workers of version
-    0.1 before you copy their records. `phoserve up` does all of this by itself.
+    The database is PHOSERVE_REGISTRY__URL. Running it again continues what was interrupted and adds the keys of filters
+    to documents that an older release wrote during a rollout; otherwise it changes nothing. Stop the API and the
+    workers of version 0.1 before you copy their records. `phoserve up` does all of this by itself.
     """
     from cli.progress import ConsoleReporter, JsonReporter, Reporter
     from phoserve.settings import load_settings
@@ -38,6 +40,7 @@ def migrate(
 
 
 async def _migrate(settings: "Settings", from_qdrant: str | None, wait_s: float, report: "Reporter") -> None:
+    from cli.local_registry import migration_progress
     from phoserve.adapters.sql.schema import migrate
     from phoserve.composition import registry_url
 
@@ -45,7 +48,8 @@ async def _migrate(settings: "Settings", from_qdrant: str | None, wait_s: float,
     deadline = time.monotonic() + wait_s
     while True:
         try:
-            before, after = await migrate(url)
+            with ExitStack() as steps:
+                before, after = await migrate(url, migration_progress(steps, report))
             break
         except Unavailable:
             if time.monotonic() >= deadline:
