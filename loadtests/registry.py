@@ -106,7 +106,7 @@ async def _measure(url: str, total: int, rounds: int) -> Figures:
 
 def _copy(url: str, connection: Connection, collection: Collection, count: int) -> None:
     """Fill the table of documents as `pg_restore` does; as many writes of a thousand would take an hour."""
-    columns = [column for column in documents.c if column.name != "sequence"]
+    columns = [column for column in documents.c if column.name not in {"sequence", "keyed_version"}]
     encode = [
         (lambda value: value if value is None else msgspec.json.encode(value).decode())
         if isinstance(column.type, JSON)
@@ -118,7 +118,7 @@ def _copy(url: str, connection: Connection, collection: Collection, count: int) 
     with psycopg.connect(url) as filled, filled.cursor().copy(f"COPY documents ({names}) FROM STDIN") as copy:
         for number in range(count):
             document = _document(collection, number)
-            row = document_row(msgspec.structs.replace(document, version=1)) | {"keyed_version": None}
+            row = document_row(msgspec.structs.replace(document, version=1))
             copy.write_row([each(row[column.name]) for each, column in zip(encode, columns, strict=True)])
             states.append((collection.id, document.state))
     count_documents(connection, states)

@@ -12,12 +12,16 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from ingest.doctor import Doctor
 from phoserve.adapters.sql.database import open_database
+from phoserve.adapters.sql.filter_keys import keys_of
+from phoserve.adapters.sql.key_search import count_unkeyed
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.rows import UNREADABLE, is_unreadable
 from phoserve.adapters.sql.schema import migrate, migrate_now
+from phoserve.adapters.sql.tables import filter_keys
 from phoserve.documents.access import CLOSED
 from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Prefix, Range, TitlePrefix, TitleWords
 from phoserve.documents.passages import PassageStores
@@ -279,8 +283,9 @@ async def test_damaged_records_of_postgres_are_mended(postgres: PostgresServer, 
     try:
         collection = await registry.add_collection(new_collection("kb"))
         assert collection is not None
+        original = Original(key="o", sha256="a" * 64, size_bytes=3, media_type="text/plain")
         [saved] = await registry.save(
-            [new_document(collection, "d0", Original(key="o", sha256="a" * 64, size_bytes=3, media_type="text/plain"))]
+            [new_document(collection, "d0", original, title="Tiêu đề", metadata={"year": 2020})]
         )
         assert saved is not None
         statement = f"UPDATE documents SET {damaged}"  # noqa: S608 - a constant of this file
@@ -291,5 +296,11 @@ async def test_damaged_records_of_postgres_are_mended(postgres: PostgresServer, 
         assert await registry.damaged() == []
         assert (await registry.page(collection.id)).documents == [mended]
         assert await registry.counts(collection.id) == {DocumentState.QUEUED: 1}
+        assert mended is not None
+        keys = await registry.database.read(
+            lambda connection: set(connection.execute(select(filter_keys.c.key)).scalars())
+        )
+        assert keys >= keys_of(collection.id, mended.title, mended.metadata)
+        assert await registry.database.read(count_unkeyed) == 0
     finally:
         await registry.close()

@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
-from phoserve.adapters.sql.key_search import add_keys
-from phoserve.adapters.sql.rows import access_key, document_row, salvage
+from phoserve.adapters.sql.key_search import add_keys, remove_keys
+from phoserve.adapters.sql.rows import access_key, keyed_row, salvage
 from phoserve.adapters.sql.tables import collections, document_counts, documents, filter_keys
 from phoserve.documents.access import CLOSED
 from phoserve.documents.ports import DamagedRecord
@@ -44,14 +44,15 @@ def mend(connection: Connection, sequence: int) -> Document | None:
     mended = None if damaged.document is None else _mended(damaged.document)
     if connection.dialect.name == "sqlite":
         connection.execute(delete(filter_keys).where(filter_keys.c.sequence == sequence))
+    else:
+        remove_keys(connection, [stored])
     if mended is None:
         connection.execute(delete(documents).where(documents.c.sequence == sequence))
     else:
-        values = document_row(mended)
+        values = keyed_row(mended)
         changed = {name: value for name, value in values.items() if name not in _KEPT}
         connection.execute(update(documents).where(documents.c.sequence == sequence).values(changed))
-        if connection.dialect.name == "sqlite":
-            add_keys(connection, [values | {"sequence": sequence}])
+        add_keys(connection, [values | {"sequence": sequence}])
     for collection_id in connection.execute(select(collections.c.id)).scalars().all():
         _count_again(connection, collection_id)
     return mended

@@ -24,9 +24,9 @@ from phoserve.adapters.sql.rows import (
     changing_columns,
     collection_row,
     collections_of,
-    document_row,
     documents_of,
     is_unreadable,
+    keyed_row,
     microseconds,
     needed_fingerprints,
 )
@@ -152,7 +152,7 @@ class SqlRegistry:
         if not documents:
             return []
         versions = [msgspec.structs.replace(each, version=each.version + 1) for each in documents]
-        rows = [document_row(each) for each in versions]  # not in the transaction, which holds up other writers
+        rows = [keyed_row(each) for each in versions]  # not in the transaction, which holds up other writers
         stored = await self._database.write(lambda connection: _save(connection, versions, rows))
         return [version if number in stored else None for number, version in enumerate(versions)]
 

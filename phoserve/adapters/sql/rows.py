@@ -95,10 +95,7 @@ def needed_fingerprints(active: str, reembedding: Any) -> tuple[str, ...]:
 
 
 def document_row(document: Document) -> dict[str, Any]:
-    """Return the values of a document's columns, without its `sequence`.
-
-    `keyed_version` asserts that the caller writes the document's keys in the same transaction.
-    """
+    """Return the values of a document's columns, without its `sequence` and `keyed_version`."""
     return {
         "key": document.key,
         "collection_id": document.collection_id,
@@ -131,8 +128,12 @@ def document_row(document: Document) -> dict[str, Any]:
         "created_us": microseconds(document.created_at),
         "updated_us": microseconds(document.updated_at),
         "due_us": None if document.due_at is None else microseconds(document.due_at),
-        "keyed_version": document.version,
     }
+
+
+def keyed_row(document: Document) -> dict[str, Any]:
+    """Return `document_row` for a transaction that also writes the document's `filter_keys`."""
+    return {**document_row(document), "keyed_version": document.version}
 
 
 def access_key(access: Sequence[str]) -> str:

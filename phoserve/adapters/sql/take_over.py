@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from phoserve.adapters.sql.database import Database
 from phoserve.adapters.sql.key_search import add_keys
 from phoserve.adapters.sql.registry import count_documents
-from phoserve.adapters.sql.rows import collection_row, document_row, microseconds
+from phoserve.adapters.sql.rows import collection_row, keyed_row, microseconds
 from phoserve.adapters.sql.tables import collections, documents, imports
 from phoserve.documents.records import Collection, Document
 from phoserve.errors import ConfigurationError
@@ -67,7 +67,7 @@ def _add_collections(connection: Connection, old: Sequence[Collection]) -> None:
 def _add_documents(connection: Connection, page: Sequence[Document]) -> None:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(documents).on_conflict_do_nothing().returning(documents.c.key, documents.c.sequence)
-    rows = {each.key: document_row(each) for each in page}
+    rows = {each.key: keyed_row(each) for each in page}
     added = {row.key: row.sequence for row in connection.execute(statement, list(rows.values()))}
     add_keys(connection, [rows[key] | {"sequence": sequence} for key, sequence in added.items()])
     there = select(documents.c.key).where(documents.c.key.in_([each.key for each in page]))
