@@ -1,5 +1,6 @@
 """Keys by which databases find what filters match: complete, ordered as values are, filled by upgrades, and used."""
 
+import asyncio
 import json
 import random
 import sqlite3
@@ -368,3 +369,34 @@ async def test_a_fill_waits_for_no_writer(shared: SqlRegistry, shared_url: str) 
     engine.dispose()
     await migrate(shared_url)
     assert await unkeyed(shared) == 0
+
+
+async def test_fills_and_writers_of_both_releases_at_once(
+    shared: SqlRegistry, shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_search, "DOCUMENTS_PER_FILL", 10)
+    kb = await filled(shared)
+    await execute(shared, "DELETE FROM filter_keys")
+    await execute(shared, "UPDATE documents SET keyed_version = NULL")
+    rng = random.Random(3)
+
+    async def write_as_before() -> None:
+        for number in range(40):
+            statement = "UPDATE documents SET version = version + 1, metadata = :metadata WHERE id = :id"
+            values = {"metadata": json.dumps({"number": 1000 + number}), "id": str(rng.randrange(300))}
+            await execute(shared, statement, **values)
+
+    async def write() -> None:
+        for number in range(40):
+            old = await shared.get(kb, str(rng.randrange(300)))
+            await shared.save([msgspec.structs.replace(old, metadata={"number": 2000 + number})])
+
+    await asyncio.gather(migrate(shared_url), migrate(shared_url), write_as_before(), write(), write())
+    everything = (await shared.page(kb.id, limit=1000)).documents
+    for is_filled in (False, True):
+        if is_filled:
+            await migrate(shared_url)
+            assert await unkeyed(shared) == 0
+        for number in {each.metadata["number"] for each in everything}:
+            expected = {each.id for each in everything if each.metadata["number"] == number}
+            assert await ids(shared, kb, Match("number", number)) == expected
