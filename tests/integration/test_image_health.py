@@ -7,7 +7,8 @@ from pathlib import Path
 import export.bundled
 from cli.triton_process import TritonInstallation, TritonOptions, TritonPorts, TritonProcess
 from export.repository import assemble_repository
-from phoserve.contract import CPU_ENCODER, PUBLIC_MODEL
+from phoserve.contract import CPU_ENCODER
+from tests.support.chart import ROOT
 from tests.support.dockerfile import health_check
 from tests.support.polling import eventually
 from tests.support.triton import ADMIN_SECRET, running_triton
@@ -17,20 +18,22 @@ TOLERANT = ("--exit-on-error=false", "--strict-readiness=false")
 """As the chart starts it."""
 
 
-def is_well(ports: TritonPorts, *models: str) -> bool:
-    """The image's check, or the same of other models."""
-    python, flag, script = health_check("triton")
-    assert python == "python"
-    script = script.replace("127.0.0.1:8000", f"{ports.host}:{ports.http}")
-    if models:
-        script = script.replace(str((CPU_ENCODER, PUBLIC_MODEL)), str(models))
-    return subprocess.run([sys.executable, flag, script], capture_output=True, check=False).returncode == 0
+def is_well(ports: TritonPorts, repository: Path, *, encoders: bool = True) -> bool:
+    """The image's check; without `encoders` its second part alone, which asks for the public models."""
+    shell, flag, script = health_check("triton")
+    assert shell == "sh"
+    here = f"{sys.executable} -m cli.triton_ready --host {ports.host} --port {ports.http}"
+    script = script.replace("python -m cli.triton_ready", here).replace("/repository/models", str(repository))
+    of_encoders, of_public = script.split(" && ")
+    assert "--encoders" in of_encoders
+    chosen = script if encoders else of_public
+    return subprocess.run([shell, flag, chosen], cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
 async def test_a_server_with_its_encoder_is_well(tmp_path: Path) -> None:
     assemble_repository(MODEL, tmp_path / "models", profile="local")
     async with running_triton(tmp_path / "models", tmp_path, extra=TOLERANT) as process:
-        assert is_well(process.ports)
+        assert is_well(process.ports, tmp_path / "models")
 
 
 async def test_a_server_without_its_encoder_is_not(tmp_path: Path) -> None:
@@ -40,7 +43,7 @@ async def test_a_server_without_its_encoder_is_not(tmp_path: Path) -> None:
     process = TritonProcess(TritonInstallation.find(), options, TritonPorts.free())
     await process.start()
     try:
-        await eventually(lambda: is_well(process.ports, PUBLIC_MODEL), timeout_s=60)
-        assert not is_well(process.ports)
+        await eventually(lambda: is_well(process.ports, tmp_path / "models", encoders=False), timeout_s=60)
+        assert not is_well(process.ports, tmp_path / "models")
     finally:
         await process.stop()

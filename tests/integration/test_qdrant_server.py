@@ -103,4 +103,4 @@ async def test_one_graph_is_built_and_an_older_collection_is_changed(server: Qdr
         assert graphs == ["collection"]
         asked.clear()
         await QdrantPassageIndex(client, contract("b"), QdrantOptions()).ping()
-        assert set(asked) == {"collection", "document_key", "visibility", "revision"}
+        assert set(asked) == {"collection", "document_key", "visibility", "revision", "access"}

@@ -89,7 +89,8 @@ class Pod:
         """Return the result of its image's health check."""
         stage = self._main["image"].rsplit("/", 1)[-1].partition(":")[0]
         command = [word.replace("127.0.0.1", self.address) for word in self._translated(health_check(stage))]
-        return subprocess.run(_local_program(command), capture_output=True, check=False).returncode == 0
+        command = [word.replace("python -m", f"{sys.executable} -m") for word in command]
+        return subprocess.run(_local_program(command), cwd=ROOT, capture_output=True, check=False).returncode == 0
 
     def kill(self) -> None:
         """Kill it at once, as the kernel does when memory runs out."""
@@ -173,6 +174,9 @@ class Pod:
         words = [re.sub(pattern, lambda match: str(folders[match[1]]), word) for word in words]
         for name, resolved in self._names.items():
             words = [word.replace(name, resolved) for word in words]
+        words = [word.replace("cli.triton_ready ", f"cli.triton_ready --host {self.address} ") for word in words]
+        if "cli.triton_ready" in words:
+            words += ["--host", self.address]
         own = {"0.0.0.0": self.address, "cpu": "local", "--model-config-name=cpu": "--model-config-name=local"}  # noqa: S104
         return [own.get(word, word) for word in words]
 
@@ -198,7 +202,8 @@ class Pod:
             command = self._translated(probe["exec"]["command"])
             program = _local_program(command)
             environment = self._environment(self._main)
-            return subprocess.run(program, env=environment, capture_output=True, check=False).returncode == 0
+            outcome = subprocess.run(program, env=environment, cwd=ROOT, capture_output=True, check=False)
+            return outcome.returncode == 0
         if "tcpSocket" in probe:
             return self._connects(self._port(probe["tcpSocket"]["port"]), limit_s)
         get = probe["httpGet"]

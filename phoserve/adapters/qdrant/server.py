@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import warnings
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,28 @@ KEEPALIVE: Final = {
     "grpc.keepalive_permit_without_calls": 0,
 }
 """Without it, calls to a machine that lost its power fail until TCP gives up the connection, after 15 minutes."""
+RECONNECT: Final = {
+    # gRPC waits up to two minutes between attempts to connect, in which every call fails although the server is back.
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 500,
+    "grpc.service_config": json.dumps(
+        {
+            "methodConfig": [
+                {
+                    "name": [{}],
+                    "retryPolicy": {
+                        "maxAttempts": 5,
+                        "initialBackoff": "0.3s",
+                        "maxBackoff": "1s",
+                        "backoffMultiplier": 2,
+                        "retryableStatusCodes": ["UNAVAILABLE"],
+                    },
+                }
+            ]
+        }
+    ),
+}
+"""Calls are repeated for about a second, also writes: all of them may be repeated."""
 _PASSING: Final = {408, 409, 429}
 _WRONG_KEY: Final = {401, 403}
 _GRPC_CALLERS_FAULT: Final = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED}
@@ -84,7 +107,7 @@ def connect(
             api_key=api_key or None,
             prefer_grpc=bool(grpc_port),
             grpc_port=grpc_port or 6334,
-            grpc_options=dict(KEEPALIVE),
+            grpc_options={**KEEPALIVE, **RECONNECT},
             timeout=max(1, round(timeout_s)),
             check_compatibility=False,
         )

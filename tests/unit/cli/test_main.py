@@ -46,7 +46,7 @@ finally:
     rss_mb = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) >> 10
     print("COST", rss_mb, *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
 """
-EDGE = ("index", "process", "server")
+EDGE = ("index", "process", "server", "builder", "copying", "engine", "frames", "graph", "shard")
 
 
 @pytest.mark.parametrize(
