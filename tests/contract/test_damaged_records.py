@@ -53,6 +53,12 @@ GARBAGE: st.SearchStrategy[Any] = st.one_of(
         ['{"a": ', "[1, 2", "null", "17", '"text"', "[[1]]", '{"code": 1}', "\x00", "{}", "[]", "[" * 3000]
     ),
 )
+DAMAGES: st.SearchStrategy[list[tuple[int, str, Any]]] = st.lists(
+    st.tuples(st.integers(0, COUNT - 1), st.sampled_from([*NUMBERS, *TEXTS, *JSONS, *OTHERS]), GARBAGE),
+    min_size=1,
+    max_size=3,
+)
+"""The number of a document, a column and what is written to it."""
 WHERE: list[Filter] = [
     Match("year", 2020),
     AnyOf("tag", ("a", "b")),
@@ -139,13 +145,7 @@ async def check(file: Path, collection: Collection, documents: list[Document], d
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.integers(0, COUNT - 1), st.sampled_from([*NUMBERS, *TEXTS, *JSONS, *OTHERS]), GARBAGE),
-        min_size=1,
-        max_size=3,
-    )
-)
+@given(DAMAGES)
 def test_a_damaged_row_stops_nothing(
     pristine: tuple[Path, Collection, list[Document]], damages: list[tuple[int, str, Any]]
 ) -> None:
@@ -204,13 +204,7 @@ async def test_a_damaged_collection_is_listed_with_defaults(tmp_path: Path, sett
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.integers(0, COUNT - 1), st.sampled_from([*NUMBERS, *TEXTS, *JSONS, *OTHERS]), GARBAGE),
-        min_size=1,
-        max_size=3,
-    )
-)
+@given(DAMAGES)
 def test_mended_records_are_whole(
     pristine: tuple[Path, Collection, list[Document]], damages: list[tuple[int, str, Any]]
 ) -> None:
