@@ -146,12 +146,12 @@ def check_vectors(platform: Platform, models: dict[str, Path], *names: str) -> d
 def test_a_collection_changes_its_model_while_it_is_searched_and_filled(
     platform: Platform, models: dict[str, Path]
 ) -> None:
-    with platform.client() as http:
+    with platform.client() as http, platform.client() as one, platform.client() as other:
         fill(http, "a", DEFAULT)
         fill(http, "b", "minilm")
         wait_until(lambda: settled(http, "a", "b"), timeout_s=120)
         asks = (ask_exactly("a"), ask_exactly("b"), ask_exactly("a", rerank=True), upload("a"))
-        with Load(Rotation([platform.client(), platform.client()]), *asks) as load:
+        with Load(Rotation([one, other]), *asks) as load:
             for model in ("minilm", DEFAULT, "tiny"):
                 assert http.post("/v1/collections/a/model", json={"model": model}).status_code == 202
                 wait_until(lambda model=model: changed(http, "a", model), timeout_s=120)  # type: ignore[misc]
@@ -195,22 +195,15 @@ def test_clients_use_each_model_by_name(platform: Platform) -> None:
     langchain = pytest.importorskip("langchain_openai")
     llama = pytest.importorskip("llama_index.embeddings.openai_like")
     base = f"{platform.url}/v1"
-    # The libraries close no connections of their own; those of a client that is given are closed with it.
-    with httpx.Client(timeout=60) as http:
-        check_clients(base, http, langchain, llama)
-
-
-def check_clients(base: str, http: httpx.Client, langchain: Any, llama: Any) -> None:
-    given: dict[str, Any] = {"api_key": "none", "http_client": http}
-    client = openai.OpenAI(base_url=base, max_retries=0, **given)
+    client = openai.OpenAI(base_url=base, api_key="none", max_retries=0)
     for name in (DEFAULT, "minilm", "tiny"):
         assert client.models.retrieve(name).id == name
         wanted = client.embeddings.create(model=name, input=["nghỉ phép", "lương"], encoding_format="float").data
         first = pytest.approx(wanted[0].embedding, abs=1e-5)
-        chain = langchain.OpenAIEmbeddings(base_url=base, model=name, check_embedding_ctx_length=False, **given)
+        chain = langchain.OpenAIEmbeddings(base_url=base, api_key="none", model=name, check_embedding_ctx_length=False)
         assert chain.embed_documents(["nghỉ phép", "lương"])[0] == first
         assert chain.embed_query("nghỉ phép") == first
-        index = llama.OpenAILikeEmbedding(model_name=name, api_base=base, **given)
+        index = llama.OpenAILikeEmbedding(model_name=name, api_base=base, api_key="none")
         assert index.get_text_embedding_batch(["nghỉ phép", "lương"])[0] == first
         assert index.get_query_embedding("nghỉ phép") == first
     with pytest.raises(openai.NotFoundError, match="minilm"):
