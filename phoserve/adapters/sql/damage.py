@@ -8,19 +8,14 @@ import msgspec
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from phoserve.adapters.sql.key_search import add_keys, remove_keys
-from phoserve.adapters.sql.rows import access_key, keyed_row, salvage
-from phoserve.adapters.sql.tables import collections, document_counts, documents, filter_keys
+from phoserve.adapters.sql.rows import UNREADABLE_ERRORS, access_key, keyed_row, salvage
+from phoserve.adapters.sql.tables import DOCUMENT_COLUMNS, collections, document_counts, documents, filter_keys
 from phoserve.documents.access import CLOSED
 from phoserve.documents.ports import DamagedRecord
 from phoserve.documents.records import Document, DocumentState
 
 ROWS_PER_QUERY: Final = 500
-_ALL: Final = select(
-    documents,
-    collections.c.name.label("collection"),
-    collections.c.fingerprint.label("active_fingerprint"),
-    collections.c.reembedding,
-).outerjoin(collections)
+_ALL: Final = select(*DOCUMENT_COLUMNS).select_from(documents).outerjoin(collections)
 _KEPT: Final = frozenset({"sequence", "key", "collection_id", "id"})
 
 
@@ -53,7 +48,10 @@ def mend(connection: Connection, sequence: int) -> Document | None:
         changed = {name: value for name, value in values.items() if name not in _KEPT}
         connection.execute(update(documents).where(documents.c.sequence == sequence).values(changed))
         add_keys(connection, [values | {"sequence": sequence}])
-    for collection_id in connection.execute(select(collections.c.id)).scalars().all():
+    counted_in = [stored["collection_id"]]
+    if stored["collection"] is None:  # its collection cannot be read, so it was counted in any
+        counted_in = list(connection.execute(select(collections.c.id)).scalars())
+    for collection_id in counted_in:
         _count_again(connection, collection_id)
     return mended
 
@@ -66,7 +64,7 @@ def _damaged(row: Mapping[Any, Any]) -> DamagedRecord | None:
     raw = {str(name): repr(value) for name, value in row.items()}
     try:
         document, fields = salvage(row)
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+    except UNREADABLE_ERRORS as error:
         return DamagedRecord(row["sequence"], str(row["collection"]), str(row["id"]), (str(error),), raw, None)
     if not fields:
         return None

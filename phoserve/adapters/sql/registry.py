@@ -30,7 +30,7 @@ from phoserve.adapters.sql.rows import (
     microseconds,
     needed_fingerprints,
 )
-from phoserve.adapters.sql.tables import answers, collections, document_counts, documents
+from phoserve.adapters.sql.tables import DOCUMENT_COLUMNS, answers, collections, document_counts, documents
 from phoserve.documents.access import UNRESTRICTED, Access, Audience
 from phoserve.documents.filters import Filter
 from phoserve.documents.ports import DamagedRecord, DocumentPage
@@ -41,12 +41,7 @@ KEYS_PER_QUERY: Final = 1000
 ROWS_PER_DELETE: Final = 5000
 COUNT_SLOTS: Final = 8
 """Rows that count the same documents: on PostgreSQL transactions that change the same counts seldom wait."""
-_DOCUMENTS: Final = select(
-    documents,
-    collections.c.name.label("collection"),
-    collections.c.fingerprint.label("active_fingerprint"),
-    collections.c.reembedding,
-).join(collections)
+_DOCUMENTS: Final = select(*DOCUMENT_COLUMNS).select_from(documents).join(collections)
 _CHANGE: Final = (
     update(documents)
     .where(documents.c.key == bindparam("of_key"))

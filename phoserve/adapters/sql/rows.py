@@ -23,7 +23,7 @@ from phoserve.text.blocks import ParserWarning
 UNREADABLE: Final = "unreadable"
 """The code of the failure of a document whose record has damaged fields."""
 _HINT: Final = "upload the document again, or delete it"
-_UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+UNREADABLE_ERRORS: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 _IDENTITY: Final = frozenset({"collection", "collection_id", "id", "key"})
 T = TypeVar("T", bound=msgspec.Struct)
 log = structlog.get_logger(__name__)
@@ -162,7 +162,7 @@ def salvage(row: Mapping[Any, Any]) -> tuple[Document, list[str]]:
     """
     try:
         return _document(row), []
-    except _UNREADABLE:
+    except UNREADABLE_ERRORS:
         return _salvaged_document(row)
 
 
@@ -176,13 +176,13 @@ def _read(
 ) -> T | None:
     try:
         return read(row)
-    except _UNREADABLE:
+    except UNREADABLE_ERRORS:
         pass
     name = {"key": str(row.get("key", "")), "id": str(row["id"])}
     hint = _HINT if kind == "document" else "store its settings again"
     try:
         found, damaged = salvaged(row)
-    except _UNREADABLE as error:
+    except UNREADABLE_ERRORS as error:
         log.error("record_unreadable", kind=kind, **name, reason=str(error), hint=hint)
         return None
     log.warning("record_damaged", kind=kind, **name, fields=damaged, hint=hint)
@@ -215,7 +215,7 @@ def _damaged(row: Mapping[Any, Any], blank: Mapping[str, Any], read: Callable[[M
     def is_damaged(name: str) -> bool:
         try:
             read({**blank, name: row[name]})
-        except _UNREADABLE:
+        except UNREADABLE_ERRORS:
             return True
         return False
 

@@ -169,3 +169,11 @@ filter_keys: Final = Table(
     sqlite_with_rowid=False,
 )
 """See `phoserve.adapters.sql.filter_keys`."""
+
+DOCUMENT_COLUMNS: Final = (
+    *documents.c,
+    collections.c.name.label("collection"),
+    collections.c.fingerprint.label("active_fingerprint"),
+    collections.c.reembedding,
+)
+"""What a record is read from: its row, and its collection's."""
