@@ -9,39 +9,21 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from cli.triton_process import TritonProcess
-from export.repository import assemble_repository
-from tests.support.deployed import MODEL, Deployed, deployed
+from tests.support.deployed import Deployed
 from tests.support.patience import patient
 from tests.support.polling import eventually
 from tests.support.postgres_server import postgres_programs
 from tests.support.snapshots import Peer, backup
-from tests.support.triton import running_triton
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def triton(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TritonProcess]:
-    work = tmp_path_factory.mktemp("triton")
-    assemble_repository(MODEL, work / "models", profile="local")
-    async with running_triton(work / "models", work) as process:
-        yield process
-
-
-@pytest.fixture
-def platform(tmp_path: Path, triton: TritonProcess) -> Iterator[Deployed]:
-    with deployed(tmp_path, triton.ports.grpc_url) as platform:
-        yield platform
 
 
 @pytest.fixture

@@ -3,42 +3,24 @@
 The stand-in refuses reads with consistency as a cluster with a dead replica does.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
 import pytest
-import pytest_asyncio
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
-from cli.triton_process import TritonProcess
-from export.repository import assemble_repository
-from tests.support.deployed import MODEL, Deployed, deployed
+from tests.support.deployed import Deployed
 from tests.support.polling import eventually
 from tests.support.qdrant_server import REAL_URL, QdrantServer, qdrant_client
-from tests.support.triton import running_triton
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(REAL_URL is not None, reason="a server that is not ours loses no replica"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def triton(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TritonProcess]:
-    work = tmp_path_factory.mktemp("triton")
-    assemble_repository(MODEL, work / "models", profile="local")
-    async with running_triton(work / "models", work) as process:
-        yield process
-
-
-@pytest.fixture
-def platform(tmp_path: Path, triton: TritonProcess) -> Iterator[Deployed]:
-    with deployed(tmp_path, triton.ports.grpc_url) as platform:
-        yield platform
 
 
 def add(http: httpx.Client, *ids: str) -> None:

@@ -7,18 +7,15 @@ stuck for longer than a worker's lease and one interval of `reconcile` (here 3 s
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 from pydantic import SecretStr
 
 from cli.triton_process import TritonProcess
-from export.repository import assemble_repository
 from phoserve.adapters.celery_queue import CeleryQueue
 from phoserve.adapters.qdrant.index import QdrantPassageIndex
 from phoserve.composition import open_qdrant, open_registry
@@ -26,10 +23,9 @@ from phoserve.documents.ports import DocumentRegistry, IndexingTask
 from phoserve.documents.records import DocumentState
 from phoserve.settings import QdrantSettings, RegistrySettings
 from phoserve.text import TextPipeline
-from tests.support.deployed import MODEL, Deployed, Process, deployed
+from tests.support.deployed import MODEL, Deployed, Process
 from tests.support.patience import patient
 from tests.support.polling import eventually
-from tests.support.triton import running_triton
 
 DOCUMENTS = 12
 LONG = "\n\n".join(
@@ -39,20 +35,6 @@ LONG = "\n\n".join(
 STUCK_S = 60.0
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def triton(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TritonProcess]:
-    work = tmp_path_factory.mktemp("triton")
-    assemble_repository(MODEL, work / "models", profile="local")
-    async with running_triton(work / "models", work) as process:
-        yield process
-
-
-@pytest.fixture
-def platform(tmp_path: Path, triton: TritonProcess) -> Iterator[Deployed]:
-    with deployed(tmp_path, triton.ports.grpc_url) as platform:
-        yield platform
 
 
 def send(http: httpx.Client, documents: list[dict[str, Any]]) -> None:

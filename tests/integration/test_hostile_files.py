@@ -2,21 +2,18 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from cli.triton_process import TritonProcess
-from export.repository import assemble_repository
 from tests.support import hostile
-from tests.support.deployed import MODEL, Process, deployed
+from tests.support.deployed import Process, deployed
 from tests.support.patience import patient
 from tests.support.polling import eventually
-from tests.support.triton import running_triton
 
 FILES: dict[str, Callable[[], bytes]] = {
     "bomb.docx": hostile.zip_bomb,
@@ -41,14 +38,6 @@ MAX_GROWTH_BYTES = 400 << 20
 """Of the worker: an upload of 90 MB is read as text in its own process, everything else is not."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def triton(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TritonProcess]:
-    work = tmp_path_factory.mktemp("triton")
-    assemble_repository(MODEL, work / "models", profile="local")
-    async with running_triton(work / "models", work) as process:
-        yield process
 
 
 def upload(http: httpx.Client, name: str, content: bytes) -> str:
