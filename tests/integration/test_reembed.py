@@ -256,7 +256,8 @@ async def test_reconciling_leaves_what_is_being_copied(bench: Bench) -> None:
         bench.embedders[NEW.fingerprint].meanwhile = reconcile
         staged = await bench.index(NEW).staged()
         await bench.reconciler.run_once()
-        assert await bench.index(NEW).staged() == staged
+        # The copy continues meanwhile: it may have staged other documents.
+        assert [each for each in await bench.index(NEW).staged() if each in staged] == staged
         looks.append(bool(staged))
 
     await bench.start()
