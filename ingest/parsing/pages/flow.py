@@ -71,9 +71,13 @@ class Flow:
     _english: bool | None = None
     _open: int | None = None
     """The block that may continue on the next column or page."""
+    _open_page: int | None = None
+    """The page that its last line is on."""
 
     def add_table(self, block: Block) -> None:
-        """Append a table."""
+        """Append a table. A sentence continues after it only if the table is on another page than its beginning."""
+        if self._open_page == block.place.page:
+            self._open = None
         self.blocks.append(block)
 
     def add_column(self, column: Column, page: int, *, is_last: bool) -> None:
@@ -101,8 +105,9 @@ class Flow:
         level = self._heading_level(lines, text)
         strong = all(line.bold for line in lines) or level is not None
         if self._continues(lines[0], text, strong=strong):
+            self._open_page = page
             return
-        self._open = None
+        self._open, self._open_page = None, page
         if self._outline.add(self.blocks, text, place, strong=strong):
             self._has_articles = True
         elif level is not None:
