@@ -127,6 +127,8 @@ class ModelContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     lowercase_shouting: bool = False
     """Words in capitals are embedded in small letters where two or more follow each other (`phoserve.text.capitals`).
     Not part of the fingerprint: vectors made with and without it compare, so older passages stay where they are."""
+    collapse_leaders: bool = False
+    """Rows of dots in forms are embedded as "..." (`phoserve.text.leaders`). Not part of the fingerprint either."""
     query_prefix: str = ""
     passage_prefix: str = ""
     tokenizer_sha256: str

@@ -51,6 +51,7 @@ def write_model(
         pooling="sqrt_tf",
         modern_tones=True,
         lowercase_shouting=True,
+        collapse_leaders=True,
         tokenizer_sha256=sha256_of(folder / VOCAB_FILE, folder / MERGES_FILE),
         weights_sha256=sha256_of(*(graphs / f"{precision}.onnx" for precision in precisions)),
         length_buckets=tuple(bucket for bucket in (16, 32, 64, 128, 256, 512, 1024) if bucket <= max_tokens),

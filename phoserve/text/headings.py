@@ -7,11 +7,24 @@ from typing import Final
 _MARKDOWN: Final = re.compile(r"(?P<marks>#{1,6})\s+(?P<title>.+)", re.DOTALL)
 
 # These levels are below Markdown's six, which documents converted from Word use as they please.
-_LAW_LEVELS: Final = {"phụ lục": 7, "phần": 8, "chương": 9, "mục": 10, "tiểu mục": 11, "điều": 12}
+_LAW_LEVELS: Final = {
+    "phụ lục": 7,
+    "phần": 8,
+    "mẫu": 8,
+    "mẫu số": 8,
+    "biểu mẫu": 8,
+    "biểu mẫu số": 8,
+    "chương": 9,
+    "mục": 10,
+    "tiểu mục": 11,
+    "điều": 12,
+}
 ARTICLE_LEVEL: Final = _LAW_LEVELS["điều"]
 ROMAN_LEVEL: Final = 9
 _KINDS: Final = "|".join(f"{kind.capitalize()}|{kind.upper()}" for kind in _LAW_LEVELS)
-_NUMBER: Final = r"(?:thứ|THỨ)\s+[^\W\d_]+|[IVXLC]+|\d+[a-zđ]?(?:\.\d+)*"
+_FORM: Final = "mẫu"
+# A form's number may be a code: "Mẫu số 01/TNDN".
+_NUMBER: Final = r"(?:thứ|THỨ)\s+[^\W\d_]+|[IVXLC]+|\d+[a-zđ]?(?:\.\d+)*(?:[/-][A-ZĐ]+)*"
 _LAW: Final = re.compile(
     rf"(?P<prefix>(?P<kind>{_KINDS})\s+(?P<number>{_NUMBER})(?P<stop>\s?[.:–-])?[*_]*)(?:\s+(?P<title>\S.*))?",
     re.DOTALL,
@@ -59,7 +72,7 @@ def title_of(line: str, *, follows: str | None = None, marks: bool = False) -> T
 def is_law_title(text: str) -> bool:
     """Return whether `text` is a heading of Vietnamese law with nothing but its number: "Chương I"."""
     law = _LAW.fullmatch(text.strip("*_ \t"))
-    return law is not None and law["title"] is None
+    return law is not None and law["title"] is None and not _is_form(law)
 
 
 def law_level(text: str) -> int | None:
@@ -95,9 +108,16 @@ def _level(law: re.Match[str]) -> int:
 
 def _reads_as_heading(law: re.Match[str]) -> bool:
     """A line that only begins like a heading is a sentence: "Phần thứ hai bao gồm ...", "Điều 5 của Luật này ..."."""
-    return law["title"] is None or law["stop"] is not None or law["title"].isupper()
+    title = law["title"]
+    return title is None or law["stop"] is not None or title.isupper() or (title[0] == "(" and title[-1] == ")")
 
 
 def _may_complete(bare: str, follows: str) -> bool:
+    """What follows "Mẫu số 01" is the form's letterhead, not its title."""
     shouted = bare.isupper() and not _NUMBERED.match(bare)
-    return shouted and len(follows) + len(bare) < _LONGEST and _LAW.match(follows) is not None
+    law = _LAW.match(follows)
+    return shouted and len(follows) + len(bare) < _LONGEST and law is not None and not _is_form(law)
+
+
+def _is_form(law: re.Match[str]) -> bool:
+    return _FORM in law["kind"].lower()

@@ -14,6 +14,7 @@ from phoserve.errors import ConfigurationError
 from phoserve.text.bpe import TokenBatch, WordPieces
 from phoserve.text.capitals import lower_shouting
 from phoserve.text.huggingface import HuggingFaceTokenizer
+from phoserve.text.leaders import collapse_leaders
 from phoserve.text.normalise import compose
 from phoserve.text.segmentation import Segmenter
 from phoserve.text.segmenter_model import load_segmenter_model
@@ -133,12 +134,17 @@ class TextPipeline:
                 words = self._segmenter.words(text)
             else:
                 words = [(*match.span(), self._segment([match.group()], None)[0]) for match in _RUN.finditer(text)]
-            counts = self._pieces.count_pieces([spelled for _, _, spelled in words])
+            spellings = [spelled for _, _, spelled in words]
+            if self.contract.collapse_leaders:
+                spellings = [collapse_leaders(spelled) for spelled in spellings]
+            counts = self._pieces.count_pieces(spellings)
         return [Word(start, end, tokens) for (start, end, _), tokens in zip(words, counts, strict=True)]
 
     def _prefixed(self, texts: Sequence[str], input_type: InputType) -> Sequence[str]:
         if self.contract.lowercase_shouting:
             texts = [lower_shouting(text) for text in texts]
+        if self.contract.collapse_leaders:
+            texts = [collapse_leaders(text) for text in texts]
         prefix = self.contract.prefix(input_type)
         return [prefix + text for text in texts] if prefix else texts
 

@@ -14,6 +14,7 @@ import msgspec
 from phoserve.text.blocks import Block, Caption, Code, Footnote, Heading, ListItem, Paragraph, Place, Record, Table
 from phoserve.text.clauses import ClauseCounter
 from phoserve.text.headings import law_level, shorten_title
+from phoserve.text.leaders import is_mostly_leaders
 from phoserve.text.lines import Located, read_lines, recognise_blocks
 
 SHORT_RECORD_CHARACTERS: Final = 80
@@ -120,7 +121,10 @@ def outline(located: Iterable[Located]) -> Iterator[Element]:
     headings: tuple[str, ...] = ()
     clauses = ClauseCounter()
     after_heading = False
-    for block, spans in located:
+    for found, spans in located:
+        block = found
+        if isinstance(block, Heading) and is_mostly_leaders(block.text):
+            block = Paragraph(text=block.text, place=block.place)
         if isinstance(block, Heading):
             level = law_level(block.text.partition("\n")[0]) or law_level(block.text) or block.level
             path = (*(above for above in path if above[0] < level), (level, shorten_title(block.text)))

@@ -193,3 +193,28 @@ def assert_covered(structured: StructuredText) -> None:
     assert all(before[1] <= after[0] for before, after in pairwise(edges))
     assert "".join("".join(text[a:b].split()) for a, b in edges) == "".join(text.split())
     assert all(start < end for start, end in edges)
+
+
+FORMS = """\
+Phụ lục II
+DANH MỤC BIỂU MẪU
+(Kèm theo Thông tư số 12/2026/TT-BTC)
+
+Mẫu số 01/TNDN (Ban hành kèm theo Thông tư số 12/2026/TT-BTC)
+CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM
+Họ và tên: ..............
+Mẫu này áp dụng cho người nộp thuế.
+Mẫu số 01 gồm hai trang.
+
+Mẫu 1.10 - Giấy nghỉ phép
+Được nghỉ phép từ ngày .....
+"""
+
+
+def test_numbered_forms_are_headings() -> None:
+    headings = {text: path for text, _, path, _ in parts(structure_text("# Thông tư\n\n" + FORMS))}
+    appendix = "Phụ lục II DANH MỤC BIỂU MẪU"
+    form = "Mẫu số 01/TNDN (Ban hành kèm theo Thông tư số 12/2026/TT-BTC)"
+    letter = FORMS[FORMS.index("CỘNG HÒA") : FORMS.index("\n\nMẫu 1.10")]
+    assert headings[letter] == (appendix, form)
+    assert headings["Được nghỉ phép từ ngày ....."] == (appendix, "Mẫu 1.10 - Giấy nghỉ phép")
