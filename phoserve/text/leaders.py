@@ -25,7 +25,7 @@ def collapse_leaders(text: str) -> str:
 
 
 def is_mostly_leaders(text: str) -> bool:
-    """Return whether leaders take so much of `text` that it names nothing: "........ 1 ........"."""
+    """Return whether leaders take a share of `text` too large for it to name anything: "........ 1 ........"."""
     marks = sum(_width(leader[0]) for leader in _LEADER.finditer(text))
     return marks > _MOST_MARKS * _width(text)
 
