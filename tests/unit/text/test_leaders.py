@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoserve.text.blocks import Heading, Paragraph
+from phoserve.text.blocks import Block, Heading, Paragraph
 from phoserve.text.leaders import collapse_leaders, is_mostly_leaders
 from phoserve.text.structure import render_blocks
 
@@ -62,7 +62,7 @@ def test_a_heading_of_leaders_names_nothing(heading: str, names_nothing: bool) -
 
 
 def test_the_section_before_a_heading_of_leaders_continues() -> None:
-    blocks = [
+    blocks: list[Block] = [
         Heading(text="Mẫu 1.4", level=2),
         Heading(text="........ 1 ........", level=1),
         Paragraph(text="Căn cứ luật"),
