@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,6 +12,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
+from phoserve.adapters.flushed_folder import FlushedFolder
 from phoserve.documents.ports import StoredSource
 from phoserve.errors import ConfigurationError, NotFound, TooLarge, Unavailable
 
@@ -32,8 +32,8 @@ class ObjectStoreSources:
         Raises ConfigurationError if the location cannot be used.
         """
         try:
-            self._folder = _folder_of(location)
-            self._flushed: set[Path] = set()
+            folder = _folder_of(location)
+            self._flushed = FlushedFolder(folder) if folder else None
             self._store = _open_store(location)
         except (BaseError, ValueError, OSError) as error:
             raise ConfigurationError(
@@ -46,25 +46,12 @@ class ObjectStoreSources:
             with _translate_errors(key):
                 if isinstance(content, bytes):
                     meter.add(content)
-                    await obstore.put_async(self._store, key, content)
+                    await self._put_bytes(key, content)
                 else:
                     await self._put_stream(key, content, meter)
-                if self._folder is not None:
-                    await asyncio.to_thread(self._flush, self._folder / key)
         except _SourceStreamError as error:
             raise error.original from None
         return StoredSource(key, meter.sha256.hexdigest(), meter.size_bytes)
-
-    def _flush(self, file: Path) -> None:
-        """Flush a new file and its folder, and what leads to a folder that is new: the store itself flushes nothing."""
-        _fsync(file)
-        _fsync(file.parent)
-        if file.parent not in {*self._flushed, self._folder}:
-            for folder in file.parent.parents:
-                _fsync(folder)
-                if folder == self._folder:
-                    break
-            self._flushed.add(file.parent)
 
     async def fetch(self, key: str, target: Path) -> None:
         with _translate_errors(key):
@@ -96,11 +83,19 @@ class ObjectStoreSources:
                 for each in batch:
                     yield each["path"], each["last_modified"]
 
+    async def _put_bytes(self, key: str, content: bytes) -> None:
+        if self._flushed is None:
+            await obstore.put_async(self._store, key, content)
+        else:
+            await self._flushed.write(key, content)
+
     async def _put_stream(self, key: str, content: AsyncIterable[bytes], meter: "_Meter") -> None:
         """Write the parts as they arrive. The object appears with the last part, or not at all."""
         async with obstore.open_writer_async(self._store, key, buffer_size=PART_BYTES) as writer:
             async for part in _meter_stream(content, meter):
                 await writer.write(part)
+        if self._flushed is not None:
+            await self._flushed.flush(key)
 
     async def _delete(self, key: str) -> None:
         try:
@@ -120,14 +115,6 @@ async def _parts(key: str, stream: AsyncIterable[Any]) -> AsyncIterator[bytes]:
     with _translate_errors(key):
         async for part in stream:
             yield bytes(part)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _folder_of(location: str | Path) -> Path | None:

@@ -5,6 +5,7 @@ Once `submit` has returned, original and record are on disk and the document sur
 
 import asyncio
 import hashlib
+import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
@@ -33,7 +34,10 @@ from phoserve.documents.removal import remove_marked
 from phoserve.errors import CollectionNotFound, Conflict, DocumentNotFound, InvalidInput, Overloaded, Unavailable
 from phoserve.text.normalise import compose, compose_value
 
-UPLOADS_AT_ONCE: Final = 8
+UPLOADS_AT_ONCE: Final = 64
+"""Of one request, for content in memory. The store flushes those that arrive together with one call."""
+STREAMS_AT_ONCE: Final = 8
+COUNT_TTL_S: Final = 1.0
 ROUNDS: Final = 10
 _DRAFT_IDS: Final = uuid.UUID("6f1bb7d4-5f0e-5c0c-9d0e-3a8c1f5a7e21")
 
@@ -80,6 +84,8 @@ class Intake:
         self._sources = sources
         self._queue = queue
         self._limits = limits or IntakeLimits()
+        self._waiting = 0
+        self._count_again_at = 0.0
 
     async def submit(
         self,
@@ -115,7 +121,7 @@ class Intake:
         }
         uploads = await self._store(target, pending)
         try:
-            taken = await self._register(target, uploads, audience=audience, bulk=bulk, request=request)
+            taken = await self._register(target, uploads, known, audience=audience, bulk=bulk, request=request)
         except CollectionNotFound:  # deleted meanwhile, so no record can name these
             await self._delete_originals([upload.original.key for upload in uploads.values()])
             raise
@@ -158,18 +164,23 @@ class Intake:
                 return total
 
     async def _check_capacity(self, wanted: int) -> None:
-        counts = await self._registry.counts()
-        waiting = counts.get(DocumentState.QUEUED, 0) + counts.get(DocumentState.PROCESSING, 0)
-        if waiting + wanted > self._limits.max_unfinished:
-            raise Overloaded(f"{waiting} documents are waiting to be indexed already", retry_after_s=30.0)
+        """Raise Overloaded if too many documents wait. Far below the limit, a count may be `COUNT_TTL_S` old."""
+        is_far_below = self._waiting + wanted <= self._limits.max_unfinished // 2
+        if not is_far_below or time.monotonic() >= self._count_again_at:
+            counts = await self._registry.counts()
+            self._waiting = counts.get(DocumentState.QUEUED, 0) + counts.get(DocumentState.PROCESSING, 0)
+            self._count_again_at = time.monotonic() + COUNT_TTL_S
+        if self._waiting + wanted > self._limits.max_unfinished:
+            raise Overloaded(f"{self._waiting} documents are waiting to be indexed already", retry_after_s=30.0)
+        self._waiting += wanted
 
     async def _store(self, collection: Collection, drafts: dict[str, Draft]) -> "dict[str, _Upload]":
-        gate = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        gates = {True: asyncio.Semaphore(UPLOADS_AT_ONCE), False: asyncio.Semaphore(STREAMS_AT_ONCE)}
 
         async def store(draft: Draft) -> _Upload:
             # A key of its own for each upload: deleting one document or revision never touches another's original.
             key = f"{collection.id}/{uuid.uuid4().hex}"
-            async with gate:
+            async with gates[isinstance(draft.content, bytes)]:
                 stored = await self._sources.put(key, draft.content, max_bytes=self._limits.max_document_bytes)
             original = Original(
                 key=stored.key,
@@ -187,37 +198,39 @@ class Intake:
         self,
         collection: Collection,
         uploads: "dict[str, _Upload]",
+        known: Mapping[str, Document],
         *,
         audience: Audience,
         bulk: bool,
         request: str | None,
     ) -> dict[str, Document]:
-        """Write the records, retrying while other writers change the same documents."""
+        """Write the records, retrying while other writers change the same documents.
+
+        `known` has records as they were before the upload: those that changed since are not overwritten.
+        """
         taken: dict[str, Document] = {}
         pending = dict(uploads)
-        for _ in range(ROUNDS):
+        for round_ in range(ROUNDS):
             if not pending:
                 return taken
-            current = await self._without_deleting(await self._registry.find(collection.id, list(pending)))
-            unneeded: list[str] = []
-            versions: list[Document] = []
-            for document_id, upload in list(pending.items()):
-                before = current.get(document_id)
-                _check_allowed(document_id, upload.draft, before, audience)
-                if before is not None and _is_stored(collection, before, upload):
-                    taken[document_id] = before
-                    del pending[document_id]
-                    if before.original.key != upload.original.key:
-                        unneeded.append(upload.original.key)
-                else:
-                    versions.append(upload.next_version(collection, document_id, before, bulk=bulk, request=request))
-            for document in await self._registry.save(versions):
-                if document:
-                    taken[document.id] = document
-                    del pending[document.id]
-                    if document.id in current:
-                        unneeded.append(current[document.id].original.key)
-            await self._delete_originals(unneeded)
+            if round_:
+                known = await self._registry.find(collection.id, list(pending))
+            current = await self._without_deleting({id_: known[id_] for id_ in pending if id_ in known})
+            for document_id in pending:
+                _check_allowed(document_id, pending[document_id].draft, current.get(document_id), audience)
+            same = {id_: each for id_, each in current.items() if _is_stored(collection, each, pending[id_])}
+            versions = [
+                upload.next_version(collection, id_, current.get(id_), bulk=bulk, request=request)
+                for id_, upload in pending.items()
+                if id_ not in same
+            ]
+            saved = {each.id: each for each in await self._registry.save(versions) if each}
+            replaced = [current[id_].original.key for id_ in saved if id_ in current]
+            doubled = [pending[id_].original.key for id_ in same]
+            unneeded = {*replaced, *doubled} - {each.original.key for each in same.values()}
+            taken |= same | saved
+            pending = {id_: upload for id_, upload in pending.items() if id_ not in taken}
+            await self._delete_originals(sorted(unneeded))
         if pending:
             raise Conflict(f"document {next(iter(pending))!r} keeps changing; try again")
         return taken

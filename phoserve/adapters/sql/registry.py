@@ -58,8 +58,30 @@ _KEYED: Final = (
     documents.c.keyed_version,
 )
 """What the keys of a document are made of, and whether they are stored."""
+_DIALECTS: Final = {"sqlite": sqlite, "postgresql": postgresql}
+_INSERT: Final = {
+    name: dialect.insert(documents).on_conflict_do_nothing().returning(documents.c.key, documents.c.sequence)
+    for name, dialect in _DIALECTS.items()
+}
+_OPEN: Final = (
+    select(collections.c.id)
+    .where(collections.c.id.in_(bindparam("ids", expanding=True)), collections.c.deleting.is_(False))
+    .order_by(collections.c.id)
+    .with_for_update(read=True)
+)
 KEYS_APART: Final = 16
 """Up to this many sets of groups are read with a query each, which an index answers in order."""
+
+
+def _counting(dialect: Any) -> Any:
+    """Return the statement that adds to the counts; built once, as building it takes longer than a disk's flush."""
+    statement = dialect.insert(document_counts)
+    there, known, new = document_counts.c.documents, document_counts.c.access, statement.excluded
+    changes = {there.name: there + new[there.name], known.name: func.coalesce(known, new[known.name])}
+    return statement.on_conflict_do_update(index_elements=list(document_counts.primary_key.columns), set_=changes)
+
+
+_COUNT: Final = {name: _counting(dialect) for name, dialect in _DIALECTS.items()}
 Delta = Counter[tuple[str, str, str]]
 """How many documents came or left, by collection, state and key of groups."""
 
@@ -368,9 +390,7 @@ def _add(
     if not first:
         return set()
     _hold_open(connection, {versions[number].collection_id: versions[number].collection for number in first.values()})
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    columns = [documents.c.key, documents.c.sequence]
-    statement = dialect.insert(documents).on_conflict_do_nothing().returning(*columns)
+    statement = _INSERT[connection.dialect.name]
     added = {
         row.key: row.sequence for row in connection.execute(statement, [rows[number] for number in first.values()])
     }
@@ -405,9 +425,7 @@ def _embedded_by_others(connection: Connection, versions: Sequence[Document]) ->
 
 def _hold_open(connection: Connection, names: Mapping[str, str]) -> None:
     """Keep the collections from being marked as deleted until the transaction ends. Raises CollectionNotFound."""
-    condition = collections.c.id.in_(names), collections.c.deleting.is_(False)
-    statement = select(collections.c.id).where(*condition).order_by(collections.c.id).with_for_update(read=True)
-    there = set(connection.execute(statement).scalars())
+    there = set(connection.execute(_OPEN, {"ids": sorted(names)}).scalars())
     for collection_id, name in names.items():
         if collection_id not in there:
             raise CollectionNotFound(name)
@@ -475,16 +493,8 @@ def _count(connection: Connection, delta: Delta, groups: Mapping[str, Access]) -
         for (collection_id, state, key), change in sorted(delta.items())
         if change
     ]
-    if not rows:
-        return
-    dialect = postgresql if is_shared else sqlite
-    statement = dialect.insert(document_counts).values(rows)
-    there = document_counts.c.documents
-    known = document_counts.c.access
-    new = statement.excluded
-    changes = {there.name: there + new[there.name], known.name: func.coalesce(known, new[known.name])}
-    key_columns = list(document_counts.primary_key.columns)
-    connection.execute(statement.on_conflict_do_update(index_elements=key_columns, set_=changes))
+    if rows:
+        connection.execute(_COUNT[connection.dialect.name], rows)
 
 
 def count_documents(connection: Connection, added: Iterable[tuple[str, DocumentState]]) -> None:
