@@ -1,5 +1,6 @@
 """What every parsed document goes through: composed Unicode, repaired encodings, limits."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -8,13 +9,14 @@ import msgspec
 from ingest.parsing.encodings import repair_texts
 from ingest.parsing.failures import ParsingFailed
 from ingest.parsing.limits import ParserLimits
-from phoserve.text.blocks import Block, Heading, ListItem, ParsedDocument, ParserWarning, Record, Table
+from phoserve.text.blocks import Block, Caption, Heading, ListItem, ParsedDocument, ParserWarning, Record, Table
 from phoserve.text.normalise import compose, compose_value
 
 TITLE_CHARACTERS: Final = 300
 MAX_WARNINGS: Final = 100
 PROPERTY_CHARACTERS: Final = 1000
 MAX_PROPERTIES: Final = 50
+_FEW_CAPTIONS: Final = 3
 
 
 def finish(document: ParsedDocument, limits: ParserLimits) -> ParsedDocument:
@@ -28,6 +30,7 @@ def finish(document: ParsedDocument, limits: ParserLimits) -> ParsedDocument:
     if repaired.warnings:
         rest = iter(repaired.texts)
         blocks = tuple(_map(block, lambda _: next(rest)) for block in blocks)
+    blocks = _without_decorations(blocks)
     title = document.title or first_title(blocks)
     title = " ".join(repair_texts([compose(title)]).texts[0].split())
     return ParsedDocument(
@@ -42,6 +45,22 @@ def first_title(blocks: tuple[Block, ...]) -> str:
     """Return the heading that a document begins with, "" if it begins with something else."""
     first = blocks[0] if blocks else None
     return first.text if isinstance(first, Heading) and first.level <= 2 else ""
+
+
+def _without_decorations(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    """Keep the first of equal captions that most pages or slides have: the alternative text of a logo."""
+    counts = Counter(block.text for block in blocks if isinstance(block, Caption))
+    pages = len({block.place.page or block.place.slide for block in blocks})
+    decorations = {text for text, count in counts.items() if count > max(_FEW_CAPTIONS, pages // 2)}
+    seen: set[str] = set()
+    kept = []
+    for block in blocks:
+        if isinstance(block, Caption) and block.text in decorations:
+            if block.text in seen:
+                continue
+            seen.add(block.text)
+        kept.append(block)
+    return tuple(kept)
 
 
 def cap_warnings(warnings: tuple[ParserWarning, ...]) -> tuple[ParserWarning, ...]:

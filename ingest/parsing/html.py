@@ -10,6 +10,7 @@ from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from ingest.parsing.alternative import alternative_text
 from ingest.parsing.encodings import decode_text
 from ingest.parsing.failures import ParsingFailed
 from ingest.parsing.style_sheets import HIDING, SHOWING, HiddenElements
@@ -202,7 +203,7 @@ class _Page:
         return f"{format_number(self._lists[-1], kind)}."
 
     def _picture(self, alt: str) -> None:
-        alt = _SPACES.sub(" ", alt).strip()
+        alt = alternative_text(alt)
         if not alt:
             return
         if "".join(self._text).strip():

@@ -1,12 +1,12 @@
 """PowerPoint presentations (.pptx): each visible slide's title, text, tables, charts and notes, in reading order."""
 
-import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from lxml import etree
 
+from ingest.parsing.alternative import alternative_text
 from ingest.parsing.charts import chart_table, diagram_texts
 from ingest.parsing.faults import Unreadable
 from ingest.parsing.number_codes import Style
@@ -15,7 +15,6 @@ from ingest.parsing.opc import Package, Relation, is_template_title, local_name
 from ingest.parsing.slides.shapes import Position, Shape, number_of, position_of, reading_order, unwrapped
 from ingest.parsing.slides.text import lines_of, table_cells
 from ingest.parsing.tables import build_table
-from ingest.parsing.word.runs import is_generated
 from phoserve.text.blocks import Block, Caption, Heading, ListItem, Paragraph, ParsedDocument, ParserWarning, Place
 
 _A: Final = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -133,10 +132,9 @@ class _Slide:
         elif kind == "sp":
             yield from self._text(element)
         description = element.find("./*/{*}cNvPr")
-        if description is not None and kind in ("pic", "graphicFrame", "grpSp"):
-            text = description.get("descr", "").strip()
-            if text and not is_generated(text) and not _is_file_name(text):
-                yield Caption(text=text, place=self._place)
+        text = "" if description is None else alternative_text(description.get("descr"))
+        if text and kind in ("pic", "graphicFrame", "grpSp"):
+            yield Caption(text=text, place=self._place)
 
     def _text(self, element: etree._Element) -> Iterator[Block]:
         for text, level, number in lines_of(element):
@@ -206,15 +204,3 @@ def _is_short(shape: Shape) -> bool:
 def _largest_size(shape: Shape) -> int:
     runs = shape.element.iterfind(f".//{_A}r/{_A}rPr")
     return max((number_of(run.get("sz")) for run in runs), default=0)
-
-
-def _is_file_name(text: str) -> bool:
-    return posixpath.splitext(text)[1].lower() in (
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".gif",
-        ".emf",
-        ".wmf",
-        ".svg",
-    )

@@ -5,6 +5,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+from ingest.parsing.alternative import alternative_text
 from ingest.parsing.charts import chart_table
 from ingest.parsing.excel.regions import sheet_blocks, used_text
 from ingest.parsing.excel.sheet import MAX_CELLS, Sheet, read_sheet
@@ -82,8 +83,8 @@ def _drawings(package: Package, entry: SheetEntry, style: Style) -> Iterator[Blo
                 yield table
         for element in () if root is None else root.iter("{*}txBody", "{*}cNvPr"):
             if local_name(element) == "cNvPr":
-                if element.get("descr", "").strip():
-                    yield Caption(text=element.get("descr", "").strip(), place=place)
+                if text := alternative_text(element.get("descr")):
+                    yield Caption(text=text, place=place)
                 continue
             lines = ["".join(t.text or "" for t in p.iter("{*}t")).strip() for p in element.iterfind("{*}p")]
             if text := "\n".join(filter(None, lines)):

@@ -6,11 +6,11 @@ from typing import Final
 
 from lxml import etree
 
+from ingest.parsing.alternative import alternative_text
 from ingest.parsing.odf.styles import DRAW, OFFICE, OUTLINE, STYLE, SVG, TABLE, TEXT, XLINK, Counters, Styles
 from ingest.parsing.opc import Package, local_name
 from ingest.parsing.scripts import raise_text
 from ingest.parsing.tables import Cell, build_table
-from ingest.parsing.word.runs import is_generated
 from phoserve.text.blocks import Block, Caption, Footnote, Heading, ListItem, Paragraph, Place
 
 MAX_REPEATED: Final = 1000
@@ -217,8 +217,8 @@ class Body:
         found = list(self._content_of(element, place))
         yield from found
         description = " ".join(all_text(e) for name in ("title", "desc") for e in element.iterfind(f"{SVG}{name}"))
-        if description.strip() and not is_generated(description):
-            yield Caption(text=" ".join(description.split()), place=place)
+        if text := alternative_text(description):
+            yield Caption(text=text, place=place)
 
     def _content_of(self, element: etree._Element, place: Place) -> Iterator[Block]:
         for child in element:

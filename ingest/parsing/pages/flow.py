@@ -15,6 +15,7 @@ from ingest.parsing.outline import Outline
 from ingest.parsing.pages.columns import Column, Line
 from phoserve.text.blocks import Block, Footnote, Heading, Paragraph, Place
 
+_BULLET: Final = re.compile(r"[-–•●○◦▪■*+]\s")
 _ENUMERATOR: Final = re.compile(
     r"(\d{1,3}(\.\d{1,3}){0,4}[.)]|\(?[a-zđ]\)|[ivx]{1,5}\)|[IVXLC]{1,6}[.)]|[-–—•+*●▪◦○■□✓➢❖]|"
     r"(điều|chương|mục|phần|phụ lục)\s+[\dIVXLC]+[.:]?)(\s|$)",
@@ -139,7 +140,7 @@ class Flow:
         return not before.endswith((",", "-", "(")) and len(first.words) > 0 and len(before) < 60
 
     def _heading_level(self, lines: Sequence[Line], text: str) -> int | None:
-        if len(text) > _LONGEST_HEADING:
+        if len(text) > _LONGEST_HEADING or _BULLET.match(text):
             return None
         marked = self.bookmarks.get(_key(text))
         if marked is not None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from lxml import etree
 
+from ingest.parsing.alternative import alternative_text
 from ingest.parsing.opc import local_name
 from ingest.parsing.scripts import raise_text
 from ingest.parsing.word.styles import Styles, W, is_on, value
@@ -22,12 +23,6 @@ _SYMBOLS: Final = {
     "symbol": {0xB3: "≥", 0xA3: "≤", 0xB1: "±", 0xB4: "×", 0xB8: "÷", 0xB9: "≠", 0xAE: "→", 0xDE: "⇒", 0x61: "α",
                0x62: "β", 0x67: "γ", 0x64: "δ", 0x44: "Δ", 0x53: "Σ", 0x70: "π", 0x57: "Ω", 0x6D: "µ", 0xB0: "°"},
 }  # fmt: skip
-_GENERATED_ALT: Final = (
-    "description generated with",
-    "automatically generated",
-    "ai-generated content may be incorrect",
-    "nội dung do ai tạo",
-)
 
 
 @dataclass(slots=True)
@@ -155,9 +150,7 @@ class InlineReader:
         elif name == "relIds" and element.get(f"{_R}dm"):
             inline.diagrams.append(element.get(f"{_R}dm", ""))
         elif name == "docPr" or element.tag in (f"{_V}shape", f"{_V}imagedata"):
-            alternative_text = (element.get("descr") or element.get("alt") or "").strip()
-            if alternative_text and not is_generated(alternative_text):
-                inline.captions.append(alternative_text)
+            inline.captions.extend(filter(None, [alternative_text(element.get("descr") or element.get("alt"))]))
         for child in element:
             self._objects(child, inline)
 
@@ -168,11 +161,6 @@ class _Field:
 
     shows: bool = False
     code: str = ""
-
-
-def is_generated(text: str) -> bool:
-    """Whether an alternative text is what Office guesses of a picture."""
-    return any(mark in text.lower() for mark in _GENERATED_ALT)
 
 
 def formula(element: etree._Element) -> str:

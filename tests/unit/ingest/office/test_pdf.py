@@ -168,6 +168,15 @@ def test_larger_letters_are_headings(tmp_path: Path, font: str) -> None:
     assert document.title == "Báo cáo năm"
 
 
+def test_a_large_list_item_is_no_heading(tmp_path: Path, font: str) -> None:
+    large, body = (ParagraphStyle(f"b{size}", fontName=font, fontSize=size, leading=1.3 * size) for size in (15, 10))
+    flow: list[Flowable] = [Text("Phạm vi", large)]
+    for item in ("- Hỏi đáp", "• Đọc hiểu", "+ Tra cứu"):
+        flow += [Text(item, large), Text("Nội dung của phần này dài hơn một chút. " * 4, body)]
+    document = read(built(flow), tmp_path)
+    assert [block.text for block in document.blocks if isinstance(block, Heading)] == ["Phạm vi"]
+
+
 def test_words_of_law_are_headings(tmp_path: Path, font: str) -> None:
     document = read(
         drawn(
