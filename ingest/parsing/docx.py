@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from lxml import etree
 
+from ingest.parsing.embedded import read_embedded
 from ingest.parsing.faults import Unreadable
 from ingest.parsing.opc import Package, is_template_title, local_name
 from ingest.parsing.word.body import BodyReader, Parts, tidy
@@ -21,7 +22,8 @@ def parse(path: Path) -> ParsedDocument:
     """Read a Word document.
 
     Numbering is as displayed, tracked changes are accepted, hidden text and comments are left out. Headers and footers
-    are the properties "header" and "footer". Raises Unreadable, Encrypted or TooComplex.
+    are the properties "header" and "footer". Embedded files follow the text. Raises
+    Unreadable, Encrypted or TooComplex.
     """
     with Package(path) as package:
         main = package.main_part()
@@ -35,10 +37,11 @@ def parse(path: Path) -> ParsedDocument:
         targets = {identifier: relation.target for identifier, relation in package.relations(main).items()}
         reader = BodyReader(Parts(package, styles, numbering, dict(_notes(package, related)), targets))
         reader.read(body)
+        embedded, warnings = read_embedded(package, reader.objects)
         return ParsedDocument(
-            blocks=tuple(reader.blocks),
+            blocks=(*reader.blocks, *embedded),
             title=_title(package.core_properties().get("title", ""), reader),
-            warnings=tuple(_warnings(reader)),
+            warnings=(*_warnings(reader), *warnings),
             properties=_properties(package, main, styles),
         )
 

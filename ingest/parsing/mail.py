@@ -3,6 +3,7 @@
 import mimetypes
 import re
 import tempfile
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email import policy
 from email.message import EmailMessage
@@ -23,7 +24,9 @@ from phoserve.text.lines import read_lines
 
 MAX_ATTACHMENTS: Final = 50
 MAX_DEPTH: Final = 3
-"""Of mails within mails."""
+"""Of mails within mails, and of files within files."""
+_DEPTH: Final = ContextVar("depth", default=0)
+"""How many files are around the one that is being read."""
 _SKIPPED: Final = ("image_skipped", "attachment_skipped")
 _SIGNATURE: Final = "-- "
 _EAST_ASIAN: Final = re.compile(r"gb.*|big5.*|euc.*|shift_?jis.*|s_?jis.*|cp9(?:32|36|49|50)|hz.*|johab|ks_c_.*|x-gbk")
@@ -89,7 +92,7 @@ def read_attachments(attachments: list[Attachment], depth: int = 1) -> tuple[lis
 
 
 def _read_attachment(attachment: Attachment, depth: int) -> ParsedDocument:
-    from ingest.parsing.parsers import can_parse, parse_file  # they know of mails too
+    from ingest.parsing.parsers import can_parse  # they know of mails too
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "attachment"
@@ -104,10 +107,24 @@ def _read_attachment(attachment: Attachment, depth: int) -> ParsedDocument:
         if kind == ARCHIVE:
             return _read_archive(path, depth)
         if can_parse(kind):
-            return parse_file(path, kind)
+            return _parse_within(path, kind)
         if kind.startswith("text/"):
             return _plain(attachment.content)
         raise Unreadable(f"{kind} documents are not read")
+
+
+def _parse_within(path: Path, kind: str) -> ParsedDocument:
+    """Read a file that is embedded in another; those in it too, down to MAX_DEPTH."""
+    from ingest.parsing.parsers import parse_file
+
+    depth = _DEPTH.get()
+    if depth >= MAX_DEPTH:
+        raise Unreadable("it is a file within too many others")
+    token = _DEPTH.set(depth + 1)
+    try:
+        return parse_file(path, kind)
+    finally:
+        _DEPTH.reset(token)
 
 
 def _read_archive(path: Path, depth: int) -> ParsedDocument:

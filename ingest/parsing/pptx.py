@@ -8,6 +8,7 @@ from lxml import etree
 
 from ingest.parsing.alternative import alternative_text
 from ingest.parsing.charts import chart_table, diagram_texts
+from ingest.parsing.embedded import embedded_parts, read_embedded
 from ingest.parsing.faults import Unreadable
 from ingest.parsing.number_codes import Style
 from ingest.parsing.number_format import style_of
@@ -31,8 +32,8 @@ _MAX_DEPTH: Final = 20
 def parse(path: Path) -> ParsedDocument:
     """Read a presentation.
 
-    Hidden slides are left out, with a warning. A slide's title is a heading, its notes are text of the slide. Raises
-    Unreadable, Encrypted or TooComplex.
+    Hidden slides are left out, with a warning. A slide's title is a heading, its notes are text of the slide. Embedded
+    files follow the slides. Raises Unreadable, Encrypted or TooComplex.
     """
     with Package(path) as package:
         main = package.main_part()
@@ -45,23 +46,29 @@ def parse(path: Path) -> ParsedDocument:
         style = style_of(" ".join(t.text or "" for _, _, slide in slides for t in slide.iter(f"{_A}t")))
         blocks: list[Block] = []
         hidden = []
+        shown = []
         for number, part, slide in slides:
             if slide.get("show", "1") in _OFF:
                 hidden.append(number)
                 continue
             blocks.extend(_Slide(package, part, slide, number, style).blocks())
+            shown.append(part)
+        embedded, warnings = read_embedded(package, list(embedded_parts(package, shown)))
         properties = package.core_properties()
         own = properties.pop("title", "")
         heading = next((block.text for block in blocks if isinstance(block, Heading)), "")
         return ParsedDocument(
-            blocks=tuple(blocks),
+            blocks=(*blocks, *embedded),
             title=heading or ("" if is_template_title(own) else own),
-            warnings=tuple(
-                ParserWarning(code="hidden_content", message=f"the hidden slide {n} was left out", place=Place(slide=n))
-                for n in hidden
-            ),
+            warnings=(*_hidden_slides(hidden), *warnings),
             properties=dict(properties),
         )
+
+
+def _hidden_slides(numbers: list[int]) -> Iterator[ParserWarning]:
+    for number in numbers:
+        message = f"the hidden slide {number} was left out"
+        yield ParserWarning(code="hidden_content", message=message, place=Place(slide=number))
 
 
 class _Slide:

@@ -7,6 +7,7 @@ from typing import Final
 
 from ingest.parsing.alternative import alternative_text
 from ingest.parsing.charts import chart_table
+from ingest.parsing.embedded import embedded_parts, read_embedded
 from ingest.parsing.excel.regions import sheet_blocks, used_text
 from ingest.parsing.excel.sheet import MAX_CELLS, Sheet, read_sheet
 from ingest.parsing.excel.workbook import S, SheetEntry, Workbook, read_workbook, rich_text
@@ -37,12 +38,14 @@ def parse(path: Path, *, max_cells: int = MAX_CELLS) -> ParsedDocument:
         blocks = [
             block for entry in workbook.sheets for block in _entry_blocks(package, entry, workbook, sheets, style)
         ]
+        shown = [entry.part for entry in workbook.sheets if not entry.hidden]
+        embedded, warnings = read_embedded(package, list(embedded_parts(package, shown)))
         properties = package.core_properties()
         title = properties.pop("title", "")
         return ParsedDocument(
-            blocks=tuple(blocks),
+            blocks=(*blocks, *embedded),
             title="" if is_template_title(title) else title,
-            warnings=tuple(_warnings(workbook, sheets)),
+            warnings=(*_warnings(workbook, sheets), *warnings),
             properties=dict(properties),
         )
 

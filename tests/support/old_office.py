@@ -15,7 +15,7 @@ def powerpoint(text: str) -> bytes:
     """A presentation (.ppt) of one slide."""
     characters = _atom(0x0FA0, text.encode("utf-16-le"))
     slides = _container(0x0FF0, _atom(0x03F3, bytes(20)) + _atom(0x0F9F, bytes(4)) + characters)
-    return _compound("PowerPoint Document", _container(0x03E8, slides) + _container(0x03EE, characters))
+    return compound("PowerPoint Document", _container(0x03E8, slides) + _container(0x03EE, characters))
 
 
 def excel(rows: list[list[str]]) -> bytes:
@@ -25,7 +25,7 @@ def excel(rows: list[list[str]]) -> bytes:
     start = sum(len(part) for part in (_begin(0x0005), _record(0x0085, sheet), _record(0x000A)))
     book = _begin(0x0005) + _record(0x0085, struct.pack("<I", start) + sheet[4:]) + _record(0x000A)
     cells = [_label(y, x, text) for y, row in enumerate(rows) for x, text in enumerate(row)]
-    return _compound("Workbook", book + _begin(0x0010) + b"".join(cells) + _record(0x000A))
+    return compound("Workbook", book + _begin(0x0010) + b"".join(cells) + _record(0x000A))
 
 
 def _atom(kind: int, body: bytes, version: int = 0) -> bytes:
@@ -48,7 +48,7 @@ def _label(row: int, column: int, text: str) -> bytes:
     return _record(0x0204, struct.pack("<HHHHB", row, column, 0, len(text), 1) + text.encode("utf-16-le"))
 
 
-def _compound(name: str, stream: bytes) -> bytes:
+def compound(name: str, stream: bytes) -> bytes:
     """A compound file of one stream: a header, a sector of the table, one of the directory, the stream."""
     stream = stream.ljust(_SMALLEST_STREAM, b"\0")
     stream += bytes(-len(stream) % _SECTOR)

@@ -8,8 +8,8 @@ from lxml import etree
 from ingest.parsing.opc import local_name
 from ingest.parsing.slides.shapes import number_of, unwrapped
 from ingest.parsing.tables import Cell
+from ingest.parsing.word.formulas import formula
 from ingest.parsing.word.numbering import format_number
-from ingest.parsing.word.runs import formula
 
 _A: Final = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 

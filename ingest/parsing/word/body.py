@@ -46,6 +46,8 @@ class BodyReader:
     hidden_runs: int = 0
     unread_inserts: int = 0
     """Inserted files of other formats that are left out."""
+    objects: list[tuple[str, str]] = field(default_factory=list)
+    """The program and the part of each embedded object."""
     title_lines: list[str] = field(default_factory=list)
     """The first centred bold lines outside of tables: what a decision or a decree is called."""
     titled: str = ""
@@ -162,6 +164,7 @@ class BodyReader:
             if root is not None:
                 self._waiting.extend(Paragraph(text=text) for text in diagram_texts(root))
         self._waiting.extend(Caption(text=text) for text in inline.captions)
+        self.objects.extend((program, self.parts.targets.get(identifier, "")) for program, identifier in inline.objects)
         for note in inline.notes:
             self._waiting.extend(self._note(*note))
 

@@ -9,9 +9,9 @@ from lxml import etree
 from ingest.parsing.alternative import alternative_text
 from ingest.parsing.opc import local_name
 from ingest.parsing.scripts import raise_text
+from ingest.parsing.word.formulas import formula
 from ingest.parsing.word.styles import Styles, W, is_on, value
 
-_M: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _MC: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _R: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _V: Final = "{urn:schemas-microsoft-com:vml}"
@@ -41,6 +41,8 @@ class Inline:
     """Relationship ids of the data of its SmartArt."""
     captions: list[str] = field(default_factory=list)
     """Alternative texts of its pictures."""
+    objects: list[tuple[str, str]] = field(default_factory=list)
+    """The program and the relationship id of each embedded object."""
     hidden_runs: int = 0
 
 
@@ -67,11 +69,21 @@ class InlineReader:
             if name == "r" and element.tag.startswith(W):
                 self._run(element, style, inline, parts)
             elif name == "AlternateContent":
-                self._objects(element, inline)
+                self._alternatives(element, style, inline, parts)
             elif name == "oMath":
                 parts.append(formula(element))
             elif name not in _DROPPED and not self._is_left_out(element, name):
                 self._children(element, style, inline, parts)
+
+    def _alternatives(self, element: etree._Element, style: str, inline: Inline, parts: list[str]) -> None:
+        """Read the first alternative that holds anything."""
+        for alternative in element:
+            before = _size(inline), len(parts)
+            self._children(alternative, style, inline, parts)
+            if (_size(inline), len(parts)) == before:
+                self._objects(alternative, inline)
+            if (_size(inline), len(parts)) != before:
+                return
 
     def _is_left_out(self, element: etree._Element, name: str) -> bool:
         """Whether the element is a page number in a header, or a control that still shows what to fill in."""
@@ -97,7 +109,7 @@ class InlineReader:
         for element in run:
             name = local_name(element)
             if name == "fldChar":
-                self._field_mark(value(element, "fldCharType") or "")
+                yield self._field_mark(element)
             elif name == "instrText" and self._fields:
                 self._fields[-1].code += element.text or ""
             elif self._in_code():
@@ -108,8 +120,19 @@ class InlineReader:
                 # A mark of the author's own stays in the text, and at the beginning of the note.
                 own_mark = "" if value(element, "customMarkFollows") in ("1", "true", "on") else None
                 inline.notes.append((name.removesuffix("Reference"), value(element, "id") or "", own_mark))
-            elif name in ("drawing", "pict", "object", "AlternateContent") and not hidden:
+            elif name == "AlternateContent":
+                yield self._run_alternatives(element, inline, hidden=hidden)
+            elif name in ("drawing", "pict", "object") and not hidden:
                 self._objects(element, inline)
+
+    def _run_alternatives(self, element: etree._Element, inline: Inline, *, hidden: bool) -> str:
+        """Return the text of the first alternative that holds any, or objects."""
+        for alternative in element:
+            before = _size(inline)
+            text = "".join(self._run_content(alternative, inline, hidden=hidden))
+            if text or _size(inline) > before:
+                return text
+        return ""
 
     def _switch(self, properties: etree._Element | None, style: str, name: str) -> bool:
         own = is_on(properties, name)
@@ -118,13 +141,17 @@ class InlineReader:
         character = value(properties.find(f"{W}rStyle")) if properties is not None else None
         return self._styles.is_on(character, name) or self._styles.is_on(style, name)
 
-    def _field_mark(self, kind: str) -> None:
+    def _field_mark(self, element: etree._Element) -> str:
+        """Note where a field begins, shows its result and ends; return what one without a result shows."""
+        kind = value(element, "fldCharType")
         if kind == "begin":
-            self._fields.append(_Field())
+            self._fields.append(_Field(chosen=_chosen(element)))
         elif kind == "separate" and self._fields:
             self._fields[-1].shows = self._with_page_fields or not self._is_page_field(self._fields[-1].code)
         elif kind == "end" and self._fields:
-            self._fields.pop()
+            ended = self._fields.pop()
+            return "" if ended.shows or self._in_code() else ended.chosen
+        return ""
 
     def _in_code(self) -> bool:
         return any(not one.shows for one in self._fields)
@@ -145,14 +172,29 @@ class InlineReader:
         if name == "txbxContent":
             inline.boxes.append(element)
             return
-        if name == "chart" and element.get(f"{_R}id"):
-            inline.charts.append(element.get(f"{_R}id", ""))
-        elif name == "relIds" and element.get(f"{_R}dm"):
-            inline.diagrams.append(element.get(f"{_R}dm", ""))
-        elif name == "docPr" or element.tag in (f"{_V}shape", f"{_V}imagedata"):
-            inline.captions.extend(filter(None, [alternative_text(element.get("descr") or element.get("alt"))]))
+        _note_object(element, name, inline)
         for child in element:
             self._objects(child, inline)
+
+
+def _note_object(element: etree._Element, name: str, inline: Inline) -> None:
+    if name == "chart" and element.get(f"{_R}id"):
+        inline.charts.append(element.get(f"{_R}id", ""))
+    elif name == "relIds" and element.get(f"{_R}dm"):
+        inline.diagrams.append(element.get(f"{_R}dm", ""))
+    elif name == "OLEObject":
+        inline.objects.append((element.get("ProgID", ""), element.get(f"{_R}id", "")))
+    elif text := _shown_words(element, name):
+        inline.captions.append(text)
+
+
+def _shown_words(element: etree._Element, name: str) -> str:
+    """Return a picture's alternative text, or the words of old WordArt."""
+    if element.tag == f"{_V}textpath":
+        return element.get("string", "").strip()
+    if name != "docPr" and element.tag not in (f"{_V}shape", f"{_V}imagedata"):
+        return ""
+    return alternative_text(element.get("descr") or element.get("alt"))
 
 
 @dataclass(slots=True)
@@ -161,37 +203,25 @@ class _Field:
 
     shows: bool = False
     code: str = ""
+    chosen: str = ""
+    """What a list or a box to tick shows."""
 
 
-def formula(element: etree._Element) -> str:
-    """Return an Office formula on one line: a/b, x^2, √(x)."""
-    name = local_name(element)
-    if name == "t":
-        return element.text or ""
-    inner = {local_name(child): child for child in element}
-
-    def part(child: str) -> str:
-        return formula(inner[child]) if child in inner else ""
-
-    if name == "f":
-        return f"{_grouped(part('num'))}/{_grouped(part('den'))}"
-    if name in ("sSup", "sSub", "sSubSup"):
-        below = f"_{_grouped(part('sub'))}" if "sub" in inner else ""
-        above = f"^{_grouped(part('sup'))}" if "sup" in inner else ""
-        return part("e") + below + above
-    if name == "rad":
-        return f"{part('deg')}√{_grouped(part('e'))}"
-    if name == "nary":
-        symbol = element.find(f"{_M}naryPr/{_M}chr")
-        sign = symbol.get(f"{_M}val", "∫") if symbol is not None else "∫"
-        return f"{sign}_{_grouped(part('sub'))}^{_grouped(part('sup'))} {part('e')}"
-    if name == "d":
-        return f"({', '.join(formula(child) for child in element if local_name(child) == 'e')})"
-    return "".join(formula(child) for child in element if not local_name(child).endswith("Pr"))
+def _chosen(begin: etree._Element) -> str:
+    """Return what a form field shows that has no text for a result: the chosen entry of a list, or a box."""
+    data = begin.find(f"{W}ffData")
+    choices = None if data is None else data.find(f"{W}ddList")
+    box = None if data is None else data.find(f"{W}checkBox")
+    if choices is not None:
+        entries = [value(entry) or "" for entry in choices.iterfind(f"{W}listEntry")]
+        at = value(choices.find(f"{W}result")) or value(choices.find(f"{W}default")) or "0"
+        return entries[int(at)] if at.isdecimal() and len(at) < 4 and int(at) < len(entries) else ""
+    if box is not None:
+        is_checked = is_on(box, "checked")
+        return "☒" if (is_on(box, "default") if is_checked is None else is_checked) else "☐"
+    return ""
 
 
-def _grouped(text: str) -> str:
-    return text if len(text) <= 1 or text.isalnum() else f"({text})"
 
 
 def _size(inline: Inline) -> int:
