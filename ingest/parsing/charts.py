@@ -1,6 +1,5 @@
-"""Charts as tables of their data, and the text of SmartArt: DrawingML parts that Word, Excel and PowerPoint share."""
+"""Charts as tables of their data: DrawingML parts that Word, Excel and PowerPoint share."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from lxml import etree
@@ -12,7 +11,6 @@ from phoserve.text.blocks import Place, Table
 
 _A: Final = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _C: Final = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
-_DGM: Final = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
 _MAX_POINTS: Final = 5000
 
 Points = dict[int, str]
@@ -39,15 +37,6 @@ def chart_table(root: etree._Element, place: Place, style: Style = VIETNAMESE) -
     rows = tuple((categories.get(i, str(i + 1)), *(column.get(i, "") for column in columns)) for i in indices)
     caption = [" ".join(_texts(root.find(f"{_C}chart/{_C}title"))), _axis_title(root, "valAx")]
     return Table(header=header, rows=rows, caption=" - ".join(filter(None, caption)), place=place)
-
-
-def diagram_texts(root: etree._Element) -> Iterator[str]:
-    """Yield the texts of a SmartArt data part, a shape each, in order."""
-    for point in root.iter(f"{_DGM}pt"):
-        if point.get("type", "node") in ("node", "asst"):
-            text = "\n".join(line for paragraph in point.iter(f"{_A}p") if (line := "".join(_texts(paragraph)).strip()))
-            if text:
-                yield text
 
 
 def _points(series: etree._Element, names: tuple[str, ...], style: Style) -> Points:

@@ -7,7 +7,8 @@ from typing import Final
 from lxml import etree
 
 from ingest.parsing.alternative import alternative_text
-from ingest.parsing.charts import chart_table, diagram_texts
+from ingest.parsing.charts import chart_table
+from ingest.parsing.diagrams import diagram_items
 from ingest.parsing.embedded import embedded_parts, read_embedded
 from ingest.parsing.faults import Unreadable
 from ingest.parsing.number_codes import Style
@@ -99,8 +100,7 @@ class _Slide:
         for element in unwrapped(tree):
             if local_name(element) not in _SHAPES:
                 continue
-            properties = element.find("./*/{*}cNvPr")
-            if properties is not None and properties.get("hidden", "0") not in (*_OFF, ""):
+            if _is_hidden(element):
                 continue
             placeholder = element.find(f"./*/{_P}nvPr/{_P}ph")
             yield Shape(element, self._position(element, placeholder), placeholder)
@@ -129,10 +129,8 @@ class _Slide:
     def _shape_blocks(self, element: etree._Element, depth: int) -> Iterator[Block]:
         kind = local_name(element)
         if kind == "grpSp" and depth < _MAX_DEPTH:
-            inner = [Shape(child, position_of(child), None) for child in unwrapped(element)]
-            for shape in reading_order(
-                [s for s in inner if local_name(s.element) in ("sp", "grpSp", "graphicFrame", "pic")]
-            ):
+            inner = [child for child in unwrapped(element) if local_name(child) in _SHAPES and not _is_hidden(child)]
+            for shape in reading_order([Shape(child, position_of(child), None) for child in inner]):
                 yield from self._shape_blocks(shape.element, depth + 1)
         elif kind == "graphicFrame":
             yield from self._frame(element)
@@ -166,8 +164,7 @@ class _Slide:
             if local_name(element) == "chart" and (chart := chart_table(root, self._place, self._style)):
                 yield chart
             elif local_name(element) == "relIds":
-                for text in diagram_texts(root):
-                    yield ListItem(text=text, place=self._place)
+                yield from diagram_items(root, self._place)
 
     def _related(self, identifier: str) -> etree._Element | None:
         relation = self._relations.get(identifier)
@@ -181,6 +178,11 @@ class _Slide:
                 if shape.role not in _FURNITURE:
                     for text, _, _ in lines_of(shape.element):
                         yield Paragraph(text=text, place=self._place)
+
+
+def _is_hidden(shape: etree._Element) -> bool:
+    properties = shape.find("./*/{*}cNvPr")
+    return properties is not None and properties.get("hidden", "0") not in (*_OFF, "")
 
 
 def _title_text(shape: Shape) -> str:

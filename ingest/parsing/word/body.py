@@ -6,7 +6,8 @@ from typing import Final
 
 from lxml import etree
 
-from ingest.parsing.charts import chart_table, diagram_texts
+from ingest.parsing.charts import chart_table
+from ingest.parsing.diagrams import diagram_items
 from ingest.parsing.encodings import decode_text
 from ingest.parsing.html import read_html
 from ingest.parsing.opc import Package, local_name
@@ -162,7 +163,7 @@ class BodyReader:
         for identifier in inline.diagrams:
             root = self._related_xml(identifier)
             if root is not None:
-                self._waiting.extend(Paragraph(text=text) for text in diagram_texts(root))
+                self._waiting.extend(diagram_items(root, _PLACE))
         self._waiting.extend(Caption(text=text) for text in inline.captions)
         self.objects.extend((program, self.parts.targets.get(identifier, "")) for program, identifier in inline.objects)
         for note in inline.notes:

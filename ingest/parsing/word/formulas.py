@@ -25,7 +25,7 @@ def formula(element: etree._Element) -> str:
 
     if name in _FORMS:
         return _FORMS[name](part)
-    if name in _FORMS_OF_ELEMENTS:
+    if name in _FORMS_OF_ELEMENTS and element.tag.startswith(_M):
         return _FORMS_OF_ELEMENTS[name](element, part)
     return "".join(formula(child) for child in element if not local_name(child).endswith("Pr"))
 

@@ -168,23 +168,6 @@ def test_a_damaged_file_is_unreadable(tmp_path: Path, content: bytes) -> None:
         pptx.parse(tmp_path / "a.pptx")
 
 
-def test_smart_art_is_a_list(tmp_path: Path) -> None:
-    from lxml import etree
-
-    from ingest.parsing.charts import diagram_texts
-
-    spaces = (
-        'xmlns:dgm="http://schemas.openxmlformats.org/drawingml/2006/diagram" '
-        'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
-    )
-    points = "".join(
-        f'<dgm:pt modelId="{n}" type="{kind}"><dgm:t><a:p><a:r><a:t>{text}</a:t></a:r></a:p></dgm:t></dgm:pt>'
-        for n, (kind, text) in enumerate([("doc", ""), ("node", "Giám đốc"), ("pres", "x"), ("node", "Kế toán")])
-    )
-    root = etree.fromstring(f"<dgm:dataModel {spaces}><dgm:ptLst>{points}</dgm:ptLst></dgm:dataModel>")
-    assert list(diagram_texts(root)) == ["Giám đốc", "Kế toán"]
-
-
 def test_only_tables_are_tables(tmp_path: Path) -> None:
     presentation = python_pptx.Presentation()
     slide = presentation.slides.add_slide(presentation.slide_layouts[BLANK])
