@@ -222,8 +222,6 @@ def _chosen(begin: etree._Element) -> str:
     return ""
 
 
-
-
 def _size(inline: Inline) -> int:
     return len(inline.boxes) + len(inline.charts) + len(inline.diagrams) + len(inline.captions)
 
