@@ -73,6 +73,16 @@ class Pipeline:
         """The registry's, for several documents in one call."""
         return Batcher(self.registry.save, max_items=RECORDS_PER_SAVE)
 
+    @cached_property
+    def _find(self) -> Batcher[str, Document | None]:
+        """The registry's records by key, for several tasks in one call."""
+
+        async def find(keys: Sequence[str]) -> Sequence[Document | None]:
+            found = await self.registry.find_keys(keys)
+            return [found.get(key) for key in keys]
+
+        return Batcher(find, max_items=RECORDS_PER_SAVE)
+
     async def process(self, task: IndexingTask) -> None:
         """Do what the task's document needs now; a task that is out of date does nothing.
 
@@ -94,7 +104,7 @@ class Pipeline:
 
     async def _once(self, task: IndexingTask) -> timedelta | None:
         """One try; after how long another one is worth it, if it is."""
-        document = (await self.registry.find_keys([task.document_key])).get(task.document_key)
+        [document] = await self._find([task.document_key])
         if document is None:
             return None
         if document.state is DocumentState.DELETING:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,11 @@ class StagingTools:
     embedder: Embedder
     text: TextPipeline
     metrics: IngestMetrics = field(default_factory=IngestMetrics)
+
+    @cached_property
+    def read(self) -> Batcher["_SmallText", DocumentText | ParsingFailed]:
+        """Small texts into parsed documents, on a thread."""
+        return Batcher(lambda texts: asyncio.to_thread(_parse_all, texts), max_items=DOCUMENTS_PER_CUT)
 
     @cached_property
     def cut(self) -> Batcher[StructuredText, list[Chunk]]:
@@ -113,6 +118,25 @@ class IndexingModel:
             return [None] * len(revisions)
 
         return Batcher(publish, max_items=REVISIONS_PER_PUBLISH)
+
+
+class _SmallText(NamedTuple):
+    """A text that is read without a parser's process."""
+
+    content: bytes
+    filename: str | None
+    is_markdown: bool
+
+
+def _parse_all(texts: Sequence[_SmallText]) -> list[DocumentText | ParsingFailed]:
+    return [_parse_small(each) for each in texts]
+
+
+def _parse_small(text: _SmallText) -> DocumentText | ParsingFailed:
+    try:
+        return parse_text(text.content, text.filename, markdown=text.is_markdown)
+    except ParsingFailed as error:
+        return error
 
 
 class IndexingModels:
@@ -173,7 +197,7 @@ async def stage_document(
             raise ParsingFailed("empty", "there is no text in the document")
         passages = [passage_of(document, title, ordinal, chunk) for ordinal, chunk in enumerate(chunks)]
         shared = partial(_report_share, progress, position / len(models), 1 / len(models))
-        await _store_and_stage(document, parsed.text, passages, sources, model.stage, model.tools, shared)
+        await _store_and_stage(document, parsed, passages, sources, model.stage, model.tools, shared)
         counts.append(len(passages))
     properties = {"title": parsed.title, **parsed.properties} if parsed.title else parsed.properties
     return StagedDocument(counts[0], parsed.warnings, properties)
@@ -185,7 +209,7 @@ async def _report_share(progress: ReportProgress, begun: float, part: float, sha
 
 async def _store_and_stage(
     document: Document,
-    text: str,
+    parsed: DocumentText,
     passages: Sequence[Passage],
     sources: SourceStore,
     stage: StagePassages,
@@ -195,7 +219,7 @@ async def _store_and_stage(
     """Store the text while the passages are embedded; the first error ends both."""
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(store_text(document, text, sources))
+            group.create_task(store_text(document, parsed.text, sources, is_original=parsed.is_original))
             group.create_task(stage_passages(passages, stage, tools, progress))
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
@@ -232,13 +256,12 @@ async def _parsed(document: Document, sources: SourceStore, tools: StagingTools)
         with tools.metrics.stage("fetch"):
             content = await sources.read(original.key)
         if is_text(content):
+            small = _SmallText(content, original.filename, is_markdown(original.media_type, original.filename))
             with tools.metrics.stage("parse"):
-                return await asyncio.to_thread(
-                    parse_text,
-                    content,
-                    original.filename,
-                    markdown=is_markdown(original.media_type, original.filename),
-                )
+                [parsed] = await tools.read([small])
+            if isinstance(parsed, ParsingFailed):
+                raise parsed
+            return parsed
     with tempfile.TemporaryDirectory(prefix="phoserve-") as folder:
         path = Path(folder) / "original"
         with tools.metrics.stage("fetch"):

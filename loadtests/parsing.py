@@ -43,6 +43,9 @@ class _Files:
     async def put(self, _key: str, content: bytes, **_options: object) -> int:
         return len(content)
 
+    async def copy(self, _key: str, _target: str) -> None:
+        pass
+
 
 class _Encoder:
     """An embedder that costs nothing."""

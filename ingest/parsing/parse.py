@@ -30,6 +30,8 @@ class DocumentText:
     title: str = ""
     warnings: tuple[ParserWarning, ...] = ()
     properties: dict[str, Any] = field(default_factory=dict)
+    is_original: bool = False
+    """Whether the file holds just this text in UTF-8."""
 
     @property
     def text(self) -> str:
@@ -74,7 +76,9 @@ def parse_text(content: bytes, filename: str | None, *, markdown: bool = False) 
     structure = structure_text(decoded.text)
     first = structure.elements[0] if structure.elements else None
     title = first.headings[-1] if first and first.kind is Kind.HEADING and first.start < 3 else ""
-    return _checked(DocumentText(structure, title[:TITLE_CHARACTERS], decoded.warnings), filename)
+    is_original = decoded.text.encode(errors="surrogatepass") == content
+    text = DocumentText(structure, title[:TITLE_CHARACTERS], decoded.warnings, is_original=is_original)
+    return _checked(text, filename)
 
 
 def _text_file(path: Path, filename: str | None, most_bytes: int) -> DocumentText:

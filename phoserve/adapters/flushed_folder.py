@@ -17,7 +17,8 @@ FLUSHING_THREADS: Final = 16
 """The kernel merges flushes that it gets at the same time: 16 take little longer than one on a busy disk."""
 STAGING_SUFFIX: Final = "#1"
 """As obstore names unfinished files, which its listings leave out."""
-_File = tuple[Path, bytes | None]
+_File = tuple[Path, bytes | Path | None]
+"""A file and its content, the file that it is another name of, or None if it is written already."""
 
 
 class FlushedFolder:
@@ -34,6 +35,10 @@ class FlushedFolder:
         """Write a file, or replace it. Raises OSError and leaves nothing behind."""
         await self._finish([(self._folder / name, content)])
 
+    async def copy(self, name: str, target: str) -> None:
+        """Give a flushed file another name, which outlives the first. Raises FileNotFoundError or another OSError."""
+        await self._finish([(self._folder / target, self._folder / name)])
+
     async def flush(self, name: str) -> None:
         """Flush a file that was written by other means. Raises OSError."""
         await self._finish([(self._folder / name, None)])
@@ -47,13 +52,15 @@ class FlushedFolder:
         opened: list[int] = []
         try:
             for path, content in files:
+                if isinstance(content, Path) and _link(content, path):
+                    continue
                 if content is not None:
-                    _write(path, content)
+                    _write(path, content.read_bytes() if isinstance(content, Path) else content)
                 opened.append(os.open(path, os.O_RDONLY))
                 _begin_writing(opened[-1])
             if len(opened) == 1:
                 os.fsync(opened[0])
-            else:
+            elif opened:
                 list(self._flushing.map(os.fsync, opened))
         finally:
             for descriptor in opened:
@@ -81,6 +88,26 @@ def _write(path: Path, content: bytes) -> None:
         with suppress(OSError):
             staged.unlink()
         raise
+
+
+def _link(source: Path, path: Path) -> bool:
+    """Make `path` another name of the file, replacing what is there; False where the file system has no links."""
+    staged = path.with_name(path.name + STAGING_SUFFIX)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged.unlink(missing_ok=True)
+    try:
+        staged.hardlink_to(source)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return False
+    try:
+        staged.rename(path)
+        staged.unlink(missing_ok=True)  # two names of one file are not renamed
+    except OSError:
+        staged.unlink(missing_ok=True)
+        raise
+    return True
 
 
 def _write_new(path: Path, content: bytes) -> None:

@@ -53,6 +53,13 @@ class ObjectStoreSources:
             raise error.original from None
         return StoredSource(key, meter.sha256.hexdigest(), meter.size_bytes)
 
+    async def copy(self, key: str, target: str) -> None:
+        with _translate_errors(key):
+            if self._flushed is None:
+                await obstore.copy_async(self._store, key, target)
+            else:
+                await self._flushed.copy(key, target)
+
     async def fetch(self, key: str, target: Path) -> None:
         with _translate_errors(key):
             result = await obstore.get_async(self._store, key)

@@ -281,6 +281,10 @@ class SourceStore(Protocol):
         """
         ...
 
+    async def copy(self, key: str, target: str) -> None:
+        """Store durably under the key `target` what is stored under `key`, without reading it. Raises NotFound."""
+        ...
+
     async def fetch(self, key: str, target: Path) -> None:
         """Write the original to the file `target`. Raises NotFound."""
         ...

@@ -35,8 +35,14 @@ def needed_texts(documents: Mapping[str, Document]) -> set[str]:
     return {key for document in documents.values() for key in text_keys(document)}
 
 
-async def store_text(document: Document, text: str, sources: SourceStore) -> None:
-    """Store the text of the document's newest revision; doing it again writes the same."""
+async def store_text(document: Document, text: str, sources: SourceStore, *, is_original: bool = False) -> None:
+    """Store the text of the document's newest revision; doing it again writes the same.
+
+    With `is_original` the text in UTF-8 is what the original holds, which is copied within the store.
+    """
+    if is_original:
+        await sources.copy(document.original.key, text_key(document, document.revision))
+        return
     await sources.put(text_key(document, document.revision), text.encode(), max_bytes=MAX_TEXT_BYTES)
 
 

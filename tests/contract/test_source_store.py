@@ -1,3 +1,6 @@
+import asyncio
+import errno
+import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -101,7 +104,58 @@ async def test_deleting_what_is_gone_does_not_matter(sources: SourceStore) -> No
     assert await all_keys(sources) == set()
 
 
+async def test_a_copy_outlives_its_original(sources: SourceStore) -> None:
+    await sources.put("kb/d/1", b"one", max_bytes=10)
+    await sources.put("kb/t/1", b"two", max_bytes=10)
+    await sources.copy("kb/d/1", "kb/t/1")
+    await sources.copy("kb/d/1", "kb/new/1")
+    await sources.put("kb/d/1", b"changed", max_bytes=10)
+    assert [await sources.read(key) for key in ("kb/t/1", "kb/new/1")] == [b"one", b"one"]
+    await sources.delete(["kb/d/1"])
+    assert await sources.read("kb/t/1") == b"one"
+
+
+async def test_many_at_once_are_stored_and_only_the_one_without_an_original_fails(sources: SourceStore) -> None:
+    await sources.put("kb/d/0", b"0", max_bytes=10)
+    puts = [sources.put(f"kb/d/{n}", str(n).encode(), max_bytes=10) for n in range(1, 100)]
+    copies = [sources.copy("kb/d/none" if n == 50 else "kb/d/0", f"kb/t{n}/{n}") for n in range(100)]
+    results = await asyncio.gather(*puts, *copies, return_exceptions=True)
+    [failed] = [each for each in results if isinstance(each, BaseException)]
+    assert isinstance(failed, NotFound)
+    assert [await sources.read(f"kb/d/{n}") for n in range(100)] == [str(n).encode() for n in range(100)]
+    assert await all_keys(sources) == {f"kb/d/{n}" for n in range(100)} | {f"kb/t{n}/{n}" for n in range(100)} - {
+        "kb/t50/50"
+    }
+
+
+async def test_an_unfinished_file_is_neither_listed_nor_in_the_way(tmp_path: Path) -> None:
+    sources = ObjectStoreSources(tmp_path)
+    await sources.put("kb/d1", b"1", max_bytes=10)
+    (tmp_path / "kb" / "d2#1").write_bytes(b"left by a crash")
+    await sources.put("kb/d2", b"2", max_bytes=10)
+    await sources.copy("kb/d1", "kb/d2")
+    assert await sources.read("kb/d2") == b"1"
+    assert await all_keys(sources) == {"kb/d1", "kb/d2"}
+
+
+@pytest.mark.parametrize("error", [errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP])
+async def test_a_file_system_without_links_gets_copies(
+    error: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(error, "no links")
+
+    monkeypatch.setattr(os, "link", refuse)
+    sources = ObjectStoreSources(tmp_path)
+    await sources.put("kb/d1", b"1", max_bytes=10)
+    await sources.copy("kb/d1", "kb/d2")
+    assert (tmp_path / "kb/d2").read_bytes() == b"1"
+    assert (tmp_path / "kb/d2").stat().st_nlink == 1
+
+
 async def test_what_is_not_there_is_not_found(sources: SourceStore, tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        await sources.copy("kb/d/1", "kb/d/2")
     with pytest.raises(NotFound):
         await sources.read("kb/d/1")
     with pytest.raises(NotFound):

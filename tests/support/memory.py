@@ -338,6 +338,9 @@ class MemorySources:
         self._stored[key] = whole, datetime.now(UTC)
         return StoredSource(key, sha256(whole).hexdigest(), len(whole))
 
+    async def copy(self, key: str, target: str) -> None:
+        self._stored[target] = await self.read(key), datetime.now(UTC)
+
     async def fetch(self, key: str, target: Path) -> None:
         await asyncio.to_thread(target.write_bytes, await self.read(key))
 

@@ -35,6 +35,14 @@ async def test_the_live_revision_is_read_while_a_newer_one_is_indexed() -> None:
     assert await read_text(live(newer), sources) == "Bản hai"
 
 
+async def test_a_text_that_is_the_original_stays_readable_when_the_original_is_replaced() -> None:
+    sources = MemorySources()
+    document = live(await stored_document(sources, "Bản một".encode()))
+    await store_text(document, "Bản một", sources, is_original=True)
+    await sources.put(document.original.key, "Bản hai".encode(), max_bytes=1000)
+    assert await read_text(document, sources) == "Bản một"
+
+
 async def test_text_that_version_0_1_did_not_store_is_that_of_the_file() -> None:
     sources = MemorySources()
     document = live(await stored_document(sources, "Xã".encode()))
