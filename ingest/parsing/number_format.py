@@ -60,7 +60,7 @@ def display_text(text: str, code: str) -> str:
     if len(sections) < 4 and not any(kind == "text" for kind, _ in sections[-1]):
         return text
     tokens = sections[3] if len(sections) > 3 else sections[-1]
-    return "".join(text if kind == "text" else literal(kind, part) for kind, part in tokens).strip() or text
+    return "".join(text if kind == "text" else literal(kind, part) for kind, part in tokens).strip()
 
 
 def general(value: float | int, style: Style = VIETNAMESE) -> str:
@@ -128,14 +128,12 @@ def _decimal(value: float, tokens: tuple[Token, ...], style: Style) -> str:
     number = Decimal(repr(value)) * 100 ** sum(kind == "percent" for kind, _ in tokens)
     number /= 1000 ** _trailing_commas(tokens, last)
     exponent = ""
-    for at, (kind, text) in enumerate(tokens):
-        if kind == "exponent":
-            power = number.adjusted() if number else 0
-            number, exponent = number.scaleb(-power), f"E{'-' if power < 0 else text[1].strip('-')}{abs(power):02d}"
-            last = _digit_range(tokens[:at])[1]
-            decimals = _places(tokens[:at])[2]
-            tokens = (*tokens[:at], *[token for token in tokens[at:] if token[0] not in ("exponent", "digits")])
-            break
+    at = next((n for n, (kind, _) in enumerate(tokens) if kind == "exponent"), None)
+    if at is not None:
+        number, exponent = _scaled(number, whole, tokens[at:])
+        last = _digit_range(tokens[:at])[1]
+        decimals = _places(tokens[:at])[2]
+        tokens = (*tokens[:at], *[token for token in tokens[at:] if token[0] not in ("exponent", "digits")])
     with localcontext() as context:
         context.prec = 400
         rounded = number.quantize(Decimal(1).scaleb(-min(len(decimals), _MAX_DECIMALS)), rounding=ROUND_HALF_UP)
@@ -154,6 +152,15 @@ def _decimal(value: float, tokens: tuple[Token, ...], style: Style) -> str:
     after = "".join("%" if kind == "percent" else literal(kind, text) for kind, text in tokens[last + 1 :])
     lead = "".join("%" for kind, _ in tokens[:first] if kind == "percent")
     return f"{sign}{before}{lead}{shown or ('0' if not before and not after else '')}{exponent}{after}".strip()
+
+
+def _scaled(number: Decimal, whole: str, tokens: tuple[Token, ...]) -> tuple[Decimal, str]:
+    """Return a number's mantissa and its exponent as displayed, a multiple of the places before the point."""
+    step = max(1, len(whole))
+    power = number.adjusted() // step * step if number else 0
+    sign = "-" if power < 0 else tokens[0][1][1].strip("-")
+    places = sum(len(text) for kind, text in tokens[1:2] if kind == "digits")
+    return number.scaleb(-power), f"E{sign}{abs(power):0{places}d}"
 
 
 def _interleaved(digits: str, tokens: tuple[Token, ...]) -> str:

@@ -1,20 +1,19 @@
 """Excel workbooks (.xlsx): every visible sheet as tables of values as displayed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from ingest.parsing.alternative import alternative_text
-from ingest.parsing.charts import chart_table
 from ingest.parsing.embedded import embedded_parts, read_embedded
+from ingest.parsing.excel.drawings import drawing_blocks
 from ingest.parsing.excel.regions import sheet_blocks, used_text
 from ingest.parsing.excel.sheet import MAX_CELLS, Sheet, read_sheet
 from ingest.parsing.excel.workbook import S, SheetEntry, Workbook, read_workbook, rich_text
 from ingest.parsing.number_codes import Style
 from ingest.parsing.number_format import style_of
-from ingest.parsing.opc import Package, is_template_title, local_name
-from phoserve.text.blocks import Block, Caption, Footnote, Heading, Paragraph, ParsedDocument, ParserWarning, Place
+from ingest.parsing.opc import Package, is_template_title
+from phoserve.text.blocks import Block, Footnote, Heading, ParsedDocument, ParserWarning, Place
 
 _MAX_NAMED_CELLS: Final = 8
 _DEFAULT_NAMES: Final = ("sheet", "trang tính", "trang_tính")
@@ -46,8 +45,15 @@ def parse(path: Path, *, max_cells: int = MAX_CELLS) -> ParsedDocument:
             blocks=(*blocks, *embedded),
             title="" if is_template_title(title) else title,
             warnings=(*_warnings(workbook, sheets), *warnings),
-            properties=dict(properties),
+            properties=properties | sheet_properties(sheets.values()),
         )
+
+
+def sheet_properties(sheets: Iterable[Sheet]) -> dict[str, str]:
+    """Return the headers and footers of printed sheets, each line once."""
+    headers = dict.fromkeys(line for sheet in sheets for line in sheet.header)
+    footers = dict.fromkeys(line for sheet in sheets for line in sheet.footer)
+    return {name: "\n".join(lines) for name, lines in (("header", headers), ("footer", footers)) if lines}
 
 
 def _entry_blocks(
@@ -57,7 +63,8 @@ def _entry_blocks(
         return
     blocks = list(sheet_blocks(sheets[entry.name], entry.name, style)) if entry.name in sheets else []
     blocks.extend(_comments(package, entry))
-    blocks.extend(_drawings(package, entry, style))
+    for part in package.related(entry.part, "drawing"):
+        blocks.extend(drawing_blocks(package, part, Place(sheet=entry.name), style))
     if blocks and not (len(workbook.sheets) == 1 and entry.name.lower().startswith(_DEFAULT_NAMES)):
         yield Heading(text=entry.name, level=1, place=Place(sheet=entry.name))
     yield from blocks
@@ -73,25 +80,6 @@ def _comments(package: Package, entry: SheetEntry) -> Iterator[Footnote]:
             text = "" if body is None else rich_text(body) or body.text or ""
             if text.strip():
                 yield Footnote(text=text.strip(), number=comment.get("ref", ""), place=Place(sheet=entry.name))
-
-
-def _drawings(package: Package, entry: SheetEntry, style: Style) -> Iterator[Block]:
-    """Yield the charts, text boxes and alternative texts of pictures on a sheet."""
-    place = Place(sheet=entry.name)
-    for part in package.related(entry.part, "drawing"):
-        root = package.xml(part)
-        for chart in (name for kind in ("chart", "chartEx") for name in package.related(part, kind)):
-            chart_root = package.xml(chart)
-            if chart_root is not None and (table := chart_table(chart_root, place, style)):
-                yield table
-        for element in () if root is None else root.iter("{*}txBody", "{*}cNvPr"):
-            if local_name(element) == "cNvPr":
-                if text := alternative_text(element.get("descr")):
-                    yield Caption(text=text, place=place)
-                continue
-            lines = ["".join(t.text or "" for t in p.iter("{*}t")).strip() for p in element.iterfind("{*}p")]
-            if text := "\n".join(filter(None, lines)):
-                yield Paragraph(text=text, place=place)
 
 
 def _warnings(workbook: Workbook, sheets: dict[str, Sheet]) -> Iterator[ParserWarning]:

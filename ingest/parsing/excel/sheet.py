@@ -8,13 +8,14 @@ from lxml import etree
 from openpyxl.formula.translate import Translator, TranslatorError
 from openpyxl.utils.cell import range_boundaries
 
+from ingest.parsing.excel.printing import printed_lines
 from ingest.parsing.excel.workbook import CellFormat, S, Workbook, bounded_iterparse, rich_text
 from ingest.parsing.opc import Package
 
 MAX_CELLS: Final = 1_000_000
 _MAX_MERGES: Final = 50_000
 _LAST_COLUMN: Final = 16_384
-_TAGS: Final = ("row", "mergeCell", "col", "pane", "autoFilter")
+_TAGS: Final = ("row", "mergeCell", "col", "pane", "autoFilter", "oddHeader", "oddFooter")
 _ON: Final = ("1", "true")
 _BOOLEANS: Final = {"1": "TRUE", "0": "FALSE"}
 
@@ -43,6 +44,9 @@ class Sheet:
     hidden_columns: set[int] = field(default_factory=set)
     formulas: list[str] = field(default_factory=list)
     """Cells whose formula has no stored value."""
+    header: list[str] = field(default_factory=list)
+    """The texts above each printed page, and below it."""
+    footer: list[str] = field(default_factory=list)
     cells: int = 0
     cut_after: int | None = None
     """The last row that was read, if there are more."""
@@ -59,14 +63,8 @@ def read_sheet(package: Package, part: str, workbook: Workbook, max_cells: int =
                 reader.sheet.cut_after = reader.row
                 break
             reader.read_row(element)
-        elif kind == "mergeCell" and len(reader.sheet.merges) < _MAX_MERGES:
-            reader.sheet.merges.extend(_range(element.get("ref")))
-        elif kind == "col":
-            reader.note_column(element)
-        elif kind == "pane" and element.get("state", "split").startswith("frozen"):
-            reader.sheet.header_ends.add(_number(element.get("ySplit")))
-        elif kind == "autoFilter":
-            reader.sheet.header_ends.update(first for _, first, _, _ in _range(element.get("ref")))
+        else:
+            reader.note(kind, element)
     return reader.sheet
 
 
@@ -78,7 +76,21 @@ class _Reader:
         self._hidden_columns: list[tuple[int, int]] = []
         self._shared: dict[str, Translator] = {}
 
-    def note_column(self, element: etree._Element) -> None:
+    def note(self, kind: str, element: etree._Element) -> None:
+        """Note what a sheet has apart from its rows."""
+        if kind == "mergeCell" and len(self.sheet.merges) < _MAX_MERGES:
+            self.sheet.merges.extend(_range(element.get("ref")))
+        elif kind == "col":
+            self._note_column(element)
+        elif kind == "pane" and element.get("state", "split").startswith("frozen"):
+            self.sheet.header_ends.add(_number(element.get("ySplit")))
+        elif kind == "autoFilter":
+            self.sheet.header_ends.update(first for _, first, _, _ in _range(element.get("ref")))
+        elif kind in ("oddHeader", "oddFooter"):
+            lines = self.sheet.header if kind == "oddHeader" else self.sheet.footer
+            lines.extend(printed_lines(element.text or ""))
+
+    def _note_column(self, element: etree._Element) -> None:
         if element.get("hidden") in _ON or element.get("width") == "0":
             self._hidden_columns.append((_number(element.get("min")), _number(element.get("max"))))
 
