@@ -1,4 +1,4 @@
-"""The whole platform on one machine: Triton and the index as child processes, everything else in this one."""
+"""The whole platform on one machine: Triton, the index and ingestion as child processes, the rest in this one."""
 
 import asyncio
 import secrets
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from api.app import create_app
@@ -15,19 +16,17 @@ from api.composition import load_key_ring, open_services
 from api.keys import check_bind
 from api.services import Services
 from cli.loading import load_samples
-from cli.local_registry import open_local_registry
+from cli.local_registry import local_registry_url, open_local_registry
 from cli.preflight import listening_socket, open_state
 from cli.progress import Reporter
 from cli.serving_loop import ApiServer, stop_signals
 from cli.triton_process import TritonInstallation, TritonOptions, TritonPorts, TritonProcess, TritonSupervisor
 from export.repository import assemble_repository
+from ingest.indexing_messages import Opening
+from ingest.indexing_process import IndexingProcess
 from ingest.inline import InlineWorkers
-from ingest.metrics import IngestMetrics
 from ingest.parsing.tesseract import INSTALL, find_tesseract
-from ingest.pipeline import Pipeline
 from ingest.reconcile import Reconciler
-from ingest.reembed import Reembedder
-from ingest.staging import indexing_models
 from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.composition import Stores, open_answer_log, open_models
@@ -116,9 +115,12 @@ async def running_triton(
 
 @asynccontextmanager
 async def open_local_stores(
-    options: LocalOptions, settings: Settings, metrics: IngestMetrics, report: Reporter
-) -> AsyncIterator[Stores]:
-    """Open the stores in the state folder and index incoming documents in this process; close all at the end."""
+    options: LocalOptions, settings: Settings, report: Reporter
+) -> AsyncIterator[tuple[Stores, CollectorRegistry]]:
+    """Open the stores in the state folder, and a process that indexes incoming documents; close all at the end.
+
+    The second value has the metrics of that process.
+    """
     async with AsyncExitStack() as stack:
         (default, *more) = await open_models(settings, options.model, stack)
         indexes: list[EdgeProcessIndex] = []
@@ -145,14 +147,23 @@ async def open_local_stores(
             raise ContractMismatch("; ".join(map(not_served, missing)))
         reconciler = Reconciler(registry, stores.indexes, sources, workers)
         await reconciler.run_first()
-        models = indexing_models(stores.directory, metrics)
-        workers.start(Pipeline(registry=registry, models=models, sources=sources))
+        indexing = IndexingProcess(
+            Opening(
+                settings=settings,
+                model=options.model,
+                registry_url=local_registry_url(options.state),
+                originals=str(options.state / "originals"),
+                log_file=options.state / "phoserve.log",
+            ),
+            indexes,
+        )
+        stack.push_async_callback(indexing.stop)
+        indexing.start(workers)
+        workers.start(indexing)
         stack.push_async_callback(workers.stop)
         reconciling = asyncio.create_task(reconciler.run_forever())
         stack.callback(reconciling.cancel)
-        reembedding = asyncio.create_task(Reembedder(registry, models, sources, workers).run_forever())
-        stack.callback(reembedding.cancel)
-        yield stores
+        yield stores, indexing.registry
 
 
 def local_triton_key(settings: Settings) -> str | None:
@@ -199,9 +210,9 @@ async def _start(
     )
     if find_tesseract() is None:
         report.tell("ocr_missing", f"Scanned pages and images are not read until you {INSTALL}")
-    settings, metrics = local_settings(settings, triton.ports.grpc_url, options, triton_key), IngestMetrics()
-    stores = await stack.enter_async_context(open_local_stores(options, settings, metrics, report))
-    services = await stack.enter_async_context(open_services(settings, stores, registries=(metrics.registry,)))
+    settings = local_settings(settings, triton.ports.grpc_url, options, triton_key)
+    stores, metrics = await stack.enter_async_context(open_local_stores(options, settings, report))
+    services = await stack.enter_async_context(open_services(settings, stores, registries=(metrics,)))
     host, port = sock.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -25,7 +25,7 @@ async def open_local_registry(state: Path, report: Reporter) -> AsyncIterator[Sq
 
     Records of version 0.1 are copied first; their files stay, in `index/documents-0.1`. Raises ConfigurationError.
     """
-    url = f"sqlite:///{state / FILE}"
+    url = local_registry_url(state)
     with ExitStack() as steps:
         await migrate(url, migration_progress(steps, report))
     database = open_database(url)
@@ -35,6 +35,11 @@ async def open_local_registry(state: Path, report: Reporter) -> AsyncIterator[Sq
         yield SqlRegistry(database)
     finally:
         await database.close()
+
+
+def local_registry_url(state: Path) -> str:
+    """Return the URL of the registry in the state folder."""
+    return f"sqlite:///{state / FILE}"
 
 
 def migration_progress(steps: ExitStack, report: Reporter) -> Callable[[int, int], None]:

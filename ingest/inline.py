@@ -3,12 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Coroutine, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
 from ingest.document_slots import DocumentSlots, Entry
-from ingest.pipeline import Pipeline
 from phoserve.documents.ports import IndexingTask
 from phoserve.errors import Unavailable
 
@@ -18,8 +17,16 @@ LONG_DOCUMENTS: Final = 3
 log = structlog.get_logger(__name__)
 
 
+class Processor(Protocol):
+    """Processes tasks: a `Pipeline` here, or an `IndexingProcess`."""
+
+    async def process(self, task: IndexingTask) -> None:
+        """Do what the task's document needs now. Raises Unavailable if that is unknown."""
+        ...
+
+
 class InlineWorkers:
-    """A `TaskQueue` that runs its tasks on this event loop: interactive before bulk, collections in turn."""
+    """A `TaskQueue` that starts its tasks from this event loop: interactive before bulk, collections in turn."""
 
     def __init__(self) -> None:
         self._queues: dict[bool, dict[str, deque[IndexingTask]]] = {False: {}, True: {}}
@@ -40,9 +47,9 @@ class InlineWorkers:
         """Return how many tasks are queued."""
         return sum(bulk in {None, task.bulk} for task in self._waiting)
 
-    def start(self, pipeline: Pipeline) -> None:
+    def start(self, processor: Processor) -> None:
         """Start running tasks."""
-        self._begin(self._run(pipeline))
+        self._begin(self._run(processor))
 
     async def stop(self) -> None:
         """Cancel the tasks in flight: the next start resumes them."""
@@ -51,10 +58,10 @@ class InlineWorkers:
                 each.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _run(self, pipeline: Pipeline) -> None:
+    async def _run(self, processor: Processor) -> None:
         while True:
             while task := self._next():
-                self._begin(self._work(task, pipeline))
+                self._begin(self._work(task, processor))
             await self._changed.wait()
             self._changed.clear()
 
@@ -83,9 +90,9 @@ class InlineWorkers:
         self._running.add(running)
         running.add_done_callback(self._running.discard)
 
-    async def _work(self, task: IndexingTask, pipeline: Pipeline) -> None:
+    async def _work(self, task: IndexingTask, processor: Processor) -> None:
         try:
-            await pipeline.process(task)
+            await processor.process(task)
         except Unavailable as error:  # the registry: `reconcile` queues the document again
             log.warning("task_dropped", document_key=task.document_key, error=str(error))
         except Exception:

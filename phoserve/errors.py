@@ -1,10 +1,21 @@
 """The domain errors, which every caller maps to its own protocol."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 
 class PhoserveError(Exception):
     """Base class of all expected errors. The message has the problem and the fix."""
+
+    def __reduce__(self) -> tuple[Callable[..., "PhoserveError"], tuple[Any, ...]]:
+        """Return how to rebuild the error in another process: the arguments of subclasses are not their `args`."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[PhoserveError], arguments: tuple[Any, ...], fields: dict[str, Any]) -> PhoserveError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(fields)
+    return error
 
 
 class ConfigurationError(PhoserveError):
