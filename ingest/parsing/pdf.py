@@ -13,7 +13,9 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from ingest.parsing.faults import Encrypted, Unreadable
+from ingest.parsing.mail import Attachment, read_attachments
 from ingest.parsing.opc import is_template_title
+from ingest.parsing.pages.annotations import Written, attached_files, read_annotations, restore_fields
 from ingest.parsing.pages.columns import Column, Line, OpenTable, lines_of, reading_order
 from ingest.parsing.pages.flow import Flow, Sizes, bookmark_key
 from ingest.parsing.pages.furniture import Furniture, find_furniture
@@ -21,7 +23,7 @@ from ingest.parsing.pages.grid import Grid, find_grids, table_cells
 from ingest.parsing.pages.words import PageText, Word, read_words
 from ingest.parsing.recognition import Ocr
 from ingest.parsing.tables import build_table
-from phoserve.text.blocks import Block, Heading, Paragraph, ParsedDocument, ParserWarning, Place, Table
+from phoserve.text.blocks import Block, Footnote, Heading, Paragraph, ParsedDocument, ParserWarning, Place, Table
 
 PARSE_CPU_S: Final = 30.0
 _PAGES_AT_ONCE: Final = 100
@@ -29,8 +31,8 @@ _SCAN_AREA: Final = 0.4
 """A page whose pictures cover more of it, and that has little text, is taken for a scan."""
 _LITTLE_TEXT: Final = 200
 _MAX_OBJECTS: Final = 2_000
-_MAX_ANNOTATIONS: Final = 2_000
-_TYPED: Final = (pdfium_c.FPDF_ANNOT_WIDGET, pdfium_c.FPDF_ANNOT_FREETEXT)
+_XFA: Final = (pdfium_c.FORMTYPE_XFA_FULL, pdfium_c.FORMTYPE_XFA_FOREGROUND)
+_NORMAL: Final = pdfium_c.FLAT_NORMALDISPLAY
 _OUTLINED: Final = 150
 """Paths on a page without text from which on letters may be drawn as shapes."""
 
@@ -42,13 +44,16 @@ class _Page:
     grids: list[Grid]
     lines: list[Line] = field(default_factory=list)
     """Lines outside of tables, from top to bottom."""
+    notes: list[str] = field(default_factory=list)
+    """The texts of notes attached to it."""
 
 
 def parse(path: Path, ocr: Ocr | None = None, *, cpu_s: float = PARSE_CPU_S) -> ParsedDocument:
     """Read a PDF file.
 
-    Pages whose text layer is missing or broken are read by `ocr`; without it, or where it fails, a warning names them.
-    Reading stops after `cpu_s` seconds of processor time, with a warning. Raises Unreadable or Encrypted.
+    Attached files follow the text. Pages whose text layer is missing or broken are read by `ocr`; without it, or where
+    it fails, a warning names them. Reading stops after `cpu_s` seconds of processor time, with a warning. Raises
+    Unreadable or Encrypted.
     """
     ocr = ocr or Ocr()
     document = _open(path)
@@ -57,10 +62,11 @@ def parse(path: Path, ocr: Ocr | None = None, *, cpu_s: float = PARSE_CPU_S) -> 
         reader.read()
         own = _metadata(document)
         title = own.pop("title", "")
+        attached, warnings = read_attachments([*attached_files(document), *reader.files])
         return ParsedDocument(
-            blocks=tuple(reader.flow.blocks),
+            blocks=(*reader.flow.blocks, *attached),
             title=_title(title, reader.flow.blocks),
-            warnings=tuple(reader.warnings()),
+            warnings=(*reader.warnings(), *warnings),
             properties=own | reader.furniture_properties(),
         )
 
@@ -74,6 +80,7 @@ class _Reader:
         self._without_text: list[int] = []
         self._by_ocr: list[int] = []
         self._cut_after: int | None = None
+        self.files: list[Attachment] = []
         self.flow = Flow(Sizes(), _bookmarks(document))
 
     def read(self) -> None:
@@ -95,9 +102,9 @@ class _Reader:
             message = f"no text could be read on {_named(self._without_text)}: {self._ocr.trouble}"
             place = Place(page=self._without_text[0])
             yield ParserWarning(code="page_without_text", message=message, place=place)
-        if count := self._document.count_attachments():
-            message = f"{count} attached file{'s' * (count > 1)} left out; send them as documents of their own"
-            yield ParserWarning(code="attachment_skipped", message=message)
+        if self._document.get_formtype() in _XFA:
+            message = "the file is an XFA form, of which only the plain pages are read; save it as a PDF without XFA"
+            yield ParserWarning(code="not_as_displayed", message=message)
         if self._cut_after is not None:
             message = (
                 f"only the first {self._cut_after} of {len(self._document)} pages were read: the file takes too long"
@@ -117,12 +124,15 @@ class _Reader:
         except pdfium.PdfiumError:
             self._without_text.append(at + 1)
             return _Page(at + 1, PageText(1.0, 1.0), [])
-        with closing(_with_form_fields(self._document, at, page)) as page:
+        written = read_annotations(page)
+        self.files += written.files
+        with closing(_flattened(self._document, at, page, written)) as page:
             text = read_words(page)
-            if _needs_ocr(page, text):
+            is_scan = _needs_ocr(page, text)
+            if is_scan:
                 text = self._recognise(page, at + 1, text)
-                return _Page(at + 1, text, [])
-            return _Page(at + 1, text, find_grids(page))
+            text.words = [*restore_fields(text.words, written.drawn_fields), *written.words]
+            return _Page(at + 1, text, [] if is_scan else find_grids(page), notes=written.notes)
 
     def _recognise(self, page: pdfium.PdfPage, number: int, text: PageText) -> PageText:
         """Return what OCR reads on a page, or its text layer where that is better than nothing."""
@@ -172,6 +182,7 @@ class _Reader:
         for text in page.text.turned:
             if any(character.isalnum() for character in text):
                 self.flow.blocks.append(Paragraph(text=" ".join(text.split()), place=place))
+        self.flow.blocks.extend(Footnote(text=note, place=place) for note in page.notes)
 
 
 def _is_next_to(word: Word, grid: Grid) -> bool:
@@ -191,6 +202,7 @@ def _continued(table: Table, blocks: Sequence[Block]) -> Table:
 def _open(path: Path) -> pdfium.PdfDocument:
     try:
         document = pdfium.PdfDocument(path)
+        document.init_forms()  # before its pages, whose fields have values with it
         if len(document) == 0:
             raise Unreadable("it has no pages")
         return document
@@ -201,14 +213,9 @@ def _open(path: Path) -> pdfium.PdfDocument:
         raise Unreadable("the file is damaged or incomplete") from error
 
 
-def _with_form_fields(document: pdfium.PdfDocument, at: int, page: pdfium.PdfPage) -> pdfium.PdfPage:
-    """Return the page with the texts that people typed onto it, in form fields and notes, as part of its text."""
-    typed = False
-    for number in range(min(pdfium_c.FPDFPage_GetAnnotCount(page.raw), _MAX_ANNOTATIONS)):
-        annotation = pdfium_c.FPDFPage_GetAnnot(page.raw, number)
-        typed = typed or pdfium_c.FPDFAnnot_GetSubtype(annotation) in _TYPED
-        pdfium_c.FPDFPage_CloseAnnot(annotation)
-    if not typed or pdfium_c.FPDFPage_Flatten(page.raw, pdfium_c.FLAT_NORMALDISPLAY) != pdfium_c.FLATTEN_SUCCESS:
+def _flattened(document: pdfium.PdfDocument, at: int, page: pdfium.PdfPage, written: Written) -> pdfium.PdfPage:
+    """Return the page with what the file draws of fields, free text and stamps as part of its text."""
+    if not written.is_drawn or pdfium_c.FPDFPage_Flatten(page.raw, _NORMAL) != pdfium_c.FLATTEN_SUCCESS:
         return page
     page.close()
     return document[at]

@@ -21,6 +21,7 @@ _ASCENT: Final = 0.75
 _DESCENT: Final = 0.22
 _SAMPLED: Final = 4
 """Interval, in characters, at which a character's code is checked for a meaning."""
+Corners = tuple[float, float, float, float]
 _BOLD: Final = ("bold", "black", "heavy", "semibold", "demi")
 
 
@@ -103,9 +104,7 @@ def read_words(page: pdfium.PdfPage) -> PageText:
 
 
 class _Reader:
-    def __init__(
-        self, textpage: pdfium.PdfTextPage, found: PageText, box: tuple[float, float, float, float], rotation: int
-    ) -> None:
+    def __init__(self, textpage: pdfium.PdfTextPage, found: PageText, box: Corners, rotation: int) -> None:
         self._raw = textpage.raw
         self._found = found
         self._box = box
@@ -209,16 +208,20 @@ class _Reader:
         name = boxes.name.raw[: max(0, min(length, len(boxes.name)) - 1)].decode("utf-8", "replace").lower()
         return any(mark in name for mark in _BOLD) or pdfium_c.FPDFText_GetFontWeight(self._raw, at) >= 650
 
-    def _place(self, x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
-        """Return left, top, right and bottom on the page as it is shown."""
-        left, bottom, right, top = self._box
-        if self._rotation == 90:
-            return y0 - bottom, x0 - left, y1 - bottom, x1 - left
-        if self._rotation == 180:
-            return right - x1, y0 - bottom, right - x0, y1 - bottom
-        if self._rotation == 270:
-            return top - y1, right - x1, top - y0, right - x0
-        return x0 - left, top - y1, x1 - left, top - y0
+    def _place(self, x0: float, y0: float, x1: float, y1: float) -> Corners:
+        return place_on_page(self._box, self._rotation, x0, y0, x1, y1)
+
+
+def place_on_page(box: Corners, rotation: int, x0: float, y0: float, x1: float, y1: float) -> Corners:
+    """Return left, top, right and bottom on a page as it is shown, of left, bottom, right and top in the file."""
+    left, bottom, right, top = box
+    if rotation == 90:
+        return y0 - bottom, x0 - left, y1 - bottom, x1 - left
+    if rotation == 180:
+        return right - x1, y0 - bottom, right - x0, y1 - bottom
+    if rotation == 270:
+        return top - y1, right - x1, top - y0, right - x0
+    return x0 - left, top - y1, x1 - left, top - y0
 
 
 def _is_again(before: _Glyph, text: str, x0: float, x1: float, base: float) -> bool:

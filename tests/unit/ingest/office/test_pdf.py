@@ -5,7 +5,6 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-import pypdfium2 as pdfium
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -258,14 +257,6 @@ def test_what_was_typed_into_a_form_is_text(tmp_path: Path, font: str) -> None:
         canvas.acroForm.textfield(name="name", value="Nguyen Thu Ha", x=72, y=600, width=200, height=20)
 
     assert "Nguyen Thu Ha" in document_text(read(drawn([draw], font), tmp_path))
-
-
-def test_attached_files_are_named_in_a_warning(tmp_path: Path, font: str) -> None:
-    document = pdfium.PdfDocument(drawn([lines("Văn bản có tệp đính kèm.")], font))
-    document.new_attachment("phu-luc.txt").set_data(b"x")
-    content = io.BytesIO()
-    document.save(content)
-    assert [warning.code for warning in read(content.getvalue(), tmp_path).warnings] == ["attachment_skipped"]
 
 
 def test_a_watermark_is_not_text(tmp_path: Path, font: str) -> None:
