@@ -21,7 +21,7 @@ from typing import IO, Any, Final, NamedTuple
 
 import structlog
 
-from phoserve.adapters.edge.copying import copy_changes, disk_bytes
+from phoserve.adapters.edge.copying import copy_changes, disk_bytes, sync_and_stamp
 from phoserve.adapters.edge.engine import EngineProcess
 from phoserve.adapters.edge.frames import LENGTH, packed, unpacked
 from phoserve.adapters.edge.shard import FIRST, CurrentShard, ShardSize, model_folder, read_current, replace_current
@@ -140,6 +140,7 @@ class GraphBuild:
             await self._copy(pause, resume)
             await self._optimize()
             new = await self._engine.take_over(self._folder, self._space, self._target.name)
+            await new.call("count_terms")
             await self._catch_up(new, pause, resume)
             try:
                 await self._commit(new)
@@ -172,13 +173,15 @@ class GraphBuild:
     async def _copy(self, pause: Callable[[], Awaitable[None]], resume: Callable[[], None]) -> None:
         """Copy the shard, and record writes from then on."""
         await asyncio.to_thread(shutil.rmtree, self._target, ignore_errors=True)
-        before = await self._engine.call("checkpoint")
+        before = await asyncio.to_thread(sync_and_stamp, self._source)
         await self._run("copy", str(self._source), str(self._target), content=json.dumps(before).encode())
-        await self._engine.call("checkpoint")  # so that little is left to flush while writes wait
+        # What changed during the long copy, so that only what changes during this short one is left.
+        copied, before = before, await asyncio.to_thread(sync_and_stamp, self._source)
+        await asyncio.to_thread(copy_changes, self._source, self._target, copied)
         await pause()
         try:
-            now = await self._engine.call("checkpoint")
-            await asyncio.to_thread(copy_changes, self._source, self._target, before, now)
+            # Not flushed, which waits for the disk: the copy's engine repeats what is in its log, as after a crash.
+            await asyncio.to_thread(copy_changes, self._source, self._target, before)
             self.recording = Recording(self._place)
         finally:
             resume()

@@ -9,16 +9,14 @@ import numpy as np
 import qdrant_edge as edge
 from numpy.typing import NDArray
 
-from phoserve.adapters.edge.copying import Stamps
+from phoserve.adapters.edge.counted import CountedShard, sparse
 from phoserve.adapters.edge.shard import (
     VACUUM_ONLY,
     EdgeConditions,
-    EdgeShard,
     Indexes,
     ShardSize,
     condition_of,
     equal,
-    filterable,
     model_folder,
     one_of,
     replace_file,
@@ -35,12 +33,9 @@ from phoserve.adapters.points import (
     SHOWN,
     STAGED,
     VectorSpace,
-    access_payload,
-    corpus_filter,
     decode_passages,
     fill_metadata,
     live_filter,
-    passage_payload,
     places_of_metadata,
     published_passages,
     revisions_of,
@@ -79,13 +74,12 @@ class EdgePassageIndex:
         self._folder = folder
         self._active_file = folder / "serving"
         config = None if model.dim == AS_STORED else shard_config(model.dim, VACUUM_ONLY)
-        self._shard = EdgeShard(model_folder(folder, self.fingerprint), config, _INDEXES, shard=shard)
+        self._shard = CountedShard(model_folder(folder, self.fingerprint), config, _INDEXES, shard=shard)
 
     async def stage(self, passages: Sequence[IndexedPassage]) -> None:
         """Store `passages` hidden from searches. Those that are published already stay as they are."""
         for start in range(0, len(passages), POINTS_PER_WRITE):
-            part = passages[start : start + POINTS_PER_WRITE]
-            await self._shard.write(lambda shard, part=part: _insert(shard, part))  # type: ignore[misc]
+            await self._shard.insert(passages[start : start + POINTS_PER_WRITE])
 
     async def publish(self, revisions: Sequence[tuple[str, int]]) -> None:
         """Let search see each (document key, revision) instead of older ones of that document, which are deleted."""
@@ -94,16 +88,15 @@ class EdgePassageIndex:
             for document_key, revision in revisions:
                 this = edge.Filter(must=[equal("document_key", document_key), equal("revision", revision)])
                 shard.update(edge.UpdateOperation.set_payload_by_filter(this, {"visibility": LIVE}))
-                shard.update(edge.UpdateOperation.delete_points_by_filter(_revisions(document_key, revision - 1)))
+                self._shard.remove(shard, _revisions(document_key, revision - 1))
 
-        await self._shard.write(flip)
+        await self._shard.change(flip)
 
     async def set_access(self, document_key: str, access: Sequence[str], version: int) -> None:
         """Let these groups alone find the document, unless a newer version was set already."""
         newer = edge.FieldCondition(key=ACCESS_VERSION, range=edge.RangeFloat(gte=version))
         older = edge.Filter(must=[equal("document_key", document_key)], must_not=[newer])
-        change = edge.UpdateOperation.set_payload_by_filter(older, access_payload(access, version))
-        await self._shard.write(lambda shard: shard.update(change))
+        await self._shard.set_access(older, access, version)
 
     async def ping(self) -> None:
         """Check that the engine responds."""
@@ -120,7 +113,7 @@ class EdgePassageIndex:
 
     async def discard_collection(self, collection: str, *, here_only: bool = False) -> None:  # noqa: ARG002
         """Delete every passage of the collection. Other models' passages are in other shards."""
-        await self._delete(edge.Filter(must=[equal("collection", collection)]))
+        await self._shard.remove_collection(collection)
 
     async def nearest(
         self,
@@ -152,8 +145,9 @@ class EdgePassageIndex:
         if not len(terms.indices):
             return []
         # How rare a term is depends on what the audience sees of this collection: nothing else shows through.
-        params = edge.SearchParams(idf=edge.IdfParams(corpus=corpus_filter(_ENGINE, collection, audience)))
-        query = edge.Query.Nearest(_sparse(terms), using=BM25)
+        terms, idf = self._shard.weigh(collection, audience, terms)
+        params = edge.SearchParams(idf=idf)
+        query = edge.Query.Nearest(sparse(terms), using=BM25)
         return await self._search(query, collection, limit, where, audience, params)
 
     async def find(
@@ -207,9 +201,9 @@ class EdgePassageIndex:
         """Return how large the index is."""
         return await self._shard.size()
 
-    async def checkpoint(self) -> Stamps:
-        """Flush, and return the stamps of the shard's files."""
-        return await self._shard.checkpoint()
+    async def count_terms(self) -> None:
+        """Return when the terms of all passages are counted, so that searches need not select their corpus."""
+        await self._shard.count_terms()
 
     async def close(self) -> None:
         """Flush and close."""
@@ -239,7 +233,7 @@ class EdgePassageIndex:
         return [ScoredId(str(point.id), point.score) for point in points]
 
     async def _delete(self, condition: edge.Filter) -> None:
-        await self._shard.write(lambda shard: shard.update(edge.UpdateOperation.delete_points_by_filter(condition)))
+        await self._shard.change(lambda shard: self._shard.remove(shard, condition))
 
 
 def shard_config(
@@ -251,22 +245,6 @@ def shard_config(
         sparse_vectors={BM25: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
         optimizers=optimizers,
     )
-
-
-def _insert(shard: edge.EdgeShard, passages: Sequence[IndexedPassage]) -> None:
-    points = [
-        edge.Point(
-            id=item.passage.id,
-            vector={DENSE: item.vector.tolist(), BM25: _sparse(item.terms)},
-            payload=passage_payload(item.passage, filterable(item.passage.metadata)),
-        )
-        for item in passages
-    ]
-    shard.update(edge.UpdateOperation.upsert_points(points, update_mode=edge.UpdateMode.InsertOnly))
-
-
-def _sparse(terms: SparseVector) -> edge.SparseVector:
-    return edge.SparseVector(indices=terms.indices.tolist(), values=terms.values.tolist())
 
 
 def _revisions(document_key: str, up_to: int, *more: Any) -> edge.Filter:

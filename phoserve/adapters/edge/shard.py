@@ -5,7 +5,6 @@ import contextlib
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -14,7 +13,7 @@ import msgspec
 import qdrant_edge as edge
 import structlog
 
-from phoserve.adapters.edge.copying import Stamps, disk_bytes, read_stamps, sync_files
+from phoserve.adapters.edge.copying import disk_bytes
 from phoserve.adapters.points import TITLE_KEY, TITLE_WORDS
 from phoserve.documents.filters import (
     All,
@@ -46,8 +45,6 @@ VACUUMED_POINTS: Final = 10_000
 CURRENT: Final = "current"
 FIRST: Final = "shard"
 """The shard of an index that has no file `current`."""
-STAMP_TICK_S: Final = 0.02
-"""Longer than the resolution of modification times in any kernel."""
 TIMES: Final = edge.IntegerIndexParams(lookup=False, range=True)
 """For integers that hardly any two points share: the index for equality keeps every value that there ever was."""
 IndexParams = edge.PayloadSchemaType | edge.KeywordIndexParams | edge.IntegerIndexParams
@@ -109,12 +106,20 @@ class EdgeShard:
     async def write(self, call: Callable[[edge.EdgeShard], T]) -> T:
         """Run `call` on a thread with the write lock and return its result."""
 
+        def write(shard: edge.EdgeShard) -> T:
+            written = call(shard)
+            self._upkeep()
+            return written
+
+        return await self.between_writes(write)
+
+    async def between_writes(self, call: Callable[[edge.EdgeShard], T]) -> T:
+        """Return the result of `call`, made on a thread while no write is in progress."""
+
         def alone() -> T:
             # A lock of the thread: a cancelled task must not let the next writer in early.
             with self._write_lock, engine_errors():
-                written = call(self._shard)
-                self._upkeep()
-                return written
+                return call(self._shard)
 
         return await asyncio.to_thread(alone)
 
@@ -123,17 +128,6 @@ class EdgeShard:
         return await self.read(
             lambda shard: ShardSize(shard.info().points_count, disk_bytes(self._folder / "segments"))
         )
-
-    async def checkpoint(self) -> Stamps:
-        """Flush, and return the stamps of the files. A file that changes later has another stamp then."""
-
-        def flush(shard: edge.EdgeShard) -> Stamps:
-            shard.flush()
-            time.sleep(STAMP_TICK_S)
-            return read_stamps(self._folder)
-
-        await asyncio.to_thread(sync_files, self._folder)
-        return await self.write(flush)
 
     async def close(self) -> None:
         """Flush and close. Nothing may be called afterwards."""
@@ -207,13 +201,17 @@ def remove_other_shards(folder: Path) -> None:
             shutil.rmtree(path)
 
 
-def scroll_all(shard: edge.EdgeShard, condition: edge.Filter, *, payload: Any = True) -> list[edge.Record]:
+def scroll_all(
+    shard: edge.EdgeShard, condition: edge.Filter, *, payload: Any = True, vectors: Any = False
+) -> list[edge.Record]:
     """Return every record that matches, in no particular order."""
     records: list[edge.Record] = []
     offset = None
     while True:
         page, offset = shard.scroll(
-            edge.ScrollRequest(offset=offset, limit=SCROLL_LIMIT, filter=condition, with_payload=payload)
+            edge.ScrollRequest(
+                offset=offset, limit=SCROLL_LIMIT, filter=condition, with_payload=payload, with_vector=vectors
+            )
         )
         records += page
         if offset is None:
