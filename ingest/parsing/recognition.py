@@ -3,7 +3,6 @@
 import io
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,13 +11,13 @@ import pypdfium2 as pdfium
 from PIL import Image, ImageFilter, ImageOps
 
 from ingest.parsing.limits import OCR_S
+from ingest.parsing.ocr_words import words_of_rows
 from ingest.parsing.pages.words import Word
 from ingest.parsing.tesseract import INSTALL, Row, find_tesseract, read_orientation, read_words
 
 PAGE_S: Final = 120.0
 RESOLUTION: Final = 300
 MAX_PIXELS: Final = 25_000_000
-_LEAST_CONFIDENCE: Final = 15.0
 _POOR: Final = 80.0
 _NOISY: Final = 2.0
 _UNEVEN: Final = 20
@@ -85,7 +84,7 @@ class Ocr:
         rows = self._words(image, scale)
         if _confidence(rows) < _POOR and (turn := self._orientation(image, scale)):
             rows = self._words(image.rotate(-turn, expand=True), scale)
-        return list(_placed(rows, scale))
+        return list(words_of_rows(rows, scale))
 
     def _words(self, image: Image.Image, scale: float) -> list[Row]:
         dpi = scale * POINTS_PER_INCH
@@ -142,20 +141,6 @@ def _png(image: Image.Image) -> bytes:
     content = io.BytesIO()
     image.save(content, "PNG", compress_level=1)
     return content.getvalue()
-
-
-def _placed(rows: list[Row], scale: float) -> Iterator[Word]:
-    heights: dict[tuple[str, str, str], float] = {}
-    for row in rows:
-        line = row["block_num"], row["par_num"], row["line_num"]
-        heights[line] = max(heights.get(line, 0.0), float(row["height"]) / scale)
-    for row in rows:
-        text = row["text"].strip()
-        if not text or float(row["conf"]) < _LEAST_CONFIDENCE:
-            continue
-        x0, top = float(row["left"]) / scale, float(row["top"]) / scale
-        x1, bottom = x0 + float(row["width"]) / scale, top + float(row["height"]) / scale
-        yield Word(text, x0, top, x1, bottom, 10.0)
 
 
 def _confidence(rows: list[Row]) -> float:

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 from typing import Final
 
-LANGUAGES: Final = ("vie", "eng")
+LANGUAGES: Final = ("vie",)
+"""With "eng" in addition, Tesseract loses diacritics ("và" as "va") and reads English no better."""
 PACKAGES: Final = ("tesseract-ocr", "tesseract-ocr-vie")
 INSTALL: Final = f"install OCR (Debian, Ubuntu: apt-get install {' '.join(PACKAGES)}) and send the document again"
 _ROTATE: Final = re.compile(r"Rotate: (90|180|270)\b")
@@ -24,8 +25,7 @@ def find_tesseract() -> str | None:
 
 def read_words(binary: str, png: bytes, *, dpi: float, timeout_s: float) -> list[Row]:
     """Return the words that Tesseract reads in an image. Raises OSError or subprocess.SubprocessError."""
-    languages = "+".join(language for language in LANGUAGES if language in _languages(binary))
-    output = _run(binary, png, "-l", languages or "eng", "--psm", "3", "tsv", dpi=dpi, timeout_s=timeout_s)
+    output = _run(binary, png, "-l", "+".join(LANGUAGES), "--psm", "3", "tsv", dpi=dpi, timeout_s=timeout_s)
     rows = csv.DictReader(io.StringIO(output), delimiter="\t", quoting=csv.QUOTE_NONE)
     return [row for row in rows if row["level"] == "5"]
 
