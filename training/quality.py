@@ -14,12 +14,13 @@ from phoserve.contract import EMBEDDING, INPUT_IDS, LENGTHS, Fusion
 from phoserve.embedding.ports import FloatMatrix
 from phoserve.search.evaluation import Estimate, Ranking, auc, evaluate
 from phoserve.search.fusion import FUSION_DEPTH, fuse
+from phoserve.search.retrieval import EVIDENCE_DEPTH
 from phoserve.text.bpe import TokenBatch
 from phoserve.text.diacritics import shipped_restorer
 from phoserve.text.lexical import SparseVector, passage_terms
-from phoserve.text.normalise import strip_invisible
+from phoserve.text.normalise import compose, strip_invisible
 from phoserve.text.pipeline import TextPipeline
-from phoserve.text.query import QueryReader, query_terms
+from phoserve.text.query import QueryReader, ReadQuery, query_terms
 from training.labelled import LabelledSet
 
 MODES: Final = ("dense", "lexical", "hybrid")
@@ -73,12 +74,14 @@ class Corpus:
     def __init__(self, encoder: Encoder, passages: Sequence[str]) -> None:
         self.vectors = encoder.embed([strip_invisible(passage) for passage in passages])
         self.terms = _matrix(passage_terms(encoder.pipeline, passages))
+        self.texts = [compose(passage) for passage in passages]
 
     def joined(self, other: "Corpus") -> "Corpus":
         """Return these passages followed by the other's."""
         both = object.__new__(Corpus)
         both.vectors = np.concatenate([self.vectors, other.vectors])
         both.terms = sparse.vstack([self.terms, other.terms], format="csr")
+        both.texts = self.texts + other.texts
         return both
 
 
@@ -89,15 +92,22 @@ def find(encoder: Encoder, queries: Sequence[str], corpus: Corpus) -> RankedPass
     idf = np.log1p((documents - frequency + 0.5) / (frequency + 0.5))
     weighted = (corpus.terms @ sparse.diags_array(idf)).T.tocsr()
     asked = [encoder.reader.read(query) for query in queries]
-    wanted = _matrix([each.terms for each in asked])
+    matching = _matching(asked, weighted)
+    for at, each in enumerate(asked):
+        if each.is_ambiguous:
+            found = [(corpus.texts[passage], score) for passage, score in matching[at].items()]
+            asked[at] = encoder.reader.read(queries[at], found[:EVIDENCE_DEPTH])
     vectors = encoder.embed([each.meant for each in asked])
     dense: list[dict[int, float]] = []
-    lexical: list[dict[int, float]] = []
     for start in range(0, len(queries), QUERY_BLOCK):
-        rows = slice(start, start + QUERY_BLOCK)
-        dense += [best(scores) for scores in vectors[rows] @ corpus.vectors.T]
-        lexical += [best(scores, above=0.0) for scores in (wanted[rows] @ weighted).toarray()]
-    return RankedPassages(dense, lexical)
+        dense += [best(scores) for scores in vectors[start : start + QUERY_BLOCK] @ corpus.vectors.T]
+    return RankedPassages(dense, _matching(asked, weighted))
+
+
+def _matching(asked: Sequence[ReadQuery], weighted: Any) -> list[dict[int, float]]:
+    wanted = _matrix([each.terms for each in asked])
+    blocks = (wanted[start : start + QUERY_BLOCK] @ weighted for start in range(0, len(asked), QUERY_BLOCK))
+    return [best(scores, above=0.0) for block in blocks for scores in block.toarray()]
 
 
 def measure(found: RankedPassages, labelled: LabelledSet, weights: Fusion) -> dict[str, dict[str, Estimate]]:

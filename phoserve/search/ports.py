@@ -11,7 +11,7 @@ from phoserve.documents.access import READERS, Audience
 from phoserve.documents.filters import Filter
 from phoserve.documents.ports import ActivePassageStore
 from phoserve.documents.records import Passage
-from phoserve.text import SparseVector
+from phoserve.text import ReadQuery, SparseVector
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,12 @@ class AccessGuard(Protocol):
     async def narrow(self, audience: Audience) -> Audience:
         """Return the audience without these documents."""
         ...
+
+
+class ReadsQueries(Protocol):
+    """Returns what a query asks for, given passages with their scores that a first search found for it."""
+
+    def __call__(self, text: str, found: Sequence[tuple[str, float]] = (), /) -> ReadQuery: ...
 
 
 class Reranker(Protocol):

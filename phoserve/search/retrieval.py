@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_query
 from itertools import islice, zip_longest
@@ -25,13 +25,15 @@ from phoserve.search.diversity import diversify, group_copies
 from phoserve.search.fusion import FUSION_DEPTH, fuse
 from phoserve.search.highlights import Span, highlights
 from phoserve.search.modes import SearchMode as SearchMode
-from phoserve.search.ports import AccessGuard, PassageSearch, Reranker, ScoredId
+from phoserve.search.ports import AccessGuard, PassageSearch, ReadsQueries, Reranker, ScoredId
 from phoserve.text import ReadQuery
 
 OVERFETCH: Final = 4
 RERANK_DEPTH: Final = 30
 MAX_KNOWN_FIELDS: Final = 10_000
 FIELD_KNOWN_S: Final = 60.0
+EVIDENCE_DEPTH: Final = 20
+"""How many passages show how the collection spells what a query has without diacritics (docs/text.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +126,7 @@ class Retriever:
 
     embedder: Embedder
     index: PassageSearch
-    read: Callable[[str], ReadQuery]
+    read: ReadsQueries
     """What a query asks for: `phoserve.text.QueryReader.read`."""
     reranker: Reranker | None = None
     guard: AccessGuard | None = None
@@ -145,7 +147,7 @@ class Retriever:
             asked = self.read(query.text)
         with timings.stage("access"):
             query = replace_query(query, audience=await self.narrow(query.audience))
-        candidates = await self._candidates(collection, query, asked, deadline, timings)
+        asked, candidates = await self._candidates(collection, query, asked, deadline, timings)
         if query.rerank and self.reranker:
             with timings.stage("rerank"):
                 candidates = await self._rerank(collection, asked.meant, candidates, self.reranker, query, deadline)
@@ -167,7 +169,8 @@ class Retriever:
         query = replace_query(query, audience=await self.narrow(query.audience))
         with timings.stage("terms"):
             asked = self.read(query.text)
-        return await self._candidates(collection, query, asked, deadline, timings)
+        _, candidates = await self._candidates(collection, query, asked, deadline, timings)
+        return candidates
 
     async def _unknown_fields(self, collection: str, query: Query) -> list[str]:
         """The fields of a filter that no passage has which the audience may find."""
@@ -188,21 +191,48 @@ class Retriever:
 
     async def _candidates(
         self, collection: str, query: Query, asked: ReadQuery, deadline: Deadline, timings: Timings
-    ) -> list[Candidate]:
-        match query.mode:
-            case SearchMode.DENSE:
-                dense = await self._search_dense(collection, query, asked, deadline, timings)
-                return [Candidate(id=each.id, score=each.score, dense_score=each.score) for each in dense]
-            case SearchMode.LEXICAL:
-                lexical = await self._search_lexical(collection, query, asked, timings)
-                return [Candidate(id=each.id, score=each.score, lexical_score=each.score) for each in lexical]
-            case SearchMode.HYBRID:
-                dense, lexical = await gather(
-                    self._search_dense(collection, query, asked, deadline, timings),
-                    self._search_lexical(collection, query, asked, timings),
-                )
-                with timings.stage("fuse"):
-                    return _blend(dense, lexical, query.weights or self.embedder.contract.fusion)
+    ) -> tuple[ReadQuery, list[Candidate]]:
+        """What was meant, and the passages for it. What was typed without diacritics may be searched for twice."""
+        dense, lexical = await self._search(collection, query, asked, deadline, timings)
+        if asked.is_ambiguous and lexical:
+            with timings.stage("spellings"):
+                again = await self._read_again(collection, query, asked, lexical[:EVIDENCE_DEPTH])
+            if again.meant != asked.meant:
+                asked = again
+                dense, lexical = await self._search(collection, query, asked, deadline, timings)
+        with timings.stage("fuse"):
+            match query.mode:
+                case SearchMode.DENSE:
+                    return asked, [Candidate(id=each.id, score=each.score, dense_score=each.score) for each in dense]
+                case SearchMode.LEXICAL:
+                    return asked, [
+                        Candidate(id=each.id, score=each.score, lexical_score=each.score) for each in lexical
+                    ]
+                case SearchMode.HYBRID:
+                    return asked, _blend(dense, lexical, query.weights or self.embedder.contract.fusion)
+
+    async def _search(
+        self, collection: str, query: Query, asked: ReadQuery, deadline: Deadline, timings: Timings
+    ) -> tuple[list[ScoredId], list[ScoredId]]:
+        """The nearest passages and those that match, as far as the mode or the reading of the query needs them."""
+        needs_dense = query.mode is not SearchMode.LEXICAL
+        needs_lexical = query.mode is not SearchMode.DENSE or asked.is_ambiguous
+        return await gather(
+            self._search_dense(collection, query, asked, deadline, timings) if needs_dense else _nothing(),
+            self._search_lexical(collection, query, asked, timings) if needs_lexical else _nothing(),
+        )
+
+    async def _read_again(
+        self, collection: str, query: Query, asked: ReadQuery, found: Sequence[ScoredId]
+    ) -> ReadQuery:
+        """What was meant, judged by how passages that match spell it."""
+        passages = await self.index.find(collection, [each.id for each in found], audience=query.audience)
+        texts = [
+            ("\n".join([passages[each.id].title, passages[each.id].text]), each.score)
+            for each in found
+            if each.id in passages
+        ]
+        return self.read(asked.text, texts)
 
     async def _search_dense(
         self, collection: str, query: Query, asked: ReadQuery, deadline: Deadline, timings: Timings
@@ -345,6 +375,10 @@ def _hit(shown: _Shown, asked: ReadQuery) -> Hit:
         highlights=tuple(highlights(asked.text, passage.text, asked.meant)),
         copies=shown.copies,
     )
+
+
+async def _nothing() -> list[ScoredId]:
+    return []
 
 
 async def gather(

@@ -8,7 +8,7 @@ acronyms stay as they are.
 
 import lzma
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice, pairwise
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phoserve.text.folding import fold, is_plain_syllable
+from phoserve.text.spellings import Pair, Spellings, spellings_of
 from phoserve.text.telex import from_telex
 from phoserve.text.tones import modern_tones
 
@@ -56,6 +57,11 @@ CERTAIN: Final = 0.9
 NEGLIGIBLE: Final = 0.05
 """Less probable readings of a syllable are not kept."""
 _UNSEEN_TRIPLE: Final = 0.7
+_EVIDENCE: Final = 0.1
+"""What a pair's share among the spellings that the passages found have for it adds to the probability of its second
+syllable. Chosen with the next one on the validation part of vicov19qa (docs/text.md)."""
+_FIRST_EVIDENCE: Final = 0.003
+"""The same for the first syllable."""
 _TOKEN: Final = re.compile(r"[^\W\d_]+|\d+|[.!?;:\n()\"“”…]")
 _BLOCK: Final = re.compile(r"\S+")
 _CODE: Final = re.compile(r"[\d@/\\+#&=%_]|[^\W\d_][.-][^\W\d_]")
@@ -132,15 +138,16 @@ class DiacriticRestorer:
         """Read the model from `path`."""
         return cls(load_syllable_model(path))
 
-    def restore(self, text: str) -> Restored:
+    def restore(self, text: str, found: Sequence[tuple[str, float]] = ()) -> Restored:
         """Return `text` (in normal form C) with the diacritics that were most likely meant.
 
-        Text that has them already, is in another language or is longer than MAX_TOKENS tokens comes back unchanged.
+        `found` are passages with scores, best first, that a search for `text` found: their spellings count too.
+        Text that has diacritics already, is in another language or has more than MAX_TOKENS tokens comes back as it is.
         """
         slots = self._slots(text)
         if all(len(slot.candidates) == 1 for slot in slots):
             return Restored(text, 1.0)
-        chosen = self._most_likely(slots)
+        chosen = self._most_likely(slots, spellings_of(_ambiguous_pairs(slots), found))
         pieces, at, changed = [], 0, []
         readings: dict[str, tuple[tuple[str, float], ...]] = {}
         least = CERTAIN if any(fold(slot.typed) != slot.typed for slot in slots) else 0.0
@@ -225,13 +232,13 @@ class DiacriticRestorer:
     def _cost(self, token: str) -> float:
         return float(self._single[self._ids[token]]) if token in self._ids else float(self._single.max())
 
-    def _most_likely(self, slots: Sequence[_Slot]) -> list[Reading]:
+    def _most_likely(self, slots: Sequence[_Slot], spellings: Spellings) -> list[Reading]:
         """The candidates of each slot with their probabilities in context, the most probable first."""
         unknown = self._ids[UNKNOWN]
         ids = [np.array([self._ids.get(each, unknown) for each in slot.candidates]) for slot in slots]
         boundary = np.array([self._ids[BOUNDARY]])
         padded = [boundary, boundary, *ids]
-        steps = self._potentials(padded)
+        steps = _informed(self._potentials(padded), slots, spellings)
         steps = [step * np.exp(-np.array(slot.costs)) for step, slot in zip(steps, slots, strict=True)]
         forward = [np.ones((1, 1))]
         for step in steps:
@@ -272,6 +279,26 @@ class DiacriticRestorer:
             total = np.where(exist[part].reshape(key.shape), triple, cost + _UNSEEN_TRIPLE)
             potentials.append(np.exp(-total.astype(np.float64)))
         return potentials
+
+
+def _ambiguous_pairs(slots: Sequence[_Slot]) -> Iterator[Pair]:
+    for before, after in pairwise(slots):
+        if len(before.candidates) > 1 or len(after.candidates) > 1:
+            yield from {(fold(x), fold(y)) for x in before.candidates for y in after.candidates}
+
+
+def _informed(
+    steps: Sequence[NDArray[np.float64]], slots: Sequence[_Slot], spellings: Spellings
+) -> list[NDArray[np.float64]]:
+    """The potentials mixed with the shares of each spelling among those of the passages found."""
+    informed = list(steps)
+    for at, (before, after) in enumerate(pairwise(slots if spellings else ()), 1):
+        seen = np.array([[spellings.get((x, y), 0.0) for y in after.candidates] for x in before.candidates])
+        # A passage that hardly matches proves little: shares of less than one whole passage are smaller.
+        total = seen.sum(axis=1)
+        informed[at] = informed[at] + _EVIDENCE * (seen / np.maximum(total, 1.0)[:, None])[None]
+        informed[at - 1] = informed[at - 1] + _FIRST_EVIDENCE * (total / max(total.sum(), 1.0))
+    return informed
 
 
 @lru_cache(maxsize=1)

@@ -74,6 +74,8 @@ class ReadQuery:
     meant: str
     """What is embedded: `text` with its diacritics restored, where that is certain enough."""
     terms: SparseVector
+    is_ambiguous: bool = False
+    """Whether passages can show what was meant: some syllable may have lost its diacritics."""
 
 
 class QueryReader:
@@ -84,14 +86,15 @@ class QueryReader:
         self._pipeline = pipeline
         self._restorer = restorer
 
-    def read(self, text: str) -> ReadQuery:
-        """Return what `text` asks for."""
+    def read(self, text: str, found: Sequence[tuple[str, float]] = ()) -> ReadQuery:
+        """Return what `text` asks for, given passages with their scores that a first search found for it."""
         typed = compose(strip_invisible(text))
-        restored = self._restorer.restore(typed) if self._restorer else Restored(typed, 1.0)
+        restored = self._restorer.restore(typed, found) if self._restorer else Restored(typed, 1.0)
+        is_ambiguous = any(len(reading) > 1 for reading in restored.readings.values())
         if not restored.is_confident:
             restored = Restored(typed, 1.0)
         (terms,) = query_terms(self._pipeline, [typed], [restored])
-        return ReadQuery(typed, restored.text, terms)
+        return ReadQuery(typed, restored.text, terms, is_ambiguous)
 
 
 def query_terms(

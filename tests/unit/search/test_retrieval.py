@@ -23,7 +23,7 @@ from phoserve.embedding.caching import CachingEmbedder
 from phoserve.errors import DeadlineExceeded, InvalidInput, Unavailable
 from phoserve.search.highlights import highlights
 from phoserve.search.ports import ScoredId
-from phoserve.search.retrieval import Query, Retriever, SearchMode, SearchResult
+from phoserve.search.retrieval import EVIDENCE_DEPTH, Query, Retriever, SearchMode, SearchResult
 from phoserve.text import ReadQuery, SparseVector
 from tests.support.embedders import WordHashEmbedder
 from tests.support.memory import MemoryIndex
@@ -82,7 +82,7 @@ def numbered(ordinal: int, per_document: int) -> Passage:
 
 async def search(index: ScriptedIndex, **fields: object) -> SearchResult:
     terms = SparseVector(np.array([1], np.uint32), np.ones(1, np.float32))
-    retriever = Retriever(WordHashEmbedder(), index, lambda text: ReadQuery(text, text, terms))
+    retriever = Retriever(WordHashEmbedder(), index, lambda text, _found=(): ReadQuery(text, text, terms))
     query = Query(text="nghỉ phép", **fields)  # type: ignore[arg-type]
     return await retriever.search("kb", query, deadline=Deadline.after(5), timings=Timings())
 
@@ -189,12 +189,50 @@ async def test_what_was_meant_is_embedded_and_named() -> None:
     terms = SparseVector(np.array([1], np.uint32), np.ones(1, np.float32))
     embedder = WordHashEmbedder()
     index = ScriptedIndex(dense=scored([0]))
-    retriever = Retriever(embedder, index, lambda text: ReadQuery(text, "nghỉ phép", terms))
+    retriever = Retriever(embedder, index, lambda text, _found=(): ReadQuery(text, "nghỉ phép", terms))
     found = await retriever.search("kb", Query(text="nghi phep"), deadline=Deadline.after(5), timings=Timings())
     assert found.query_used == "nghỉ phép"
     assert embedder.calls[0][0] == ("nghỉ phép",)
     assert found.hits[0].highlights == ((0, 9),)
     assert (await search(index)).query_used is None
+
+
+async def test_what_the_passages_found_show_is_searched_for_again() -> None:
+    terms = SparseVector(np.array([1], np.uint32), np.ones(1, np.float32))
+    seen: list[tuple[str, float]] = []
+
+    def read(_text: str, found: Sequence[tuple[str, float]] = ()) -> ReadQuery:
+        seen.extend(found)
+        return ReadQuery("nghi phep", "nghỉ phép" if found else "nghĩ phép", terms, is_ambiguous=True)
+
+    for mode, embedded in ((SearchMode.HYBRID, 2), (SearchMode.DENSE, 2), (SearchMode.LEXICAL, 0)):
+        seen.clear()
+        embedder, index = WordHashEmbedder(), ScriptedIndex(dense=scored([0]), lexical=scored(range(30)))
+        query = Query(text="nghi phep", mode=mode)
+        found = await Retriever(embedder, index, read).search(
+            "kb", query, deadline=Deadline.after(5), timings=Timings()
+        )
+        assert found.query_used == "nghỉ phép"
+        assert len(seen) == EVIDENCE_DEPTH
+        assert seen[0] == (f"{index.lexical[0][0].title}\n{index.lexical[0][0].text}", index.lexical[0][1])
+        assert [call[0] for call in embedder.calls] == [("nghĩ phép",), ("nghỉ phép",)][:embedded]
+
+
+async def test_what_is_certain_is_searched_for_once() -> None:
+    terms = SparseVector(np.array([1], np.uint32), np.ones(1, np.float32))
+    embedder, index = WordHashEmbedder(), ScriptedIndex(dense=scored([0]), lexical=scored([0]))
+    calls: list[int] = []
+
+    def read(text: str, found: Sequence[tuple[str, float]] = ()) -> ReadQuery:
+        calls.append(len(found))
+        return ReadQuery(text, "nghỉ phép", terms, is_ambiguous=len(calls) > 1)
+
+    for expected in ([0], [0, 0, 1]):
+        query = Query(text="nghi phep")
+        await Retriever(embedder, index, read).search("kb", query, deadline=Deadline.after(5), timings=Timings())
+        assert calls == expected
+        # The second time it is ambiguous, and read again as it was: nothing is searched for again.
+        assert len(embedder.calls) == len(expected[:2])
 
 
 async def test_a_filter_on_a_field_that_no_document_has_is_mentioned() -> None:
@@ -206,7 +244,7 @@ async def test_a_filter_on_a_field_that_no_document_has_is_mentioned() -> None:
     )
     await index.stage([item])
     await index.publish([(known.document_key, known.revision)])
-    retriever = Retriever(WordHashEmbedder(), index, lambda text: ReadQuery(text, text, item.terms))
+    retriever = Retriever(WordHashEmbedder(), index, lambda text, _found=(): ReadQuery(text, text, item.terms))
 
     async def warnings(where: Filter) -> tuple[str, ...]:
         query = Query(text="nghỉ phép", where=where)
