@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import msgspec
 import structlog
 
 from phoserve.answers.citations import Citation, support_of
@@ -23,15 +24,18 @@ from phoserve.answers.ports import (
     LlmUnavailable,
     TokenCounts,
 )
-from phoserve.answers.prompt import Prompt, fit_excerpts, neighbour_ids
+from phoserve.answers.prompt import Prompt, fit_excerpts, neighbour_ids, widen
 from phoserve.concurrency.deadline import Deadline
 from phoserve.concurrency.timings import Timings
 from phoserve.documents.records import Passage
 from phoserve.errors import UnsupportedParameter
 from phoserve.search.retrieval import Hit, Query, Retriever
+from phoserve.text.articles import references_in
 
 EXTRACTION_S: Final = 3.0
 """Kept of the deadline, but at most half of it, for the extractive answer that replaces a failed one."""
+CLAUSE_WINDOW: Final = 3
+"""How many passages before and after a hit may belong to the clause that it holds part of."""
 QUOTATION: Final = Note(
     "quotation",
     "The answer quotes the documents word for word. To have answers written, attach an LLM: "
@@ -190,6 +194,17 @@ class Answerer:
         neighbours = await work.deadline.keep(find) if ids else {}
         return fit_excerpts(passages, neighbours, room, window=self.window)
 
+    async def _widened(self, work: _Answering) -> list[Hit]:
+        """Return the hits with the text around their passages: a part of a law may continue there."""
+        passages = [hit.passage for hit in work.hits]
+        audience = await self.retriever.narrow(work.query.audience)
+        ids = neighbour_ids(passages, CLAUSE_WINDOW)
+        around = await work.deadline.keep(self.retriever.index.find(work.collection, ids, audience=audience))
+        known = {**around, **{passage.id: passage for passage in passages}}
+        return [
+            msgspec.structs.replace(hit, passage=widen(hit.passage, known, window=CLAUSE_WINDOW)) for hit in work.hits
+        ]
+
     async def _instead(self, error: Exception, work: _Answering) -> AsyncGenerator[Event]:
         """Yield the extractive answer after the LLM has failed."""
         code = error.code if isinstance(error, LlmUnavailable | LlmOverloaded | LlmTimeout) else "llm_error"
@@ -208,6 +223,7 @@ class Answerer:
                 self.retriever.embedder,
                 min_confidence=self.min_confidence,
                 timeout_s=work.deadline.left_s(),
+                widened=await self._widened(work) if references_in(work.query.text) else (),
             )
         if not found.citations:
             yield Delta(self.prompt.not_found_for(work.question))

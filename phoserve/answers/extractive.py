@@ -33,14 +33,21 @@ class Extract:
 
 
 async def extract(
-    text: str, hits: Sequence[Hit], embedder: Embedder, *, min_confidence: float | None, timeout_s: float
+    text: str,
+    hits: Sequence[Hit],
+    embedder: Embedder,
+    *,
+    min_confidence: float | None,
+    timeout_s: float,
+    widened: Sequence[Hit] = (),
 ) -> Extract:
     """Return the units of `hits` that answer the question `text`.
 
     Markers count from 1 over `hits`. Nothing is quoted below `min_confidence`; None means what was measured for the
-    encoder. Raises what the embedder raises.
+    encoder. `widened` are the hits with the text around them, where the question asks for a part of a law, which may
+    continue there. Raises what the embedder raises.
     """
-    if (cited := quote_cited_part(text, hits)) is not None:
+    if (cited := quote_cited_part(text, widened or hits)) is not None:
         return Extract((cited,), CONFIDENCE)
     question = Question(text)
     candidates = candidates_of(question, hits)

@@ -141,6 +141,13 @@ def neighbour_ids(passages: Sequence[Passage], window: int) -> list[str]:
     return sorted(around - own)
 
 
+def widen(passage: Passage, neighbours: Mapping[str, Passage], *, window: int) -> Passage:
+    """Return `passage` with those up to `window` before and after it that touch it."""
+    for other in _around(passage, neighbours, {passage.id}, window):
+        passage = join(passage, other)
+    return passage
+
+
 def join(passage: Passage, other: Passage) -> Passage:
     """Return `passage` with a neighbour's text before or behind its own; only white space is between the two."""
     first, last = sorted((passage, other), key=lambda each: each.start)

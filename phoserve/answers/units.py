@@ -29,6 +29,7 @@ _ROW: Final = re.compile(r"[ \t]*\|.*\|[ \t]*\Z|[^|\n]+(?: \| [^|\n]*)+\Z|[^\t\n
 _RULE: Final = re.compile(r"[ \t]*[|:\- \t]+\Z")
 _HEADING: Final = re.compile(r"[ \t]*#{1,6}[ \t]")
 _LEAD: Final = re.compile(r"\*\*[^*\n]{2,120}\*\*[ \t]*")
+_ENDS: Final = (".", "!", "?", "…", ",", ".”", '."')
 _QUESTION: Final = re.compile(r"\?[*_\"”’)]*\Z")
 
 
@@ -167,8 +168,14 @@ def _paragraph_end(lines: Sequence[_Line], at: int) -> int:
 
 
 def _items_end(text: str, lines: Sequence[_Line], at: int, end: int) -> int:
-    """Return where the list ends that the paragraph before `end` introduces; `end` where it introduces none."""
-    if not text.endswith((":", ":**", ";"), 0, lines[end - 1].end):
+    """Return where the list ends that the paragraph before `end` introduces; `end` where it introduces none.
+
+    A colon introduces a list. So does a line that no mark ends, if the list is nested in it or directly below.
+    """
+    introduces = text.endswith((":", ":**", ";"), 0, lines[end - 1].end)
+    if not introduces and text.endswith(_ENDS, 0, lines[end - 1].end):
+        return end
+    if not introduces and not (end < len(lines) and lines[end].kind in ITEMS and lines[end].kind > lines[at].kind):
         return end
     following = end
     while following < len(lines) and lines[following].kind is Kind.BLANK:

@@ -275,6 +275,24 @@ def test_an_answer_quotes_a_point_alone(case: CaseOf) -> None:
     assert "\n" not in citation["quote"]
 
 
+def test_a_clause_that_continues_in_the_next_passages_is_quoted_whole(case: CaseOf) -> None:
+    sent = case("quy_dinh_dai.txt")
+    clause = sent.text[sent.text.index("2. Thể thức văn bản hành chính") : sent.text.index("\n3. Văn bản điện tử")]
+    assert not any(clause in each["text"] for each in sent.passages)
+    answer = sent.ask("khoản 2 Điều 8 quy định gì?")
+    assert [each["quote"] for each in answer["citations"]] == [clause]
+    assert sent.text[answer["citations"][0]["start"] : answer["citations"][0]["end"]] == clause
+
+
+def test_the_documents_show_what_was_meant(case: CaseOf) -> None:
+    sent = case("quy_dinh_dai.txt")
+    answer = sent.http.post(
+        f"{sent.url}/search", json={"query": "co chu cua quoc hieu la bao nhieu", "top_k": 1}
+    ).json()
+    assert answer["query_used"] == "cỡ chữ của quốc hiệu là bao nhiêu"
+    assert "cỡ chữ từ 12 đến 13" in answer["hits"][0]["text"]
+
+
 def test_only_the_content_of_a_page_is_read(case: CaseOf) -> None:
     found = case("16_noise.html")
     assert "Sơ đồ quy trình xin nghỉ: nhân viên, trưởng phòng, nhân sự" in found.shown

@@ -64,6 +64,15 @@ def test_a_clause_takes_its_points() -> None:
     assert quoted_parts(LAW) == [clause, "Lương được trả vào ngày 5."]
 
 
+def test_a_list_needs_no_colon_before_it() -> None:
+    text = "2. Thể thức văn bản bao gồm các thành phần chính\n- a) Quốc hiệu.\n- b) Nơi nhận.\n3. Văn bản có thể dài."
+    assert quoted(text)[0] == "Thể thức văn bản bao gồm các thành phần chính\n- a) Quốc hiệu.\n- b) Nơi nhận."
+    assert quoted("Hồ sơ gồm\n1. Đơn.\n2. Ảnh.") == ["Hồ sơ gồm\n1. Đơn.\n2. Ảnh."]
+    # A sentence that ends, and items of the same rank, introduce nothing.
+    assert quoted("Hồ sơ được nộp.\n- Đơn xin.\n- Ảnh thẻ.") == ["Hồ sơ được nộp.", "Đơn xin.", "Ảnh thẻ."]
+    assert quoted("- Đơn xin\n- Ảnh thẻ") == ["Đơn xin", "Ảnh thẻ"]
+
+
 def test_a_long_list_is_quoted_by_items_behind_its_introduction() -> None:
     items = [f"- Mục thứ {number}: {'rất dài ' * 20}hết." for number in range(6)]
     text = "Gồm có:\n" + "\n".join(items)
