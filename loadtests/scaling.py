@@ -4,18 +4,22 @@
 
 Texts (rows of `text`, or `lead` and `body`) are cut to passages of 420 characters, repeatedly with shifted cuts if
 there are too few. One index grows to each count. Every time its graph is built while searches run, then the script
-measures searches at rest, from several clients, and while 200 passages a second arrive. Searches are those of the use
-case: query text, embedding in this process, engine process, passages of the page. Recall@10 of dense search refers to
-the exact neighbours. Memory is that of the engine's process, and figures a passage are in bytes. One JSON line each.
+measures searches at rest, from several clients, and while 200 passages a second arrive. The builder and the arrivals
+stop every other second, so that the ratios to the searches at rest do not depend on other programs. Searches are those
+of the use case: query text, embedding in this process, engine process, passages of the page. Recall@10 of dense search
+refers to the exact neighbours. Memory is that of the engine's process, and figures a passage are in bytes. One JSON
+line each.
 Results, report.html and scaling.svg are in --out. With --cache, vectors and terms are kept for the next run.
 """
 
 import argparse
 import asyncio
+import contextlib
 import gzip
 import json
 import lzma
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -65,6 +69,7 @@ CHARACTERS: Final = 420
 SHIFTS: Final = (0, 210, 105, 315)
 ARRIVING_PER_S: Final = 200
 COLLECTION: Final = "kb"
+TURN_S: Final = 1.0
 NO_UPKEEP: Final = replace(GraphOptions(), check_every_s=1e9)
 
 
@@ -185,6 +190,27 @@ class Exact:
         self.rows = np.take_along_axis(rows, best, axis=1)
 
 
+class Turns:
+    """Times of searches while something else runs, and of those in between, when it stops."""
+
+    def __init__(self) -> None:
+        self._times: dict[bool, list[float]] = {True: [], False: []}
+
+    def turn(self) -> bool:
+        """Return whether it may run now."""
+        return int(time.perf_counter() / TURN_S) % 2 == 0
+
+    def add(self, ms: float, *, busy: bool) -> None:
+        """Add the time of a search that began while it ran, or did not."""
+        self._times[busy].append(ms)
+
+    def figures(self) -> dict[str, float]:
+        """Return the times while it ran, and the ratio to the others."""
+        busy, idle = self._times[True], self._times[False]
+        over = {"p95_over_rest": float(np.percentile(busy, 95) / np.percentile(idle, 95))} if busy and idle else {}
+        return {**percentiles("ms", busy), "ms_max": max(busy, default=0.0), **over}
+
+
 @dataclass(slots=True)
 class Growth:
     """One index that grows, and what was measured."""
@@ -208,25 +234,22 @@ class Growth:
         search = Retriever(self.encoder, index, reader.read)
         waiting: list[IndexedPassage] = []
         for count in counts:
-            filled = await self._grow(index, exact, waiting, count)
-            during, built = await self._build(index, search)
+            filled, built = await self._grow(index, exact, waiting, count)
+            building = await self._build(index, search)
             rest = {}
             for mode in SearchMode:
                 rest[mode] = await self._search_all(search, mode)
                 self._note(count, mode.value, rest[mode])
             recall = await self._recall(index, asked, exact)
-            rate = await self._closed_loop(search, clients=4)
+            rates = {f"hybrid_per_s_{clients}_clients": await self._closed_loop(search, clients) for clients in (1, 8)}
             arriving = await self._while_arriving(index, search, exact, waiting)
-            hybrid = rest[SearchMode.HYBRID]["ms_p95"]
             figures = {
                 "recall_at_10": recall,
                 "fill_passages_per_s": filled,
                 "graph_s": built,
-                "hybrid_per_s_4_clients": rate,
-                **{f"building_{name}": value for name, value in during.items()},
-                "building_p95_over_rest": during["ms_p95"] / hybrid,
+                **rates,
+                **{f"building_{name}": value for name, value in building.items()},
                 **{f"arriving_{name}": value for name, value in arriving.items()},
-                "arriving_p95_over_rest": arriving["ms_p95"] / hybrid,
                 **self._sizes(),
             }
             await index.close()
@@ -246,8 +269,24 @@ class Growth:
         sys.stdout.write(json.dumps({"measured": name, **shown}) + "\n")
         sys.stdout.flush()
 
-    async def _grow(self, index: EdgeProcessIndex, exact: Exact, waiting: list[IndexedPassage], count: int) -> float:
-        """Fill the index as fast as it goes. Return passages per second."""
+    async def _grow(
+        self, index: EdgeProcessIndex, exact: Exact, waiting: list[IndexedPassage], count: int
+    ) -> tuple[float, float]:
+        """Fill the index as fast as it goes, and build the graph when all but the last passages are there.
+
+        Return passages per second and the seconds that it took to build. In service, a build begins with as many
+        passages outside of the graph as are left.
+        """
+        left = min(NO_UPKEEP.most_new_points, int(NO_UPKEEP.new_share * count))
+        filled = await self._fill(index, exact, waiting, count - left)
+        begun = time.perf_counter()
+        await index.build_graph()
+        built = time.perf_counter() - begun
+        await self._fill(index, exact, waiting, count)
+        return filled, built
+
+    async def _fill(self, index: EdgeProcessIndex, exact: Exact, waiting: list[IndexedPassage], count: int) -> float:
+        """Return passages per second."""
         begun, before = time.perf_counter(), self.count
         spent = 0.0
         while self.count < count:
@@ -269,17 +308,19 @@ class Growth:
         exact.add(np.stack([item.vector for item in passages]), self.count)
         self.count += len(passages)
 
-    async def _build(self, index: EdgeProcessIndex, search: Retriever) -> tuple[dict[str, float], float]:
-        """Build the graph while searches run. Return their times, and the seconds it took."""
+    async def _build(self, index: EdgeProcessIndex, search: Retriever) -> dict[str, float]:
+        """Build the graph while searches run. Return their times."""
         begun = time.perf_counter()
         building = asyncio.create_task(index.build_graph())
-        times: list[float] = []
+        times = Turns()
         for query in cycle(self.queries):
-            times.append(await _timed(search, query, SearchMode.HYBRID))
+            turn = times.turn()
+            stopped = _signal_builder(signal.SIGCONT if turn else signal.SIGSTOP) and not turn
+            times.add(await _timed(search, query, SearchMode.HYBRID), busy=not stopped)
             if building.done():
                 break
         await building
-        return {**percentiles("ms", times), "ms_max": max(times)}, time.perf_counter() - begun
+        return times.figures() | {"s": time.perf_counter() - begun}
 
     async def _search_all(self, search: Retriever, mode: SearchMode, count: int | None = None) -> dict[str, float]:
         """Search for each query, one at a time. The CPU time of the engine does not depend on other load."""
@@ -305,24 +346,28 @@ class Growth:
         self, index: EdgeProcessIndex, search: Retriever, exact: Exact, waiting: list[IndexedPassage]
     ) -> dict[str, float]:
         """Search while documents are indexed at a fixed rate."""
-        until = time.perf_counter() + self.phase_s
+        until = time.perf_counter() + 2 * self.phase_s
         self._read_ahead(waiting)
+        times = Turns()
 
         async def arrive() -> None:
             due = time.perf_counter()
             while due < until and len(waiting) >= DOCUMENT:
-                await self._add(index, exact, [waiting.pop(0) for _ in range(DOCUMENT)])
-                due += DOCUMENT / ARRIVING_PER_S
+                if times.turn():
+                    await self._add(index, exact, [waiting.pop(0) for _ in range(DOCUMENT)])
+                    due += DOCUMENT / ARRIVING_PER_S
+                else:
+                    due = max(due, time.perf_counter()) + 0.01
                 await asyncio.sleep(due - time.perf_counter())
 
         arriving = asyncio.create_task(arrive())
-        times = []
         for query in cycle(self.queries):
-            times.append(await _timed(search, query, SearchMode.HYBRID))
+            turn = times.turn()
+            times.add(await _timed(search, query, SearchMode.HYBRID), busy=turn)
             if arriving.done():
                 break
         await arriving
-        return percentiles("ms", times)
+        return times.figures()
 
     async def _recall(self, index: EdgeProcessIndex, asked: NDArray[np.float32], exact: Exact) -> float:
         same = 0
@@ -333,7 +378,7 @@ class Growth:
         return same / exact.rows.size
 
     def _sizes(self) -> dict[str, float]:
-        engines = _engines()
+        engines = _children()
         return {
             "memory_bytes_a_passage": sum(map(proportional_bytes, engines)) / self.count,
             "memory_anonymous_bytes_a_passage": sum(proportional_bytes(each, "Pss_Anon") for each in engines)
@@ -342,14 +387,25 @@ class Growth:
         }
 
 
-def _engines() -> list[int]:
+def _children() -> list[int]:
     return [pid for pid in family(os.getpid()) if pid != os.getpid()]
+
+
+def _signal_builder(number: signal.Signals) -> bool:
+    """Return whether there is a builder."""
+    found = False
+    for pid in _children():
+        with contextlib.suppress(OSError):  # it ends
+            if b"edge.builder" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, number)
+                found = True
+    return found
 
 
 def _engine_cpu_s() -> float:
     """Return the CPU time that the engine's process has used."""
     spent = 0
-    for pid in _engines():
+    for pid in _children():
         user, system = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
         spent += int(user) + int(system)
     return spent / os.sysconf("SC_CLK_TCK")

@@ -25,6 +25,8 @@ from phoserve.errors import EngineFailed, PhoserveError
 
 CLOSE: Final = "close"
 SEARCHES: Final = ("nearest", "matching", "find")
+SWITCH_S: Final = 0.0005
+"""How long a search waits for a thread that prepares a write, several times in a search. Python's default is 5 ms."""
 
 
 async def serve(open_index: Callable[[], EdgePassageIndex], calls: int, results: int) -> None:
@@ -81,6 +83,7 @@ def main() -> None:
     # The parent stops this process, also if the terminal signals all processes.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    sys.setswitchinterval(SWITCH_S)
     folder, fingerprint, dim, lock, *shard = sys.argv[1:]
     place, space = Path(folder), VectorSpace(fingerprint, int(dim))
     open_index = (

@@ -13,7 +13,7 @@ import msgspec
 import qdrant_edge as edge
 import structlog
 
-from phoserve.adapters.edge.copying import disk_bytes
+from phoserve.adapters.edge.copying import disk_bytes, sync_files
 from phoserve.adapters.points import TITLE_KEY, TITLE_WORDS
 from phoserve.documents.filters import (
     All,
@@ -143,6 +143,8 @@ class EdgeShard:
         if self._writes % WRITES_BETWEEN_UPKEEP:
             return
         try:
+            # The engine holds the interpreter's lock while it flushes: let little be left for it to write.
+            sync_files(self._folder)
             self._shard.flush()  # what is flushed, the log may forget
             if self._shard.info().points_count < VACUUMED_POINTS:
                 self._shard.optimize()
