@@ -134,8 +134,10 @@ class CountedShard(EdgeShard):
 
     async def _count_all(self) -> None:
         try:
+            begun = time.monotonic()
             while not await self.between_writes(self._count_page):
-                pass
+                await asyncio.sleep(time.monotonic() - begun)  # as long again for searches and writes
+                begun = time.monotonic()
         except PhoserveError as error:
             self._forget_counts()
             log.warning("terms_not_counted", reason=str(error), retry_after_s=RECOUNT_AFTER_S)
