@@ -26,7 +26,7 @@ from phoserve.embedding.ports import Embedder
 from phoserve.search.directory import ModelDirectory
 from phoserve.text import Chunk, Chunker, SparseVector, TextPipeline
 from phoserve.text.blocks import ParserWarning
-from phoserve.text.lexical import segmented_vector
+from phoserve.text.lexical import numbered_vectors
 from phoserve.text.normalise import strip_invisible
 from phoserve.text.structure import StructuredText
 
@@ -294,26 +294,33 @@ def _texts_and_terms(text: TextPipeline, passages: Sequence[Passage]) -> list[tu
     Where that does not fit the encoder, title and headings are left out, then the header too: the passage itself is
     never truncated. Clauses of laws are also matched by the way they are cited.
     """
-    forms = [
-        [strip_invisible("\n".join((*context, each.text))) for context in (_context(each), [each.context], [])]
-        for each in passages
-    ]
-    matched = [strip_invisible("\n".join((*_context(each), *_labels(each), each.text))) for each in passages]
-    segmented, counts = text.segment_counted(matched)
-    same = {n: int(counts[n]) for n, whole in enumerate(matched) if whole == forms[n][0]}
-    embedded = _fitting(text, forms, same)
-    return list(zip(embedded, map(segmented_vector, segmented, matched), strict=True))
+    forms, matched = zip(*map(_forms, passages), strict=True)
+    undecided = [number for number, each in enumerate(forms) if each[0] != each[-1]]
+    shared = [number for number in undecided if matched[number] == forms[number][0]]
+    words, counts = text.number_words_counted(matched, shared)
+    embedded = _fitting(text, forms, undecided, dict(zip(shared, counts.tolist(), strict=True)))
+    return list(zip(embedded, numbered_vectors(words, matched), strict=True))
 
 
-def _fitting(text: TextPipeline, forms: Sequence[Sequence[str]], counted: Mapping[int, int]) -> list[str]:
-    """Return the first of each passage's forms that the encoder takes whole; `counted` has tokens of first forms."""
+def _forms(passage: Passage) -> tuple[list[str], str]:
+    """Return what may be embedded of a passage, the longest first, and what is matched."""
+    # No run of invisible characters, nor what it stands between, reaches over the end of a line.
+    body = strip_invisible(passage.text)
+    context = [strip_invisible(part) for part in _context(passage)]
+    forms = ["\n".join((*context, body)), "\n".join((strip_invisible(passage.context), body)), body]
+    return forms, "\n".join((*context, *_labels(passage), body))
+
+
+def _fitting(
+    text: TextPipeline, forms: Sequence[Sequence[str]], undecided: Sequence[int], counted: Mapping[int, int]
+) -> list[str]:
+    """Return the first of each passage's forms that the encoder takes whole.
+
+    A passage alone fits: it was cut so. `undecided` are those with several forms, `counted` has tokens of first forms.
+    """
     chosen = [0] * len(forms)
-    # A passage alone fits: it was cut so. Counting means segmenting it once more.
-    undecided = [
-        number
-        for number, each in enumerate(forms)
-        if each[0] != each[-1] and counted.get(number, text.contract.max_tokens + 1) > text.contract.max_tokens
-    ]
+    most = text.contract.max_tokens
+    undecided = [number for number in undecided if counted.get(number, most + 1) > most]
     while undecided:
         counts = text.count_tokens([forms[number][chosen[number]] for number in undecided])
         too_long = [n for n, tokens in zip(undecided, counts, strict=True) if tokens > text.contract.max_tokens]

@@ -17,6 +17,7 @@ from tokenizers.models import BPE
 from phoserve.contract import MERGES_FILE, VOCAB_FILE
 from phoserve.errors import ConfigurationError
 from phoserve.text.memo import Memo, bounds, ranges
+from phoserve.text.vocabulary import Column, NumberedWords, Vocabulary
 
 BOS, PAD, EOS, UNK = 0, 1, 2, 3
 _END: Final = "</w>"
@@ -52,6 +53,8 @@ class WordPieces:
         self._model, self._id_of_symbol = _build(vocabulary, _read_merges(folder / MERGES_FILE))
         self.size = max(self._specials["<mask>"] + 1, len(vocabulary))
         self._memo = Memo(self._ids)
+        self._vocabulary = Vocabulary()
+        self._counts = Column(np.int32)  # how many tokens each word of the vocabulary is
 
     def encode(self, texts: Sequence[str], *, max_tokens: int) -> TokenBatch:
         """Return the ids of segmented `texts`, each cut after its first `max_tokens` tokens (specials included)."""
@@ -73,6 +76,16 @@ class WordPieces:
         """Return how many tokens each of the segmented `texts` is, specials included, nothing cut."""
         words, offsets = self._words(texts)
         return (np.diff(bounds(self._memo.counts(words))[offsets]) + 2).astype(np.int32)
+
+    def count_words(self, words: NumberedWords) -> NDArray[np.int32]:
+        """Return the same as `count` for texts whose words are numbered."""
+        if words.vocabulary is not self._vocabulary:
+            self._vocabulary, self._counts = words.vocabulary, Column(np.int32)
+        known = len(self._counts)
+        if known < len(words.vocabulary.words):
+            new = words.vocabulary.words[known:]
+            self._counts.extend([sum(len(self._ids(part)) for part in self._split(word)) for word in new])
+        return (np.diff(bounds(self._counts.take(words.numbers))[words.offsets]) + 2).astype(np.int32)
 
     def count_pieces(self, words: Sequence[str]) -> list[int]:
         """Return how many tokens each of the segmented `words` is, without specials."""

@@ -19,8 +19,10 @@ from phoserve.text.normalise import compose
 from phoserve.text.segmentation import Segmenter
 from phoserve.text.segmenter_model import load_segmenter_model
 from phoserve.text.tones import modern_tones
+from phoserve.text.vocabulary import NumberedWords, Vocabulary, number_words
 
 _RUN: Final = re.compile(r"\S+")
+_MAX_KEPT: Final = 4_000_000
 
 
 class Word(NamedTuple):
@@ -58,6 +60,7 @@ class TextPipeline:
         self.contract = contract
         self._pieces = pieces
         self._segmenter = segmenter
+        self._vocabulary = Vocabulary()  # of a pipeline without a segmenter
         self._lock = threading.Lock()
         self._query_segmenter = segmenter.sibling() if segmenter else None
         self._query_lock = threading.Lock()
@@ -111,21 +114,31 @@ class TextPipeline:
     def count_tokens(self, texts: Sequence[str], input_type: InputType = InputType.PASSAGE) -> NDArray[np.int32]:
         """Return how many tokens each text is, shape (texts,), prefix and specials included, nothing cut."""
         with self._lock:
-            return self._pieces.count(self._segment(self._prefixed(texts, input_type), self._segmenter))
+            return self._count(self._prefixed(texts, input_type))
 
-    def segment_counted(
-        self, texts: Sequence[str], input_type: InputType = InputType.PASSAGE
-    ) -> tuple[list[str], NDArray[np.int32]]:
-        """Return what `segment` and `count_tokens` return; a text that the model takes unchanged is segmented once."""
-        prepared = self._prefixed(texts, input_type)
-        changed = [number for number, (text, other) in enumerate(zip(texts, prepared, strict=True)) if text != other]
+    def number_words(self, texts: Sequence[str]) -> NumberedWords:
+        """Return the words of each text, spelled as by `segment`, by number."""
         with self._lock:
-            segmented = self._segment(texts, self._segmenter)
-            counted = list(segmented)
-            others = self._segment([prepared[number] for number in changed], self._segmenter) if changed else []
-            for number, other in zip(changed, others, strict=True):
-                counted[number] = other
-            return segmented, self._pieces.count(counted)
+            return self._number_words(texts)
+
+    def number_words_counted(
+        self, texts: Sequence[str], counted: Sequence[int], input_type: InputType = InputType.PASSAGE
+    ) -> tuple[NumberedWords, NDArray[np.int32]]:
+        """Return what `number_words` returns, and what `count_tokens` returns for the texts at `counted`.
+
+        A text that the model takes unchanged is segmented once.
+        """
+        chosen = [texts[number] for number in counted]
+        prepared = self._prefixed(chosen, input_type)
+        with self._lock:
+            words = self._number_words(texts)
+            if not isinstance(self._pieces, WordPieces):
+                return words, self._count(prepared) if prepared else np.zeros(0, np.int32)
+            counts = self._pieces.count_words(words)[np.array(counted, np.int64)]
+            changed = [at for at, (text, other) in enumerate(zip(chosen, prepared, strict=True)) if text != other]
+            if changed:
+                counts[changed] = self._count([prepared[at] for at in changed])
+            return words, counts
 
     def words(self, text: str) -> list[Word]:
         """Return the words of `text`, as the segmenter finds them; without one, the runs of non-white space."""
@@ -147,6 +160,18 @@ class TextPipeline:
             texts = [collapse_leaders(text) for text in texts]
         prefix = self.contract.prefix(input_type)
         return [prefix + text for text in texts] if prefix else texts
+
+    def _count(self, texts: Sequence[str]) -> NDArray[np.int32]:
+        if self._segmenter is not None and isinstance(self._pieces, WordPieces):
+            return self._pieces.count_words(self._segmenter.number_words(texts))
+        return self._pieces.count(self._segment(texts, self._segmenter))
+
+    def _number_words(self, texts: Sequence[str]) -> NumberedWords:
+        if self._segmenter is not None:
+            return self._segmenter.number_words(texts)
+        if self._vocabulary.size > _MAX_KEPT:
+            self._vocabulary = Vocabulary()
+        return number_words((text.split() for text in self._segment(texts, None)), self._vocabulary)
 
     def _segment(self, texts: Sequence[str], segmenter: Segmenter | None) -> list[str]:
         if segmenter is not None:

@@ -23,12 +23,32 @@ from phoserve.text.lexicon import Lexicon
 from phoserve.text.memo import Memo, bounds
 from phoserve.text.segmenter_model import SegmenterModel
 from phoserve.text.syllables import NEWLINE, blocks, syllables
+from phoserve.text.vocabulary import NumberedWords, Vocabulary, number_words
 
 _BLOCK: Final = re.compile(r"\S+|\n")
+_SPELLED_WORD: Final = re.compile(r"\S+\n?")
+"""A newline that is joined to a word belongs to it, as to PhoBERT's tokenizer."""
 _MAX_KEPT: Final = 4_000_000
 
 # Positions of a syllable inside a word that are forced, independent of the CRF.
 _NEVER, _LOWER, _TITLE = 0, 1, 2
+
+_UNKNOWN, _LINE_END = -1, -2
+"""In the table of words of one syllable: not numbered yet, no word."""
+
+
+class _Pairs(dict[int, int]):
+    """Numbers of words of two syllables, by the ids of both."""
+
+    def __init__(self, forms: list[str], vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self._forms = forms
+        self._vocabulary = vocabulary
+
+    def __missing__(self, ids: int) -> int:
+        first, second = self._forms[ids >> 32], self._forms[ids & 0xFFFFFFFF]
+        number = self[ids] = self._vocabulary.number_of(f"{first}_{second}")
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +90,39 @@ class Segmenter:
 
         A text of white space alone comes back as it is, as pyvi's does.
         """
+        return self._spell_all(texts, self.analyse(texts))
+
+    def number_words(self, texts: Sequence[str]) -> NumberedWords:
+        """Return the words of each text, spelled as by `segment`, by number; newlines are no words."""
         batch = self.analyse(texts)
+        ids = batch.ids
+        line_ends = ids == self._ids.get(NEWLINE, -1)
+        if (batch.joined & line_ends).any() or (batch.joined[1:] & line_ends[:-1]).any():
+            return number_words(map(_SPELLED_WORD.findall, self._spell_all(texts, batch)), self._vocabulary)
+        begins = np.flatnonzero(~batch.joined)
+        lengths = np.diff(begins, append=len(ids))
+        numbers = self._number_single(ids[begins])
+        [pairs] = np.nonzero(lengths == 2)
+        at = begins[pairs]
+        keys = (ids[at].astype(np.int64) << 32) | ids[at + 1]
+        numbers[pairs] = list(map(self._pairs.__getitem__, keys.tolist()))
+        for word in np.flatnonzero(lengths > 2).tolist():
+            syllable_ids = ids[begins[word] : begins[word] + lengths[word]].tolist()
+            numbers[word] = self._vocabulary.number_of("_".join([self.forms[each] for each in syllable_ids]))
+        offsets = bounds(~batch.joined & ~line_ends)[batch.offsets]
+        return NumberedWords(self._vocabulary, numbers[numbers != _LINE_END], offsets)
+
+    def _number_single(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the numbers of these syllables as words of their own, `_LINE_END` for newlines."""
+        numbers: NDArray[np.int32] = self._alone[ids]
+        if (numbers == _UNKNOWN).any():
+            for number in np.unique(ids[numbers == _UNKNOWN]).tolist():
+                form = self.forms[number]
+                self._alone[number] = _LINE_END if form == NEWLINE else self._vocabulary.number_of(form)
+            numbers = self._alone[ids]
+        return numbers
+
+    def _spell_all(self, texts: Sequence[str], batch: Syllables) -> list[str]:
         codes = (batch.ids * 2 + batch.joined).tolist()
         bounds = batch.offsets.tolist()
         spell = self._spelled.__getitem__
@@ -103,7 +155,7 @@ class Segmenter:
 
     def analyse(self, texts: Sequence[str]) -> Syllables:
         """Return the syllables of `texts` and which of them continue a word."""
-        if self._characters + self._blocks.size > _MAX_KEPT:
+        if self._characters + self._blocks.size + self._vocabulary.size > _MAX_KEPT:
             self._forget()
         numbers, ends = self._blocks.numbers(map(blocks, texts))
         counts = self._blocks.counts(numbers)
@@ -156,6 +208,9 @@ class Segmenter:
         self._after = np.zeros(1024)  # what a syllable adds to the one before it
         self._terms = np.zeros(1024, np.int32)
         self._joins = np.zeros(1024, np.int8)
+        self._vocabulary = Vocabulary()
+        self._alone = np.full(1024, _UNKNOWN, np.int32)  # the number of each syllable as a word of its own
+        self._pairs = _Pairs(self.forms, self._vocabulary)
 
     def _ids_of_block(self, block: str) -> list[int]:
         found = syllables(block) if self._respell is None else map(self._respell, syllables(block))
@@ -164,7 +219,7 @@ class Segmenter:
     def _learn(self, syllable: str) -> int:
         number = len(self.forms)
         if number == len(self._own):
-            for name in ("_own", "_before", "_after", "_terms", "_joins"):
+            for name in ("_own", "_before", "_after", "_terms", "_joins", "_alone"):
                 setattr(self, name, np.resize(getattr(self, name), 2 * number))
         self._ids[syllable] = number
         self.forms.append(syllable)
@@ -175,6 +230,7 @@ class Segmenter:
         self._after[number] = self._lean(neighbour_attributes("+1", syllable))
         self._terms[number] = self._lexicon.id_of(syllable.lower())
         self._joins[number] = _how_it_joins(syllable)
+        self._alone[number] = _UNKNOWN
         return number
 
     def _lean(self, attributes: Iterable[str]) -> float:

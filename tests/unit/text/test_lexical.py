@@ -3,10 +3,15 @@ from zlib import crc32
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from phoserve.text import TextPipeline, passage_terms, query_terms
 from phoserve.text.diacritics import Restored
+from phoserve.text.lexical import segmented_terms
 from phoserve.text.query import TermWeights
+from phoserve.text.vocabulary import Vocabulary, number_words
+from phoserve.text.word_terms import WordTermsTable
 from tests.support.models import tiny_model
 
 
@@ -99,3 +104,27 @@ def test_articles_are_found_by_their_number(pipeline: TextPipeline) -> None:
 def test_invisible_characters_are_not_there(pipeline: TextPipeline) -> None:
     (visible, hidden) = passage_terms(pipeline, ["khoản tạm ứng", "kho\u00adản t\u2060ạm\u00a0ứng"])
     assert visible.indices.tolist() == hidden.indices.tolist()
+
+
+PARTS = [*"aăâeêioơuưyđĐÀờẾỹhoàHÒA_.,12-\u0301ßİΣ😀", "học", "sinh_", "x" * 70]
+WORDS = st.lists(st.sampled_from(PARTS), min_size=1, max_size=9).map("".join)
+SEGMENTED = st.lists(WORDS, max_size=30).map(" ".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(SEGMENTED, max_size=4))
+def test_terms_of_a_batch_are_those_of_each_text_word_by_word(texts: list[str]) -> None:
+    """`segmented_terms` hashes every pair; a batch computes the hashes of pairs from those of their halves."""
+    words = number_words((text.split() for text in texts), Vocabulary())
+    for (terms, exact), text in zip(WordTermsTable().terms_of(words), texts, strict=True):
+        expected, folded = segmented_terms(text)
+        assert sorted(terms.tolist()) == sorted(expected + folded)
+        assert exact == len(expected)
+
+
+def test_a_vocabulary_may_grow_between_batches() -> None:
+    vocabulary, table = Vocabulary(), WordTermsTable()
+    for text in ("gạo ngon", "gạo nếp thơm", "ngon"):
+        [(terms, _)] = table.terms_of(number_words([text.split()], vocabulary))
+        exact, folded = segmented_terms(text)
+        assert sorted(terms.tolist()) == sorted(exact + folded)

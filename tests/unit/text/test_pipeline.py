@@ -1,3 +1,5 @@
+import itertools
+import re
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import export.bundled
 from phoserve.contract import InputType
 from phoserve.errors import ConfigurationError
 from phoserve.text import TextPipeline, query_terms
 from phoserve.text.bpe import TokenBatch, WordPieces
 from phoserve.text.segmentation import Segmenter
 from phoserve.text.segmenter_model import load_segmenter_model
+from phoserve.text.vocabulary import NumberedWords
 from tests.support.models import tiny_model
 
 
@@ -129,13 +133,57 @@ def test_siblings_remember_apart() -> None:
     assert sibling.forms != segmenter.forms
 
 
-def test_texts_are_segmented_and_counted_in_one_call(tmp_path: Path) -> None:
+def test_words_are_numbered_and_counted_in_one_call(tmp_path: Path) -> None:
     texts = ["học sinh, học", "", "HỌC SINH HỌC HỌC SINH HỌC", "học"]
     variants: list[dict[str, Any]] = [{}, {"passage_prefix": "học: "}, {"lowercase_shouting": True}]
     for number, options in enumerate(variants):
         folder = tmp_path / str(number)
         folder.mkdir()
         pipeline = TextPipeline.load(tiny_model(folder, **options))
-        segmented, counts = pipeline.segment_counted(texts)
-        assert segmented == pipeline.segment(texts)
-        assert counts.tolist() == pipeline.count_tokens(texts).tolist()
+        words, counts = pipeline.number_words_counted(texts, [0, 2, 3])
+        assert spelled(words) == [text.split() for text in pipeline.segment(texts)]
+        assert counts.tolist() == [pipeline.encode([texts[number]]).ids.size for number in (0, 2, 3)]
+
+
+def spelled(words: NumberedWords) -> list[list[str]]:
+    known, edges = words.vocabulary.words, words.offsets.tolist()
+    return [[known[n] for n in words.numbers[start:end]] for start, end in itertools.pairwise(edges)]
+
+
+PARTS = [
+    "học",
+    "sinh",
+    "_",
+    "đi",
+    "\n",
+    "\t",
+    "\u00a0",
+    "hoà",
+    "Hoà",
+    "HÀ NỘI",
+    "12",
+    ".",
+    ",",
+    "<",
+    ">",
+    "mask",
+    "s",
+    "/",
+]
+MORE = ["s", "/", "://", "@", "->", "-", "\ud800", "\u0301", "\u200b", "ß", "İ", "Σ", "một", "\x1c", "\x85", *[" "] * 9]
+TEXTS = st.lists(st.sampled_from(PARTS + MORE), max_size=40).map("".join)
+
+
+@pytest.fixture(scope="module")
+def bundled() -> TextPipeline:
+    return TextPipeline.load(Path(export.bundled.__path__[0]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(TEXTS | st.text(max_size=40), max_size=4))
+def test_numbered_words_and_their_tokens_are_those_of_the_segmented_text(
+    bundled: TextPipeline, texts: list[str]
+) -> None:
+    segmented = bundled.segment(texts)
+    assert spelled(bundled.number_words(texts)) == [re.findall(r"\S+\n?", text) for text in segmented]
+    assert bundled.count_tokens(texts).tolist() == [bundled.encode([text]).ids.size for text in texts]
