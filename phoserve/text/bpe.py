@@ -84,13 +84,18 @@ class WordPieces:
         known = len(self._counts)
         if known < len(words.vocabulary.words):
             new = words.vocabulary.words[known:]
-            self._counts.extend([sum(len(self._ids(part)) for part in self._split(word)) for word in new])
+            self._counts.extend([self._count_word(word) for word in new])
         return (np.diff(bounds(self._counts.take(words.numbers))[words.offsets]) + 2).astype(np.int32)
 
     def count_pieces(self, words: Sequence[str]) -> list[int]:
         """Return how many tokens each of the segmented `words` is, without specials."""
         counts: list[int] = (self.count(words) - 2).tolist()
         return counts
+
+    def _count_word(self, word: str) -> int:
+        if "<" not in word:
+            return len(self._model.tokenize(word))
+        return sum(len(self._ids(part)) for part in self._split(word))
 
     def _words(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """The memo's numbers of all words, and where each text's begin."""

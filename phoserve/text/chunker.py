@@ -47,8 +47,7 @@ class Chunk:
         return self.elements[0].place if self.elements else Place()
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class _Unit(NamedTuple):
     """What is not cut if it need not be: a sentence; of one over the budget, some words; of such a word, letters."""
 
     start: int
@@ -63,6 +62,17 @@ class _Unit:
     context: str = ""
     is_counted: bool = False
     """Whether `tokens` is what the encoder counts, not a sum over words."""
+
+    def part(self, start: int, end: int, before: Break, tokens: int = 0) -> "_Unit":
+        """Return a part of the unit whose tokens are not counted by the encoder."""
+        return _Unit(start, end, tokens, before, self.headings, self.is_heading, self.is_whole, self.context)
+
+    def counted(self, tokens: int) -> "_Unit":
+        """Return the unit with the tokens that the encoder counts."""
+        return _Unit(
+            self.start, self.end, tokens, self.before, self.headings, self.is_heading, self.is_whole, self.context,
+            is_counted=True,
+        )  # fmt: skip
 
 
 class _Plan(NamedTuple):
@@ -163,9 +173,9 @@ class Chunker:
                 tokens = count - (self._budget - self._room)
                 most = self._room // 2 if unit.context else self._room
                 if tokens <= most:
-                    yield number, replace(unit, tokens=tokens, is_counted=True)
+                    yield number, unit.counted(tokens)
                 elif unit.is_whole:
-                    parts = list(_sentences_of(texts[number].text, replace(unit, is_whole=False)))
+                    parts = list(_sentences_of(texts[number].text, unit._replace(is_whole=False)))
                     yield from self._counted(number, texts[number].text, parts)
                 else:
                     for part in self._smaller(texts[number].text, unit, run=self._room // 8):
@@ -177,7 +187,7 @@ class Chunker:
         for unit, count in zip(units, counts.tolist(), strict=True):
             tokens = count - (self._budget - self._room)
             if tokens <= self._room // 2:
-                yield number, replace(unit, tokens=tokens)
+                yield number, unit._replace(tokens=tokens)
             else:
                 for part in self._smaller(text, unit, run=self._room // 8):
                     yield number, part
@@ -190,9 +200,7 @@ class Chunker:
         smaller: list[_Unit] = []
         before = unit.before
         for start, end, tokens in _runs(words, text[unit.start : unit.end], run):
-            part = replace(
-                unit, start=unit.start + start, end=unit.start + end, tokens=tokens, before=before, is_counted=False
-            )
+            part = unit.part(unit.start + start, unit.start + end, before, tokens)
             smaller.extend([part] if tokens <= self._room else self._pieces(text, part))
             before = Break.CLAUSE if text[part.end - 1] in _CLAUSE_MARKS else Break.WORD
         return smaller
@@ -207,13 +215,8 @@ class Chunker:
                 cut -= 1
             bounds.append(cut if cut > bounds[-1] + 1 else bounds[-1] + length)
         bounds.append(word.end)
-        pieces = [
-            replace(
-                word, start=start, end=end, tokens=min(end - start, self._room), before=Break.WORD, is_counted=False
-            )
-            for start, end in pairwise(bounds)
-        ]
-        return [replace(pieces[0], before=word.before), *pieces[1:]]
+        pieces = [word.part(start, end, Break.WORD, min(end - start, self._room)) for start, end in pairwise(bounds)]
+        return [pieces[0]._replace(before=word.before), *pieces[1:]]
 
     def _pack(self, section: Sequence[_Unit], room: int) -> Iterator[list[_Unit]]:
         """Yield the chunks of one section, as many as needed and about equally long."""
@@ -258,7 +261,7 @@ def _units_of(document: StructuredText) -> Iterator[_Unit]:
 def _sentences_of(text: str, unit: _Unit) -> Iterator[_Unit]:
     before = unit.before
     for start, end in sentences(text[unit.start : unit.end]):
-        yield replace(unit, start=unit.start + start, end=unit.start + end, before=before)
+        yield unit.part(unit.start + start, unit.start + end, before)
         before = Break.SENTENCE
 
 

@@ -9,7 +9,7 @@ Viterbi has little left to do (see `_Chain`). If a decision is within rounding e
 import copy
 import re
 import string
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phoserve.text.chain import Chain
-from phoserve.text.crf import ExactCrf, neighbour_attributes, own_attributes, weights_of
+from phoserve.text.crf import ExactCrf
 from phoserve.text.lexicon import Lexicon
 from phoserve.text.memo import Memo, bounds
 from phoserve.text.segmenter_model import SegmenterModel
@@ -71,12 +71,13 @@ class Segmenter:
     ) -> None:
         """Use the weights of `model`; `respell`, if given, is applied to every syllable before it is looked at."""
         self._respell = respell
-        self._weights = model.states
+        self._leans = _Leans(model.states)
         self._exact = ExactCrf(model)
         self._chain = chain or Chain(model.transitions)
         self._lexicon = Lexicon(model.words)
-        self._pair_before, self._pair_after = self._lean(["-1:word.bi_gram()"]), self._lean(["+1:word.bi_gram()"])
-        self._triple_before, self._triple_after = self._lean(["-2:word.tri_gram()"]), self._lean(["+2:word.tri_gram()"])
+        lean = self._leans.lean
+        self._pair_before, self._pair_after = lean("-1:word.bi_gram()"), lean("+1:word.bi_gram()")
+        self._triple_before, self._triple_after = lean("-2:word.tri_gram()"), lean("+2:word.tri_gram()")
         self._forget()
 
     def sibling(self) -> "Segmenter":
@@ -225,18 +226,47 @@ class Segmenter:
         self.forms.append(syllable)
         self._characters += len(syllable)
         self._spelled += (" " + syllable, "_" + syllable)
-        self._own[number] = self._lean(own_attributes(syllable))
-        self._before[number] = self._lean(neighbour_attributes("-1", syllable))
-        self._after[number] = self._lean(neighbour_attributes("+1", syllable))
+        self._own[number], self._before[number], self._after[number] = self._leans.of(syllable)
         self._terms[number] = self._lexicon.id_of(syllable.lower())
         self._joins[number] = _how_it_joins(syllable)
         self._alone[number] = _UNKNOWN
         return number
 
-    def _lean(self, attributes: Iterable[str]) -> float:
-        """By how much `attributes` speak for I rather than B."""
-        weights = [weights_of(self._weights, attribute) for attribute in attributes]
-        return sum(weight_i - weight_b for weight_b, weight_i in weights)
+
+class _Leans:
+    """By how much a syllable's attributes speak for I rather than B: of itself, of the next one, of the one before."""
+
+    def __init__(self, weights: dict[str, tuple[float, float]]) -> None:
+        self._of = {name: weight_i - weight_b for name, (weight_b, weight_i) in weights.items()}
+        self._of_word = [self._starting(prefix) for prefix in ("word.lower():", "-1:word.lower():", "+1:word.lower():")]
+        self._of_shape: dict[tuple[bool, bool, bool], list[float]] = {}
+
+    def lean(self, attribute: str) -> float:
+        """Return the lean of one attribute, 0 if it has no weight."""
+        return self._of.get(attribute, 0.0)
+
+    def of(self, syllable: str) -> tuple[float, float, float]:
+        """Return the sums of the leans of `own_attributes`, and of `neighbour_attributes` of both sides."""
+        shape = syllable.istitle(), syllable.isupper(), syllable.isdigit()
+        by_shape = self._of_shape.get(shape)
+        if by_shape is None:
+            by_shape = self._of_shape[shape] = self._shape(*shape)
+        # CRFsuite is written in C, so to it a name ends at the first NUL.
+        word = syllable.lower().partition("\0")[0]
+        own, before, after = self._of_word
+        return (
+            own.get(word, 0.0) + by_shape[0],
+            before.get(word, 0.0) + by_shape[1],
+            after.get(word, 0.0) + by_shape[2],
+        )
+
+    def _shape(self, is_title: bool, is_upper: bool, is_digit: bool) -> list[float]:
+        title, upper = is_title * "word.istitle()", is_upper * "word.isupper()"
+        own = self.lean("bias") + self.lean(upper) + self.lean(title) + self.lean(is_digit * "word.isdigit()")
+        return [own, *(self.lean(f"{side}:{title}") + self.lean(f"{side}:{upper}") for side in ("-1", "+1"))]
+
+    def _starting(self, prefix: str) -> dict[str, float]:
+        return {name.removeprefix(prefix): lean for name, lean in self._of.items() if name.startswith(prefix)}
 
 
 def _how_it_joins(syllable: str) -> int:

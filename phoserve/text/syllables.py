@@ -6,6 +6,7 @@ addresses of mail, which makes it quadratic, cannot match where there is no "@".
 """
 
 import re
+import unicodedata
 from typing import Final
 
 from phoserve.text.normalise import compose
@@ -49,6 +50,8 @@ def syllables(block: str) -> list[str]:
     """
     if block == NEWLINE:
         return [NEWLINE]
+    if block.isalpha():  # most blocks; without marks, surrogates or anything that separates
+        return [block if block.isascii() else unicodedata.normalize("NFC", block)]
     block = compose(_SURROGATE.sub("\ufffd", block))
     if "@" in block:
         return _with_mail(block)

@@ -71,7 +71,8 @@ class Column:
 
     def take(self, numbers: NDArray[Any]) -> NDArray[Any]:
         """Return the values at `numbers`, an array of the same shape."""
-        return self._values[numbers]
+        values: NDArray[Any] = self._values[numbers]
+        return values
 
 
 class RaggedColumn:

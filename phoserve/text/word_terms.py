@@ -5,7 +5,8 @@ crc32(after, before) == shift(before, len(after)) ^ crc32(after), as zlib's `crc
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -43,30 +44,52 @@ MARK: Final = WordTerms(b"", (), 0, b"", (), FOLDED, False)
 
 def terms_of_word(word: str) -> WordTerms:
     """Return the terms of a segmented word, whose syllables are joined by "_"."""
-    parts = [part for part in modern_tones(word.lower()).split("_") if any(map(str.isalnum, part))]
-    if not parts:
+    found = [syllable for part in word.split("_") if (syllable := _syllable(part)) is not None]
+    if not found:
         return MARK
-    syllables = [part.encode() for part in parts]
-    hashes = [crc32(syllable) for syllable in syllables]
+    first, last = found[0], found[-1]
+    if len(found) == 1:
+        folded = (first.plain_hash,) if first.is_accented else ()
+        return WordTerms(
+            JOINED + first.spelled, (first.hash,), first.hash, JOINED + first.plain, folded, first.plain_hash,
+            first.is_accented,
+        )  # fmt: skip
     # crc32(b, crc32(a)) is crc32(a + b)
-    pairs = [crc32(JOINED + after, before) for before, after in zip(hashes, syllables[1:], strict=False)]
-    whole = [crc32(JOINED.join(syllables))] if len(syllables) > 2 else []
-    plain = [fold(part).encode() for part in parts]
-    plain_hashes = [crc32(syllable, FOLDED) for syllable in plain]
-    accented = [one != other for one, other in zip(plain, syllables, strict=True)]
-    folded = [each for each, is_accented in zip(plain_hashes, accented, strict=True) if is_accented]
-    for at, after in enumerate(plain[1:]):
-        if accented[at] or accented[at + 1]:
-            folded.append(crc32(JOINED + after, plain_hashes[at]))
+    pairs = [crc32(JOINED + after.spelled, before.hash) for before, after in pairwise(found)]
+    whole = [crc32(JOINED.join([each.spelled for each in found]))] if len(found) > 2 else []
+    plain = [each.plain_hash for each in found if each.is_accented]
+    plain += [
+        crc32(JOINED + after.plain, before.plain_hash)
+        for before, after in pairwise(found)
+        if before.is_accented or after.is_accented
+    ]
     return WordTerms(
-        JOINED + syllables[0],
-        (*hashes, *pairs, *whole),
-        hashes[-1],
-        JOINED + plain[0],
-        tuple(folded),
-        plain_hashes[-1],
-        any(accented),
+        JOINED + first.spelled,
+        (*[each.hash for each in found], *pairs, *whole),
+        last.hash,
+        JOINED + first.plain,
+        tuple(plain),
+        last.plain_hash,
+        any(each.is_accented for each in found),
     )
+
+
+class _Syllable(NamedTuple):
+    spelled: bytes
+    hash: int
+    plain: bytes
+    plain_hash: int
+    is_accented: bool
+
+
+@lru_cache(maxsize=1 << 15)
+def _syllable(part: str) -> _Syllable | None:
+    """Return a syllable in small letters and with and without its diacritics; None for marks."""
+    if not (part.isalnum() or any(map(str.isalnum, part))):
+        return None
+    modern = modern_tones(part.lower())
+    spelled, plain = modern.encode(), fold(modern).encode()
+    return _Syllable(spelled, crc32(spelled), plain, crc32(plain, FOLDED), spelled != plain)
 
 
 class WordTermsTable:
@@ -141,7 +164,7 @@ class _Ends:
     def joined(self, before: NDArray[np.int32], after: NDArray[np.int32]) -> NDArray[np.uint32]:
         """Return the hashes of the pairs of the last syllable of each word and the first of the next."""
         last, lengths = self._last.take(before), self._length.take(after)
-        pairs = _shift(last, np.minimum(lengths, _LONGEST_SHIFT)) ^ self._first.take(after)
+        pairs: NDArray[np.uint32] = _shift(last, np.minimum(lengths, _LONGEST_SHIFT)) ^ self._first.take(after)
         for at in np.flatnonzero(lengths > _LONGEST_SHIFT).tolist():
             pairs[at] = crc32(self._long[int(after[at])], int(last[at]))
         return pairs
@@ -166,7 +189,7 @@ def _shift_tables() -> NDArray[np.uint32]:
     tables = [np.array(rows, np.uint32)]
     for _ in range(_LONGEST_SHIFT):
         before = tables[-1]
-        after = once[0][before & 0xFF]
+        after: NDArray[np.uint32] = once[0][before & 0xFF]
         for byte in range(1, 4):
             after = after ^ once[byte][(before >> np.uint32(8 * byte)) & 0xFF]
         tables.append(after)
