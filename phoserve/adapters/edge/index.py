@@ -84,11 +84,15 @@ class EdgePassageIndex:
     async def publish(self, revisions: Sequence[tuple[str, int]]) -> None:
         """Let search see each (document key, revision) instead of older ones of that document, which are deleted."""
 
+        first = [document_key for document_key, revision in revisions if revision == 1]
+
         def flip(shard: edge.EdgeShard) -> None:
+            if first:  # nothing is older: one operation for all
+                shard.update(_publishing([one_of("document_key", first), equal("revision", 1)]))
             for document_key, revision in revisions:
-                this = edge.Filter(must=[equal("document_key", document_key), equal("revision", revision)])
-                shard.update(edge.UpdateOperation.set_payload_by_filter(this, {"visibility": LIVE}))
-                self._shard.remove(shard, _revisions(document_key, revision - 1))
+                if revision > 1:
+                    shard.update(_publishing([equal("document_key", document_key), equal("revision", revision)]))
+                    self._shard.remove(shard, _revisions(document_key, revision - 1))
 
         await self._shard.change(flip)
 
@@ -245,6 +249,10 @@ def shard_config(
         sparse_vectors={BM25: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
         optimizers=optimizers,
     )
+
+
+def _publishing(conditions: list[Any]) -> Any:
+    return edge.UpdateOperation.set_payload_by_filter(edge.Filter(must=conditions), {"visibility": LIVE})
 
 
 def _revisions(document_key: str, up_to: int, *more: Any) -> edge.Filter:
