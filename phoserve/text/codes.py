@@ -6,13 +6,13 @@ finds a plain `4560000`.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal
 
-from phoserve.text.folding import fold
+from phoserve.text.folding import fold, fold_lower
 
 Forms = tuple[str, ...]
 Kind = Literal["code", "words", "article"]
@@ -96,6 +96,9 @@ _GROUPED: Final = re.compile(
     r"|(?<!\w)\+\d{8,15}(?!\w)"
 )
 _SPACED: Final = re.compile(r"(?<![\w.-])(?P<letters>[A-ZĐ]{1,5}) (?P<number>\d{2,8})(?![\w/]|[.,-]\d)")
+_MAY_BE_SPACED: Final = re.compile(r"[A-ZĐ] \d\d")
+_NUMBER_START: Final = re.compile(r"(?<![\w/.,-])\d")
+_GROUPED_START: Final = re.compile(r"[(+\d]")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _HAS_DIGIT: Final = re.compile(r"\d")
 _TELLING: Final = re.compile(
@@ -123,29 +126,51 @@ def codes_in(text: str, *, query: bool = False) -> list[Code]:
     With `query` also readings that are too uncertain to index, such as "e 4013" for E-4013. Positions are those of
     `text` if it is in normal form C.
     """
-    lowered = fold(text.lower())
-    found = list(_runs(lowered))
+    lowered = fold_lower(text)
+    found = _runs(lowered)
     if _HAS_DIGIT.search(lowered):
         found += _numbers(lowered)
         spaced = text.upper() if query else text
-        found += (Code(*match.span(), (_compact(match[0]),)) for match in _SPACED.finditer(spaced))
+        if _MAY_BE_SPACED.search(spaced):
+            found += (Code(*match.span(), (_compact(match[0]),)) for match in _SPACED.finditer(spaced))
     found.sort(key=lambda code: (code.start, -code.end))
     return _without_parts(found)
 
 
 def _numbers(lowered: str) -> Iterator[Code]:
     for start, end in _windows(lowered):
-        window = lowered[start:end]
-        for signs, pattern, read in _READERS:
-            if signs and not any(sign in window for sign in signs):
-                continue
-            for match in pattern.finditer(lowered, start, end):
-                if forms := read(match):
-                    yield Code(*match.span(), forms)
+        yield from _numbers_between(lowered, start, end)
     if any(kind in lowered for kind in _KINDS):
         for match in _NAMED.finditer(lowered):
             if forms := _read_named(match):
                 yield Code(*match.span(), forms)
+
+
+def _numbers_between(lowered: str, start: int, end: int) -> Iterator[Code]:
+    window = lowered[start:end]
+    numbers = [match.start() for match in _NUMBER_START.finditer(lowered, start, end)]
+    for signs, pattern, read, begins in _READERS:
+        if signs and not any(map(window.__contains__, signs)):
+            continue
+        if begins is _NUMBER_START:
+            matches = _matches_at(numbers, pattern, lowered, end)
+        elif begins:
+            places = [match.start() for match in begins.finditer(lowered, start, end)]
+            matches = _matches_at(places, pattern, lowered, end)
+        else:
+            matches = pattern.finditer(lowered, start, end)
+        for match in matches:
+            if forms := read(match):
+                yield Code(*match.span(), forms)
+
+
+def _matches_at(places: Sequence[int], pattern: re.Pattern[str], text: str, end: int) -> Iterator[re.Match[str]]:
+    """Yield what `pattern.finditer` finds, where a match can only begin at one of `places`."""
+    at = 0
+    for place in places:
+        if place >= at and (match := pattern.match(text, place, end)):
+            yield match
+            at = match.end()
 
 
 def _windows(lowered: str) -> list[tuple[int, int]]:
@@ -164,13 +189,19 @@ def _windows(lowered: str) -> list[tuple[int, int]]:
     return windows
 
 
-def _runs(lowered: str) -> Iterator[Code]:
+def _runs(lowered: str) -> list[Code]:
+    blocks = lowered.split()
+    codes = list(map(_codes_of_block, blocks))
+    found: list[Code] = []
+    if not any(codes):
+        return found
     at = 0
-    for block in lowered.split():
-        if found := _codes_of_block(block):
+    for block, each in zip(blocks, codes, strict=True):
+        if each:
             at = lowered.index(block, at)
-            yield from (Code(at + code.start, at + code.end, code.forms, code.kind) for code in found)
+            found += [Code(at + code.start, at + code.end, code.forms, code.kind) for code in each]
             at += len(block)
+    return found
 
 
 def _without_parts(found: list[Code]) -> list[Code]:
@@ -290,18 +321,19 @@ def _decimal(number: str) -> str:
     return f"{whole}.{part}" if part else whole
 
 
-_Reader = tuple[tuple[str, ...], re.Pattern[str], Callable[[re.Match[str]], Forms]]
+_Reader = tuple[tuple[str, ...], re.Pattern[str], Callable[[re.Match[str]], Forms], re.Pattern[str] | None]
 _READERS: Final[tuple[_Reader, ...]] = (
-    (("/",), _LEGAL, _read_legal),
-    (("/", ".", "-"), _DAY, _read_day),
-    (("/", ".", "-"), _ISO_DAY, _read_day),
-    (("/", "thang"), _SPELLED_DAY, _read_day),
-    (("ngay", "mung", "mong", "hom"), _SHORT_DAY, _read_day),
-    (("/", "thang"), _MONTH, _read_month),
-    (("%", "phan"), _PERCENT, _read_percent),
-    (("nghin", "ngan", "t", "k"), _SCALED, _read_scaled),
-    ((), _AMOUNT, _read_amount),
-    ((",",), _DECIMAL, _read_decimal),
-    ((), _GROUPED, _read_grouped),
+    (("/",), _LEGAL, _read_legal, None),
+    (("/", ".", "-"), _DAY, _read_day, _NUMBER_START),
+    (("/", ".", "-"), _ISO_DAY, _read_day, _NUMBER_START),
+    (("/", "thang"), _SPELLED_DAY, _read_day, None),
+    (("ngay", "mung", "mong", "hom"), _SHORT_DAY, _read_day, None),
+    (("/", "thang"), _MONTH, _read_month, None),
+    (("%", "phan"), _PERCENT, _read_percent, _NUMBER_START),
+    (("nghin", "ngan", "t", "k"), _SCALED, _read_scaled, _NUMBER_START),
+    ((), _AMOUNT, _read_amount, _NUMBER_START),
+    ((",",), _DECIMAL, _read_decimal, _NUMBER_START),
+    ((), _GROUPED, _read_grouped, _GROUPED_START),
 )
-"""Signs of which every match has one (none for any), a pattern, and what it means: searching for signs is cheaper."""
+"""Signs of which every match has one (none for any), a pattern, what it means, and where a match can begin (None:
+anywhere). Searching for signs and beginnings is cheaper."""

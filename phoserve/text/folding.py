@@ -2,7 +2,11 @@
 
 import re
 import unicodedata
+from functools import cache
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 def _plain_letters() -> dict[int, str]:
@@ -16,6 +20,9 @@ def _plain_letters() -> dict[int, str]:
 
 
 _PLAIN: Final = _plain_letters()
+_TABLE_CODES: Final = 0x3000
+_NOT_IN_TABLE: Final = 0xFFFF
+_WORTH_A_TABLE: Final = 100
 _LONGEST: Final = 8
 _SYLLABLE: Final = re.compile(
     r"(?:ngh|ng|nh|gh|gi|ch|kh|ph|th|tr|qu|[bcdghklmnprstvx])?"
@@ -38,6 +45,28 @@ def fold(text: str) -> str:
     The length changes only where `text` has combining marks (it is not in normal form C).
     """
     return text if text.isascii() else text.translate(_PLAIN)
+
+
+def fold_lower(text: str) -> str:
+    """Return `fold(text.lower())`; of a long text by a table of characters, in a third of the time."""
+    if len(text) >= _WORTH_A_TABLE and not text.isascii():
+        codes = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
+        if codes.max() < _TABLE_CODES:
+            folded = _lower_table()[codes]
+            if folded.max() != _NOT_IN_TABLE:
+                return folded.tobytes().decode("utf-16-le")
+    return fold(text.lower())
+
+
+@cache
+def _lower_table() -> NDArray[np.uint16]:
+    """Return what each character becomes, `_NOT_IN_TABLE` where that is not one character or depends on the others."""
+    table = np.full(_TABLE_CODES, _NOT_IN_TABLE, np.uint16)
+    for code in range(_TABLE_CODES):
+        folded = fold(chr(code).lower())
+        if len(folded) == 1 and chr(code) != "Σ":
+            table[code] = ord(folded)
+    return table
 
 
 def is_plain_syllable(word: str) -> bool:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoserve.text.folding import fold, has_diacritics, is_plain_syllable
+from phoserve.text.folding import fold, fold_lower, has_diacritics, is_plain_syllable
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,9 @@ def test_folding(text: str, plain: str) -> None:
 @given(st.text(max_size=30))
 def test_what_has_diacritics_is_what_folding_changes(text: str) -> None:
     assert has_diacritics(text) == (fold(text) != text)
+
+
+@given(st.text(max_size=20) | st.text(st.sampled_from("aÀểĐđỹΣςİıßŉ\u0301\u00a0\u202f“ǅK"), max_size=30))
+def test_a_long_text_is_folded_and_lowered_as_a_short_one_is(text: str) -> None:
+    for each in (text * 20, f"đ{'a' * 200}{text}"):
+        assert fold_lower(each) == fold(each.lower())
