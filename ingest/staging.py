@@ -304,7 +304,7 @@ def _texts_and_terms(text: TextPipeline, passages: Sequence[Passage]) -> list[tu
 
 def _forms(passage: Passage) -> tuple[list[str], str]:
     """Return what may be embedded of a passage, the longest first, and what is matched."""
-    # No run of invisible characters, nor what it stands between, reaches over the end of a line.
+    # No run of invisible characters, nor a word next to it, reaches over the end of a line.
     body = strip_invisible(passage.text)
     context = [strip_invisible(part) for part in _context(passage)]
     forms = ["\n".join((*context, body)), "\n".join((strip_invisible(passage.context), body)), body]

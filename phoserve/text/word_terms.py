@@ -171,7 +171,7 @@ class _Ends:
 
 
 def _shift(values: NDArray[np.uint32], lengths: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """Return each CRC-32 as it is after so many bytes that are zero, without the final constant."""
+    """Return each CRC-32 followed by that many zero bytes, without the final constant."""
     tables = _shift_tables()
     base = lengths * 1024
     shifted: NDArray[np.uint32] = tables[base + (values & 0xFF)]
