@@ -12,6 +12,7 @@ from api.openapi import CompletedJson
 from api.problems import answer_error
 from api.routes import (
     answers,
+    audit,
     chat,
     collection_work,
     collections,
@@ -21,6 +22,7 @@ from api.routes import (
     events,
     feedback,
     health,
+    keys,
     metrics,
     rerank,
     search,
@@ -63,6 +65,10 @@ def create_app(services: Services) -> Litestar:
             feedback.give_feedback,
             feedback.list_feedback,
             chat.complete,
+            keys.add_key,
+            keys.list_keys,
+            keys.revoke_key,
+            audit.list_events,
         ],
         dependencies=providers(),
         exception_handlers={Exception: answer_error},

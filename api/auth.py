@@ -14,7 +14,7 @@ from api.dependencies import services_of
 from api.keys import Principal, Role
 from phoserve.documents.access import Audience
 from phoserve.embedding.caching import CACHE_SCOPE
-from phoserve.errors import CollectionNotFound
+from phoserve.errors import CollectionNotFound, Unavailable
 
 SCHEME: Final = "bearer "
 
@@ -29,7 +29,7 @@ def allow(role: Role) -> Guard:
     """
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        principal = authenticate(connection)
+        principal = await authenticate(connection)
         await _count_request(connection, principal)
         collection = connection.path_params.get("collection")
         if collection is not None and not principal.may_touch(collection):
@@ -40,16 +40,17 @@ def allow(role: Role) -> Guard:
     return guard
 
 
-def authenticate(connection: Connection) -> Principal:
+async def authenticate(connection: Connection) -> Principal:
     """Return the principal of the request's key and store it in the scope.
 
-    Raises 401 for a missing or wrong key, Overloaded for a client that has sent too many wrong ones.
+    Raises 401 for a missing or wrong key, Overloaded for a client that has sent too many wrong ones, Unavailable if
+    keys cannot be checked.
     """
     services = services_of(connection.app.state)
     address = client_address(connection)
     services.failed_keys.check(address)
     secret = secret_of(connection)
-    principal = services.keys.principal(secret)
+    principal = await services.keys.find(secret)
     if principal is None:
         if secret is not None:
             services.failed_keys.count(address)
@@ -74,12 +75,15 @@ def client_address(connection: Connection) -> str:
     return address
 
 
-def current_audience(connection: Connection, collection: str) -> Audience | None:
+async def current_audience(connection: Connection, collection: str) -> Audience | None:
     """Return what the request's key may see of the collection now: an open stream outlives a revoked key.
 
     None if the key is not valid for the collection any more.
     """
-    principal = services_of(connection.app.state).keys.principal(secret_of(connection))
+    try:
+        principal = await services_of(connection.app.state).keys.find(secret_of(connection))
+    except Unavailable:
+        return None
     return principal.audience if principal is not None and principal.may_touch(collection) else None
 
 

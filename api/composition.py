@@ -6,11 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 from prometheus_client import CollectorRegistry
 
-from api.keys import AnonymousAccess, FixedKeys, KeyFile, KeyRing, parse_keys
+from api.keys import AnonymousAccess, FixedKeys, KeyFile, KeyRing, KeySource, parse_keys
 from api.rates import MemoryRates, NoLimit, RateLimiter, RedisRates
+from api.registry_keys import RegistryKeys
 from api.services import Services, make_services
 from phoserve.adapters.openai_chat import ChatSettings, OpenAIChat
 from phoserve.adapters.triton.reranker import TritonReranker
+from phoserve.administration.keys import KeyStore
 from phoserve.answers.ports import ChatModel
 from phoserve.answers.prompt import INSTRUCTIONS, Prompt
 from phoserve.composition import Stores
@@ -47,7 +49,7 @@ async def open_services(
         rerankers = open_rerankers(settings)
         for reranker in rerankers:
             stack.push_async_callback(reranker.close)
-        yield make_services(
+        services = make_services(
             stores,
             chat=chat,
             prompt=Prompt(answers.instructions or INSTRUCTIONS, answers.not_found),
@@ -56,15 +58,28 @@ async def open_services(
             keep_images=answers.keep_images,
             window=answers.window,
             rerankers=rerankers,
-            keys=load_key_ring(settings.keys),
+            keys=open_key_ring(settings.keys, stores.keys),
             rates=rates,
             limits=settings.limits,
             http=settings.http,
             registries=registries,
         )
+        stack.push_async_callback(services.audit.close)
+        yield services
 
 
-def load_key_ring(settings: KeySettings) -> KeyRing:
+def open_key_ring(settings: KeySettings, store: KeyStore | None) -> KeyRing:
+    """Return the keys that the settings name together with the registry's. Raises ConfigurationError.
+
+    Without the settings, access is anonymous, whatever keys the registry has.
+    """
+    source = load_key_ring(settings)
+    if source.is_open or store is None:
+        return source
+    return RegistryKeys(source, store, outage_s=settings.outage_s)
+
+
+def load_key_ring(settings: KeySettings) -> KeySource:
     """Load the keys that the settings name; without any, access is anonymous. Raises ConfigurationError."""
     if settings.file and settings.inline:
         raise ConfigurationError("set PHOSERVE_KEYS__FILE or PHOSERVE_KEYS__INLINE, not both")
@@ -72,7 +87,7 @@ def load_key_ring(settings: KeySettings) -> KeyRing:
         return KeyFile(settings.file)
     if settings.inline:
         return FixedKeys(parse_keys(settings.inline.get_secret_value().encode(), "PHOSERVE_KEYS__INLINE"))
-    return AnonymousAccess()
+    return FixedKeys(()) if settings.required else AnonymousAccess()
 
 
 def open_rates(limits: LimitSettings, redis_url: str | None) -> RateLimiter:

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 
 from api.admission import AdmissionGates
+from api.audit import AuditTrail
 from api.event_streams import EventStreams
 from api.keys import Principal
 from api.metrics import Metrics
@@ -27,10 +28,11 @@ EventStreamsDep = NamedDependency[SkipValidation[EventStreams]]
 DeadlineDep = NamedDependency[SkipValidation[Deadline]]
 AnswerDeadlineDep = NamedDependency[SkipValidation[Deadline]]
 PrincipalDep = NamedDependency[SkipValidation[Principal]]
+AuditDep = NamedDependency[SkipValidation[AuditTrail]]
 LibraryDep = NamedDependency[SkipValidation[Library]]
 IntakeDep = NamedDependency[SkipValidation[Intake]]
 
-OF_SERVICES: Final = ("gates", "metrics", "event_streams", "library", "intake")
+OF_SERVICES: Final = ("gates", "metrics", "event_streams", "library", "intake", "audit")
 
 
 def services_of(state: State) -> Services:

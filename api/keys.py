@@ -2,10 +2,9 @@
 
 import hashlib
 import hmac
-import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -13,38 +12,28 @@ import msgspec
 import structlog
 
 from api.clients import is_loopback
+from phoserve.administration.keys import ALL_COLLECTIONS, ApiKey, Role, digest_of, new_key
 from phoserve.documents.access import READERS, UNRESTRICTED, Audience, validate_access
 from phoserve.errors import ConfigurationError, InvalidInput
 
-KEY_PREFIX: Final = "pho_"
-ALL_COLLECTIONS: Final = "*"
+__all__ = [
+    "ALL_COLLECTIONS",
+    "AnonymousAccess",
+    "ApiKey",
+    "FixedKeys",
+    "KeyFile",
+    "KeyRing",
+    "KeySource",
+    "Principal",
+    "Role",
+    "check_bind",
+    "new_key",
+    "parse_keys",
+    "principal_of",
+]
 LOOK_AGAIN_S: Final = 1.0
 
 log = structlog.get_logger(__name__)
-
-
-class Role(StrEnum):
-    """The role of a key. Each role includes the permissions of those before it."""
-
-    READER = "reader"
-    WRITER = "writer"
-    ADMIN = "admin"
-
-    def includes(self, other: "Role") -> bool:
-        """Return whether this role includes `other`."""
-        order = list(Role)
-        return order.index(self) >= order.index(other)
-
-
-class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of the key file. The key has 256 random bits, so a plain hash of it cannot be guessed back."""
-
-    id: str
-    sha256: str
-    role: Role = Role.READER
-    collections: tuple[str, ...] = (ALL_COLLECTIONS,)
-    groups: tuple[str, ...] = ()
-    """The key sees documents of these groups too; a key of an administrator sees all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +46,14 @@ class Principal:
     audience: Audience = READERS
     """What it may see of these collections."""
 
+    @property
+    def touches_all(self) -> bool:
+        """Whether the key may access every collection."""
+        return ALL_COLLECTIONS in self.collections
+
     def may_touch(self, collection: str) -> bool:
         """Return whether the key may access this collection."""
-        return ALL_COLLECTIONS in self.collections or collection in self.collections
+        return self.touches_all or collection in self.collections
 
 
 class KeyRing(Protocol):
@@ -70,8 +64,20 @@ class KeyRing(Protocol):
         """Whether access needs no key."""
         ...
 
+    async def find(self, key: str | None) -> Principal | None:
+        """Return the principal of a key, None for an unknown one."""
+        ...
+
+
+class KeySource(KeyRing, Protocol):
+    """Keys that do not come from the registry."""
+
     def principal(self, key: str | None) -> Principal | None:
         """Return the principal of a key, None for an unknown one."""
+        ...
+
+    def entries(self) -> Sequence[ApiKey]:
+        """Return what is known of all keys."""
         ...
 
 
@@ -80,8 +86,14 @@ class AnonymousAccess:
 
     is_open = True
 
+    async def find(self, key: str | None) -> Principal | None:
+        return self.principal(key)
+
     def principal(self, key: str | None) -> Principal | None:  # noqa: ARG002
         return Principal("anonymous", Role.ADMIN, audience=UNRESTRICTED)
+
+    def entries(self) -> Sequence[ApiKey]:
+        return ()
 
 
 class FixedKeys:
@@ -90,11 +102,18 @@ class FixedKeys:
     is_open = False
 
     def __init__(self, keys: tuple[ApiKey, ...]) -> None:
+        self._entries = keys
         self._keys = [(bytes.fromhex(key.sha256), principal_of(key)) for key in keys]
+
+    async def find(self, key: str | None) -> Principal | None:
+        return self.principal(key)
+
+    def entries(self) -> Sequence[ApiKey]:
+        return self._entries
 
     def principal(self, key: str | None) -> Principal | None:
         """Compare with every key in constant time, so that timing reveals nothing."""
-        presented = hashlib.sha256((key or "").encode()).digest()
+        presented = digest_of(key or "")
         found = None
         for digest, principal in self._keys:
             if hmac.compare_digest(digest, presented):
@@ -125,11 +144,21 @@ class KeyFile:
         self._seen = self._stamp()
         self._keys = FixedKeys(parse_keys(self.path.read_bytes(), str(self.path)))
 
+    async def find(self, key: str | None) -> Principal | None:
+        return self.principal(key)
+
     def principal(self, key: str | None) -> Principal | None:
+        self._look_again()
+        return self._keys.principal(key)
+
+    def entries(self) -> Sequence[ApiKey]:
+        self._look_again()
+        return self._keys.entries()
+
+    def _look_again(self) -> None:
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_AGAIN_S
             self._refresh()
-        return self._keys.principal(key)
 
     def _refresh(self) -> None:
         try:
@@ -170,20 +199,10 @@ def parse_keys(source: bytes, where: str) -> tuple[ApiKey, ...]:
     return keys
 
 
-def new_key(
-    key_id: str, role: Role, collections: tuple[str, ...] = (ALL_COLLECTIONS,), groups: tuple[str, ...] = ()
-) -> tuple[str, ApiKey]:
-    """Return a new secret, which is shown once, and the entry to store. Raises InvalidInput for an unusable group."""
-    secret = KEY_PREFIX + secrets.token_urlsafe(32)
-    digest = hashlib.sha256(secret.encode()).hexdigest()
-    access = validate_access(groups, field="groups")
-    return secret, ApiKey(id=key_id, sha256=digest, role=role, collections=collections, groups=access)
-
-
 def check_bind(host: str, keys: KeyRing) -> None:
     """Raise ConfigurationError where `host` is reachable from other machines and no key guards it."""
     if keys.is_open and not is_loopback(host):
         raise ConfigurationError(
             f"listening on {host} would let everyone on the network in, because there are no API keys: "
-            "set PHOSERVE_KEYS__FILE (see docs/api.md), or listen on 127.0.0.1"
+            "set PHOSERVE_KEYS__FILE or PHOSERVE_KEYS__REQUIRED (see docs/api.md), or listen on 127.0.0.1"
         )

@@ -17,6 +17,7 @@ from prometheus_client import (
 
 from api.admission import AdmissionGate, AdmissionGates
 from api.keys import KeyFile, KeyRing
+from api.registry_keys import RegistryKeys
 from phoserve.composition import Stores
 from phoserve.documents.records import DocumentState
 from phoserve.embedding.caching import CachingEmbedder
@@ -91,9 +92,10 @@ class Metrics:
         for gate in gates:
             self._watch_gate(gate)
         self._watch_caches([each for each in embedders if isinstance(each, CachingEmbedder)])
-        if isinstance(keys, KeyFile):
+        source = keys.source if isinstance(keys, RegistryKeys) else keys
+        if isinstance(source, KeyFile):
             readable = Gauge("phoserve_key_file_readable", "1 while the key file can be read.", registry=self.registry)
-            readable.set_function(lambda: float(keys.is_readable))
+            readable.set_function(lambda: float(source.is_readable))
 
     async def export(self, stores: Stores) -> bytes:
         """Return all metrics in Prometheus's text format, after counting what `stores` hold."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 
 from api.admission import AdmissionGates
+from api.audit import AuditTrail
 from api.clients import ClientAddresses
 from api.event_streams import EventStreams
 from api.keys import AnonymousAccess, KeyRing
@@ -46,6 +47,7 @@ class Services:
     directory: ModelDirectory
     rerankers: Mapping[str, Reranker]
     keys: KeyRing
+    audit: AuditTrail
     rates: RateLimiter
     limits: LimitSettings
     gates: AdmissionGates
@@ -142,6 +144,7 @@ def make_services(
         directory=directory,
         rerankers={reranker.name: reranker for reranker in rerankers},
         keys=keys,
+        audit=AuditTrail(stores.audit),
         rates=rates or NoLimit(),
         limits=limits,
         gates=gates,

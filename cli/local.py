@@ -29,7 +29,8 @@ from ingest.parsing.tesseract import INSTALL, find_tesseract
 from ingest.reconcile import Reconciler
 from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.adapters.sources import ObjectStoreSources
-from phoserve.composition import Stores, open_answer_log, open_models
+from phoserve.adapters.sql.key_store import SqlKeyStore
+from phoserve.composition import Stores, open_answer_log, open_audit_log, open_models
 from phoserve.contract import load_contract, served_names
 from phoserve.documents.active_model import settle_models
 from phoserve.documents.passages import not_served
@@ -139,6 +140,8 @@ async def open_local_stores(
             sources=sources,
             queue=workers,
             answers=open_answer_log(registry, settings.answers),
+            keys=SqlKeyStore(registry.database),
+            audit=open_audit_log(registry, settings.audit),
             more_models=tuple(more),
             more_indexes=tuple(indexes[1:]),
             aliases=settings.models.aliases,
@@ -168,8 +171,7 @@ async def open_local_stores(
 
 def local_triton_key(settings: Settings) -> str | None:
     """Return the key that the local Triton requires: the settings', or a random one where the API has keys."""
-    has_keys = settings.keys.file is not None or settings.keys.inline is not None
-    return settings.triton.key or (secrets.token_urlsafe(24) if has_keys else None)
+    return settings.triton.key or (secrets.token_urlsafe(24) if settings.keys.are_required else None)
 
 
 def local_settings(

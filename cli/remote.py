@@ -38,6 +38,10 @@ class ApiClient:
         """PUT `path`, by default without a body, and return the response. Raises as `post` does."""
         return self._request(lambda: self._client.put(path, json=body) if body else self._client.put(path))
 
+    def delete(self, path: str) -> None:
+        """DELETE `path`. Raises as `post` does."""
+        self._request(lambda: self._client.delete(path))
+
     def upload(self, path: str, files: Sequence[tuple[str, Path]], fields: dict[str, str]) -> dict[str, Any]:
         """POST files, each with its id, streamed from disk, and return the response. Raises as `post` does."""
 
@@ -77,7 +81,7 @@ class ApiClient:
                 pause_s = float(response.headers.get("Retry-After", RETRY_S))
                 if response.status_code not in FOR_NOW or time.monotonic() >= deadline:
                     _check(response)
-                    answer: dict[str, Any] = response.json()
+                    answer: dict[str, Any] = response.json() if response.content else {}
                     return answer
             time.sleep(pause_s)
 

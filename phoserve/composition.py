@@ -12,10 +12,14 @@ from phoserve.adapters.qdrant.index import QdrantPassageIndex
 from phoserve.adapters.qdrant.server import QdrantOptions, connect, reachable_grpc_port
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.sql.answer_log import SqlAnswerLog
+from phoserve.adapters.sql.audit_log import SqlAuditLog
 from phoserve.adapters.sql.database import Database, DatabaseOptions, open_database, parse_url
+from phoserve.adapters.sql.key_store import SqlKeyStore
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import wait_for_schema
 from phoserve.adapters.triton.embedder import TritonEmbedder
+from phoserve.administration.audit import AuditStore
+from phoserve.administration.keys import KeyStore
 from phoserve.answers.feedback import AnswerLog
 from phoserve.contract import ModelContract, served_names
 from phoserve.documents.active_model import settle_models
@@ -26,7 +30,7 @@ from phoserve.embedding.stack import Embedders, stack_embedder
 from phoserve.errors import ConfigurationError
 from phoserve.search.directory import IndexedModel, ModelDirectory
 from phoserve.search.ports import PassageIndex
-from phoserve.settings import AnswerSettings, ModelServer, QdrantSettings, RegistrySettings, Settings
+from phoserve.settings import AnswerSettings, AuditSettings, ModelServer, QdrantSettings, RegistrySettings, Settings
 from phoserve.text import TextPipeline
 
 
@@ -42,6 +46,9 @@ class Stores:
     queue: TaskQueue
     answers: AnswerLog | None = None
     """Keeps answers for feedback; None where none are kept."""
+    keys: KeyStore | None = None
+    audit: AuditStore | None = None
+    """Keeps audit events; None where none are kept."""
     more_models: tuple[ServedModel, ...] = ()
     more_indexes: tuple[PassageIndex, ...] = ()
     """Those of `more_models`, in the same order."""
@@ -93,6 +100,8 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             sources=sources,
             queue=queue,
             answers=open_answer_log(registry, settings.answers),
+            keys=SqlKeyStore(registry.database),
+            audit=open_audit_log(registry, settings.audit),
             more_models=tuple(more),
             more_indexes=tuple(more_indexes),
             aliases=settings.models.aliases,
@@ -104,6 +113,13 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 def open_answer_log(registry: SqlRegistry, settings: AnswerSettings) -> AnswerLog | None:
     """Return the log of answers in the registry's database; None where the settings keep none."""
     return SqlAnswerLog(registry.database, keep_hours=settings.keep_hours) if settings.keep_hours else None
+
+
+def open_audit_log(registry: SqlRegistry, settings: AuditSettings) -> AuditStore | None:
+    """Return the log of audit events in the registry's database; None where the settings keep none."""
+    if not settings.keep_days:
+        return None
+    return SqlAuditLog(registry.database, keep_days=settings.keep_days, max_events=settings.max_events)
 
 
 async def open_models(settings: Settings, default: Path, stack: AsyncExitStack) -> list[ServedModel]:

@@ -201,6 +201,24 @@ class KeySettings(Group):
     """A JSON list of keys (docs/api.md), reloaded when it changes."""
     inline: SecretStr | None = None
     """The list itself, for platforms that pass secrets in variables."""
+    required: bool = False
+    """Require a key although neither list is set: the registry's keys are the only ones (`phoserve keys add`)."""
+    outage_s: float = Field(default=3600.0, ge=0)
+    """How long the registry's keys stay valid in a process that cannot reach the registry."""
+
+    @property
+    def are_required(self) -> bool:
+        """Whether access needs a key."""
+        return self.required or self.file is not None or self.inline is not None
+
+
+class AuditSettings(Group):
+    """How long audit events stay in the registry. The log has all of them too."""
+
+    keep_days: float = Field(default=90.0, ge=0)
+    """0 stores none."""
+    max_events: int = Field(default=1_000_000, ge=1)
+    """About how many there are at most; the oldest ones are removed."""
 
 
 class LlmSettings(Group):
@@ -268,6 +286,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     http: HttpSettings = HttpSettings()
     keys: KeySettings = KeySettings()
+    audit: AuditSettings = AuditSettings()
     llm: LlmSettings = LlmSettings()
     answers: AnswerSettings = AnswerSettings()
     tracing: TracingSettings = TracingSettings()

@@ -3,10 +3,9 @@
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from api.audit import audited
 from api.auth import writers
 from api.body import StrictJson
-from api.dependencies import IntakeDep, LibraryDep, PrincipalDep
+from api.dependencies import AuditDep, IntakeDep, LibraryDep, PrincipalDep
 from api.filters import parse_filter
 from api.schemas.documents import Deleted, DeleteRequest, Reindexed, ReindexRequest
 from phoserve.documents.library import PAGE_LIMIT
@@ -22,7 +21,11 @@ from phoserve.errors import InvalidInput
     tags=["documents"],
 )
 async def delete_documents(
-    collection: FromPath[str], library: LibraryDep, principal: PrincipalDep, data: JSONBody[DeleteRequest]
+    collection: FromPath[str],
+    library: LibraryDep,
+    principal: PrincipalDep,
+    audit: AuditDep,
+    data: JSONBody[DeleteRequest],
 ) -> Deleted:
     """Delete the matching documents, a few hundred per call. Repeat the call while `more` is true."""
     where = parse_filter(data.filter)
@@ -30,7 +33,7 @@ async def delete_documents(
         raise InvalidInput(
             "set `filter`, `states` or both; to delete all documents, DELETE the collection", field="filter"
         )
-    with audited("delete_documents", principal, collection=collection):
+    with audit.record("delete_documents", principal, collection=collection):
         deleted = await library.delete_where(collection, audience=principal.audience, where=where, states=data.states)
     return Deleted(deleted=deleted, more=deleted == PAGE_LIMIT)
 
@@ -44,9 +47,13 @@ async def delete_documents(
     tags=["collections"],
 )
 async def reindex_collection(
-    collection: FromPath[str], intake: IntakeDep, principal: PrincipalDep, data: JSONBody[ReindexRequest | None] = None
+    collection: FromPath[str],
+    intake: IntakeDep,
+    principal: PrincipalDep,
+    audit: AuditDep,
+    data: JSONBody[ReindexRequest | None] = None,
 ) -> Reindexed:
     """Reindex the stored originals of all documents, or of those in some states, after interactive work."""
-    with audited("reindex_collection", principal, collection=collection):
+    with audit.record("reindex_collection", principal, collection=collection):
         states = data.states if data else ()
         return Reindexed(queued=await intake.reindex_all(collection, audience=principal.audience, states=states))

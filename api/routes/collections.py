@@ -5,10 +5,9 @@ import asyncio
 from litestar import Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
-from api.audit import audited
 from api.auth import admins, readers, writers
 from api.body import StrictJson
-from api.dependencies import LibraryDep, PrincipalDep, ServicesDep
+from api.dependencies import AuditDep, LibraryDep, PrincipalDep, ServicesDep
 from api.keys import Principal
 from api.schemas.documents import (
     CollectionList,
@@ -33,13 +32,14 @@ async def put_collection(
     library: LibraryDep,
     services: ServicesDep,
     principal: PrincipalDep,
+    audit: AuditDep,
     data: JSONBody[CollectionRequest | None] = None,
 ) -> Response[CollectionView]:
     """Make a collection, or change the description or weights of one: 201 if it is new.
 
     A new one is embedded by `model`, the default one if left out.
     """
-    with audited("put_collection", principal, collection=collection):
+    with audit.record("put_collection", principal, collection=collection):
         wanted = data or CollectionRequest()
         chosen = services.directory.named(wanted.model)
         made, is_new = await library.create_collection(
@@ -74,9 +74,11 @@ async def get_collection(
 
 
 @delete("/v1/collections/{collection:str}", guards=[admins], tags=["collections"])
-async def delete_collection(collection: FromPath[str], library: LibraryDep, principal: PrincipalDep) -> None:
+async def delete_collection(
+    collection: FromPath[str], library: LibraryDep, principal: PrincipalDep, audit: AuditDep
+) -> None:
     """Delete a collection with all its documents; search no longer finds them from now on."""
-    with audited("delete_collection", principal, collection=collection):
+    with audit.record("delete_collection", principal, collection=collection):
         await library.delete_collection(collection)
 
 
@@ -94,13 +96,14 @@ async def change_model(
     library: LibraryDep,
     services: ServicesDep,
     principal: PrincipalDep,
+    audit: AuditDep,
 ) -> CollectionModel:
     """Embed the collection's documents again with another model, in the background.
 
     Searches use the former model until all are embedded. If the collection has that model already, nothing changes.
     """
     chosen = services.directory.named(data.model)
-    with audited("change_model", principal, collection=collection, model=chosen.model.name):
+    with audit.record("change_model", principal, collection=collection, model=chosen.model.name):
         changed = await library.change_model(collection, ModelName(chosen.model.name, chosen.fingerprint))
     return model_view(changed, _model_name(changed, services), principal.audience)
 
@@ -116,10 +119,10 @@ async def get_model(
 
 @delete("/v1/collections/{collection:str}/model", status_code=200, guards=[admins], tags=["collections"])
 async def cancel_model_change(
-    collection: FromPath[str], library: LibraryDep, services: ServicesDep, principal: PrincipalDep
+    collection: FromPath[str], library: LibraryDep, services: ServicesDep, principal: PrincipalDep, audit: AuditDep
 ) -> CollectionModel:
     """Cancel the change to another model; what it has embedded so far is deleted. Without a change, nothing happens."""
-    with audited("cancel_model_change", principal, collection=collection):
+    with audit.record("cancel_model_change", principal, collection=collection):
         found = await library.cancel_model_change(collection)
     return model_view(found, _model_name(found, services), principal.audience)
 

@@ -6,11 +6,10 @@ from litestar import Request, Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
-from api.audit import audited
 from api.auth import readers, writers
 from api.body import StrictJson
 from api.byte_ranges import requested_span, span_headers, span_status
-from api.dependencies import IntakeDep, LibraryDep, PrincipalDep, ServicesDep
+from api.dependencies import AuditDep, IntakeDep, LibraryDep, PrincipalDep, ServicesDep
 from api.encoded_slashes import restore_slashes
 from api.schemas.documents import (
     AcceptedDocument,
@@ -47,6 +46,7 @@ def routes(max_upload_bytes: int) -> list[Any]:
         intake: IntakeDep,
         services: ServicesDep,
         principal: PrincipalDep,
+        audit: AuditDep,
         bulk: FromQuery[bool] = False,
     ) -> AcceptedDocuments:
         """Submit documents. A 202 response is durable: they are stored and will be indexed.
@@ -55,7 +55,7 @@ def routes(max_upload_bytes: int) -> list[Any]:
         header `Idempotency-Key`, sending the same again changes nothing. `bulk` work is queued behind interactive work.
         """
         drafts = await drafts_of(request, services.limits)
-        with audited("add_documents", principal, collection=collection, documents=len(drafts)):
+        with audit.record("add_documents", principal, collection=collection, documents=len(drafts)):
             documents = await intake.submit(
                 collection, drafts, audience=principal.audience, bulk=bulk, request=_idempotency_key(request)
             )
@@ -111,10 +111,11 @@ async def change_document(
     data: JSONBody[DocumentChange],
     library: LibraryDep,
     principal: PrincipalDep,
+    audit: AuditDep,
 ) -> DocumentView:
     """Change the groups that may see a document. In force for every route when the response arrives."""
     id_ = restore_slashes(document_id)
-    with audited("set_access", principal, collection=collection, document=document_id):
+    with audit.record("set_access", principal, collection=collection, document=document_id):
         return view_of(await library.set_access(collection, id_, data.access, audience=principal.audience))
 
 
@@ -170,10 +171,10 @@ async def get_text(
 
 @delete("/v1/collections/{collection:str}/documents/{document_id:str}", guards=[writers], tags=["documents"])
 async def delete_document(
-    collection: FromPath[str], document_id: FromPath[str], library: LibraryDep, principal: PrincipalDep
+    collection: FromPath[str], document_id: FromPath[str], library: LibraryDep, principal: PrincipalDep, audit: AuditDep
 ) -> None:
     """Delete a document: first from search, then its original and its record."""
-    with audited("delete_document", principal, collection=collection, document=document_id):
+    with audit.record("delete_document", principal, collection=collection, document=document_id):
         await library.delete(collection, restore_slashes(document_id), audience=principal.audience)
 
 
@@ -189,11 +190,12 @@ async def reindex_document(
     intake: IntakeDep,
     library: LibraryDep,
     principal: PrincipalDep,
+    audit: AuditDep,
 ) -> AcceptedDocument:
     """Index a document's stored original again, such as after a failure."""
     audience = principal.audience
     document = await library.document(collection, restore_slashes(document_id), audience=audience)
-    with audited("reindex_document", principal, collection=collection, document=document_id):
+    with audit.record("reindex_document", principal, collection=collection, document=document_id):
         return _accepted(await intake.reindex(collection, document.id, audience=audience))
 
 

@@ -1,6 +1,6 @@
 """GET /v1/collections/{c}/events: changes of a collection's documents as server-sent events."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ async def collection_events(
 ) -> Stream:
     """Stream `document` (a document's record, whenever it changes) and `end` (the collection was deleted).
 
-    The stream also ends when the server shuts down: reconnect. It ends when its key is revoked.
+    The stream also ends when the server shuts down: reconnect. It ends when its key is revoked, within 20 seconds.
     """
     await library.collection(collection)
     event_streams.check(principal.id)
@@ -41,12 +41,12 @@ async def _changes(
     changes: BackgroundStream[Document],
     event_streams: EventStreams,
     key_id: str,
-    current: Callable[[], Audience | None],
+    current: Callable[[], Awaitable[Audience | None]],
 ) -> AsyncGenerator[bytes]:
     with event_streams.follow(changes, key_id):
         try:
             async for document in changes:
-                audience = current()
+                audience = await current()
                 if audience is None:
                     return
                 if document is None:

@@ -8,6 +8,8 @@ from msgspec import Struct
 from api.auth import secret_of
 from api.dependencies import ServicesDep
 from api.readiness import Readiness
+from api.services import Services
+from phoserve.errors import Unavailable
 
 
 class Alive(Struct, frozen=True):
@@ -31,6 +33,13 @@ async def ready(request: Request[Any, Any, Any], services: ServicesDep) -> Respo
     """
     readiness = await services.readiness.check()
     status = 200 if readiness.ready else 503
-    if services.keys.principal(secret_of(request)) is None:
+    if not await _has_key(request, services):
         readiness = Readiness(ready=readiness.ready, status=readiness.status)
     return Response(readiness, status_code=status)
+
+
+async def _has_key(request: Request[Any, Any, Any], services: Services) -> bool:
+    try:
+        return await services.keys.find(secret_of(request)) is not None
+    except Unavailable:
+        return False

@@ -20,7 +20,8 @@ COMMANDS: Final = {
     "tune": "Choose a collection's fusion weights from labelled queries.",
     "tokenize": "Segment and tokenize the lines of standard input.",
     "bench": "Benchmark the throughput of this checkout, with plots.",
-    "key": "Create an API key.",
+    "key": "Create an API key for the key file.",
+    "keys": "Add, list and revoke API keys of the registry.",
 }
 """The name of each command and its line in `phoserve --help`; the module `cli.commands.NAME` registers it.
 

@@ -24,7 +24,7 @@ def key(
         typer.Option("--group", "-g", help="A group whose documents the key may see too; may be repeated."),
     ] = None,
 ) -> None:
-    """Create an API key.
+    """Create an API key for the key file; `phoserve keys add` stores one in the registry instead.
 
     The secret is printed once to standard error, the entry for the key list to standard output.
     """

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from api.app import create_app
+from api.keys import AnonymousAccess
+from api.registry_keys import RegistryKeys
 from api.services import Services
 from cli.serving_loop import ApiServer
 from phoserve.adapters.edge.index import EdgePassageIndex
+from phoserve.adapters.sql.audit_log import SqlAuditLog
+from phoserve.adapters.sql.key_store import SqlKeyStore
 from phoserve.documents.ports import IndexingTask
 from tests.support.embedders import WordHashEmbedder
 from tests.support.registry import sqlite_registry
@@ -39,11 +43,18 @@ class IndexingQueue:
 def live_services(folder: Path, **more: Any) -> Services:
     """Services on the real engine, in `folder`, whose documents are ready a moment after they were sent."""
     queue, embedder = IndexingQueue(), more.pop("embedder", None) or WordHashEmbedder()
+    registry = sqlite_registry(folder)
+    key_store = SqlKeyStore(registry.database)
+    keys = more.pop("keys", None) or AnonymousAccess()
+    if not keys.is_open:
+        keys = RegistryKeys(keys, key_store, outage_s=3600)
     stores = {
         "index": EdgePassageIndex(folder / "passages", embedder.contract),
-        "registry": sqlite_registry(folder),
+        "registry": registry,
+        "key_store": key_store,
+        "audit": SqlAuditLog(registry.database, keep_days=90, max_events=100_000),
     }
-    services = memory_services(folder, embedder, queue=queue, **(stores | more))
+    services = memory_services(folder, embedder, queue=queue, keys=keys, **(stores | more))
     queue.services = services
     return services
 

@@ -31,6 +31,8 @@ def memory_services(folder: Path, embedder: WordHashEmbedder | None = None, **mo
         "sources": MemorySources(),
         "queue": MemoryQueue(),
         "answers": MemoryAnswerLog(),
+        "key_store": None,
+        "audit": None,
         "more_models": (),
         "more_indexes": None,
         "aliases": {},
@@ -38,6 +40,7 @@ def memory_services(folder: Path, embedder: WordHashEmbedder | None = None, **mo
     stores |= {name: more.pop(name) for name in list(more) if name in stores}
     if stores["more_indexes"] is None:
         stores["more_indexes"] = tuple(MemoryIndex(each.contract.fingerprint) for each in stores["more_models"])
+    stores["keys"] = stores.pop("key_store")
     embedders = stack_embedder(embedder, query_cache_entries=LimitSettings().query_cache_entries)
     return make_services(Stores(embedders=embedders, **stores), **more)
 

@@ -83,7 +83,7 @@ def _plain_collection(row: Mapping[Any, Any]) -> Collection:
         settings=row["settings"],
         deleting=row["deleting"],
         version=row["version"],
-        created_at=_moment(row["created_us"]),
+        created_at=moment_of(row["created_us"]),
     )
 
 
@@ -247,7 +247,7 @@ def _plain_document(row: Mapping[Any, Any]) -> Document:
         properties=row["properties"],
         access=tuple(row["access"]),
         access_version=row["access_version"],
-        access_due_at=None if row["access_due_us"] is None else _moment(row["access_due_us"]),
+        access_due_at=None if row["access_due_us"] is None else moment_of(row["access_due_us"]),
         original=Original(
             key=row["original_key"],
             sha256=row["original_sha256"],
@@ -265,13 +265,14 @@ def _plain_document(row: Mapping[Any, Any]) -> Document:
         warnings=msgspec.convert(row["warnings"], tuple[ParserWarning, ...]) if row["warnings"] else (),
         bulk=row["bulk"],
         requests=tuple(row["requests"]),
-        created_at=_moment(row["created_us"]),
-        updated_at=_moment(row["updated_us"]),
-        due_at=None if row["due_us"] is None else _moment(row["due_us"]),
+        created_at=moment_of(row["created_us"]),
+        updated_at=moment_of(row["updated_us"]),
+        due_at=None if row["due_us"] is None else moment_of(row["due_us"]),
     )
 
 
-def _moment(us: int) -> datetime:
+def moment_of(us: int) -> datetime:
+    """Return the time that is so many microseconds after 1970 UTC."""
     return _EPOCH + timedelta(microseconds=us)
 
 

@@ -170,6 +170,50 @@ filter_keys: Final = Table(
 )
 """See `phoserve.adapters.sql.filter_keys`."""
 
+api_keys: Final = Table(
+    "api_keys",
+    tables,
+    Column("sequence", Numbered, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("collections", Json, nullable=False),
+    Column("groups", Json, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_us", BigInteger),
+    Column("revoked_us", BigInteger),
+    Column("revoked_by", Text),
+    sqlite_autoincrement=True,
+)
+"""Rows are added and revoked, never removed, so that the counts of both are a version."""
+Index(
+    "api_keys_id",
+    api_keys.c.id,
+    unique=True,
+    sqlite_where=api_keys.c.revoked_us.is_(None),
+    postgresql_where=api_keys.c.revoked_us.is_(None),
+)
+
+audit_events: Final = Table(
+    "audit_events",
+    tables,
+    Column("sequence", Numbered, primary_key=True, autoincrement=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("collection", Text),
+    Column("outcome", String(64), nullable=False),
+    Column("details", Json, nullable=False),
+    sqlite_autoincrement=True,  # a cursor never points at a newer event
+)
+Index("audit_events_at", audit_events.c.at_us)
+Index("audit_events_collection", audit_events.c.collection, audit_events.c.sequence)
+Index("audit_events_key", audit_events.c.key_id, audit_events.c.sequence)
+Index("audit_events_action", audit_events.c.action, audit_events.c.sequence)
+
 DOCUMENT_COLUMNS: Final = (
     *documents.c,
     collections.c.name.label("collection"),

@@ -113,6 +113,10 @@ WITHOUT_DOCUMENTS = {
     ("GET", f"{KB}/model"): "names of models; counts are for keys that see every document",
     ("POST", f"{KB}/model"): "an administrator's, who sees every document",
     ("DELETE", f"{KB}/model"): "an administrator's, who sees every document",
+    ("GET", "/v1/keys"): "an administrator's, who sees every document",
+    ("POST", "/v1/keys"): "an administrator's, who sees every document",
+    ("DELETE", "/v1/keys/{key_id}"): "an administrator's, who sees every document",
+    ("GET", "/v1/audit"): "an administrator's, who sees every document",
     ("GET", "/"): "the console's files",
     ("GET", "/console/{name}"): "the console's files",
     ("GET", "/health/live"): "nothing of any collection",
@@ -170,7 +174,7 @@ def routes_of(app: Litestar) -> set[tuple[str, str]]:
     for route in app.routes:
         methods: set[str] = {str(each) for each in route.methods} - {"OPTIONS", "HEAD"}
         path = route.path_format.replace("{collection:str}", "kb")
-        for name in ("document_id", "answer_id", "name", "model"):
+        for name in ("document_id", "answer_id", "name", "model", "key_id"):
             path = path.replace(f"{{{name}:str}}", f"{{{name}}}").replace(f"{{{name}:path}}", f"{{{name}}}")
         path = path.replace("{collection}", "kb")
         found |= {(method, path) for method in methods}

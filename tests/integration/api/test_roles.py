@@ -49,6 +49,12 @@ OTHER_ROUTES: list[tuple[str, str, Any, Role, int]] = [
     ("POST", "/v1/rerank", {"query": "a", "documents": ["a"]}, Role.READER, 404),
     ("POST", "/v1/chat/completions", {"model": "collection/kb", "messages": MESSAGES}, Role.READER, 200),
 ]
+ADMIN_ROUTES: list[tuple[str, str, Any, int]] = [
+    ("GET", "/v1/keys", None, 200),
+    ("POST", "/v1/keys", {"id": "new", "collections": ["kb"]}, 201),
+    ("DELETE", "/v1/keys/new", None, 204),
+    ("GET", "/v1/audit", None, 200),
+]
 OPEN_ROUTES = ["/health/live", "/health/ready", "/", "/console/main.js"]
 
 
@@ -76,10 +82,12 @@ def ask(url: str, method: str, path: str, body: Any, headers: dict[str, str] | N
 def test_the_table_names_every_route(url: str) -> None:
     paths = httpx.get(url + "/schema", headers=bearer(SECRETS[Role.READER][0])).json()["paths"]
     known = {(method, path.format(c="{collection}")) for method, path, *_ in [*COLLECTION_ROUTES, *OTHER_ROUTES]}
+    known |= {(method, path) for method, path, *_ in ADMIN_ROUTES}
     named = {
         (
             m,
             p.replace("/documents/pay", "/documents/{document_id}")
+            .replace("/keys/new", "/keys/{key_id}")
             .replace("/new", "/{document_id}")
             .replace("/none/", "/{answer_id}/"),
         )
@@ -125,6 +133,15 @@ def test_routes_without_a_collection(url: str, method: str, path: str, body: Any
     response = ask(url, method, path, body, bearer(SECRETS[Role.READER][0]))
     assert response.status_code == status
     assert "board" not in response.text
+
+
+@pytest.mark.parametrize("role", [Role.READER, Role.WRITER, Role.ADMIN])
+def test_routes_of_administrators(url: str, role: Role) -> None:
+    for method, path, body, status in ADMIN_ROUTES:
+        assert ask(url, method, path, body).status_code == 401
+        response = ask(url, method, path, body, bearer(SECRETS[role][0]))
+        assert response.status_code == (status if role is Role.ADMIN else 403), response.text
+        assert "board" not in response.text
 
 
 @pytest.mark.parametrize("path", OPEN_ROUTES)
