@@ -4,8 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import get
-from litestar.params import FromQuery
-from msgspec import Meta
+from litestar.params import FromQuery, QueryParameter
 
 from api.auth import admins
 from api.dependencies import DeadlineDep, PrincipalDep, ServicesDep
@@ -15,7 +14,7 @@ from phoserve.errors import InvalidInput, NotFound
 
 MAX_EVENTS = 1000
 _MAX_DIGITS = 18
-_Text = Annotated[str, Meta(max_length=256)]
+_Text = Annotated[str | None, QueryParameter(max_length=256)]
 
 
 @get("/v1/audit", guards=[admins], tags=["administration"])
@@ -23,13 +22,13 @@ async def list_events(
     services: ServicesDep,
     principal: PrincipalDep,
     deadline: DeadlineDep,
-    collection: FromQuery[_Text | None] = None,
-    key: FromQuery[_Text | None] = None,
-    action: FromQuery[_Text | None] = None,
+    collection: _Text = None,
+    key: _Text = None,
+    action: _Text = None,
     since: FromQuery[datetime | None] = None,
     until: FromQuery[datetime | None] = None,
     cursor: FromQuery[str | None] = None,
-    limit: FromQuery[Annotated[int, Meta(ge=1, le=MAX_EVENTS)]] = 100,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_EVENTS)] = 100,
 ) -> AuditEvents:
     """Return audit events, the newest first, of the collections that the key may access.
 

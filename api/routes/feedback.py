@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from litestar import get, post
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from api.auth import readers, writers
@@ -71,7 +71,7 @@ async def list_feedback(
     principal: PrincipalDep,
     deadline: DeadlineDep,
     vote: FromQuery[Vote | None] = None,
-    limit: FromQuery[Annotated[int, Meta(ge=1, le=MAX_FEEDBACK)]] = 1000,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_FEEDBACK)] = 1000,
 ) -> FeedbackList:
     """Return the newest feedback on a collection's answers, without those from documents that the key may not see."""
     found = await deadline.keep(library.collection(collection))

@@ -41,9 +41,12 @@ class IndexingQueue:
 
 
 def live_services(folder: Path, **more: Any) -> Services:
-    """Services on the real engine, in `folder`, whose documents are ready a moment after they were sent."""
+    """Services on the real engine, in `folder`, whose documents are ready a moment after they were sent.
+
+    `state` is the folder of a registry that another API has, too.
+    """
     queue, embedder = IndexingQueue(), more.pop("embedder", None) or WordHashEmbedder()
-    registry = sqlite_registry(folder)
+    registry = sqlite_registry(more.pop("state", None) or folder)
     key_store = SqlKeyStore(registry.database)
     keys = more.pop("keys", None) or AnonymousAccess()
     if not keys.is_open:

@@ -272,7 +272,7 @@ def _plain_document(row: Mapping[Any, Any]) -> Document:
 
 
 def moment_of(us: int) -> datetime:
-    """Return the time that is so many microseconds after 1970 UTC."""
+    """Return the time of a number of microseconds since 1970 UTC."""
     return _EPOCH + timedelta(microseconds=us)
 
 
