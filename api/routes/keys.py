@@ -14,7 +14,7 @@ from api.keys import Principal
 from api.registry_keys import RegistryKeys
 from api.schemas.administration import KeyList, KeyRequest, KeyView, NewKey, key_view, new_key_view, setting_view
 from api.services import Services
-from phoserve.administration.keys import ApiKey, KeyStore, StoredKey, new_key, validate_key
+from phoserve.administration.keys import ApiKey, KeyStore, StoredKey, new_key, validate_expiry, validate_key
 from phoserve.errors import Conflict, Forbidden, NotFound, Unavailable
 
 
@@ -34,13 +34,14 @@ async def add_key(
     ring, store = _registry_keys(services)
     with audit.record("add_key", principal, added=data.id, role=data.role.value):
         now = datetime.now(UTC)
-        validate_key(data.id, data.collections, data.expires_at, now)
+        validate_key(data.id, data.collections)
+        expires_at = validate_expiry(data.expires_at, now)
         if not _may_manage(principal, data.collections):
             raise Forbidden("an administrator's key of some collections creates keys of these collections only")
         if any(each.id == data.id for each in ring.source.entries()):
             raise Conflict(f"the key id {data.id!r} is taken; choose another one")
         secret, key = new_key(data.id, data.role, tuple(dict.fromkeys(data.collections)), data.groups)
-        stored = StoredKey(key=key, created_at=now, created_by=principal.id, expires_at=data.expires_at)
+        stored = StoredKey(key=key, created_at=now, created_by=principal.id, expires_at=expires_at)
         await deadline.keep(store.add(stored))
         with suppress(Unavailable):  # the next read finds it, and the secret must not be lost
             await ring.refresh()

@@ -16,7 +16,7 @@ from api.schemas.administration import key_view, new_key_view
 from cli.main import app
 from cli.options import DEFAULT_URL, Key, Url
 from phoserve.administration.audit import AuditEvent, AuditStore
-from phoserve.administration.keys import KeyStore, StoredKey, validate_key
+from phoserve.administration.keys import KeyStore, StoredKey, validate_expiry, validate_key
 from phoserve.errors import ConfigurationError, InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ async def _add(
     state: Path | None,
 ) -> dict[str, Any]:
     now = datetime.now(UTC)
-    validate_key(key_id, collections, expires_at, now)
+    validate_key(key_id, collections)
+    expires_at = validate_expiry(expires_at, now)
     secret, entry = new_key(key_id, role, tuple(dict.fromkeys(collections)), groups)
     stored = StoredKey(key=entry, created_at=now, created_by=CLI, expires_at=expires_at)
     async with _open_keys(state) as (keys, audit):

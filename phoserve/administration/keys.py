@@ -4,7 +4,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -91,7 +91,7 @@ def digest_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
 
 
-def validate_key(key_id: str, collections: Sequence[str], expires_at: datetime | None, now: datetime) -> None:
+def validate_key(key_id: str, collections: Sequence[str]) -> None:
     """Raise InvalidInput, with the field, for what a key of the registry cannot have; `new_key` checks its groups."""
     if not _KEY_ID.fullmatch(key_id):
         raise InvalidInput(
@@ -103,8 +103,19 @@ def validate_key(key_id: str, collections: Sequence[str], expires_at: datetime |
     for position, name in enumerate(collections):
         if name != ALL_COLLECTIONS:
             _validate_name(name, field=f"collections[{position}]")
-    if expires_at is not None and expires_at <= now:
+
+
+def validate_expiry(expires_at: datetime | None, now: datetime) -> datetime | None:
+    """Return the time in UTC. Raises InvalidInput if it is past, or has none."""
+    if expires_at is None:
+        return None
+    try:
+        in_utc = expires_at.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput("expires_at is out of range", field="expires_at") from None
+    if in_utc <= now:
         raise InvalidInput("expires_at is in the past", field="expires_at")
+    return in_utc
 
 
 def _validate_name(name: str, *, field: str) -> None:

@@ -155,6 +155,7 @@ def test_an_administrator_of_some_collections_manages_no_others(deployment: Depl
         ({"id": "a", "groups": ["a,b"]}, "groups"),
         ({"id": "a", "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
         ({"id": "a", "expires_at": "2030-01-01T00:00:00"}, "expires_at"),
+        ({"id": "a", "expires_at": "9999-12-31T23:59:59-12:00"}, "expires_at"),
         ({"id": "a", "sha256": "0" * 64}, "sha256"),
     ],
     ids=str,
