@@ -11,7 +11,6 @@ from typing import Final, Protocol
 import msgspec
 
 from phoserve.documents.access import validate_access
-from phoserve.documents.records import validate_collection_name
 from phoserve.errors import InvalidInput
 
 KEY_PREFIX: Final = "pho_"
@@ -119,6 +118,8 @@ def validate_expiry(expires_at: datetime | None, now: datetime) -> datetime | No
 
 
 def _validate_name(name: str, *, field: str) -> None:
+    from phoserve.documents.records import validate_collection_name  # brings numpy, which `phoserve key` needs not
+
     try:
         validate_collection_name(name or " ")
     except InvalidInput as error:
