@@ -13,6 +13,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from ingest.parsing.alternative import alternative_text
 from ingest.parsing.encodings import decode_text
 from ingest.parsing.failures import ParsingFailed
+from ingest.parsing.html_forms import FIELDS, field_text, is_title_button, opened_panels
+from ingest.parsing.html_formulas import closing_mark, opening_mark
 from ingest.parsing.style_sheets import HIDING, SHOWING, HiddenElements
 from ingest.parsing.word.numbering import format_number
 from phoserve.text.blocks import Block, Caption, Code, Heading, ListItem, Paragraph, ParsedDocument, Record, Table
@@ -26,8 +28,8 @@ _BLOCKS: Final = frozenset(
     tr ul caption""".split()  # noqa: SIM905
 )
 _SKIPPED: Final = frozenset(
-    """script style noscript template nav svg math-ml select option datalist button iframe object embed canvas audio
-    video textarea input head link meta title map progress meter -comment""".split()  # noqa: SIM905
+    """script style noscript noframes noembed template nav svg annotation annotation-xml option datalist iframe object
+    embed canvas audio video head link meta title map progress meter rp -comment""".split()  # noqa: SIM905
 )
 _FURNITURE_ROLES: Final = frozenset({"navigation", "banner", "contentinfo", "search", "menu", "menubar", "toolbar"})
 _UNSEEN: Final = re.compile(r"(?:\A|\s)(?:sr-only|visually-hidden|screen-reader-text)(?:\Z|\s)")
@@ -60,6 +62,7 @@ def read_html(html: str) -> ParsedDocument:
     tree = LexborHTMLParser(_limit_depth(html))
     hidden = HiddenElements.of(style.text() for style in tree.css("style") if _is_for_screens(style))
     hidden.match(tree.root)
+    hidden.panels = opened_panels(tree)
     main = tree.css_first("main, [role=main]")
     blocks = _Page(hidden).read(main) if main is not None else []
     if not blocks and tree.body is not None:
@@ -128,6 +131,9 @@ class _Page:
                 self._add(node.text_content or "")
             elif node.tag == "svg" and not _is_hidden(node, self._hidden):
                 self._drawing(node)
+            elif node.tag in FIELDS:
+                if not _is_hidden(node, self._hidden):
+                    self._text.append(f" {field_text(node)} ")
             elif not _is_skipped(node, self._hidden) and not self._enter_table(node):
                 self._enter(node)
                 stack.append((node, True))
@@ -156,8 +162,8 @@ class _Page:
             self._text.append("\n")
         elif tag == "img":
             self._picture(node.attributes.get("alt") or "")
-        elif tag == "sup" and _EXPONENT.fullmatch(node.text().strip()) and node.css_first("a") is None:
-            self._text.append("^")
+        else:
+            self._text.append(_mark_before(node))
 
     def _leave(self, node: LexborNode) -> None:
         tag = node.tag
@@ -174,6 +180,8 @@ class _Page:
                 self._blocks.append(Caption(text=text))
         elif tag in _BLOCKS:
             self._flush()
+        else:
+            self._text.append(closing_mark(node))
         if tag in _HEADINGS:
             self._heading = 0
         elif tag in ("ul", "menu", "ol") and self._lists:
@@ -256,9 +264,16 @@ class _Page:
         return True
 
 
+def _mark_before(node: LexborNode) -> str:
+    """Return what is written before an inline element: ^ before an exponent, and the marks of formulas."""
+    if node.tag == "sup" and _EXPONENT.fullmatch(node.text().strip()) and node.css_first("a") is None:
+        return "^"
+    return opening_mark(node)
+
+
 def _is_skipped(node: LexborNode, hidden: HiddenElements) -> bool:
     tag = node.tag or ""
-    if tag in _SKIPPED:
+    if tag in _SKIPPED or (tag == "button" and not is_title_button(node)):
         return True
     attributes = node.attributes
     if _is_hidden(node, hidden) or (tag == "dialog" and "open" not in attributes):
@@ -273,14 +288,20 @@ def _is_skipped(node: LexborNode, hidden: HiddenElements) -> bool:
 
 
 def _is_hidden(node: LexborNode, hidden: HiddenElements) -> bool:
-    """Whether an attribute or a style hides the element; its own style wins over those of style sheets."""
+    """Whether an attribute or a style hides the element; its own style wins over those of style sheets.
+
+    What a tab or the title of an answer opens is not hidden.
+    """
     attributes = node.attributes
+    if attributes and (attributes.get("role") == "tabpanel" or attributes.get("id") in hidden.panels):
+        return False
     own = attributes.get("style") or ""
     if HIDING.search(own):
         return True
     if SHOWING.search(own):
         return False
-    return "hidden" in attributes or hidden.hide(node)
+    hides = "hidden" in attributes and attributes["hidden"] != "until-found"
+    return hides or "popover" in attributes or hidden.hide(node)
 
 
 def _is_inside_content(node: LexborNode) -> bool:

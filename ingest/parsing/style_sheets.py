@@ -1,58 +1,30 @@
 """The elements that a page's own style sheets hide, within limits that keep it linear in the length of the page."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from selectolax.lexbor import LexborNode
 
-HIDING: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)", re.IGNORECASE)
+from ingest.parsing.css_selectors import Path, Selector, Weight, keys_of, read_selector
+
+HIDING: Final = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
+    r"|(?<![\w-])(?:left|right|top|bottom|text-indent)\s*:\s*-(?:\d{4,}px|\d{3,}r?em)"
+    r"|(?<![\w-])clip\s*:\s*rect\(\s*[01](?:px)?[\s,]|clip-path\s*:\s*inset\(\s*(?:50|100)%",
+    re.IGNORECASE,
+)
+"""Also what puts an element off the screen or cuts it to nothing."""
 SHOWING: Final = re.compile(r"display\s*:\s*(?!none)[a-z]|visibility\s*:\s*visible", re.IGNORECASE)
 MAX_CHARACTERS: Final = 2_000_000
 MAX_SELECTORS: Final = 20_000
 MAX_STEPS: Final = 3_000_000
 """Of matching selectors of several elements; what is not matched by then is not hidden by them."""
-MAX_PARTS: Final = 10
 _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _PIECE: Final = re.compile(r"[{};]|[^{};]+")
-_NAME: Final = r"[A-Za-z_\u0080-\uffff-][\w-]*"
-_SELECTOR: Final = re.compile(rf"({_NAME}|\*)?((?:[.#]{_NAME})*)")
-_PART: Final = re.compile(rf"([.#])({_NAME})")
-_COMBINATOR: Final = re.compile(r"\s*(>)\s*|\s+")
-Weight = tuple[int, int, int]
 _SEEN: Final = re.compile(r"@(?:layer|supports)\b|@media\s*(?:only\s+)?(?:all|screen)\s*\Z", re.IGNORECASE)
 """Groups of rules that hold on a screen of any size; those for print or small screens do not count."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Selector:
-    """A selector of one element: its name, id and classes; "" for any."""
-
-    tag: str
-    identifier: str
-    classes: frozenset[str]
-
-    @property
-    def weight(self) -> Weight:
-        """Its specificity."""
-        return (bool(self.identifier), len(self.classes), bool(self.tag))
-
-
-@dataclass(frozen=True, slots=True)
-class _Path:
-    """A selector of an element within others, outermost first."""
-
-    parts: tuple[_Selector, ...]
-    is_child: tuple[bool, ...]
-    """Whether each part must be a child of the one before, not any element below it."""
-
-    @property
-    def weight(self) -> Weight:
-        """Its specificity."""
-        columns = zip(*(part.weight for part in self.parts), strict=True)
-        identifiers, classes, tags = (sum(column) for column in columns)
-        return identifiers, classes, tags
 
 
 Rule = tuple[Weight, int, bool]
@@ -65,27 +37,33 @@ _Step = tuple[int, int]
 class HiddenElements:
     """Decides whether style sheets hide an element. The rule of the highest specificity wins, of equals the last."""
 
-    _by_key: dict[str, list[tuple[Rule, _Selector]]] = field(default_factory=dict)
-    """Rules with a selector of one element, by an id, class or tag that the selector names."""
-    _paths: list[tuple[Rule, _Path]] = field(default_factory=list)
+    _by_key: dict[str, dict[Selector, Rule]] = field(default_factory=dict)
+    """The last rule of each selector of one element, by an id, class, attribute or tag that the selector names."""
+    _paths: list[tuple[Rule, Path]] = field(default_factory=list)
     _by_node: dict[int, list[Rule]] = field(default_factory=dict)
     """The rules whose paths match, by the memory addresses of nodes."""
+    panels: frozenset[str] = frozenset()
+    """Ids of elements that tabs and titles on the page open."""
 
     @classmethod
     def of(cls, sheets: Iterable[str]) -> "HiddenElements":
         """Read style sheets in their order, up to MAX_CHARACTERS of each and MAX_SELECTORS selectors."""
         found = cls()
         is_hiding = False
+        paths: dict[Path, Rule] = {}
         for order, (written, hides) in enumerate(_rules(sheets)):
             if order >= MAX_SELECTORS:
                 break
-            if selector := _selector(written):
-                found._by_key.setdefault(_key(selector), []).append(((selector.weight, order, hides), selector))
-            elif path := _path(written):
-                found._paths.append(((path.weight, order, hides), path))
-            else:
+            selector = read_selector(written)
+            if selector is None:
                 continue
+            rule = selector.weight, order, hides
+            if isinstance(selector, Selector):
+                found._by_key.setdefault(selector.key, {})[selector] = rule
+            else:
+                paths[selector] = rule
             is_hiding = is_hiding or hides
+        found._paths = [(rule, path) for path, rule in paths.items()]
         return found if is_hiding else cls()
 
     def match(self, root: LexborNode | None) -> None:
@@ -93,16 +71,26 @@ class HiddenElements:
         if not self._paths or root is None:
             return
         steps = self._steps()
-        left = MAX_STEPS
         nothing: frozenset[_Step] = frozenset()
-        stack = [(root, nothing, nothing)]
-        while stack and left > 0:
+        left = MAX_STEPS
+        start = {" ": nothing, ">": nothing, "+": nothing, "~": nothing}
+        own = frozenset(
+            step for key in keys_of(root) for step in steps.get(key, ()) if self._reaches(root, step, start)
+        )
+        stack = [(root, own, own)]
+        while stack:
             node, above, parent = stack.pop()
-            candidates = [step for key in _keys(node) for step in steps.get(key, ())]
-            reached = {step for step in candidates if self._reaches(node, step, above, parent)}
-            left -= 1 + len(candidates) + (len(above) if reached else 0)
-            inner = above | reached if reached else above
-            stack += [(child, inner, frozenset(reached)) for child in node.iter()]
+            previous = earlier = nothing
+            for child in node.iter():
+                candidates = [step for key in keys_of(child) for step in steps.get(key, ())]
+                left -= 1 + len(candidates) + len(earlier)
+                if left < 0:
+                    return
+                before = {" ": above, ">": parent, "+": previous, "~": earlier}
+                reached = frozenset(step for step in candidates if self._reaches(child, step, before))
+                left -= len(above) if reached else 0
+                stack.append((child, above | reached if reached else above, reached))
+                previous, earlier = reached, earlier | reached if reached else earlier
 
     def hide(self, node: LexborNode) -> bool:
         """Return whether an element is hidden."""
@@ -110,8 +98,8 @@ class HiddenElements:
             return False
         rules = list(self._by_node.get(node.mem_id, ()))
         if self._by_key:
-            known = [each for key in _keys(node) for each in self._by_key.get(key, ())]
-            rules += [rule for rule, selector in known if _fits(selector, node)]
+            known = [each for key in keys_of(node) for each in self._by_key.get(key, {}).items()]
+            rules += [rule for selector, rule in known if selector.fits(node)]
         return max(rules)[2] if rules else False
 
     def _steps(self) -> dict[str, list[_Step]]:
@@ -119,55 +107,23 @@ class HiddenElements:
         steps: dict[str, list[_Step]] = {}
         for number, (_, path) in enumerate(self._paths):
             for position, part in enumerate(path.parts):
-                steps.setdefault(_key(part), []).append((number, position))
+                steps.setdefault(part.key, []).append((number, position))
         return steps
 
-    def _reaches(self, node: LexborNode, step: _Step, above: frozenset[_Step], parent: frozenset[_Step]) -> bool:
-        """Whether an element is that part of a path; one that is the last part is noted."""
+    def _reaches(self, node: LexborNode, step: _Step, before: Mapping[str, frozenset[_Step]]) -> bool:
+        """Whether an element is that part of a path; one that is the last part is noted.
+
+        `before` are the parts that the elements around it are, by how it relates to them.
+        """
         number, position = step
         rule, path = self._paths[number]
-        if position and (number, position - 1) not in (parent if path.is_child[position] else above):
+        if position and (number, position - 1) not in before[path.combinators[position]]:
             return False
-        if not _fits(path.parts[position], node):
+        if not path.parts[position].fits(node):
             return False
         if position == len(path.parts) - 1:
             self._by_node.setdefault(node.mem_id, []).append(rule)
         return True
-
-
-def _key(selector: _Selector) -> str:
-    """Return an id, class or tag that every element of the selector has."""
-    if selector.identifier:
-        return f"#{selector.identifier}"
-    return next((f".{name}" for name in sorted(selector.classes)), selector.tag)
-
-
-def _keys(node: LexborNode) -> list[str]:
-    attributes = node.attributes
-    keys = [node.tag or ""]
-    if attributes:
-        keys += [f".{name}" for name in set((attributes.get("class") or "").split())]
-        if identifier := attributes.get("id"):
-            keys.append(f"#{identifier}")
-    return keys
-
-
-def _fits(selector: _Selector, node: LexborNode) -> bool:
-    attributes = node.attributes
-    return (
-        selector.tag in ("", node.tag)
-        and selector.identifier in ("", attributes.get("id") or "")
-        and (not selector.classes or selector.classes <= set((attributes.get("class") or "").split()))
-    )
-
-
-def _path(written: str) -> _Path | None:
-    """Return a selector of elements within each other; None for others, such as one of siblings."""
-    pieces = _COMBINATOR.split(written)
-    parts = [_selector(piece) for piece in pieces[::2]]
-    if not 1 < len(parts) <= MAX_PARTS or not all(parts):
-        return None
-    return _Path(tuple(part for part in parts if part), (False, *(mark == ">" for mark in pieces[1::2])))
 
 
 def _rules(sheets: Iterable[str]) -> Iterator[tuple[str, bool]]:
@@ -203,16 +159,3 @@ def _blocks(sheet: str) -> Iterator[tuple[str, str]]:
             text = ""
         else:
             text = piece
-
-
-def _selector(written: str) -> _Selector | None:
-    """Return a selector of one element by name, id and classes; None for any other, such as one with a state."""
-    match = _SELECTOR.fullmatch(written)
-    if match is None or not (match[1] or match[2]) or (match[1] == "*" and not match[2]):
-        return None
-    parts = _PART.findall(match[2])
-    identifiers = [name for mark, name in parts if mark == "#"]
-    if len(identifiers) > 1:
-        return None
-    tag = "" if match[1] in (None, "*") else match[1].lower()
-    return _Selector(tag, "".join(identifiers), frozenset(name for mark, name in parts if mark == "."))
