@@ -13,7 +13,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from ingest.parsing.alternative import alternative_text
 from ingest.parsing.encodings import decode_text
 from ingest.parsing.failures import ParsingFailed
-from ingest.parsing.html_forms import FIELDS, field_text, is_title_button, opened_panels
+from ingest.parsing.html_forms import FIELDS, Controls, field_text, is_title_button
 from ingest.parsing.html_formulas import closing_mark, opening_mark
 from ingest.parsing.style_sheets import HIDING, SHOWING, HiddenElements
 from ingest.parsing.word.numbering import format_number
@@ -62,7 +62,7 @@ def read_html(html: str) -> ParsedDocument:
     tree = LexborHTMLParser(_limit_depth(html))
     hidden = HiddenElements.of(style.text() for style in tree.css("style") if _is_for_screens(style))
     hidden.match(tree.root)
-    hidden.panels = opened_panels(tree)
+    hidden.controls = Controls.of(tree)
     main = tree.css_first("main, [role=main]")
     blocks = _Page(hidden).read(main) if main is not None else []
     if not blocks and tree.body is not None:
@@ -132,8 +132,7 @@ class _Page:
             elif node.tag == "svg" and not _is_hidden(node, self._hidden):
                 self._drawing(node)
             elif node.tag in FIELDS:
-                if not _is_hidden(node, self._hidden):
-                    self._text.append(f" {field_text(node)} ")
+                self._field(node)
             elif not _is_skipped(node, self._hidden) and not self._enter_table(node):
                 self._enter(node)
                 stack.append((node, True))
@@ -219,6 +218,12 @@ class _Page:
         else:
             self._blocks.append(Caption(text=alt))
 
+    def _field(self, node: LexborNode) -> None:
+        """Keep what a form field shows, if it has a label or follows text."""
+        is_named = "".join(self._text).strip() or self._hidden.controls.label(node)
+        if is_named and not _is_hidden(node, self._hidden):
+            self._text.append(f" {field_text(node)} ")
+
     def _drawing(self, node: LexborNode) -> None:
         """Keep the words that a drawing shows."""
         texts = (_SPACES.sub(" ", text.text()).strip() for text in node.css("text"))
@@ -293,7 +298,7 @@ def _is_hidden(node: LexborNode, hidden: HiddenElements) -> bool:
     What a tab or the title of an answer opens is not hidden.
     """
     attributes = node.attributes
-    if attributes and (attributes.get("role") == "tabpanel" or attributes.get("id") in hidden.panels):
+    if attributes and (attributes.get("role") == "tabpanel" or attributes.get("id") in hidden.controls.panels):
         return False
     own = attributes.get("style") or ""
     if HIDING.search(own):

@@ -1,5 +1,6 @@
 """Forms and panels of web pages: the values that fields show, and what tabs and titles open."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -10,7 +11,10 @@ _WITHOUT_VALUE: Final = frozenset(
 )
 _BOXES: Final = ("checkbox", "radio")
 _TITLES: Final = ("h1", "h2", "h3", "h4", "h5", "h6", "summary", "dt")
-_MAX_PANELS: Final = 10_000
+_NAMING: Final = ("aria-label", "aria-labelledby", "title")
+_NAMED_PLACES: Final = ("label", "td", "th", "dd")
+_MAX_STEPS_UP: Final = 3
+_MAX_REFERENCES: Final = 10_000
 
 
 def field_text(node: LexborNode) -> str:
@@ -40,13 +44,37 @@ def is_title_button(node: LexborNode) -> bool:
     return False
 
 
-def opened_panels(tree: LexborHTMLParser) -> frozenset[str]:
-    """Return the ids of what tabs and titles open, which a reader sees without leaving the page."""
-    found: set[str] = set()
-    for node in tree.css("[aria-controls]")[:_MAX_PANELS]:
-        if node.attributes.get("role") == "tab" or (node.tag == "button" and is_title_button(node)):
-            found.update((node.attributes.get("aria-controls") or "").split())
-    return frozenset(found)
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What labels, tabs and titles of a page refer to, by id."""
+
+    panels: frozenset[str] = frozenset()
+    """What tabs and titles open, which a reader sees without leaving the page."""
+    labelled: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, tree: LexborHTMLParser) -> "Controls":
+        """Collect them, up to _MAX_REFERENCES of each."""
+        panels: set[str] = set()
+        for node in tree.css("[aria-controls]")[:_MAX_REFERENCES]:
+            if node.attributes.get("role") == "tab" or (node.tag == "button" and is_title_button(node)):
+                panels.update((node.attributes.get("aria-controls") or "").split())
+        labels = tree.css("label[for]")[:_MAX_REFERENCES]
+        return cls(frozenset(panels), frozenset(label.attributes.get("for") or "" for label in labels))
+
+    def label(self, field: LexborNode) -> bool:
+        """Return whether a field has a label or is a cell's; one without is a tool of the page, such as a search."""
+        attributes = field.attributes
+        if attributes.get("id") in self.labelled or any(name in attributes for name in _NAMING):
+            return True
+        parent = field.parent
+        for _ in range(_MAX_STEPS_UP):
+            if parent is None:
+                return False
+            if parent.tag in _NAMED_PLACES:
+                return True
+            parent = parent.parent
+        return False
 
 
 def _chosen(select: LexborNode) -> list[str]:

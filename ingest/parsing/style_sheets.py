@@ -8,6 +8,7 @@ from typing import Final
 from selectolax.lexbor import LexborNode
 
 from ingest.parsing.css_selectors import Path, Selector, Weight, keys_of, read_selector
+from ingest.parsing.html_forms import Controls
 
 HIDING: Final = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
@@ -42,8 +43,7 @@ class HiddenElements:
     _paths: list[tuple[Rule, Path]] = field(default_factory=list)
     _by_node: dict[int, list[Rule]] = field(default_factory=dict)
     """The rules whose paths match, by the memory addresses of nodes."""
-    panels: frozenset[str] = frozenset()
-    """Ids of elements that tabs and titles on the page open."""
+    controls: Controls = field(default_factory=Controls)
 
     @classmethod
     def of(cls, sheets: Iterable[str]) -> "HiddenElements":

@@ -24,7 +24,9 @@ _KINDS = {
     "options in groups": "<p>v1 <select><optgroup label=xg><option>xa<option selected>v2</optgroup></select></p>",
     "several chosen options": "<p>v1 <select multiple><option selected>v2<option>xa<option selected>v3</select></p>",
     "no chosen option": "<p>v1 <select multiple><option>xa<option>xb</select></p>",
-    "a typed text": "<p>v1</p><textarea>v2 v3</textarea>",
+    "a typed text": "<label>v1 <textarea>v2 v3</textarea></label>",
+    "a named field": "<p>v1</p><input aria-label=Tên value=v2>",
+    "tools of the page": "<p>v1</p><textarea>xa</textarea><div><input value=xb></div><form><input type=text value=xc><select><option>xd</select></form>",
     "suggestions": "<p>v1<datalist><option>xa</datalist></p>",
     "a label and its field": "<label>v1 <input value=v2></label><label for=a>v3</label><input id=a value=v4>",
     "fields in a table": "<table><tr><th>v1<th>v2<tr><td><input value=v3><td><select><option>xa<option selected>v4</select></table>",
@@ -70,7 +72,9 @@ def test_visible_words_are_read_once_in_order(kind: str) -> None:
 
 
 def test_boxes_show_whether_they_are_ticked() -> None:
-    page = "<p><input type=checkbox checked> Có</p><p><input type=radio> Không</p>"
+    page = (
+        "<p><label><input type=checkbox checked> Có</label></p><p><input type=radio id=a><label for=a>Không</label></p>"
+    )
     assert render_blocks(read_html(page).blocks).text == "☒ Có\n\n☐ Không"
 
 
