@@ -253,16 +253,25 @@ class Library:
         states: AnyCollection[DocumentState] = (),
         limit: int = PAGE_LIMIT,
     ) -> int:
-        """Delete up to `limit` documents that match, and return how many: 0 if none is left.
+        """Delete up to `limit` documents that match, and return how many: fewer only if no more were found.
 
         A document that changes meanwhile is deleted only if it still matches.
         """
-        while True:
-            page = await self.documents(collection, audience=audience, states=states, where=where, limit=limit)
-            marked = await mark_unchanged(page.documents, self._registry)
-            await remove_marked(marked, self._registry, self._indexes, self._sources)
-            if marked or not page.documents:
-                return len(marked)
+        deleted = 0
+        for _ in range(ROUNDS):
+            cursor, is_first, changed = None, True, 0
+            while (cursor or is_first) and deleted < limit:
+                page = await self.documents(
+                    collection, audience=audience, states=states, where=where, cursor=cursor, limit=limit - deleted
+                )
+                marked = await mark_unchanged(page.documents, self._registry)
+                await remove_marked(marked, self._registry, self._indexes, self._sources)
+                deleted += len(marked)
+                changed += len(page.documents) - len(marked)
+                cursor, is_first = page.cursor, False
+            if not changed:
+                break
+        return deleted
 
     async def watch(
         self, collection: str, *, audience: Audience = READERS, since: datetime | None = None

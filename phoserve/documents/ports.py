@@ -111,7 +111,10 @@ class ActivePassageStore(PassageStore, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DocumentPage:
-    """One page of a listing, newest first; `cursor` requests the next page and is None at the end."""
+    """One page of a listing, newest first; `cursor` requests the next page and is None at the end.
+
+    A page that is not the last one may be short, or empty, if a filter rejects nearly all documents.
+    """
 
     documents: list[Document]
     cursor: str | None

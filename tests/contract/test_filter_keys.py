@@ -26,8 +26,11 @@ from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
 from phoserve.adapters.sql.tables import documents, filter_keys
 from phoserve.documents.filters import All, Exists, Filter, Match, Not, Prefix, Range, TitlePrefix, TitleWords, matches
+from phoserve.documents.library import Library
+from phoserve.documents.passages import PassageStores
 from phoserve.documents.records import Collection, DocumentState, Original, new_document
 from tests.contract.test_filters import DOCUMENTS, FILTERS, VALUES, WHERES
+from tests.support.memory import MemoryIndex, MemoryQueue, MemorySources
 from tests.support.postgres_server import PostgresServer
 from tests.support.registry import add_collection, sqlite_registry
 
@@ -171,11 +174,14 @@ PAGES: list[Filter] = [
 ]
 
 
-@pytest.mark.parametrize("walked", [0, 1, 37, 299, 300, 2000])
+@pytest.mark.parametrize(
+    ("walked", "examined"), [(0, 20_000), (0, 40), (1, 100), (37, 50), (299, 1), (300, 20_000), (2000, 20_000)]
+)
 async def test_pages_are_the_same_however_many_documents_are_walked(
-    any_registry: SqlRegistry, monkeypatch: pytest.MonkeyPatch, walked: int
+    any_registry: SqlRegistry, monkeypatch: pytest.MonkeyPatch, walked: int, examined: int
 ) -> None:
     monkeypatch.setattr(key_search, "WALKED", walked)
+    monkeypatch.setattr(key_search, "EXAMINED", examined)
     monkeypatch.setattr(key_search, "DOCUMENTS_PER_QUERY", 7)
     monkeypatch.setattr(key_search, "COUNTED", 5)
     kb = await filled(any_registry)
@@ -195,6 +201,35 @@ async def test_pages_are_the_same_however_many_documents_are_walked(
                 if cursor is None:
                     break
             assert found == expected, (where, states)
+
+
+@pytest.mark.parametrize("where", [Not(Exists("number")), Not(Match("third", 1)), Not(Range("number", gte=2))], ids=str)
+async def test_a_page_of_a_filter_that_excludes_compares_a_limited_number_of_documents(
+    any_registry: SqlRegistry, monkeypatch: pytest.MonkeyPatch, where: Filter
+) -> None:
+    monkeypatch.setattr(key_search, "WALKED", 10)
+    monkeypatch.setattr(key_search, "EXAMINED", 30)
+    kb = await filled(any_registry)
+    pages, found, cursor = 0, 0, None
+    while pages == 0 or cursor:
+        page = await any_registry.page(kb.id, where=where, cursor=cursor, limit=50)
+        pages, found, cursor = pages + 1, found + len(page.documents), page.cursor
+    assert found == sum(matches(where, {"number": n, "third": n % 3}, "") for n in range(300))
+    assert 7 <= pages <= 9
+
+
+async def test_documents_that_a_filter_does_not_exclude_are_all_deleted(
+    any_registry: SqlRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_search, "WALKED", 10)
+    monkeypatch.setattr(key_search, "EXAMINED", 20)
+    kb = await filled(any_registry)
+    library = Library(any_registry, PassageStores([MemoryIndex("f")]), MemorySources(), MemoryQueue())
+    where = Not(Range("number", gte=8))
+    assert await library.delete_where("kb", where=where, limit=5) == 5
+    assert await library.delete_where("kb", where=where, limit=5) == 3
+    assert await library.delete_where("kb", where=where, limit=5) == 0
+    assert sum((await any_registry.counts(kb.id)).values()) == 292
 
 
 async def test_a_rare_match_among_many_documents_reads_few_of_them(

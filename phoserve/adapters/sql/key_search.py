@@ -30,6 +30,9 @@ from phoserve.adapters.sql.tables import UNKEYED, documents, filter_keys
 
 WALKED: Final = 2000
 """Newest documents that are compared with a filter before its keys are looked up: a frequent match is among them."""
+EXAMINED: Final = 20_000
+"""Documents that one page compares with a filter whose matches have no keys, such as one that only excludes. A page
+that ends there may have few documents or none, and is continued by the next one."""
 COUNTED: Final = 1000
 """A set of candidates is counted up to here to find the smallest one."""
 DOCUMENTS_PER_QUERY: Final = 200
@@ -122,47 +125,69 @@ def _execute(connection: Connection, statements: Mapping[str, str], rows: list[t
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """Matches, newest first."""
+
+    rows: list[Row]
+    examined_from: int = 0
+    """The `sequence` of the oldest document that was compared, if the search ended before its limit and before the last
+    document; else 0."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeySearch:
     """A search for the newest documents of a collection that match a filter."""
 
     collection_id: str
     candidates: Sequence[Candidates]
-    """Of the filter; without any, all older documents are compared with it."""
+    """Of the filter; without any, older documents are compared with it, up to `EXAMINED`."""
     conditions: Sequence[ColumnElement[bool]]
     """All but the filter."""
     matches: Select[Any]
     """Rows that meet the conditions and the filter, newest first, at most `limit`."""
     limit: int
 
-    def rows(self, connection: Connection) -> list[Row]:
+    def find(self, connection: Connection) -> Found:
         """Compare the newest documents with the filter, then candidates among the others, until there are enough.
 
         On PostgreSQL few candidates are compared at once: the newest documents take 50 ms there.
         """
         if connection.dialect.name == "postgresql" and self._has_few(connection):
             return self._older(connection, _MAX_SEQUENCE, self.limit)
-        newest = select(documents.c.sequence).where(*self.conditions).order_by(documents.c.sequence.desc())
-        after = connection.execute(newest.offset(WALKED).limit(1)).scalar()
+        after = self._after(connection, _MAX_SEQUENCE, WALKED)
         if after is None:
-            return list(connection.execute(self.matches).mappings())
+            return Found(list(connection.execute(self.matches).mappings()))
         found: list[Row] = [*connection.execute(self.matches.where(documents.c.sequence > after)).mappings()]
-        if len(found) < self.limit:
-            found += self._older(connection, after, self.limit - len(found))
-        return found
+        if len(found) >= self.limit:
+            return Found(found)
+        older = self._older(connection, after, self.limit - len(found))
+        return Found(found + older.rows, older.examined_from)
+
+    def _after(self, connection: Connection, newest: int, count: int) -> int | None:
+        """Return the `sequence` that follows those of the newest `count` documents up to `newest`; None for none."""
+        order = documents.c.sequence.desc()
+        query = select(documents.c.sequence).where(*self.conditions, documents.c.sequence <= newest).order_by(order)
+        return connection.execute(query.offset(count).limit(1)).scalar()
 
     def _has_few(self, connection: Connection) -> bool:
         return any(_size(connection, each) < COUNTED for each in self.candidates)
 
-    def _older(self, connection: Connection, newest: int, wanted: int) -> list[Row]:
+    def _older(self, connection: Connection, newest: int, wanted: int) -> Found:
         if not self.candidates or self._has_many_unkeyed(connection):
-            older = self.matches.where(documents.c.sequence <= newest)
-            return [*connection.execute(older).mappings()][:wanted]
+            return self._compare(connection, newest, wanted)
         found: list[Row] = []
         for part in self._parts(connection, newest):
             found += connection.execute(self.matches.where(documents.c.sequence.in_(part))).mappings()
             if len(found) >= wanted:
                 break
-        return found[:wanted]
+        return Found(found[:wanted])
+
+    def _compare(self, connection: Connection, newest: int, wanted: int) -> Found:
+        after = self._after(connection, newest, EXAMINED)
+        among = self.matches.where(documents.c.sequence <= newest, documents.c.sequence > (after or 0))
+        found = [*connection.execute(among).mappings()]
+        is_cut = after is not None and len(found) < wanted
+        return Found(found[:wanted], after + 1 if is_cut and after is not None else 0)
 
     def _parts(self, connection: Connection, newest: int) -> Iterator[Sequence[int]]:
         """Yield the candidates up to `newest` in parts, newest first."""

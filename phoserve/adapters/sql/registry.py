@@ -18,7 +18,7 @@ from phoserve.adapters.sql.damage import find_damaged, mend
 from phoserve.adapters.sql.database import Database
 from phoserve.adapters.sql.filter_keys import candidates_of
 from phoserve.adapters.sql.filters import condition_of
-from phoserve.adapters.sql.key_search import KeySearch, add_keys, change_keys, remove_keys
+from phoserve.adapters.sql.key_search import Found, KeySearch, add_keys, change_keys, remove_keys
 from phoserve.adapters.sql.rows import (
     access_key,
     changing_columns,
@@ -225,17 +225,21 @@ class SqlRegistry:
         cursor: str | None = None,
         limit: int = 50,
     ) -> DocumentPage:
-        """Return visible documents, newest first. Raises InvalidInput for the cursor of another listing."""
+        """Return visible documents, newest first. Raises InvalidInput for the cursor of another listing.
+
+        A filter whose matches have no keys, such as one that only excludes, may leave a page short.
+        """
         conditions: list[ColumnElement[bool]] = [documents.c.collection_id == collection_id]
         if cursor is not None:
             conditions.append(documents.c.sequence < _sequence_of(cursor, collection_id))
         # One query a state, which an index answers in order.
         by_state = [[*conditions, documents.c.state == state.value] for state in sorted(states)] or [conditions]
         queries = [[*each, *more] for each in by_state for more in await self._visible(collection_id, audience)]
-        rows = await self._newest(collection_id, queries, where, limit + 1)
-        rows.sort(key=lambda row: -int(row["sequence"]))
+        found = await self._newest(collection_id, queries, where, limit + 1)
+        rows = sorted(found.rows, key=lambda row: -int(row["sequence"]))
         shown = [each for each in documents_of(rows[:limit]) if audience.sees(each.access)]
-        return DocumentPage(shown, f"{collection_id}.{rows[limit - 1]['sequence']}" if len(rows) > limit else None)
+        before = int(rows[limit - 1]["sequence"]) if len(rows) > limit else found.examined_from
+        return DocumentPage(shown, f"{collection_id}.{before}" if before else None)
 
     async def changed(
         self, collection_id: str, *, since: datetime, audience: Audience = UNRESTRICTED, limit: int = 200
@@ -321,17 +325,19 @@ class SqlRegistry:
 
     async def _newest(
         self, collection_id: str, queries: Iterable[Sequence[ColumnElement[bool]]], where: Filter | None, limit: int
-    ) -> list[Mapping[Any, Any]]:
+    ) -> Found:
         """Return the newest documents that meet the conditions of each query and the filter."""
         newest = _DOCUMENTS.order_by(documents.c.sequence.desc()).limit(limit)
         if where is None:
-            return await self._rows([newest.where(*conditions) for conditions in queries])
+            return Found(await self._rows([newest.where(*conditions) for conditions in queries]))
         matches = newest.where(condition_of(where, self._database.dialect))
         candidates = candidates_of(collection_id, where)
         searches = [KeySearch(collection_id, candidates, each, matches.where(*each), limit) for each in queries]
-        return await self._database.read(
-            lambda connection: list(chain.from_iterable(search.rows(connection) for search in searches))
-        )
+        found = await self._database.read(lambda connection: [search.find(connection) for search in searches])
+        # What one query has not examined, the next page has from all of them.
+        examined_from = max((each.examined_from for each in found), default=0)
+        rows = [row for each in found for row in each.rows if row["sequence"] >= examined_from]
+        return Found(rows, examined_from)
 
     async def _find(self, statements: Sequence[Select[Any]]) -> list[Document]:
         return documents_of(await self._rows(statements))
