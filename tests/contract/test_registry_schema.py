@@ -1,5 +1,6 @@
 """Migrations, and the error for the schema of another release."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +10,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import MetaData, create_engine, text
+from sqlalchemy import Connection, MetaData, create_engine, text
 
 from phoserve.adapters.sql.database import open_database, parse_url
 from phoserve.adapters.sql.registry import SqlRegistry
@@ -100,3 +101,46 @@ def _downgrade(url: str, version: str) -> None:
         config.attributes["connection"] = connection
         command.downgrade(config, version)
     engine.dispose()
+
+
+def test_the_index_of_documents_without_keys_is_built_while_others_write(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    migrate_now(url)
+    engine, writer = create_engine(parse_url(url), isolation_level="AUTOCOMMIT"), create_engine(parse_url(url))
+    with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
+        assert _is_valid(connection)
+        connection.execute(text(f"DROP INDEX {UNKEYED_INDEX}"))
+        with writer.begin() as writing:  # the index waits for this transaction
+            writing.execute(text("UPDATE documents SET bulk = bulk"))
+            migrating = pool.submit(migrate_now, url)
+            while not connection.execute(text(BUILDING), {"like": "CREATE INDEX CONCURRENTLY%"}).scalar():
+                assert not migrating.done()
+                time.sleep(0.02)
+            connection.execute(text("SET lock_timeout = '5s'"))
+            connection.execute(text("DELETE FROM documents"))  # not locked out
+        migrating.result(60)
+        assert _is_valid(connection)
+    for each in (engine, writer):
+        each.dispose()
+
+
+def test_an_index_that_was_interrupted_is_made_again(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    migrate_now(url)
+    engine = create_engine(parse_url(url), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        update = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass(:name)"
+        connection.execute(text(update), {"name": UNKEYED_INDEX})
+        assert not _is_valid(connection)
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(migrate_now, [url] * 3))
+        assert _is_valid(connection)
+    engine.dispose()
+
+
+BUILDING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE :like AND wait_event_type = 'Lock'"
+
+
+def _is_valid(connection: Connection) -> bool:
+    found = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
+    return bool(connection.execute(found, {"name": UNKEYED_INDEX}).scalar())

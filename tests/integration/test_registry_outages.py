@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from phoserve.adapters.sql.database import DatabaseOptions, open_database
+from phoserve.adapters.sql.database import DatabaseOptions, PostgresDatabase, open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
 from phoserve.documents.library import Library
@@ -186,14 +187,12 @@ async def test_connections_that_stay_read_only_are_replaced(server: PostgresServ
 
 async def test_no_connection_left_in_the_pool(server: PostgresServer, registry: SqlRegistry) -> None:
     database = registry._database
-    holders = [
-        asyncio.create_task(database.read(lambda each: each.execute(text("SELECT pg_sleep(1.8)")).close()))
-        for _ in range(OPTIONS.pool_size)
-    ]
-    await asyncio.sleep(0.3)
-    with pytest.raises(Unavailable, match=r"4 connections to PostgreSQL are in use"):
-        await registry.ping()
-    await asyncio.gather(*holders)
+    assert isinstance(database, PostgresDatabase)
+    async with AsyncExitStack() as held:
+        for _ in range(OPTIONS.pool_size):
+            await held.enter_async_context(database._engine.connect())
+        with pytest.raises(Unavailable, match=r"4 connections to PostgreSQL are in use"):
+            await registry.ping()
     await registry.ping()
 
 

@@ -1,6 +1,7 @@
 """The version of the registry's schema: migrate it, or refuse to work with another one."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from phoserve.adapters.sql.database import Database, DatabaseOptions, connect_arguments, parse_url, sqlite_engine
 from phoserve.adapters.sql.key_search import count_unkeyed, fill_keys
+from phoserve.adapters.sql.tables import UNKEYED, UNKEYED_INDEX
 from phoserve.errors import ConfigurationError, Unavailable
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -22,6 +24,8 @@ MIGRATION_TIMEOUT_S: Final = 3600.0
 WAIT_S: Final = 1.0
 _LOCK: Final = 7_245_001_962
 """Of PostgreSQL's advisory locks: one process migrates, the others wait."""
+_INDEX_LOCK: Final = _LOCK + 1
+_UNKEYED_IS_VALID: Final = text(f"SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('{UNKEYED_INDEX}')")  # noqa: S608
 Seen = Callable[[int, int], None]
 
 log = structlog.get_logger(__name__)
@@ -84,12 +88,35 @@ def migrate_now(url: str, seen: Seen | None = None) -> tuple[str | None, str]:
             _refuse_newer(before)
             _upgrade(connection, seen)
         if not is_sqlite:
+            _index_unkeyed(engine)
             _fill_keys(engine, seen)
         return before, newest_version()
     except OperationalError as error:
         raise Unavailable("registry", f"the registry cannot be migrated: {error.orig}") from error
     finally:
         engine.dispose()
+
+
+def _index_unkeyed(engine: Engine) -> None:
+    """Index the documents without keys while others write: a plain CREATE INDEX would lock them out for its whole time.
+
+    An index that an interrupted call left invalid is made again.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if connection.execute(_UNKEYED_IS_VALID).scalar():
+            return
+        # Polled: the index waits for all transactions, and so for one that waits for the lock.
+        while not connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _INDEX_LOCK}).scalar():
+            time.sleep(WAIT_S)
+        try:
+            is_valid = connection.execute(_UNKEYED_IS_VALID).scalar()
+            if is_valid is False:
+                connection.execute(text(f"DROP INDEX CONCURRENTLY {UNKEYED_INDEX}"))
+            if not is_valid:
+                columns = "documents (collection_id, sequence)"
+                connection.execute(text(f"CREATE INDEX CONCURRENTLY {UNKEYED_INDEX} ON {columns} WHERE {UNKEYED}"))
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _INDEX_LOCK})
 
 
 def _fill_keys(engine: Engine, seen: Seen | None) -> None:

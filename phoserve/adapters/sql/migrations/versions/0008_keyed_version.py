@@ -1,4 +1,8 @@
-"""Keys by which filters find documents on PostgreSQL too; `phoserve.adapters.sql.schema` fills them afterwards."""
+"""Keys by which filters find documents on PostgreSQL too.
+
+`phoserve.adapters.sql.schema` indexes the documents without keys and fills the keys afterwards, outside of this
+transaction, while others write.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,11 +12,9 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-UNKEYED = "CASE WHEN keyed_version = version THEN 0 ELSE 1 END = 1"
-
 
 def upgrade() -> None:
-    """Add the column; on PostgreSQL also the table and the index of documents without keys."""
+    """Add the column; on PostgreSQL also the table."""
     op.add_column("documents", sa.Column("keyed_version", sa.BigInteger))
     if op.get_bind().dialect.name != "postgresql":
         return  # its table is complete already
@@ -22,13 +24,11 @@ def upgrade() -> None:
         sa.Column("sequence", sa.BigInteger, nullable=False, autoincrement=False),
         sa.PrimaryKeyConstraint("key", "sequence"),
     )
-    is_unkeyed = sa.text(UNKEYED)
-    op.create_index("documents_unkeyed", "documents", ["collection_id", "sequence"], postgresql_where=is_unkeyed)
 
 
 def downgrade() -> None:
     """Remove them."""
     if op.get_bind().dialect.name == "postgresql":
-        op.drop_index("documents_unkeyed", "documents")
+        op.drop_index("documents_unkeyed", "documents", if_exists=True)
         op.drop_table("filter_keys")
     op.drop_column("documents", "keyed_version")
