@@ -1,5 +1,6 @@
 """The command `phoserve`: one module for each subcommand, under `cli/commands`."""
 
+import os
 import sys
 from importlib import import_module
 from typing import Annotated, Any, Final
@@ -70,6 +71,8 @@ def root(
 
 def main() -> None:
     """Run the command line; a domain error ends it with one message and status 1."""
+    # Children are started by exec, so gRPC's handlers for fork have nothing to do but print that they are skipped.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
         app()
     except PhoserveError as error:
