@@ -120,7 +120,7 @@ def make_services(
             Retriever(
                 each.model.embedders.interactive,
                 each.index,
-                QueryReader(each.model.text, restorer).read,
+                QueryReader(each.model.text, restorer),
                 next(iter(rerankers), None),
                 access,
             ),

@@ -145,7 +145,7 @@ async def _retriever(
         embedder = TritonEmbedder(triton.ports.grpc_url, text.contract)
         index = EdgePassageIndex(folder / "index", text.contract)
         try:
-            retriever = Retriever(embedder, index, QueryReader(text, shipped_restorer()).read)
+            retriever = Retriever(embedder, index, QueryReader(text, shipped_restorer()))
             yield retriever, index, StagingTools(embedder, text)
         finally:
             await index.close()

@@ -165,7 +165,7 @@ async def filled(rows: Sequence[CorpusRow]) -> AsyncIterator[Retriever]:
                 ]
                 await index.stage(await indexed(passages, tools))
                 await index.publish([(key, 1) for key in keys[first : first + BATCH]])
-            yield Retriever(embedder, index, QueryReader(embedder.text, shipped_restorer()).read)
+            yield Retriever(embedder, index, QueryReader(embedder.text, shipped_restorer()))
         finally:
             await index.close()
 

@@ -231,7 +231,7 @@ class Growth:
         asked = self.encoder.vectors([reader.read(query).meant for query in self.queries], InputType.QUERY)
         exact = Exact(asked)
         index = await EdgeProcessIndex(self.folder, self.encoder.contract, self.graph).start()
-        search = Retriever(self.encoder, index, reader.read)
+        search = Retriever(self.encoder, index, reader)
         waiting: list[IndexedPassage] = []
         for count in counts:
             filled, built = await self._grow(index, exact, waiting, count)
@@ -255,7 +255,7 @@ class Growth:
             await index.close()
             begun = time.perf_counter()
             index = await EdgeProcessIndex(self.folder, self.encoder.contract, self.graph).start()
-            search = Retriever(self.encoder, index, reader.read)
+            search = Retriever(self.encoder, index, reader)
             await self._search_all(search, SearchMode.HYBRID, 1)
             figures["restart_s"] = time.perf_counter() - begun
             self._note(count, "index", figures, plotted=False)

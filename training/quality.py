@@ -94,9 +94,9 @@ def find(encoder: Encoder, queries: Sequence[str], corpus: Corpus) -> RankedPass
     asked = [encoder.reader.read(query) for query in queries]
     matching = _matching(asked, weighted)
     for at, each in enumerate(asked):
-        if each.is_ambiguous:
+        if each.lattice:
             found = [(corpus.texts[passage], score) for passage, score in matching[at].items()]
-            asked[at] = encoder.reader.read(queries[at], found[:EVIDENCE_DEPTH])
+            asked[at] = encoder.reader.read_again(each, found[:EVIDENCE_DEPTH])
     vectors = encoder.embed([each.meant for each in asked])
     dense: list[dict[int, float]] = []
     for start in range(0, len(queries), QUERY_BLOCK):

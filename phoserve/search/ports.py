@@ -74,10 +74,16 @@ class AccessGuard(Protocol):
         ...
 
 
-class ReadsQueries(Protocol):
-    """Returns what a query asks for, given passages with their scores that a first search found for it."""
+class QueryReading(Protocol):
+    """Understands queries: `phoserve.text.QueryReader`."""
 
-    def __call__(self, text: str, found: Sequence[tuple[str, float]] = (), /) -> ReadQuery: ...
+    def read(self, text: str) -> ReadQuery:
+        """Return what `text` asks for."""
+        ...
+
+    def read_again(self, asked: ReadQuery, found: Sequence[tuple[str, float]]) -> ReadQuery:
+        """Return what was asked for, judged by passages with scores that a search found; `asked` if nothing changes."""
+        ...
 
 
 class Reranker(Protocol):

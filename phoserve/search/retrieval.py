@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_query
 from itertools import islice, zip_longest
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -25,14 +26,14 @@ from phoserve.search.diversity import diversify, group_copies
 from phoserve.search.fusion import FUSION_DEPTH, fuse
 from phoserve.search.highlights import Span, highlights
 from phoserve.search.modes import SearchMode as SearchMode
-from phoserve.search.ports import AccessGuard, PassageSearch, ReadsQueries, Reranker, ScoredId
+from phoserve.search.ports import AccessGuard, PassageSearch, QueryReading, Reranker, ScoredId
 from phoserve.text import ReadQuery
 
 OVERFETCH: Final = 4
 RERANK_DEPTH: Final = 30
 MAX_KNOWN_FIELDS: Final = 10_000
 FIELD_KNOWN_S: Final = 60.0
-EVIDENCE_DEPTH: Final = 20
+EVIDENCE_DEPTH: Final = 10
 """How many passages show how the collection spells what a query has without diacritics (docs/text.md)."""
 
 
@@ -126,8 +127,7 @@ class Retriever:
 
     embedder: Embedder
     index: PassageSearch
-    read: ReadsQueries
-    """What a query asks for: `phoserve.text.QueryReader.read`."""
+    reader: QueryReading
     reranker: Reranker | None = None
     guard: AccessGuard | None = None
     """None where groups never change, as in evaluations."""
@@ -144,7 +144,7 @@ class Retriever:
         if query.rerank and self.reranker is None:
             raise InvalidInput("this server has no reranker; leave `rerank` out", field="rerank")
         with timings.stage("terms"):
-            asked = self.read(query.text)
+            asked = self.reader.read(query.text)
         with timings.stage("access"):
             query = replace_query(query, audience=await self.narrow(query.audience))
         asked, candidates = await self._candidates(collection, query, asked, deadline, timings)
@@ -168,7 +168,7 @@ class Retriever:
         """Return all passages that may become a page, best first."""
         query = replace_query(query, audience=await self.narrow(query.audience))
         with timings.stage("terms"):
-            asked = self.read(query.text)
+            asked = self.reader.read(query.text)
         _, candidates = await self._candidates(collection, query, asked, deadline, timings)
         return candidates
 
@@ -192,47 +192,36 @@ class Retriever:
     async def _candidates(
         self, collection: str, query: Query, asked: ReadQuery, deadline: Deadline, timings: Timings
     ) -> tuple[ReadQuery, list[Candidate]]:
-        """What was meant, and the passages for it. What was typed without diacritics may be searched for twice."""
-        dense, lexical = await self._search(collection, query, asked, deadline, timings)
-        if asked.is_ambiguous and lexical:
-            with timings.stage("spellings"):
-                again = await self._read_again(collection, query, asked, lexical[:EVIDENCE_DEPTH])
-            if again.meant != asked.meant:
-                asked = again
-                dense, lexical = await self._search(collection, query, asked, deadline, timings)
+        """What was meant, and the passages for it, best first."""
+        async with _first_failure(), asyncio.TaskGroup() as group:
+            dense: asyncio.Task[list[ScoredId]] | None = None
+            if query.mode is not SearchMode.LEXICAL:
+                dense = group.create_task(self._search_dense(collection, query, asked, deadline, timings))
+            lexical: list[ScoredId] = []
+            if query.mode is not SearchMode.DENSE or asked.lattice:
+                lexical = await self._search_lexical(collection, query, asked, timings)
+            if asked.lattice and lexical:
+                again = await self._read_again(collection, query, asked, lexical[:EVIDENCE_DEPTH], timings)
+                if again is not asked:
+                    asked = again
+                    if dense:
+                        dense.cancel()
+                        dense = group.create_task(self._search_dense(collection, query, asked, deadline, timings))
+                    if query.mode is not SearchMode.DENSE:
+                        lexical = await self._search_lexical(collection, query, asked, timings)
+            nearest = await dense if dense else []
         with timings.stage("fuse"):
-            match query.mode:
-                case SearchMode.DENSE:
-                    return asked, [Candidate(id=each.id, score=each.score, dense_score=each.score) for each in dense]
-                case SearchMode.LEXICAL:
-                    return asked, [
-                        Candidate(id=each.id, score=each.score, lexical_score=each.score) for each in lexical
-                    ]
-                case SearchMode.HYBRID:
-                    return asked, _blend(dense, lexical, query.weights or self.embedder.contract.fusion)
-
-    async def _search(
-        self, collection: str, query: Query, asked: ReadQuery, deadline: Deadline, timings: Timings
-    ) -> tuple[list[ScoredId], list[ScoredId]]:
-        """The nearest passages and those that match, as far as the mode or the reading of the query needs them."""
-        needs_dense = query.mode is not SearchMode.LEXICAL
-        needs_lexical = query.mode is not SearchMode.DENSE or asked.is_ambiguous
-        return await gather(
-            self._search_dense(collection, query, asked, deadline, timings) if needs_dense else _nothing(),
-            self._search_lexical(collection, query, asked, timings) if needs_lexical else _nothing(),
-        )
+            return asked, _ranked(nearest, lexical, query, self.embedder.contract.fusion)
 
     async def _read_again(
-        self, collection: str, query: Query, asked: ReadQuery, found: Sequence[ScoredId]
+        self, collection: str, query: Query, asked: ReadQuery, found: Sequence[ScoredId], timings: Timings
     ) -> ReadQuery:
         """What was meant, judged by how passages that match spell it."""
-        passages = await self.index.find(collection, [each.id for each in found], audience=query.audience)
-        texts = [
-            ("\n".join([passages[each.id].title, passages[each.id].text]), each.score)
-            for each in found
-            if each.id in passages
-        ]
-        return self.read(asked.text, texts)
+        with timings.stage("spellings"):
+            ids = [each.id for each in found]
+            passages = await self.index.find(collection, ids, audience=query.audience)
+            there = [(passages[each.id], each.score) for each in found if each.id in passages]
+            return self.reader.read_again(asked, [(f"{each.title}\n{each.text}", score) for each, score in there])
 
     async def _search_dense(
         self, collection: str, query: Query, asked: ReadQuery, deadline: Deadline, timings: Timings
@@ -309,6 +298,16 @@ class Retriever:
         return [(each, passages[each.id]) for each in candidates if each.id in passages]
 
 
+def _ranked(dense: Sequence[ScoredId], lexical: Sequence[ScoredId], query: Query, fusion: Fusion) -> list[Candidate]:
+    match query.mode:
+        case SearchMode.DENSE:
+            return [Candidate(id=each.id, score=each.score, dense_score=each.score) for each in dense]
+        case SearchMode.LEXICAL:
+            return [Candidate(id=each.id, score=each.score, lexical_score=each.score) for each in lexical]
+        case SearchMode.HYBRID:
+            return _blend(dense, lexical, query.weights or fusion)
+
+
 def _blend(dense: Sequence[ScoredId], lexical: Sequence[ScoredId], weights: Fusion) -> list[Candidate]:
     """Both lists as one. Past the depth that the weights were chosen for, passages follow with score 0, in turns."""
     by_dense = {each.id: each.score for each in dense}
@@ -377,17 +376,10 @@ def _hit(shown: _Shown, asked: ReadQuery) -> Hit:
     )
 
 
-async def _nothing() -> list[ScoredId]:
-    return []
-
-
-async def gather(
-    first: Coroutine[Any, Any, list[ScoredId]], second: Coroutine[Any, Any, list[ScoredId]]
-) -> tuple[list[ScoredId], list[ScoredId]]:
-    """Both results; where one fails the other is cancelled and the first failure raised."""
+@asynccontextmanager
+async def _first_failure() -> AsyncIterator[None]:
+    """Raise the first failure of a group of tasks, which cancels the others, by itself."""
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = group.create_task(first), group.create_task(second)
+        yield
     except* PhoserveError as errors:
         raise errors.exceptions[0] from None
-    return tasks[0].result(), tasks[1].result()

@@ -114,6 +114,16 @@ class _Slot:
     costs: list[float]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Lattice:
+    """What the syllables of a text may stand for, before anything is chosen."""
+
+    text: str
+    slots: Sequence[_Slot]
+    steps: Sequence[NDArray[np.float64]]
+    """P(after | before last, before) for each slot, shape (before last, before, after)."""
+
+
 class DiacriticRestorer:
     """Restores the diacritics of queries. Thread-safe: nothing changes after construction."""
 
@@ -144,19 +154,32 @@ class DiacriticRestorer:
         `found` are passages with scores, best first, that a search for `text` found: their spellings count too.
         Text that has diacritics already, is in another language or has more than MAX_TOKENS tokens comes back as it is.
         """
+        lattice = self.lattice(text)
+        return self.choose(lattice, found) if lattice else Restored(text, 1.0)
+
+    def lattice(self, text: str) -> Lattice | None:
+        """Return what the syllables of `text` (in normal form C) may stand for; None if nothing is ambiguous."""
         slots = self._slots(text)
         if all(len(slot.candidates) == 1 for slot in slots):
-            return Restored(text, 1.0)
-        chosen = self._most_likely(slots, spellings_of(_ambiguous_pairs(slots), found))
+            return None
+        unknown = self._ids[UNKNOWN]
+        ids = [np.array([self._ids.get(each, unknown) for each in slot.candidates]) for slot in slots]
+        boundary = np.array([self._ids[BOUNDARY]])
+        return Lattice(text, slots, self._potentials([boundary, boundary, *ids]))
+
+    def choose(self, lattice: Lattice, found: Sequence[tuple[str, float]] = ()) -> Restored:
+        """Return the text of `lattice` with the diacritics most likely meant; `found` as `restore` takes them."""
+        text, slots = lattice.text, lattice.slots
+        chosen = _most_likely(lattice, spellings_of(_ambiguous_pairs(slots), found))
         pieces, at, changed = [], 0, []
-        readings: dict[str, tuple[tuple[str, float], ...]] = {}
+        readings: dict[str, Reading] = {}
         least = CERTAIN if any(fold(slot.typed) != slot.typed for slot in slots) else 0.0
-        for slot, found in zip(slots, chosen, strict=True):
-            syllable, probability = found[0]
+        for slot, reading in zip(slots, chosen, strict=True):
+            syllable, probability = reading[0]
             if probability < least:
-                found = _led_by(slot.typed, found)
+                reading = _led_by(slot.typed, reading)
             if len(slot.candidates) > 1:
-                readings[slot.typed] = found
+                readings[slot.typed] = reading
             pieces.append(text[at : slot.start])
             at = slot.end
             if syllable == slot.typed or probability < least:
@@ -232,29 +255,6 @@ class DiacriticRestorer:
     def _cost(self, token: str) -> float:
         return float(self._single[self._ids[token]]) if token in self._ids else float(self._single.max())
 
-    def _most_likely(self, slots: Sequence[_Slot], spellings: Spellings) -> list[Reading]:
-        """The candidates of each slot with their probabilities in context, the most probable first."""
-        unknown = self._ids[UNKNOWN]
-        ids = [np.array([self._ids.get(each, unknown) for each in slot.candidates]) for slot in slots]
-        boundary = np.array([self._ids[BOUNDARY]])
-        padded = [boundary, boundary, *ids]
-        steps = _informed(self._potentials(padded), slots, spellings)
-        steps = [step * np.exp(-np.array(slot.costs)) for step, slot in zip(steps, slots, strict=True)]
-        forward = [np.ones((1, 1))]
-        for step in steps:
-            reached = np.einsum("ij,ijk->jk", forward[-1], step)
-            forward.append(reached / reached.sum())
-        backward = np.ones_like(forward[-1])
-        chosen: list[Reading] = []
-        for at in range(len(slots) - 1, -1, -1):
-            weight = (forward[at + 1] * backward).sum(axis=0)
-            weight /= weight.sum()
-            ranked = sorted(zip(slots[at].candidates, weight.tolist(), strict=True), key=lambda each: -each[1])
-            chosen.append(tuple(each for each in ranked if each[1] >= NEGLIGIBLE or each is ranked[0]))
-            backward = np.einsum("ijk,jk->ij", steps[at], backward)
-            backward /= backward.max()
-        return chosen[::-1]
-
     def _potentials(self, ids: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float64]]:
         """P(after | before last, before) for each slot from the third on, shape (before last, before, after)."""
         pairs = [before[:, None] * self._size + after[None, :] for before, after in pairwise(ids)]
@@ -279,6 +279,27 @@ class DiacriticRestorer:
             total = np.where(exist[part].reshape(key.shape), triple, cost + _UNSEEN_TRIPLE)
             potentials.append(np.exp(-total.astype(np.float64)))
         return potentials
+
+
+def _most_likely(lattice: Lattice, spellings: Spellings) -> list[Reading]:
+    """The candidates of each slot with their probabilities in context, the most probable first."""
+    slots = lattice.slots
+    steps = _informed(lattice.steps, slots, spellings)
+    steps = [step * np.exp(-np.array(slot.costs)) for step, slot in zip(steps, slots, strict=True)]
+    forward = [np.ones((1, 1))]
+    for step in steps:
+        reached = np.einsum("ij,ijk->jk", forward[-1], step)
+        forward.append(reached / reached.sum())
+    backward = np.ones_like(forward[-1])
+    chosen: list[Reading] = []
+    for at in range(len(slots) - 1, -1, -1):
+        weight = (forward[at + 1] * backward).sum(axis=0)
+        weight /= weight.sum()
+        ranked = sorted(zip(slots[at].candidates, weight.tolist(), strict=True), key=lambda each: -each[1])
+        chosen.append(tuple(each for each in ranked if each[1] >= NEGLIGIBLE or each is ranked[0]))
+        backward = np.einsum("ijk,jk->ij", steps[at], backward)
+        backward /= backward.max()
+    return chosen[::-1]
 
 
 def _ambiguous_pairs(slots: Sequence[_Slot]) -> Iterator[Pair]:

@@ -6,14 +6,14 @@ a lower weight; numbers and codes are asked for in their canonical form; article
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from phoserve.text.articles import asked_parts
 from phoserve.text.codes import Code, codes_in
-from phoserve.text.diacritics import DiacriticRestorer, Readings, Restored
+from phoserve.text.diacritics import DiacriticRestorer, Lattice, Readings, Restored
 from phoserve.text.folding import fold, has_diacritics
 from phoserve.text.lexical import SparseVector, folded_hash, pair_hash, segmented_terms, term_hash
 from phoserve.text.normalise import compose, strip_invisible
@@ -74,8 +74,8 @@ class ReadQuery:
     meant: str
     """What is embedded: `text` with its diacritics restored, where that is certain enough."""
     terms: SparseVector
-    is_ambiguous: bool = False
-    """Whether passages can show what was meant: some syllable may have lost its diacritics."""
+    lattice: Lattice | None = field(default=None, compare=False, repr=False)
+    """What syllables without diacritics may stand for; None where none is ambiguous."""
 
 
 class QueryReader:
@@ -86,15 +86,30 @@ class QueryReader:
         self._pipeline = pipeline
         self._restorer = restorer
 
-    def read(self, text: str, found: Sequence[tuple[str, float]] = ()) -> ReadQuery:
-        """Return what `text` asks for, given passages with their scores that a first search found for it."""
+    def read(self, text: str) -> ReadQuery:
+        """Return what `text` asks for."""
         typed = compose(strip_invisible(text))
-        restored = self._restorer.restore(typed, found) if self._restorer else Restored(typed, 1.0)
-        is_ambiguous = any(len(reading) > 1 for reading in restored.readings.values())
+        lattice = self._restorer.lattice(typed) if self._restorer else None
+        restored = self._restorer.choose(lattice) if self._restorer and lattice else Restored(typed, 1.0)
+        return self._read(typed, restored, lattice)
+
+    def read_again(self, asked: ReadQuery, found: Sequence[tuple[str, float]]) -> ReadQuery:
+        """Return what was asked for, judged by passages with their scores, best first, that a search for it found.
+
+        `asked` itself if they show nothing else.
+        """
+        if self._restorer is None or asked.lattice is None:
+            return asked
+        restored = self._restorer.choose(asked.lattice, found)
+        if restored.text == asked.meant or not restored.is_confident:
+            return asked
+        return self._read(asked.text, restored, asked.lattice)
+
+    def _read(self, typed: str, restored: Restored, lattice: Lattice | None) -> ReadQuery:
         if not restored.is_confident:
             restored = Restored(typed, 1.0)
         (terms,) = query_terms(self._pipeline, [typed], [restored])
-        return ReadQuery(typed, restored.text, terms, is_ambiguous)
+        return ReadQuery(typed, restored.text, terms, lattice)
 
 
 def query_terms(

@@ -25,6 +25,7 @@ from phoserve.search.highlights import highlights
 from phoserve.search.ports import ScoredId
 from phoserve.search.retrieval import EVIDENCE_DEPTH, Query, Retriever, SearchMode, SearchResult
 from phoserve.text import ReadQuery, SparseVector
+from phoserve.text.diacritics import Lattice
 from tests.support.embedders import WordHashEmbedder
 from tests.support.memory import MemoryIndex
 from tests.unit.answers.test_citations import passage
@@ -71,6 +72,28 @@ class ScriptedIndex(MemoryIndex):
         return {id_: there[id_] for id_ in passage_ids if id_ in there}
 
 
+ONE_TERM = SparseVector(np.array([1], np.uint32), np.ones(1, np.float32))
+LATTICE = Lattice("nghi phep", [], [])
+
+
+@dataclass
+class ScriptedReader:
+    """Reads every query as `meant`, and as `shown` once passages were found; None: as it was."""
+
+    terms: SparseVector
+    meant: str | None = None
+    shown: str | None = None
+    lattice: Lattice | None = None
+    found: list[tuple[str, float]] = field(default_factory=list)
+
+    def read(self, text: str) -> ReadQuery:
+        return ReadQuery(text, self.meant or text, self.terms, self.lattice)
+
+    def read_again(self, asked: ReadQuery, found: Sequence[tuple[str, float]]) -> ReadQuery:
+        self.found.extend(found)
+        return ReadQuery(asked.text, self.shown, self.terms, self.lattice) if self.shown else asked
+
+
 def scored(ids: Sequence[int], *, per_document: int = 1) -> list[Scored]:
     """Passages with these ordinals, best first."""
     return [(numbered(id_, per_document), 1.0 - rank / 1000) for rank, id_ in enumerate(ids)]
@@ -82,7 +105,7 @@ def numbered(ordinal: int, per_document: int) -> Passage:
 
 async def search(index: ScriptedIndex, **fields: object) -> SearchResult:
     terms = SparseVector(np.array([1], np.uint32), np.ones(1, np.float32))
-    retriever = Retriever(WordHashEmbedder(), index, lambda text, _found=(): ReadQuery(text, text, terms))
+    retriever = Retriever(WordHashEmbedder(), index, ScriptedReader(terms))
     query = Query(text="nghỉ phép", **fields)  # type: ignore[arg-type]
     return await retriever.search("kb", query, deadline=Deadline.after(5), timings=Timings())
 
@@ -189,7 +212,7 @@ async def test_what_was_meant_is_embedded_and_named() -> None:
     terms = SparseVector(np.array([1], np.uint32), np.ones(1, np.float32))
     embedder = WordHashEmbedder()
     index = ScriptedIndex(dense=scored([0]))
-    retriever = Retriever(embedder, index, lambda text, _found=(): ReadQuery(text, "nghỉ phép", terms))
+    retriever = Retriever(embedder, index, ScriptedReader(terms, meant="nghỉ phép"))
     found = await retriever.search("kb", Query(text="nghi phep"), deadline=Deadline.after(5), timings=Timings())
     assert found.query_used == "nghỉ phép"
     assert embedder.calls[0][0] == ("nghỉ phép",)
@@ -198,41 +221,34 @@ async def test_what_was_meant_is_embedded_and_named() -> None:
 
 
 async def test_what_the_passages_found_show_is_searched_for_again() -> None:
-    terms = SparseVector(np.array([1], np.uint32), np.ones(1, np.float32))
-    seen: list[tuple[str, float]] = []
-
-    def read(_text: str, found: Sequence[tuple[str, float]] = ()) -> ReadQuery:
-        seen.extend(found)
-        return ReadQuery("nghi phep", "nghỉ phép" if found else "nghĩ phép", terms, is_ambiguous=True)
-
-    for mode, embedded in ((SearchMode.HYBRID, 2), (SearchMode.DENSE, 2), (SearchMode.LEXICAL, 0)):
-        seen.clear()
+    for mode, embedded in ((SearchMode.HYBRID, True), (SearchMode.DENSE, True), (SearchMode.LEXICAL, False)):
+        reader = ScriptedReader(ONE_TERM, meant="nghĩ phép", shown="nghỉ phép", lattice=LATTICE)
         embedder, index = WordHashEmbedder(), ScriptedIndex(dense=scored([0]), lexical=scored(range(30)))
         query = Query(text="nghi phep", mode=mode)
-        found = await Retriever(embedder, index, read).search(
-            "kb", query, deadline=Deadline.after(5), timings=Timings()
-        )
+        retriever = Retriever(embedder, index, reader)
+        found = await retriever.search("kb", query, deadline=Deadline.after(5), timings=Timings())
         assert found.query_used == "nghỉ phép"
-        assert len(seen) == EVIDENCE_DEPTH
-        assert seen[0] == (f"{index.lexical[0][0].title}\n{index.lexical[0][0].text}", index.lexical[0][1])
-        assert [call[0] for call in embedder.calls] == [("nghĩ phép",), ("nghỉ phép",)][:embedded]
+        assert len(reader.found) == EVIDENCE_DEPTH
+        best, score = index.lexical[0]
+        assert reader.found[0] == (f"{best.title}\n{best.text}", score)
+        assert [call[0] for call in embedder.calls][-1:] == ([("nghỉ phép",)] if embedded else [])
 
 
-async def test_what_is_certain_is_searched_for_once() -> None:
-    terms = SparseVector(np.array([1], np.uint32), np.ones(1, np.float32))
+async def test_what_the_passages_found_confirm_is_searched_for_once() -> None:
+    reader = ScriptedReader(ONE_TERM, meant="nghỉ phép", lattice=LATTICE)
     embedder, index = WordHashEmbedder(), ScriptedIndex(dense=scored([0]), lexical=scored([0]))
-    calls: list[int] = []
+    retriever = Retriever(embedder, index, reader)
+    found = await retriever.search("kb", Query(text="nghi phep"), deadline=Deadline.after(5), timings=Timings())
+    assert found.query_used == "nghỉ phép"
+    assert len(reader.found) == 1
+    assert [call[0] for call in embedder.calls] == [("nghỉ phép",)]
 
-    def read(text: str, found: Sequence[tuple[str, float]] = ()) -> ReadQuery:
-        calls.append(len(found))
-        return ReadQuery(text, "nghỉ phép", terms, is_ambiguous=len(calls) > 1)
 
-    for expected in ([0], [0, 0, 1]):
-        query = Query(text="nghi phep")
-        await Retriever(embedder, index, read).search("kb", query, deadline=Deadline.after(5), timings=Timings())
-        assert calls == expected
-        # The second time it is ambiguous, and read again as it was: nothing is searched for again.
-        assert len(embedder.calls) == len(expected[:2])
+async def test_a_query_without_doubt_reads_no_passages_for_it() -> None:
+    reader, index = ScriptedReader(ONE_TERM), ScriptedIndex(dense=scored([0]), lexical=scored([0]))
+    retriever = Retriever(WordHashEmbedder(), index, reader)
+    await retriever.search("kb", Query(text="nghỉ phép"), deadline=Deadline.after(5), timings=Timings())
+    assert reader.found == []
 
 
 async def test_a_filter_on_a_field_that_no_document_has_is_mentioned() -> None:
@@ -244,7 +260,7 @@ async def test_a_filter_on_a_field_that_no_document_has_is_mentioned() -> None:
     )
     await index.stage([item])
     await index.publish([(known.document_key, known.revision)])
-    retriever = Retriever(WordHashEmbedder(), index, lambda text, _found=(): ReadQuery(text, text, item.terms))
+    retriever = Retriever(WordHashEmbedder(), index, ScriptedReader(item.terms))
 
     async def warnings(where: Filter) -> tuple[str, ...]:
         query = Query(text="nghỉ phép", where=where)
