@@ -1,8 +1,8 @@
 """A worker's claim on a document's record."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from phoserve.documents.records import Document
@@ -56,13 +56,31 @@ class Claim:
         self._share = max(self._share, share)
         await self.write(lambda current: current.update_progress(self._share, self._lease))
 
-    async def keep_alive(self) -> None:
-        """Extend the lease periodically until cancelled or superseded."""
+    @contextmanager
+    def keep_alive(self) -> Iterator[None]:
+        """Extend the lease periodically until the block ends or the claim is lost."""
+        beats: list[asyncio.Task[None]] = []
+        # Most documents are ready before the first beat: a timer costs less than a task.
+        first = asyncio.get_running_loop().call_later(
+            self._beat_s, lambda: beats.append(asyncio.create_task(self._beat()))
+        )
+        try:
+            yield
+        finally:
+            first.cancel()
+            for beat in beats:
+                beat.cancel()
+
+    @property
+    def _beat_s(self) -> float:
+        return self._lease.total_seconds() / 3
+
+    async def _beat(self) -> None:
         with suppress(ClaimLost):
             while True:
-                await asyncio.sleep(self._lease.total_seconds() / 3)
                 with suppress(Unavailable):  # the next heartbeat may succeed
                     await self.progress(self._share)
+                await asyncio.sleep(self._beat_s)
 
 
 def _claim_of(document: Document) -> tuple[object, ...]:

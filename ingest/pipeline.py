@@ -126,8 +126,7 @@ class Pipeline:
     async def _work(self, document: Document) -> timedelta | None:
         claim = Claim(document, self.save, self.registry.find_keys, self.options.lease)
         bound = structlog.contextvars.bound_contextvars(collection=document.collection, document_id=document.id)
-        with bound, suppress(ClaimLost):
-            beat = asyncio.create_task(claim.keep_alive())
+        with bound, suppress(ClaimLost), claim.keep_alive():
             try:
                 async with asyncio.timeout(self.options.time_limit_s):
                     await self._index(claim)
@@ -140,8 +139,6 @@ class Pipeline:
             except Exception as error:
                 await claim.write(partial(self._after, error=error))
                 return self._noted(claim.document, error)
-            finally:
-                beat.cancel()
         return None
 
     async def _index(self, claim: Claim) -> None:

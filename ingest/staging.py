@@ -220,7 +220,7 @@ async def _store_and_stage(
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(store_text(document, parsed.text, sources, is_original=parsed.is_original))
-            group.create_task(stage_passages(passages, stage, tools, progress))
+            await stage_passages(passages, stage, tools, progress)
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
 
@@ -229,15 +229,16 @@ async def stage_passages(
     passages: Sequence[Passage], stage: StagePassages, tools: StagingTools, progress: ReportProgress
 ) -> None:
     """Embed and stage `passages`, batches of them side by side; the first error ends them all."""
+    if len(passages) <= PASSAGES_PER_BATCH:
+        await _stage_batch(passages, stage, tools)
+        return
     gate = asyncio.Semaphore(BATCHES_IN_FLIGHT)
     done = 0
 
     async def batch(part: Sequence[Passage]) -> None:
         nonlocal done
         async with gate:
-            ready = await indexed(part, tools)
-            with tools.metrics.stage("stage"):
-                await stage(ready)
+            await _stage_batch(part, stage, tools)
         done += len(part)
         if done < len(passages):  # the end is reported by returning
             await progress(done / len(passages))
@@ -248,6 +249,12 @@ async def stage_passages(
                 group.create_task(batch(passages[start : start + PASSAGES_PER_BATCH]))
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
+
+
+async def _stage_batch(passages: Sequence[Passage], stage: StagePassages, tools: StagingTools) -> None:
+    ready = await indexed(passages, tools)
+    with tools.metrics.stage("stage"):
+        await stage(ready)
 
 
 async def _parsed(document: Document, sources: SourceStore, tools: StagingTools) -> DocumentText:

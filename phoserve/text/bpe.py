@@ -17,7 +17,7 @@ from tokenizers.models import BPE
 from phoserve.contract import MERGES_FILE, VOCAB_FILE
 from phoserve.errors import ConfigurationError
 from phoserve.text.memo import Memo, bounds, ranges
-from phoserve.text.vocabulary import Column, NumberedWords, Vocabulary
+from phoserve.text.vocabulary import NumberedWords, RaggedColumn, Vocabulary
 
 BOS, PAD, EOS, UNK = 0, 1, 2, 3
 _END: Final = "</w>"
@@ -54,23 +54,20 @@ class WordPieces:
         self.size = max(self._specials["<mask>"] + 1, len(vocabulary))
         self._memo = Memo(self._ids)
         self._vocabulary = Vocabulary()
-        self._counts = Column(np.int32)  # how many tokens each word of the vocabulary is
+        self._pieces = RaggedColumn(np.int32)  # the ids of each word of the vocabulary
 
     def encode(self, texts: Sequence[str], *, max_tokens: int) -> TokenBatch:
         """Return the ids of segmented `texts`, each cut after its first `max_tokens` tokens (specials included)."""
         words, offsets = self._words(texts)
         counts = self._memo.counts(words)
-        starts = bounds(counts)[offsets]
-        full = np.diff(starts)
-        kept = np.minimum(full, max_tokens - 2)
-        ends = bounds(kept + 2)
-        # Every token of the batch in one gather, then the first `kept` of each text between its specials.
-        pieces = self._memo.flat(words, counts)
-        ids = np.empty(ends[-1], np.int32)
-        ids[ranges(ends[:-1] + 1, kept)] = pieces if (full == kept).all() else pieces[ranges(starts[:-1], kept)]
-        ids[ends[:-1]] = BOS
-        ids[ends[1:] - 1] = EOS
-        return TokenBatch(ids, ends, full > kept)
+        # Every token of the batch in one gather.
+        return _cut(self._memo.flat(words, counts), bounds(counts)[offsets], max_tokens)
+
+    def encode_words(self, words: NumberedWords, *, max_tokens: int) -> TokenBatch:
+        """Return the same as `encode` for texts whose words are numbered."""
+        pieces = self._pieces_of(words.vocabulary)
+        counts = pieces.counts(words.numbers)
+        return _cut(pieces.flat(words.numbers, counts), bounds(counts)[words.offsets], max_tokens)
 
     def count(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Return how many tokens each of the segmented `texts` is, specials included, nothing cut."""
@@ -79,23 +76,27 @@ class WordPieces:
 
     def count_words(self, words: NumberedWords) -> NDArray[np.int32]:
         """Return the same as `count` for texts whose words are numbered."""
-        if words.vocabulary is not self._vocabulary:
-            self._vocabulary, self._counts = words.vocabulary, Column(np.int32)
-        known = len(self._counts)
-        if known < len(words.vocabulary.words):
-            new = words.vocabulary.words[known:]
-            self._counts.extend([self._count_word(word) for word in new])
-        return (np.diff(bounds(self._counts.take(words.numbers))[words.offsets]) + 2).astype(np.int32)
+        counts = self._pieces_of(words.vocabulary).counts(words.numbers)
+        return (np.diff(bounds(counts)[words.offsets]) + 2).astype(np.int32)
+
+    def _pieces_of(self, vocabulary: Vocabulary) -> RaggedColumn:
+        """Return the ids of each word of the vocabulary."""
+        if vocabulary is not self._vocabulary:
+            self._vocabulary, self._pieces = vocabulary, RaggedColumn(np.int32)
+        known = len(self._pieces)
+        if known < len(vocabulary.words):
+            self._pieces.extend([self._ids_of_word(word) for word in vocabulary.words[known:]])
+        return self._pieces
 
     def count_pieces(self, words: Sequence[str]) -> list[int]:
         """Return how many tokens each of the segmented `words` is, without specials."""
         counts: list[int] = (self.count(words) - 2).tolist()
         return counts
 
-    def _count_word(self, word: str) -> int:
+    def _ids_of_word(self, word: str) -> list[int]:
         if "<" not in word:
-            return len(self._model.tokenize(word))
-        return sum(len(self._ids(part)) for part in self._split(word))
+            return [self._id_of_symbol[token.id] for token in self._model.tokenize(word)]
+        return [each for part in self._split(word) for each in self._ids(part)]
 
     def _words(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """The memo's numbers of all words, and where each text's begin."""
@@ -118,6 +119,18 @@ class WordPieces:
         if special is not None:
             return [special]
         return [self._id_of_symbol[token.id] for token in self._model.tokenize(word)]
+
+
+def _cut(pieces: NDArray[np.int32], starts: NDArray[np.int64], max_tokens: int) -> TokenBatch:
+    """Put the first `max_tokens` - 2 of each text's `pieces`, which begin at `starts`, between `<s>` and `</s>`."""
+    full = np.diff(starts)
+    kept = np.minimum(full, max_tokens - 2)
+    ends = bounds(kept + 2)
+    ids = np.empty(ends[-1], np.int32)
+    ids[ranges(ends[:-1] + 1, kept)] = pieces if (full == kept).all() else pieces[ranges(starts[:-1], kept)]
+    ids[ends[:-1]] = BOS
+    ids[ends[1:] - 1] = EOS
+    return TokenBatch(ids, ends, full > kept)
 
 
 def _read_vocabulary(path: Path) -> dict[str, int]:

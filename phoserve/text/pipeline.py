@@ -89,10 +89,13 @@ class TextPipeline:
 
     def encode(self, texts: Sequence[str], input_type: InputType = InputType.PASSAGE) -> TokenBatch:
         """Return the token ids of `texts`, prefixed for their type, cut at the contract's `max_tokens`."""
+        prepared = self._prefixed(texts, input_type)
         with self._lock:
-            return self._pieces.encode(
-                self._segment(self._prefixed(texts, input_type), self._segmenter), max_tokens=self.contract.max_tokens
-            )
+            if self._segmenter is not None and isinstance(self._pieces, WordPieces):
+                words = self._segmenter.number_words(prepared)
+                return self._pieces.encode_words(words, max_tokens=self.contract.max_tokens)
+            segmented = self._segment(prepared, self._segmenter)
+            return self._pieces.encode(segmented, max_tokens=self.contract.max_tokens)
 
     def tokenize(self, segmented: Sequence[str]) -> TokenBatch:
         """Return the token ids of texts that `segment` has segmented; no prefix is added."""

@@ -83,6 +83,9 @@ class RaggedColumn:
         self._counts = Column(np.int64)
         self._flat = Column(dtype)
 
+    def __len__(self) -> int:
+        return len(self._counts)
+
     def extend(self, sequences: Sequence[Sequence[int]]) -> None:
         """Append `sequences`."""
         counts = [len(each) for each in sequences]

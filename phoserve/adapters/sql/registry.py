@@ -69,6 +69,18 @@ _OPEN: Final = (
     .order_by(collections.c.id)
     .with_for_update(read=True)
 )
+_MODELS: Final = (
+    select(collections.c.id, collections.c.fingerprint, collections.c.reembedding)
+    .where(collections.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(collections.c.id)
+    .with_for_update(read=True)
+)
+_LOCKED: Final = (
+    select(documents.c.key, documents.c.state, documents.c.access_key, *_KEYED)
+    .where(documents.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(documents.c.key)
+    .with_for_update()
+)
 KEYS_APART: Final = 16
 """Up to this many sets of groups are read with a query each, which an index answers in order."""
 
@@ -414,13 +426,8 @@ def _embedded_by_others(connection: Connection, versions: Sequence[Document]) ->
     ready = [number for number, each in enumerate(versions) if each.state is DocumentState.READY]
     if not ready:
         return set()
-    columns = select(collections.c.id, collections.c.fingerprint, collections.c.reembedding)
-    statement = (
-        columns.where(collections.c.id.in_({versions[number].collection_id for number in ready}))
-        .order_by(collections.c.id)
-        .with_for_update(read=True)
-    )
-    rows = connection.execute(statement).mappings()
+    ids = {versions[number].collection_id for number in ready}
+    rows = connection.execute(_MODELS, {"ids": sorted(ids)}).mappings()
     needed = {row["id"]: needed_fingerprints(row["fingerprint"], row["reembedding"]) for row in rows}
     return {
         number
@@ -464,11 +471,9 @@ def _change(
 
 def _locked(connection: Connection, keys: Iterable[str]) -> dict[str, Mapping[Any, Any]]:
     """What changes and counts depend on, of the documents that exist; it stays as it is until the transaction ends."""
-    columns = select(documents.c.key, documents.c.state, documents.c.access_key, *_KEYED)
     found: dict[str, Mapping[Any, Any]] = {}
     for part in _parts(sorted(keys)):
-        statement = columns.where(documents.c.key.in_(part)).order_by(documents.c.key).with_for_update()
-        found.update({row["key"]: row for row in connection.execute(statement).mappings()})
+        found.update({row["key"]: row for row in connection.execute(_LOCKED, {"keys": part}).mappings()})
     return found
 
 

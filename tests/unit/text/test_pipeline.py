@@ -1,7 +1,6 @@
 import itertools
 import re
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from phoserve.contract import InputType
 from phoserve.errors import ConfigurationError
 from phoserve.text import TextPipeline, query_terms
 from phoserve.text.bpe import TokenBatch, WordPieces
+from phoserve.text.capitals import lower_shouting
 from phoserve.text.segmentation import Segmenter
 from phoserve.text.segmenter_model import load_segmenter_model
 from phoserve.text.vocabulary import NumberedWords
@@ -95,10 +95,10 @@ class BlockingPieces(WordPieces):
         super().__init__(folder)
         self.busy, self.released = threading.Event(), threading.Event()
 
-    def encode(self, texts: Sequence[str], *, max_tokens: int) -> TokenBatch:
+    def encode_words(self, words: NumberedWords, *, max_tokens: int) -> TokenBatch:
         self.busy.set()
         assert self.released.wait(30)
-        return super().encode(texts, max_tokens=max_tokens)
+        return super().encode_words(words, max_tokens=max_tokens)
 
 
 def test_a_query_does_not_wait_for_a_batch_on_another_thread(tmp_path: Path) -> None:
@@ -186,4 +186,7 @@ def test_numbered_words_and_their_tokens_are_those_of_the_segmented_text(
 ) -> None:
     segmented = bundled.segment(texts)
     assert spelled(bundled.number_words(texts)) == [re.findall(r"\S+\n?", text) for text in segmented]
-    assert bundled.count_tokens(texts).tolist() == [bundled.encode([text]).ids.size for text in texts]
+    tokens = bundled.encode(texts)
+    expected = bundled.tokenize(bundled.segment([lower_shouting(text) for text in texts]))
+    assert (tokens.ids.tolist(), tokens.offsets.tolist()) == (expected.ids.tolist(), expected.offsets.tolist())
+    assert bundled.count_tokens(texts).tolist() == np.diff(expected.offsets).tolist()
