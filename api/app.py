@@ -37,6 +37,7 @@ def create_app(services: Services) -> Litestar:
 
     The server calls `services.event_streams.end_all()` on shutdown, because some streams are endless.
     """
+    limits = services.limits
     app = Litestar(
         route_handlers=[
             health.live,
@@ -44,11 +45,13 @@ def create_app(services: Services) -> Litestar:
             metrics.prometheus,
             console.page,
             console.asset,
-            embeddings.create_embeddings,
+            Router(
+                "/",
+                route_handlers=[embeddings.create_embeddings, tokenize.tokenize, rerank.rerank],
+                request_max_body_size=limits.max_body_bytes,
+            ),
             embeddings.list_models,
             embeddings.get_model,
-            tokenize.tokenize,
-            rerank.rerank,
             collections.put_collection,
             collections.list_collections,
             collections.get_collection,
@@ -58,7 +61,7 @@ def create_app(services: Services) -> Litestar:
             collections.cancel_model_change,
             collection_work.delete_documents,
             collection_work.reindex_collection,
-            *documents.routes(services.limits.max_upload_bytes),
+            *documents.routes(limits.max_upload_bytes),
             events.collection_events,
             search.search,
             answers.answer,
@@ -72,7 +75,7 @@ def create_app(services: Services) -> Litestar:
         ],
         dependencies=providers(),
         exception_handlers={Exception: answer_error},
-        request_max_body_size=services.limits.max_body_bytes,
+        request_max_body_size=min(limits.max_question_bytes, limits.max_body_bytes),
         state=State({"services": services}),
         openapi_config=OpenAPIConfig(
             title="phoserve",

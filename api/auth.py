@@ -4,14 +4,18 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from litestar.connection import ASGIConnection
+from litestar.connection import ASGIConnection, Request
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
+from api.body import check_json_type
+from api.body_child import ANY
+from api.body_process import SHORT_BYTES
 from api.clients import UNKNOWN
 from api.dependencies import services_of
 from api.keys import Principal, Role
+from phoserve.concurrency.turns import CALLER
 from phoserve.documents.access import Audience
 from phoserve.embedding.caching import CACHE_SCOPE
 from phoserve.errors import CollectionNotFound, Unavailable
@@ -60,6 +64,7 @@ async def authenticate(connection: Connection) -> Principal:
         )
     connection.scope["principal"] = principal  # type: ignore[typeddict-unknown-key]
     CACHE_SCOPE.set(principal.id)
+    CALLER.set(principal.id)
     return principal
 
 
@@ -85,6 +90,18 @@ async def current_audience(connection: Connection, collection: str) -> Audience 
     except Unavailable:
         return None
     return principal.audience if principal is not None and principal.may_touch(collection) else None
+
+
+async def check_body(connection: Connection, _: BaseRouteHandler) -> None:
+    """Let another process read a large JSON body before it is decoded here. Raises InvalidInput, TooLarge.
+
+    Every route with a JSON body needs this guard, except the one that reads documents itself.
+    """
+    assert isinstance(connection, Request)  # noqa: S101 - only requests have bodies
+    body = await connection.body()
+    if len(body) > SHORT_BYTES:
+        check_json_type(connection.headers.get("content-type", ""))
+        await services_of(connection.app.state).bodies.read(ANY, body)
 
 
 async def check_capacity(connection: Connection, _: BaseRouteHandler) -> None:

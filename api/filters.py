@@ -29,13 +29,15 @@ from phoserve.documents.filters import (
     title_words,
 )
 from phoserve.errors import InvalidInput
-from phoserve.text.normalise import compose_value
+from phoserve.text.normalise import compose
 
 MAX_CONDITIONS: Final = 64
 MAX_DEPTH: Final = 8
 MAX_VALUES: Final = 256
 MAX_FIELD_CHARACTERS: Final = 128
 MAX_TEXT_CHARACTERS: Final = 1_000
+MAX_VALUE_CHARACTERS: Final = 16 * 1024
+"""No value of metadata is longer."""
 BOUNDS: Final = frozenset({"gt", "gte", "lt", "lte"})
 OPERATORS: Final = BOUNDS | {"eq", "any", "prefix", "exists", "not"}
 TITLE_OPERATORS: Final = frozenset({"text", "prefix"})
@@ -45,7 +47,7 @@ def parse_filter(given: Mapping[str, Any] | None) -> Filter | None:
     """The filter that `given` describes; None for none. Raises InvalidInput that names the offending part."""
     if not given:
         return None
-    parsed = All(tuple(_conditions(compose_value(given), "filter", 1)))
+    parsed = All(tuple(_conditions(given, "filter", 1)))
     if _size(parsed) > MAX_CONDITIONS:
         raise InvalidInput(f"the filter has more than {MAX_CONDITIONS} conditions", field="filter")
     return parsed.conditions[0] if len(parsed.conditions) == 1 else parsed
@@ -88,6 +90,7 @@ def _field_name(name: str, path: str) -> str:
         raise InvalidInput(f"{name} is not known; around fields there are $all, $any, $not and $title", field=path)
     if len(name) > MAX_FIELD_CHARACTERS:
         raise InvalidInput(f"the name of a field has at most {MAX_FIELD_CHARACTERS} characters", field=path)
+    name = compose(name)
     try:
         field_names(name)
     except InvalidInput as error:
@@ -148,7 +151,7 @@ def _title(given: Any, path: str) -> Iterator[Filter]:
 def _text(given: Any, path: str) -> str:
     if not isinstance(given, str) or not 0 < len(given) <= MAX_TEXT_CHARACTERS or not given.strip():
         raise InvalidInput(f"is a text of 1 to {MAX_TEXT_CHARACTERS} characters", field=path)
-    return given
+    return compose(given)
 
 
 def _scalars(given: Any, path: str) -> tuple[Scalar, ...]:
@@ -158,7 +161,11 @@ def _scalars(given: Any, path: str) -> tuple[Scalar, ...]:
 
 
 def _scalar(given: Any, path: str) -> Scalar:
-    if isinstance(given, str | bool) or (isinstance(given, int | float) and _is_exact(given)):
+    if isinstance(given, str):
+        if len(given) > MAX_VALUE_CHARACTERS:
+            raise InvalidInput(f"is at most {MAX_VALUE_CHARACTERS} characters", field=path)
+        return compose(given)
+    if isinstance(given, bool) or (isinstance(given, int | float) and _is_exact(given)):
         return given
     raise InvalidInput("is a string, a number or a boolean; use exists to ask for absence", field=path)
 

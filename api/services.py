@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from api.admission import AdmissionGates
 from api.audit import AuditTrail
+from api.body_process import BodyProcess
 from api.clients import ClientAddresses
 from api.event_streams import EventStreams
 from api.keys import AnonymousAccess, KeyRing
@@ -17,6 +19,7 @@ from phoserve.answers.answering import Answerer
 from phoserve.answers.ports import ChatModel
 from phoserve.answers.prompt import Prompt
 from phoserve.composition import Stores
+from phoserve.concurrency.turns import Turns
 from phoserve.contract import ModelContract
 from phoserve.documents.access_changes import AccessChanges
 from phoserve.documents.intake import Intake, IntakeLimits
@@ -30,6 +33,11 @@ from phoserve.search.retrieval import Retriever
 from phoserve.settings import HttpSettings, LimitSettings
 from phoserve.text import QueryReader
 from phoserve.text.diacritics import shipped_restorer
+
+LOOP_SHARE: Final = 0.25
+THREAD_SHARE: Final = 0.5
+BODIES: Final = BodyProcess()
+"""One for all applications of a process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +59,11 @@ class Services:
     rates: RateLimiter
     limits: LimitSettings
     gates: AdmissionGates
+    loop_turns: Turns
+    """Of long work on the event loop: encoding and checking."""
+    thread_turns: Turns
+    """Of long work on a thread, which holds the interpreter's lock."""
+    bodies: BodyProcess
     concurrent_requests: ConcurrentRequests
     failed_keys: FailedKeys
     http: HttpSettings
@@ -133,11 +146,14 @@ def make_services(
         )
         for each in directory.models
     }
-    gates = AdmissionGates.of(limits)
+    gates, loop_turns = AdmissionGates.of(limits), Turns(LOOP_SHARE)
     return Services(
         stores=stores,
         library=Library(*documents),
-        intake=Intake(*documents, limits=intake_limits),
+        intake=Intake(*documents, limits=intake_limits, turns=loop_turns),
+        loop_turns=loop_turns,
+        thread_turns=Turns(THREAD_SHARE),
+        bodies=BODIES,
         access=access,
         answerers=answerers,
         chat=chat,

@@ -11,12 +11,13 @@ from litestar.datastructures import UploadFile
 from litestar.exceptions import ClientException
 
 from api.body import decode_json
-from api.schemas.documents import DocumentsRequest
+from api.body_child import DOCUMENTS, WireDocument, read_documents
+from api.body_process import SHORT_BYTES
+from api.services import Services
 from phoserve.documents.access import Access, validate_access
 from phoserve.documents.intake import Draft
-from phoserve.documents.metadata import validate_metadata
+from phoserve.documents.metadata import MAX_BYTES_TYPED, validate_metadata
 from phoserve.errors import InvalidInput, TooLarge
-from phoserve.settings import LimitSettings
 
 FILES_FIELD: Final = "files"
 METADATA_FIELD: Final = "metadata"
@@ -27,20 +28,21 @@ UNKNOWN_TYPE: Final = "application/octet-stream"
 # Not in every system's table.
 mimetypes.add_type("text/markdown", ".md")
 
-_json = msgspec.json.Decoder(DocumentsRequest)
+_wire = msgspec.msgpack.Decoder(list[WireDocument])
 _access = msgspec.json.Decoder(list[str])
 _metadata = msgspec.json.Decoder(dict[str, Any])
 
 AnyRequest = Request[Any, Any, Any]
 
 
-async def drafts_of(request: AnyRequest, limits: LimitSettings) -> list[Draft]:
-    """The documents in the body. Raises InvalidInput or TooLarge."""
+async def drafts_of(request: AnyRequest, services: Services) -> list[Draft]:
+    """Return the documents in the body. Raises InvalidInput or TooLarge."""
+    limits = services.limits
     media_type = request.content_type[0]
     if media_type == "multipart/form-data":
         drafts = await _from_form(request)
     elif media_type == "application/json":
-        drafts = _from_json(await _body(request, limits.max_body_bytes))
+        drafts = await _from_json(await _body(request, limits.max_body_bytes), services)
     else:
         raise ClientException(
             detail=f"send application/json or multipart/form-data, not {media_type or 'none'}", status_code=415
@@ -50,21 +52,22 @@ async def drafts_of(request: AnyRequest, limits: LimitSettings) -> list[Draft]:
     return drafts
 
 
-def _from_json(body: bytes) -> list[Draft]:
-    given: DocumentsRequest = decode_json(body, _json)
-    for position, document in enumerate(given.documents):
-        if not document.text.strip():
-            raise InvalidInput("the text is blank", field=f"documents[{position}].text")
-    return [
-        Draft(
-            document.text.encode(),
-            id=document.id,
-            title=document.title,
-            metadata=document.metadata,
-            access=None if document.access is None else tuple(document.access),
-        )
-        for document in given.documents
-    ]
+async def _from_json(body: bytes, services: Services) -> list[Draft]:
+    if len(body) <= SHORT_BYTES:
+        body = read_documents(body)
+    else:
+        body = await services.bodies.read(DOCUMENTS, body)
+    return await services.loop_turns.map(_draft_of, _wire.decode(body))
+
+
+def _draft_of(document: WireDocument) -> Draft:
+    return Draft(
+        document.text,
+        id=document.id,
+        title=document.title,
+        metadata=msgspec.msgpack.decode(document.metadata),
+        access=None if document.access is None else tuple(document.access),
+    )
 
 
 async def _from_form(request: AnyRequest) -> list[Draft]:
@@ -73,7 +76,7 @@ async def _from_form(request: AnyRequest) -> list[Draft]:
     if not files:
         raise InvalidInput("the form has no file; put files into the field `files`", field=FILES_FIELD)
     metadata = decode_json(str(form.get(METADATA_FIELD, "{}")).encode(errors="surrogatepass"), _metadata)
-    validate_metadata(metadata)
+    validate_metadata(metadata, max_bytes=MAX_BYTES_TYPED)
     ids: list[str | None] = [str(each) for each in form.getall(ID_FIELD, [])]
     ids = ids or [None] * len(files)
     if len(ids) != len(files):

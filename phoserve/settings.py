@@ -130,6 +130,9 @@ class LimitSettings(Group):
     """Limits of one request, and of concurrent work in the API."""
 
     max_body_bytes: int = 32 * 1024 * 1024
+    """Size of a JSON body with documents, or with texts to embed, rerank or tokenize."""
+    max_question_bytes: int = 1024 * 1024
+    """Size of other JSON bodies, such as a search or a conversation."""
     max_upload_bytes: int = 512 * 1024 * 1024
     """Size of a multipart upload, all files together."""
     max_texts: int = 2048

@@ -10,7 +10,7 @@ from litestar import Response, post
 from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 
-from api.auth import readers
+from api.auth import check_body, readers
 from api.body import StrictJson
 from api.dependencies import AnswerDeadlineDep, GatesDep, LibraryDep, MetricsDep, PrincipalDep, ServicesDep
 from api.metrics import Metrics
@@ -48,7 +48,7 @@ log = structlog.get_logger(__name__)
     dto=StrictJson,
     return_dto=None,
     status_code=200,
-    guards=[readers],
+    guards=[readers, check_body],
     tags=["answers"],
 )
 async def answer(

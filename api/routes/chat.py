@@ -10,7 +10,7 @@ from litestar import Response, post
 from litestar.params import JSONBody
 from litestar.response import Stream
 
-from api.auth import readers
+from api.auth import check_body, readers
 from api.body import StrictJson
 from api.dependencies import AnswerDeadlineDep, GatesDep, LibraryDep, MetricsDep, PrincipalDep, ServicesDep
 from api.problems import openai_error, problem_of
@@ -43,7 +43,14 @@ NO_USAGE: Final = Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
 TOP_K: Final = 5
 
 
-@post("/v1/chat/completions", dto=StrictJson, return_dto=None, status_code=200, guards=[readers], tags=["answers"])
+@post(
+    "/v1/chat/completions",
+    dto=StrictJson,
+    return_dto=None,
+    status_code=200,
+    guards=[readers, check_body],
+    tags=["answers"],
+)
 async def complete(
     data: JSONBody[ChatRequest],
     library: LibraryDep,

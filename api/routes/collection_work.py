@@ -3,7 +3,7 @@
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from api.auth import writers
+from api.auth import check_body, writers
 from api.body import StrictJson
 from api.dependencies import AuditDep, IntakeDep, LibraryDep, PrincipalDep
 from api.filters import parse_filter
@@ -17,7 +17,7 @@ from phoserve.errors import InvalidInput
     status_code=200,
     dto=StrictJson,
     return_dto=None,
-    guards=[writers],
+    guards=[writers, check_body],
     tags=["documents"],
 )
 async def delete_documents(
@@ -43,7 +43,7 @@ async def delete_documents(
     status_code=202,
     dto=StrictJson,
     return_dto=None,
-    guards=[writers],
+    guards=[writers, check_body],
     tags=["collections"],
 )
 async def reindex_collection(

@@ -5,7 +5,7 @@ import asyncio
 from litestar import Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
-from api.auth import admins, readers, writers
+from api.auth import admins, check_body, readers, writers
 from api.body import StrictJson
 from api.dependencies import AuditDep, LibraryDep, PrincipalDep, ServicesDep
 from api.keys import Principal
@@ -26,7 +26,13 @@ from phoserve.documents.records import Collection
 from phoserve.errors import Conflict
 
 
-@put("/v1/collections/{collection:str}", dto=StrictJson, return_dto=None, guards=[writers], tags=["collections"])
+@put(
+    "/v1/collections/{collection:str}",
+    dto=StrictJson,
+    return_dto=None,
+    guards=[writers, check_body],
+    tags=["collections"],
+)
 async def put_collection(
     collection: FromPath[str],
     library: LibraryDep,
@@ -87,7 +93,7 @@ async def delete_collection(
     dto=StrictJson,
     return_dto=None,
     status_code=202,
-    guards=[admins],
+    guards=[admins, check_body],
     tags=["collections"],
 )
 async def change_model(

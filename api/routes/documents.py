@@ -6,7 +6,7 @@ from litestar import Request, Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
-from api.auth import readers, writers
+from api.auth import check_body, readers, writers
 from api.body import StrictJson
 from api.byte_ranges import requested_span, span_headers, span_status
 from api.dependencies import AuditDep, IntakeDep, LibraryDep, PrincipalDep, ServicesDep
@@ -54,7 +54,7 @@ def routes(max_upload_bytes: int) -> list[Any]:
         Send JSON, or files in the multipart field `files`, where the field `id` may name each of them. With the
         header `Idempotency-Key`, sending the same again changes nothing. `bulk` work is queued behind interactive work.
         """
-        drafts = await drafts_of(request, services.limits)
+        drafts = await drafts_of(request, services)
         with audit.record("add_documents", principal, collection=collection, documents=len(drafts)):
             documents = await intake.submit(
                 collection, drafts, audience=principal.audience, bulk=bulk, request=_idempotency_key(request)
@@ -102,7 +102,7 @@ async def get_document(
     "/v1/collections/{collection:str}/documents/{document_id:str}",
     dto=StrictJson,
     return_dto=None,
-    guards=[writers],
+    guards=[writers, check_body],
     tags=["documents"],
 )
 async def change_document(

@@ -6,7 +6,7 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
-from api.auth import readers, writers
+from api.auth import check_body, readers, writers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, LibraryDep, PrincipalDep, ServicesDep
 from api.services import Services
@@ -36,7 +36,7 @@ class FeedbackList(Struct, frozen=True, kw_only=True):
     dto=StrictJson,
     return_dto=None,
     status_code=204,
-    guards=[readers],
+    guards=[readers, check_body],
     tags=["answers"],
 )
 async def give_feedback(

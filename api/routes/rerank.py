@@ -5,7 +5,7 @@ from uuid import uuid4
 from litestar import post
 from litestar.params import JSONBody
 
-from api.auth import check_capacity, readers
+from api.auth import check_body, check_capacity, readers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, GatesDep, ServicesDep
 from api.routes.embeddings import check_text_length
@@ -14,7 +14,14 @@ from api.schemas.rerank import RerankDocument, RerankRequest, RerankResponse, Re
 from phoserve.errors import InvalidInput, TooLarge
 
 
-@post("/v1/rerank", dto=StrictJson, return_dto=None, status_code=200, guards=[readers, check_capacity], tags=["search"])
+@post(
+    "/v1/rerank",
+    dto=StrictJson,
+    return_dto=None,
+    status_code=200,
+    guards=[readers, check_capacity, check_body],
+    tags=["search"],
+)
 async def rerank(
     data: JSONBody[RerankRequest], services: ServicesDep, gates: GatesDep, deadline: DeadlineDep
 ) -> RerankResponse:

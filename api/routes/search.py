@@ -5,7 +5,7 @@ from dataclasses import replace
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from api.auth import check_capacity, readers
+from api.auth import check_body, check_capacity, readers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, GatesDep, LibraryDep, MetricsDep, PrincipalDep, ServicesDep
 from api.filters import parse_filter
@@ -23,7 +23,7 @@ from phoserve.settings import LimitSettings
     dto=StrictJson,
     return_dto=None,
     status_code=200,
-    guards=[readers, check_capacity],
+    guards=[readers, check_capacity, check_body],
     tags=["search"],
 )
 async def search(

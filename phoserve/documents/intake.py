@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import structlog
 
+from phoserve.concurrency.turns import Turns
 from phoserve.documents.access import READERS, Access, Audience, validate_access
 from phoserve.documents.access_changes import check_access_backlog, try_apply_access
 from phoserve.documents.metadata import validate_metadata
@@ -78,12 +79,14 @@ class Intake:
         queue: TaskQueue,
         *,
         limits: IntakeLimits | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._registry = registry
         self._indexes = indexes
         self._sources = sources
         self._queue = queue
         self._limits = limits or IntakeLimits()
+        self._turns = turns or Turns()
         self._waiting = 0
         self._count_again_at = 0.0
 
@@ -108,8 +111,8 @@ class Intake:
         """
         target = await self._registry.collection(collection)
         await self._check_capacity(len(drafts))
-        drafts = [_composed(draft) for draft in drafts]
-        drafts = _validated(drafts)
+        drafts = await self._turns.map(_composed, drafts)
+        drafts = await self._turns.map(_validated, enumerate(drafts))
         if any(draft.access is not None for draft in drafts):
             await check_access_backlog(self._registry)
         named = dict(zip(_ids(collection, drafts, request), drafts, strict=True))
@@ -324,16 +327,14 @@ def _composed(draft: Draft) -> Draft:
     )
 
 
-def _validated(drafts: Sequence[Draft]) -> list[Draft]:
-    """Return the drafts with their groups sorted. Raises InvalidInput."""
-    validated = []
-    for position, draft in enumerate(drafts):
-        validate_title(draft.title, field=f"documents[{position}].title")
-        validate_metadata(draft.metadata, field=f"documents[{position}].metadata")
-        if draft.access is not None:
-            draft = replace(draft, access=validate_access(draft.access, field=f"documents[{position}].access"))
-        validated.append(draft)
-    return validated
+def _validated(numbered: tuple[int, Draft]) -> Draft:
+    """Return the draft at a position, with its groups sorted. Raises InvalidInput."""
+    position, draft = numbered
+    validate_title(draft.title, field=f"documents[{position}].title")
+    validate_metadata(draft.metadata, field=f"documents[{position}].metadata")
+    if draft.access is None:
+        return draft
+    return replace(draft, access=validate_access(draft.access, field=f"documents[{position}].access"))
 
 
 def _check_allowed(document_id: str, draft: Draft, known: Document | None, audience: Audience) -> None:

@@ -15,10 +15,12 @@ MAX_KEYS: Final = 512
 MAX_KEY_CHARACTERS: Final = 128
 MAX_BYTES: Final = 16 * 1024
 """As compact JSON in UTF-8."""
+MAX_BYTES_TYPED: Final = 4 * MAX_BYTES
+"""Before strings are in normal form C, which is shorter."""
 INT64: Final = range(-(2**63), 2**63)
 
 
-def validate_metadata(metadata: Mapping[str, Any], *, field: str = "metadata") -> None:
+def validate_metadata(metadata: Mapping[str, Any], *, field: str = "metadata", max_bytes: int = MAX_BYTES) -> None:
     """Raise InvalidInput that names the offending field unless `metadata` is within the limits.
 
     Values are strings, finite numbers (integers of 64 bits), booleans, null, and lists and objects of these.
@@ -36,9 +38,9 @@ def validate_metadata(metadata: Mapping[str, Any], *, field: str = "metadata") -
         else:
             _check_value(value, path)
     size = len(msgspec.json.encode(metadata))
-    if size > MAX_BYTES:
+    if size > max_bytes:
         raise InvalidInput(
-            f"metadata is {size} bytes of JSON, at most {MAX_BYTES} are kept; put long text into the document",
+            f"metadata is {size} bytes of JSON, at most {max_bytes} are kept; put long text into the document",
             field=field,
         )
 
