@@ -11,7 +11,7 @@ from litestar.types import Guard
 
 from api.body import check_json_type
 from api.body_child import ANY
-from api.body_process import SHORT_BYTES
+from api.body_process import MAX_VALUES, SHORT_BYTES
 from api.clients import UNKNOWN
 from api.dependencies import services_of
 from api.keys import Principal, Role
@@ -97,11 +97,33 @@ async def check_body(connection: Connection, _: BaseRouteHandler) -> None:
 
     Every route with a JSON body needs this guard, except the one that reads documents itself.
     """
+    hold_body(connection)
     assert isinstance(connection, Request)  # noqa: S101 - only requests have bodies
     body = await connection.body()
     if len(body) > SHORT_BYTES:
         check_json_type(connection.headers.get("content-type", ""))
-        await services_of(connection.app.state).bodies.read(ANY, body)
+        await services_of(connection.app.state).bodies.read(ANY, body, MAX_VALUES)
+
+
+def hold_body(connection: Connection) -> None:
+    """Count a large body against the key's limit until the request is over, before it is read. Raises Overloaded."""
+    services = services_of(connection.app.state)
+    limit = services.limits.max_body_bytes
+    declared = connection.headers.get("content-length", "")
+    size = int(declared) if declared.isascii() and declared.isdigit() else limit
+    if "content-length" not in connection.headers and "transfer-encoding" not in connection.headers:
+        return  # no body
+    if not SHORT_BYTES < size <= limit:
+        return  # a longer one is not read
+    key_id = connection.scope["principal"].id  # type: ignore[typeddict-item]
+    services.bodies_in_flight.enter(key_id, size)
+    leave = connection.scope["leave"]  # type: ignore[typeddict-item]
+
+    def leave_both() -> None:
+        services.bodies_in_flight.leave(key_id, size)
+        leave()
+
+    connection.scope["leave"] = leave_both  # type: ignore[typeddict-unknown-key]
 
 
 async def check_capacity(connection: Connection, _: BaseRouteHandler) -> None:

@@ -1,8 +1,7 @@
 """Request bodies: JSON decoded once, strictly, straight into the handler's type, with the field named on an error."""
 
-import re
 from collections.abc import Generator
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import msgspec
 from litestar._openapi.schema_generation.schema import SchemaCreator
@@ -12,12 +11,7 @@ from litestar.exceptions import ClientException
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
-from phoserve.errors import InvalidInput
-
-# msgspec ends its messages with the path: "Expected `str`, got `int` - at `$.documents[0].text`".
-PATH: Final = re.compile(r" - at `(?:key in )?\$\.?(?P<path>.*)`$")
-UNKNOWN: Final = re.compile(r"unknown field `(?P<name>[^`]+)`")
-MISSING: Final = re.compile(r"missing required field `(?P<name>[^`]+)`")
+from api.decoding import decode_json
 
 
 class StrictJson(AbstractDTO[Any]):
@@ -71,23 +65,3 @@ def check_json_type(content_type: str) -> None:
         raise ClientException(
             detail=f"send the header Content-Type: application/json, not {kind or 'none'}", status_code=415
         )
-
-
-def decode_json(body: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
-    """`body` as the decoder's type. Raises InvalidInput with the path of the offending field."""
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        message = str(error)
-        raise InvalidInput(PATH.sub("", message), field=_field(message)) from None
-    except RecursionError:
-        raise InvalidInput("the body is nested too deeply") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"the body is not JSON in UTF-8: {error}") from None
-
-
-def _field(message: str) -> str | None:
-    found = PATH.search(message)
-    parent = found["path"] if found else ""
-    named = UNKNOWN.search(message) or MISSING.search(message)
-    return ".".join(part for part in (parent, named["name"] if named else "") if part) or None

@@ -10,14 +10,15 @@ import resource
 import signal
 import sys
 from collections.abc import Mapping
-from typing import Any, BinaryIO, Final
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Final
 
 import msgspec
 
-from api.body import decode_json
-from api.body_process import HEAD
-from api.schemas.documents import DocumentsRequest
-from phoserve.documents.metadata import MAX_BYTES_TYPED, validate_metadata
+from api.body_process import ENDS, FAILED, HEAD
+from api.decoding import decode_json
+from api.schemas.documents import NewDocument
+from phoserve.documents.metadata import MAX_BYTES, MAX_BYTES_TYPED, validate_metadata
 from phoserve.errors import InvalidInput, PhoserveError, TooLarge
 
 DOCUMENTS: Final = 0
@@ -26,10 +27,10 @@ NICENESS: Final = 5
 MEMORY_BYTES: Final = 2 << 30
 KEPT_BYTES: Final = 256 << 20
 """A process that has taken more memory than this ends after the body: the allocator seldom returns it."""
-MAX_VALUES: Final = 100_000
-"""Values in a body other than documents; a body with this many is decoded in a tenth of a second."""
+MAX_METADATA_JSON: Final = 16 * MAX_BYTES
+"""Of the metadata of a document as sent, with blanks and escapes."""
 
-_documents: Final = msgspec.json.Decoder(DocumentsRequest)
+_metadata: Final = msgspec.json.Decoder(dict[str, Any])
 _any: Final = msgspec.json.Decoder(Any)
 
 
@@ -43,54 +44,85 @@ class WireDocument(msgspec.Struct, frozen=True, array_like=True):
     access: list[str] | None
 
 
-def read_documents(body: bytes) -> bytes:
-    """Return the documents of a body as MessagePack of `WireDocument`. Raises InvalidInput."""
-    given: DocumentsRequest = decode_json(body, _documents)
+class _GivenDocument(NewDocument, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A document whose metadata are not decoded yet."""
+
+    metadata: msgspec.Raw = msgspec.Raw(b"{}")  # type: ignore[assignment]
+
+
+class _GivenDocuments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A `DocumentsRequest`."""
+
+    documents: Annotated[list[_GivenDocument], msgspec.Meta(min_length=1)]
+
+
+def read_documents(body: bytes, most: int) -> bytes:
+    """Return the documents of a body, `most` at most, as MessagePack of `WireDocument`. Raises InvalidInput."""
+    given = decode_json(body, _documents).documents
+    if len(given) > most:
+        raise TooLarge(f"{len(given)} documents; at most {most} go into one request")
     checked: list[WireDocument] = []
-    for position, each in enumerate(given.documents):
-        if each.text.isspace() or not each.text:
+    for position, each in enumerate(given):
+        if not each.text or each.text.isspace():
             raise InvalidInput("the text is blank", field=f"documents[{position}].text")
-        validate_metadata(each.metadata, field=f"documents[{position}].metadata", max_bytes=MAX_BYTES_TYPED)
-        metadata = msgspec.Raw(msgspec.msgpack.encode(each.metadata))
+        metadata = msgspec.Raw(_read_metadata(bytes(each.metadata), f"documents[{position}].metadata"))
         checked.append(WireDocument(each.text.encode(), each.id, each.title, metadata, each.access))
     return msgspec.msgpack.encode(checked)
 
 
-def check_values(body: bytes) -> bytes:
-    """Return nothing if the body has a number of values that may be decoded anywhere. Raises InvalidInput, TooLarge."""
+def _read_metadata(given: bytes, field: str) -> bytes:
+    if len(given) > MAX_METADATA_JSON:
+        raise InvalidInput(f"metadata is {len(given)} bytes of JSON, at most {MAX_BYTES} are kept", field=field)
+    try:
+        metadata = decode_json(given, _metadata)
+    except InvalidInput as error:
+        raise InvalidInput(str(error), field=f"{field}.{error.field}" if error.field else field) from None
+    validate_metadata(metadata, field=field, max_bytes=MAX_BYTES_TYPED)
+    return msgspec.msgpack.encode(metadata)
+
+
+def check_values(body: bytes, most: int) -> bytes:
+    """Return nothing if the body has `most` values at most. Raises InvalidInput, TooLarge."""
     pending, count = [decode_json(body, _any)], 0
     while pending:
         value = pending.pop()
         if isinstance(value, list | Mapping):
             count += len(value)
-            if count > MAX_VALUES:
-                raise TooLarge(f"the body has more than {MAX_VALUES} values; send fewer at a time")
+            if count > most:
+                raise TooLarge(f"the body has more than {most} values; send fewer at a time")
             pending.extend(value.values() if isinstance(value, Mapping) else value)
     return b""
 
 
+_documents: Final = msgspec.json.Decoder(_GivenDocuments)
 READERS: Final = {DOCUMENTS: read_documents, ANY: check_values}
 
 
 def serve(bodies: BinaryIO, answers: BinaryIO) -> None:
     """Answer bodies until the pipe ends, or the process has become too large."""
-    while head := bodies.read(HEAD.size):
-        kind, length = HEAD.unpack(head)
-        is_error, answer = _read(kind, bodies.read(length))
-        answers.write(HEAD.pack(is_error, len(answer)))
+    ends = 0
+    while not ends and (head := bodies.read(HEAD.size)):
+        kind, most, length = HEAD.unpack(head)
+        failed, answer = _read(kind, bodies.read(length), most)
+        ends = ENDS if _peak_bytes() > KEPT_BYTES else 0
+        answers.write(HEAD.pack(failed | ends, 0, len(answer)))
         answers.write(answer)
         answers.flush()
-        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > KEPT_BYTES:
-            return
 
 
-def _read(kind: int, body: bytes) -> tuple[bool, bytes]:
+def _read(kind: int, body: bytes, most: int) -> tuple[int, bytes]:
     try:
-        return False, READERS[kind](body)
+        return 0, READERS[kind](body, most)
     except PhoserveError as error:
-        return True, pickle.dumps(error)
+        return FAILED, pickle.dumps(error)
     except MemoryError:
-        return True, pickle.dumps(TooLarge("the body has too many values; send fewer at a time"))
+        return FAILED, pickle.dumps(TooLarge("the body has too many values; send fewer at a time"))
+
+
+def _peak_bytes() -> int:
+    """Return the most memory that this process has had."""
+    [line] = [each for each in Path("/proc/self/status").read_text().splitlines() if each.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
 
 
 def main() -> None:

@@ -21,11 +21,18 @@ from typing import Any, Final
 from phoserve.concurrency.turns import Turns
 from phoserve.errors import Unavailable
 
+MAX_VALUES: Final = 100_000
+"""Values in a body other than documents; a body with this many is decoded in a twentieth of a second."""
 SHORT_BYTES: Final = 64 * 1024
 """The worst body of this length takes a few milliseconds to decode."""
 TIMEOUT_S: Final = 30.0
-HEAD: Final = struct.Struct("!BQ")
-"""Of a body: the kind (`KINDS` of `api.body_child`), and the length. Of an answer: 1 for an error, and the length."""
+HEAD: Final = struct.Struct("!BQQ")
+"""Of a body: kind (`READERS` of `api.body_child`), most items, length. Of an answer: flags, 0, length."""
+FAILED: Final = 1
+"""The answer is an error."""
+ENDS: Final = 2
+"""The process ends after this answer."""
+ATTEMPTS: Final = 2
 _ROOT: Final = str(Path(__file__).parents[1])
 
 
@@ -39,12 +46,15 @@ class BodyProcess:
         self._process: subprocess.Popen[bytes] | None = None
         atexit.register(self.close)
 
-    async def read(self, kind: int, body: bytes) -> bytes:
-        """Return what the process makes of the body. Raises what it raises: InvalidInput, TooLarge; and Unavailable."""
+    async def read(self, kind: int, body: bytes, most: int) -> bytes:
+        """Return what the process makes of a body with `most` items.
+
+        Raises what it raises: InvalidInput, TooLarge; and Unavailable.
+        """
         async with self._turns.take():
-            work = asyncio.get_running_loop().run_in_executor(self._thread, self._exchange, kind, body)
-            is_error, answer = await asyncio.shield(work)
-        if is_error:
+            work = asyncio.get_running_loop().run_in_executor(self._thread, self._exchange, kind, most, body)
+            failed, answer = await asyncio.shield(work)
+        if failed:
             error: Exception = pickle.loads(answer)  # noqa: S301 - from our own child
             raise error
         return answer
@@ -54,30 +64,33 @@ class BodyProcess:
         with self._lock:
             self._end()
 
-    def _exchange(self, kind: int, body: bytes) -> tuple[bool, bytes]:
+    def _exchange(self, kind: int, most: int, body: bytes) -> tuple[int, bytes]:
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
+            for _ in range(ATTEMPTS):  # the process may have ended since the last body
+                with suppress(OSError):
+                    return self._exchange_once(kind, most, body)
                 self._end()
-                self._begin()
-            process = self._process
-            assert process is not None  # noqa: S101 - it has begun
-            assert process.stdin is not None  # noqa: S101 - it is a pipe
-            assert process.stdout is not None  # noqa: S101 - it is a pipe
-            alarm = threading.Timer(TIMEOUT_S, process.kill)
-            alarm.start()
-            try:
-                process.stdin.write(HEAD.pack(kind, len(body)))
-                process.stdin.write(body)
-                process.stdin.flush()
-                is_error, length = HEAD.unpack(_read(process.stdout, HEAD.size))
-                return bool(is_error), _read(process.stdout, length)
-            except OSError as error:
-                self._end()
-                raise Unavailable("bodies", "the body could not be read; send fewer documents at a time") from error
-            finally:
-                alarm.cancel()
+        raise Unavailable("bodies", "the body could not be read; send fewer documents at a time")
 
-    def _begin(self) -> None:
+    def _exchange_once(self, kind: int, most: int, body: bytes) -> tuple[int, bytes]:
+        process = self._process or self._begin()
+        assert process.stdin is not None  # noqa: S101 - it is a pipe
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        alarm = threading.Timer(TIMEOUT_S, process.kill)
+        alarm.start()
+        try:
+            process.stdin.write(HEAD.pack(kind, most, len(body)))
+            process.stdin.write(body)
+            process.stdin.flush()
+            flags, _, length = HEAD.unpack(_read(process.stdout, HEAD.size))
+            answer = _read(process.stdout, length)
+        finally:
+            alarm.cancel()
+        if flags & ENDS:
+            self._end()
+        return flags & FAILED, answer
+
+    def _begin(self) -> subprocess.Popen[bytes]:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "api.body_child"],
             stdin=subprocess.PIPE,
@@ -85,6 +98,7 @@ class BodyProcess:
             env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": _ROOT, "LANG": "C.UTF-8"},
             start_new_session=True,
         )
+        return self._process
 
     def _end(self) -> None:
         if self._process is not None:

@@ -135,5 +135,28 @@ class ConcurrentRequests:
             del self._in_flight[key_id]
 
 
+class BodiesInFlight:
+    """Bytes of large bodies that are held in memory, by key and in all."""
+
+    def __init__(self, limit: int, limit_per_key: int) -> None:
+        self._limit = limit
+        self._limit_per_key = limit_per_key
+        self._by_key: Counter[str] = Counter()
+
+    def enter(self, key_id: str, size: int) -> None:
+        """Count a body of `size` bytes. Raises Overloaded where that is too much; a single body is never too much."""
+        if self._by_key[key_id] and self._by_key[key_id] + size > self._limit_per_key:
+            raise Overloaded(f"this key has bodies of {self._limit_per_key} bytes in flight already", retry_after_s=1.0)
+        if self._by_key.total() and self._by_key.total() + size > self._limit:
+            raise Overloaded(f"bodies of {self._limit} bytes are in flight already", retry_after_s=1.0)
+        self._by_key[key_id] += size
+
+    def leave(self, key_id: str, size: int) -> None:
+        """The request of the body is over."""
+        self._by_key[key_id] -= size
+        if not self._by_key[key_id]:
+            del self._by_key[key_id]
+
+
 def _too_many(wait_s: float) -> Overloaded:
     return Overloaded("this key makes requests faster than it may", retry_after_s=wait_s)

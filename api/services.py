@@ -13,7 +13,7 @@ from api.clients import ClientAddresses
 from api.event_streams import EventStreams
 from api.keys import AnonymousAccess, KeyRing
 from api.metrics import Metrics
-from api.rates import ConcurrentRequests, FailedKeys, NoLimit, RateLimiter
+from api.rates import BodiesInFlight, ConcurrentRequests, FailedKeys, NoLimit, RateLimiter
 from api.readiness import ReadinessProbe
 from phoserve.answers.answering import Answerer
 from phoserve.answers.ports import ChatModel
@@ -36,6 +36,9 @@ from phoserve.text.diacritics import shipped_restorer
 
 LOOP_SHARE: Final = 0.25
 THREAD_SHARE: Final = 0.5
+BODIES_BYTES: Final = 16
+"""Large bodies in memory, in units of the largest."""
+BODIES_OF_KEY: Final = 4
 BODIES: Final = BodyProcess()
 """One for all applications of a process."""
 
@@ -64,6 +67,7 @@ class Services:
     thread_turns: Turns
     """Of long work on a thread, which holds the interpreter's lock."""
     bodies: BodyProcess
+    bodies_in_flight: BodiesInFlight
     concurrent_requests: ConcurrentRequests
     failed_keys: FailedKeys
     http: HttpSettings
@@ -164,6 +168,7 @@ def make_services(
         rates=rates or NoLimit(),
         limits=limits,
         gates=gates,
+        bodies_in_flight=BodiesInFlight(BODIES_BYTES * limits.max_body_bytes, BODIES_OF_KEY * limits.max_body_bytes),
         concurrent_requests=ConcurrentRequests(limits.requests_at_once),
         failed_keys=FailedKeys(http.max_failed_keys_per_minute),
         http=http,

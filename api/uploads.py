@@ -10,9 +10,10 @@ from litestar import Request
 from litestar.datastructures import UploadFile
 from litestar.exceptions import ClientException
 
-from api.body import decode_json
+from api.auth import hold_body
 from api.body_child import DOCUMENTS, WireDocument, read_documents
 from api.body_process import SHORT_BYTES
+from api.decoding import decode_json
 from api.services import Services
 from phoserve.documents.access import Access, validate_access
 from phoserve.documents.intake import Draft
@@ -42,6 +43,7 @@ async def drafts_of(request: AnyRequest, services: Services) -> list[Draft]:
     if media_type == "multipart/form-data":
         drafts = await _from_form(request)
     elif media_type == "application/json":
+        hold_body(request)
         drafts = await _from_json(await _body(request, limits.max_body_bytes), services)
     else:
         raise ClientException(
@@ -54,9 +56,9 @@ async def drafts_of(request: AnyRequest, services: Services) -> list[Draft]:
 
 async def _from_json(body: bytes, services: Services) -> list[Draft]:
     if len(body) <= SHORT_BYTES:
-        body = read_documents(body)
+        body = read_documents(body, services.limits.max_documents)
     else:
-        body = await services.bodies.read(DOCUMENTS, body)
+        body = await services.bodies.read(DOCUMENTS, body, services.limits.max_documents)
     return await services.loop_turns.map(_draft_of, _wire.decode(body))
 
 
