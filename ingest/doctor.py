@@ -5,6 +5,7 @@ queued again. An original that is gone cannot be rebuilt, so it is reported. A r
 in quarantine as it is, and replaced by what can be read of it.
 """
 
+import hashlib
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from phoserve.documents.access_changes import apply_access
 from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import (
     DamagedRecord,
@@ -41,6 +43,8 @@ class CollectionHealth:
     documents: int = 0
     missing_passages: list[str] = field(default_factory=list)
     """Ids of documents whose live revision is not in the index, or not whole."""
+    wrong_groups: list[str] = field(default_factory=list)
+    """Ids of documents whose passages have other groups in the index than in the registry."""
     missing_originals: list[str] = field(default_factory=list)
     """Ids of documents whose original is gone."""
     missing_texts: list[str] = field(default_factory=list)
@@ -66,7 +70,10 @@ class Report:
     @property
     def is_healthy(self) -> bool:
         """Whether registry, passages and originals agree."""
-        found = [each.missing_passages or each.missing_originals or each.missing_texts for each in self.collections]
+        found = [
+            each.missing_passages or each.wrong_groups or each.missing_originals or each.missing_texts
+            for each in self.collections
+        ]
         others = self.orphaned_documents or self.newer_passages or self.orphaned_originals or self.damaged
         return not (any(found) or others)
 
@@ -102,9 +109,36 @@ class Doctor:
             content = msgspec.json.format(msgspec.json.encode({"damaged": each.fields, "record": each.raw}))
             await self.sources.put(f"{QUARANTINE}{uuid.uuid4().hex}.json", content, max_bytes=len(content))
             mended = await self.registry.mend(each)
+            if each.lacks_original:
+                mended = await self._find_original(each.collection_id, mended)
             if mended is not None and mended.state is DocumentState.QUEUED:
                 await self.queue.enqueue([IndexingTask.of(mended)])
                 report.queued += 1
+
+    async def _find_original(self, collection_id: str, mended: Document | None) -> Document | None:
+        """Find the original of a record that names none, by its hash; else keep those that no record names.
+
+        Each kept one is copied to the quarantine, because the sweep removes it.
+        """
+        now = datetime.now(UTC)
+        unnamed = await unnamed_originals(self.registry, self.sources, stored_before=now, of=f"{collection_id}/")
+        if mended is not None:
+            for key in unnamed:
+                if await self._hash(key) == mended.original.sha256:
+                    new = f"{collection_id}/{uuid.uuid4().hex}"
+                    await self.sources.copy(key, new)
+                    original = msgspec.structs.replace(mended.original, key=new)
+                    [saved] = await self.registry.save([msgspec.structs.replace(mended, original=original)])
+                    return saved or mended
+        for key in unnamed:
+            await self.sources.copy(key, f"{QUARANTINE}{key}")
+        return mended
+
+    async def _hash(self, key: str) -> str:
+        digest = hashlib.sha256()
+        async for part in await self.sources.stream(key):
+            digest.update(part)
+        return digest.hexdigest()
 
     async def _collection(
         self,
@@ -122,8 +156,9 @@ class Doctor:
             health.documents += len(page)
             gone = [each for each in page if each.original.key not in stored]
             health.missing_originals += [each.id for each in gone]
-            missing = [each for each in page if each.live_revision and not await _is_whole(each, revisions, index)]
+            missing, wrong = await _compare(page, revisions, index)
             health.missing_passages += [each.id for each in missing]
+            health.wrong_groups += [each.id for each in wrong]
             textless = [
                 each for each in page if each.live_revision and text_key(each, each.live_revision) not in stored
             ]
@@ -131,6 +166,8 @@ class Doctor:
             if repair:
                 incomplete = {each.key: each for each in (*missing, *textless) if each not in gone}
                 report.queued += await self._rebuild(list(incomplete.values()))
+                saved = await self.registry.save([each.share_again() for each in wrong if each.key not in incomplete])
+                await apply_access([each for each in saved if each], self.registry, self.indexes)
         return health
 
     async def _newer_passages(self, stored: set[str], report: Report, *, repair: bool) -> None:
@@ -186,7 +223,19 @@ class Doctor:
                 return
 
 
-async def _is_whole(document: Document, published: dict[str, int], index: PassageStore) -> bool:
-    if published.get(document.key) != document.live_revision:
-        return False
-    return len(await index.passages(document.collection_id, document.key)) == document.passages
+async def _compare(
+    page: Sequence[Document], published: dict[str, int], index: PassageStore
+) -> tuple[list[Document], list[Document]]:
+    """Return the documents without their passages, then those whose passages have other groups."""
+    missing: list[Document] = []
+    wrong: list[Document] = []
+    for each in page:
+        if not each.live_revision:
+            continue
+        is_there = published.get(each.key) == each.live_revision
+        passages = await index.passages(each.collection_id, each.key) if is_there else []
+        if len(passages) != each.passages or not is_there:
+            missing.append(each)
+        elif each.access_due_at is None and any(passage.access != each.access for passage in passages):
+            wrong.append(each)
+    return missing, wrong

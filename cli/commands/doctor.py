@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def doctor(
     state: Annotated[Path | None, typer.Option(help="State folder of a local platform.")] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Rebuild passages and damaged records; remove what has no record.")
+        bool, typer.Option("--repair", help="Rebuild passages, groups and damaged records; remove what has no record.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Report in JSON lines on standard output.")] = False,
 ) -> None:
@@ -41,11 +41,13 @@ def doctor(
         report.tell(
             "collection",
             f"{each.name}: {each.documents} documents at rest, {len(each.missing_passages)} without their passages, "
+            f"{len(each.wrong_groups)} with other groups in the index, "
             f"{len(each.missing_originals)} without their original, "
             f"{len(each.missing_texts)} without their text",
             name=each.name,
             documents=each.documents,
             missing_passages=each.missing_passages,
+            wrong_groups=each.wrong_groups,
             missing_originals=each.missing_originals,
             missing_texts=each.missing_texts,
         )

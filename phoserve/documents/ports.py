@@ -134,6 +134,12 @@ class DamagedRecord:
     """Every column as the store returns it, as Python literals."""
     document: Document | None
     """The document as far as it can be read, None if its ids cannot."""
+    collection_id: str = ""
+
+    @property
+    def lacks_original(self) -> bool:
+        """Whether it is unknown which original the record names."""
+        return self.document is None or "original_key" in self.fields
 
 
 class DocumentRegistry(Protocol):

@@ -24,6 +24,8 @@ MAX_TITLE_CHARACTERS: Final = 1000
 REMEMBERED_REQUESTS: Final = 8
 FORMER_KEPT: Final = timedelta(hours=1)
 """How long the passages of a collection's former model are kept, as long as a process may use an older record."""
+ACCESS_VERSIONS_AHEAD: Final = 1 << 20
+"""More than the changes of groups that a registry restored from a backup may have lost."""
 SMALL_BYTES: Final = 16 * 1024
 SMALL_TYPES: Final = frozenset({"text/plain", "text/markdown"})
 
@@ -177,6 +179,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(
             self, access=access, access_version=self.access_version + 1, access_due_at=now, updated_at=now
         )
+
+    def share_again(self) -> Self:
+        """Return the document for the groups that it has, in a version above any that an index may have of it."""
+        version = self.access_version + ACCESS_VERSIONS_AHEAD
+        return msgspec.structs.replace(self, access_version=version, access_due_at=_now())
 
     def claim(self, lease: timedelta) -> Self:
         """Return the document as claimed by a worker, which must report within `lease`."""

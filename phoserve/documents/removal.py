@@ -70,16 +70,21 @@ async def sweep_originals(registry: DocumentRegistry, sources: SourceStore, *, s
     """Delete the originals that no record names and return how many: superseded ones, and interrupted uploads.
 
     An upload is stored before its record names it, so `stored_before` must be earlier than the start of any upload in
-    progress.
+    progress. Those of a collection with a record whose original is unknown stay, until `phoserve doctor --repair`.
     """
     unnamed = await unnamed_originals(registry, sources, stored_before=stored_before)
+    if unnamed:
+        unsure = {each.collection_id for each in await registry.damaged() if each.lacks_original}
+        unnamed = [key for key in unnamed if key.partition("/")[0] not in unsure]
     await sources.delete(unnamed)
     return len(unnamed)
 
 
-async def unnamed_originals(registry: DocumentRegistry, sources: SourceStore, *, stored_before: datetime) -> list[str]:
-    """Return the keys of originals and texts, stored before a time, that no record names."""
-    old = [key async for key, stored in sources.keys("") if stored < stored_before and not key.startswith(QUARANTINE)]
+async def unnamed_originals(
+    registry: DocumentRegistry, sources: SourceStore, *, stored_before: datetime, of: str = ""
+) -> list[str]:
+    """Return the keys of originals and texts, stored before a time, that no record names; `of` is a prefix of keys."""
+    old = [key async for key, stored in sources.keys(of) if stored < stored_before and not key.startswith(QUARANTINE)]
     unnamed: list[str] = []
     for start in range(0, len(old), KEYS_PER_CALL):
         keys = old[start : start + KEYS_PER_CALL]

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from phoserve.concurrency.deadline import Deadline
 from phoserve.concurrency.timings import Timings
+from phoserve.concurrency.turns import CALLER
 from phoserve.contract import Fusion, InputType
 from phoserve.documents.access import READERS, Audience
 from phoserve.documents.filters import Exists, Filter, fields_of
@@ -131,8 +132,11 @@ class Retriever:
     reranker: Reranker | None = None
     guard: AccessGuard | None = None
     """None where groups never change, as in evaluations."""
-    _known_fields: dict[tuple[str, Audience, str], float] = field(default_factory=dict)
-    """Fields that filters may name, by collection and audience, and when each was seen: known for `FIELD_KNOWN_S`."""
+    _known_fields: dict[tuple[str, str, Audience, str], float] = field(default_factory=dict)
+    """Fields that filters may name, by caller, collection and audience, and when each was seen.
+
+    Known for `FIELD_KNOWN_S`. By caller, so that the time of a search does not show what another one filtered by.
+    """
 
     async def search(self, collection: str, query: Query, *, deadline: Deadline, timings: Timings) -> SearchResult:
         """Find passages of `collection`; it must exist, which is for the caller to make sure of.
@@ -176,7 +180,7 @@ class Retriever:
         """The fields of a filter that no passage has which the audience may find."""
         unknown = []
         for name in fields_of(query.where) if query.where is not None else ():
-            kind = collection, query.audience, name
+            kind = CALLER.get(), collection, query.audience, name
             if monotonic() - self._known_fields.get(kind, -FIELD_KNOWN_S) < FIELD_KNOWN_S:
                 continue
             any_vector = np.ones(self.embedder.contract.dim, np.float32)

@@ -1,6 +1,7 @@
 """One damaged row of the registry never stops a start, a listing, a filter, a reconcile pass or its neighbours."""
 
 import asyncio
+import hashlib
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -34,7 +35,7 @@ from phoserve.documents.records import (
     new_collection,
     new_document,
 )
-from phoserve.documents.removal import unnamed_originals
+from phoserve.documents.removal import sweep_originals, unnamed_originals
 from tests.support.memory import MemoryIndex, MemoryQueue, MemorySources
 from tests.support.postgres_server import PostgresServer
 
@@ -255,6 +256,48 @@ async def test_the_repair_keeps_damaged_records_and_indexes_their_documents_agai
         assert sorted(b'"d1' in each or b"'d1'" in each for each in kept) == [False, True]
         far = datetime.now(UTC) + timedelta(days=365)
         assert await unnamed_originals(registry, sources, stored_before=far) == []
+    finally:
+        await registry.close()
+
+
+async def test_damaged_records_that_are_due_do_not_keep_others_waiting(tmp_path: Path) -> None:
+    file = tmp_path / "registry.sqlite3"
+    _, documents = await filled(file)
+    for number in (0, 1, 2):
+        damage(file, f"d{number}", "metadata", '{"a": ')
+    registry = SqlRegistry(open_database(f"sqlite:///{file}"))
+    try:
+        for limit in (1, 2, 3, 10):
+            due = await registry.due(datetime.now(UTC), states=[DocumentState.QUEUED], limit=limit)
+            assert [each.id for each in due] == ["d3", "d4"][:limit]
+    finally:
+        await registry.close()
+    assert len(documents) == COUNT
+
+
+@pytest.mark.parametrize("is_hash_kept", [True, False])
+async def test_the_original_of_a_record_that_names_none_is_found_or_kept(tmp_path: Path, is_hash_kept: bool) -> None:
+    file, content = tmp_path / "registry.sqlite3", "Nghỉ phép".encode()
+    collection, _ = await filled(file)
+    hash_ = hashlib.sha256(content).hexdigest() if is_hash_kept else "b" * 64
+    damage(file, "d1", "original_sha256", hash_)
+    damage(file, "d1", "original_key", b"\xff\xfe")
+    registry, sources, queue = SqlRegistry(open_database(f"sqlite:///{file}")), MemorySources(), MemoryQueue()
+    try:
+        await sources.put(f"{collection.id}/lost", content, max_bytes=100)
+        await sources.put(f"{collection.id}/superseded", b"other", max_bytes=100)
+        far = datetime.now(UTC) + timedelta(days=365)
+        assert await sweep_originals(registry, sources, stored_before=far) == 0
+        await Doctor(registry, PassageStores([MemoryIndex("f")]), sources, queue).examine(repair=True)
+        assert await sweep_originals(registry, sources, stored_before=far) == 2
+        mended = (await registry.find(collection.id, ["d1"]))["d1"]
+        left = {key: await sources.read(key) async for key, _ in sources.keys("") if not key.endswith(".json")}
+        if is_hash_kept:
+            assert left == {mended.original.key: content}
+            assert (mended.state, [task.revision for task in queue.tasks]) == (DocumentState.QUEUED, [mended.revision])
+        else:
+            assert sorted(left.values()) == [content, b"other"]
+            assert all(key.startswith("quarantine/") for key in left)
     finally:
         await registry.close()
 

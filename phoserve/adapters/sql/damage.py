@@ -65,10 +65,14 @@ def _damaged(row: Mapping[Any, Any]) -> DamagedRecord | None:
     try:
         document, fields = salvage(row)
     except UNREADABLE_ERRORS as error:
-        return DamagedRecord(row["sequence"], str(row["collection"]), str(row["id"]), (str(error),), raw, None)
+        return DamagedRecord(
+            row["sequence"], str(row["collection"]), str(row["id"]), (str(error),), raw, None, str(row["collection_id"])
+        )
     if not fields:
         return None
-    return DamagedRecord(row["sequence"], str(row["collection"]), str(row["id"]), tuple(fields), raw, document)
+    return DamagedRecord(
+        row["sequence"], str(row["collection"]), str(row["id"]), tuple(fields), raw, document, str(row["collection_id"])
+    )
 
 
 def _mended(document: Document) -> Document:

@@ -284,18 +284,29 @@ class SqlRegistry:
         self, before: datetime, *, states: AnyCollection[DocumentState], limit: int, bulk: bool | None = None
     ) -> list[Document]:
         """Return documents in one of `states` with `due_at` before the given time, the longest overdue first."""
+        found: list[Document] = []
+        passed = 0
+        while len(found) < limit:  # damaged records stay overdue: they must not keep the others from their turn
+            rows = await self._rows(self._overdue(before, states, bulk, limit=passed + limit))
+            rows.sort(key=lambda row: _number(row["due_us"]))
+            found += [each for each in documents_of(rows[passed : passed + limit]) if not is_unreadable(each)]
+            passed += limit
+            if len(rows) < passed:
+                break
+        return found[:limit]
+
+    def _overdue(
+        self, before: datetime, states: AnyCollection[DocumentState], bulk: bool | None, *, limit: int
+    ) -> list[Select[Any]]:
         overdue = documents.c.due_us < microseconds(before)
-        statements = [
+        return [
             _DOCUMENTS.where(documents.c.state == state.value, documents.c.bulk.is_(each), overdue)
-            .order_by(documents.c.due_us)
+            .order_by(documents.c.due_us, documents.c.sequence)
             .limit(limit)
             .with_for_update(of=documents, skip_locked=True)
             for state in sorted(states)
             for each in ((False, True) if bulk is None else (bulk,))
         ]
-        rows = await self._rows(statements)
-        rows.sort(key=lambda row: _number(row["due_us"]))
-        return [each for each in documents_of(rows[:limit]) if not is_unreadable(each)]
 
     async def counts(
         self, collection_id: str | None = None, *, audience: Audience = UNRESTRICTED

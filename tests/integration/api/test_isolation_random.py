@@ -25,6 +25,7 @@ DOCUMENTS = 24
 KEYS = 10
 ROUNDS = 1
 CHECKS = 10_000
+VOTES = 8
 QUERY = "nhân viên được nghỉ phép mấy ngày"
 ROOT, ROOT_ENTRY = new_key("root", Role.ADMIN)
 
@@ -52,6 +53,10 @@ class World:
     client: httpx.Client
     access: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     words: dict[tuple[str, str], str] = field(default_factory=dict)
+    keys_of: dict[tuple[str, str], int] = field(default_factory=dict)
+    """How often the document was deleted: a new one of the same id is another document."""
+    votes: dict[tuple[str, str], list[tuple[str, int, tuple[str, ...]]]] = field(default_factory=dict)
+    """By collection and answer, the documents that it was made from, with their groups at that time."""
     requests: int = 0
     checks: int = 0
     leaks: list[str] = field(default_factory=list)
@@ -124,7 +129,7 @@ def read_everything(world: World, key: Key, collection: str) -> None:
     def get(method: str, suffix: str, body: Any = None) -> Any:
         response = world.ask(key.secret, method, path + suffix, body)
         world.check(key, response, f"{method} {suffix}")
-        if not (suffix == "/feedback" and key.role is Role.READER):
+        if not (suffix.startswith("/feedback") and key.role is Role.READER):
             world.same(key, f"status of {method} {suffix}", response.status_code, status)
         return response.json() if response.status_code == 200 and "json" in response.headers["content-type"] else None
 
@@ -146,9 +151,23 @@ def read_everything(world: World, key: Key, collection: str) -> None:
     get("POST", "/answers", {"question": QUERY, "top_k": 20})
     get("POST", "/answers", {"question": QUERY, "stream": True})
     get("GET", "/feedback")
+    read_feedback(world, key, collection)
     chat = {"model": f"collection/{collection}", "messages": [{"role": "user", "content": QUERY}]}
     world.check(key, world.ask(key.secret, "POST", "/v1/chat/completions", chat), "chat")
     world.check(key, world.ask(key.secret, "GET", "/v1/collections"), "collections")
+
+
+def read_feedback(world: World, key: Key, collection: str) -> None:
+    """Votes on answers from visible documents alone are listed and counted, whatever the limit."""
+    may_touch = collection in key.collections or "*" in key.collections
+    if key.role is Role.READER or not may_touch:
+        return
+    expected = visible_votes(world, key, collection)
+    for limit in (1, 1000):
+        response = world.ask(key.secret, "GET", f"/v1/collections/{collection}/feedback?limit={limit}")
+        world.check(key, response, "GET feedback")
+        found = {each["answer"]["id"] for each in response.json()["feedback"]}
+        world.same(key, "feedback", (found <= expected, len(found)), (True, min(limit, len(expected))))
 
 
 def knock_on_documents(world: World, key: Key, collection: str) -> None:
@@ -195,12 +214,34 @@ def change_world(world: World) -> None:
             world.put(collection, id_)
         elif kind < 0.55:
             world.ask(ROOT, "DELETE", f"/v1/collections/{collection}/documents/{id_}").raise_for_status()
+            world.keys_of[collection, id_] = world.keys_of.get((collection, id_), 0) + 1
+            world.access.pop((collection, id_))
             world.put(collection, id_)
     for collection in COLLECTIONS:
         path = f"/v1/collections/{collection}/answers"
-        answer = world.ask(ROOT, "POST", path, {"question": QUERY}).json()
-        world.ask(ROOT, "POST", f"{path}/{answer['id']}/feedback", {"vote": "up"}).raise_for_status()
+        for number in range(VOTES):
+            wanted = {"question": f"{QUERY} {number}", "top_k": world.rng.choice((1, 2, 4))}
+            answer = world.ask(ROOT, "POST", path, wanted).json()
+            world.ask(ROOT, "POST", f"{path}/{answer['id']}/feedback", {"vote": "up"}).raise_for_status()
+            read = {each["document_id"] for each in answer["hits"]}
+            world.votes[collection, answer["id"]] = [
+                (id_, world.keys_of.get((collection, id_), 0), world.access[collection, id_]) for id_ in read
+            ]
     world.settle()
+
+
+def visible_votes(world: World, key: Key, collection: str) -> set[str]:
+    """The answers that were made only from documents that the key may see now, or might when they were deleted."""
+
+    def sees(id_: str, number: int, then: tuple[str, ...]) -> bool:
+        is_there = world.keys_of.get((collection, id_), 0) == number
+        return key.sees(collection, world.access[collection, id_] if is_there else then)
+
+    return {
+        answer
+        for (of, answer), documents in world.votes.items()
+        if of == collection and all(sees(*each) for each in documents)
+    }
 
 
 def test_nothing_leaks_over_random_worlds(world: World) -> None:

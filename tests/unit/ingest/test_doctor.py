@@ -7,6 +7,7 @@ import pytest
 
 from api.services import Services
 from ingest.doctor import Doctor, Report
+from phoserve.documents.access import UNRESTRICTED
 from phoserve.documents.intake import Draft
 from phoserve.documents.texts import text_key
 from tests.support.memory import MemoryIndex, MemoryRegistry, MemorySources
@@ -46,6 +47,25 @@ async def test_lost_passages_are_rebuilt_from_the_originals(services: Services) 
     await index_queued(services)
     assert (await examined(services)).is_healthy
     assert await index.count(kb.id) == 4
+
+
+async def test_groups_of_the_index_are_compared_and_repaired(services: Services) -> None:
+    """A registry that was restored from a backup has older versions of groups than the index."""
+    index = services.stores.index
+    documents = {n: await services.library.document("kb", f"d{n}", audience=UNRESTRICTED) for n in range(4)}
+    await index.set_access(documents[0].key, ("board",), 7)
+    await services.library.set_access("kb", "d1", ["hr"], audience=UNRESTRICTED)
+    await index.set_access(documents[1].key, (), 9)
+    report = await examined(services)
+    assert not report.is_healthy
+    assert sorted(report.collections[0].wrong_groups) == ["d0", "d1"]
+    assert (await examined(services, repair=True)).queued == 0
+    assert (await examined(services)).is_healthy
+    kb = await services.library.collection("kb")
+    shown = {n: (await index.passages(kb.id, documents[n].key))[0].access for n in range(4)}
+    assert shown == {0: (), 1: ("hr",), 2: (), 3: ()}
+    await services.library.set_access("kb", "d1", ["it"], audience=UNRESTRICTED)
+    assert (await index.passages(kb.id, documents[1].key))[0].access == ("it",)
 
 
 async def test_what_has_no_record_is_found_and_removed(services: Services) -> None:
