@@ -27,7 +27,7 @@ from api.schemas.answers import (
     support_views,
     usage_view,
 )
-from api.schemas.search import SearchRequest, hit_view
+from api.schemas.search import SearchRequest, found_documents, hit_views
 from api.services import Services
 from api.sse import KEEP_ALIVE, BackgroundStream, error_event, event, stream
 from phoserve.answers.answering import Conversation
@@ -78,6 +78,7 @@ async def answer(
             rerank=data.rerank,
             collapse=data.collapse,
             diversity=data.diversity,
+            metadata=data.metadata,
         ),
         services.limits,
         principal.audience,
@@ -188,8 +189,13 @@ async def _as_sse(first: Event, rest: BackgroundStream[Event], request: AnswerRe
 def _event_bytes(item: Event, request: AnswerRequest) -> bytes:
     match item:
         case Retrieved(hits, mode, query_used, warnings):
-            views = [hit_view(hit) for hit in hits]
-            retrieval = RetrievalEvent(mode=mode, hits=views, query_used=query_used, warnings=warnings)
+            retrieval = RetrievalEvent(
+                mode=mode,
+                hits=hit_views(hits, request.metadata),
+                documents=found_documents(hits, request.metadata),
+                query_used=query_used,
+                warnings=warnings,
+            )
             return event("retrieval", retrieval)
         case Delta(text):
             return event("delta", DeltaEvent(text=text))
@@ -214,7 +220,8 @@ def _whole(events: list[Event], request: AnswerRequest) -> AnswerResponse:
         mode=whole.done.mode,
         usage=usage_view(whole.done.usage),
         dropped_citations=whole.done.dropped_citations,
-        hits=[hit_view(hit) for hit in whole.hits],
+        hits=hit_views(whole.hits, request.metadata),
+        documents=found_documents(whole.hits, request.metadata),
         timings_ms=whole.done.timings_ms,
         query_used=whole.query_used,
         warnings=whole.warnings,

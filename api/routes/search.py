@@ -9,7 +9,7 @@ from api.auth import check_body, check_capacity, readers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, GatesDep, LibraryDep, MetricsDep, PrincipalDep, ServicesDep
 from api.filters import parse_filter
-from api.schemas.search import SearchRequest, SearchResponse, hit_view
+from api.schemas.search import SearchRequest, SearchResponse, check_metadata_choice, found_documents, hit_views
 from api.schemas.weights import fusion_of
 from phoserve.concurrency.timings import Timings
 from phoserve.documents.access import Audience
@@ -47,7 +47,8 @@ async def search(
         found = await deadline.keep(retriever.search(searched.id, query, deadline=deadline, timings=timings))
     metrics.observe_stages(timings.ms)
     return SearchResponse(
-        hits=[hit_view(hit) for hit in found.hits],
+        hits=hit_views(found.hits, data.metadata),
+        documents=found_documents(found.hits, data.metadata),
         mode=query.mode,
         next_offset=query.offset + query.top_k if found.more else None,
         timings_ms=timings.ms,
@@ -59,6 +60,7 @@ async def search(
 def query_of(data: SearchRequest, limits: LimitSettings, audience: Audience, *, field: str = "query") -> Query:
     """Return the query of `audience` within the server's limits. Raises InvalidInput or TooLarge."""
     validate_question(data.query, limits, field=field)
+    check_metadata_choice(data.metadata)
     if data.top_k > limits.max_top_k:
         raise InvalidInput(f"is at most {limits.max_top_k}; page with `offset`", field="top_k")
     if data.offset + data.top_k > limits.max_candidates:

@@ -2,10 +2,18 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from api.schemas.documents import ContextField, PlaceField
-from api.schemas.search import Collapse, Diversity, FilterField, Positive, SearchHit
+from api.schemas.search import (
+    Collapse,
+    Diversity,
+    DocumentsField,
+    FilterField,
+    MetadataChoice,
+    Positive,
+    SearchHit,
+)
 from api.schemas.weights import Weights
 from phoserve.answers.citations import Citation, Support
 from phoserve.answers.events import Done, Note
@@ -37,6 +45,7 @@ class AnswerRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rerank: bool = False
     collapse: Collapse = True
     diversity: Diversity = 0.0
+    metadata: MetadataChoice = "hits"
     include_reasoning: Annotated[bool, Meta(description="Return what the LLM wrote to think, too.")] = False
     include_support: Annotated[
         bool, Meta(description="Return each sentence of the answer with the sentences of passages that support it.")
@@ -107,6 +116,7 @@ class AnswerResponse(Struct, frozen=True, kw_only=True):
     support: list[SupportView] | None = None
     reasoning: str | None = None
     warnings: tuple[str, ...] = ()
+    documents: DocumentsField = UNSET
 
 
 class RetrievalEvent(Struct, frozen=True, kw_only=True):
@@ -116,6 +126,7 @@ class RetrievalEvent(Struct, frozen=True, kw_only=True):
     hits: list[SearchHit]
     query_used: str
     warnings: tuple[str, ...] = ()
+    documents: DocumentsField = UNSET
 
 
 class DeltaEvent(Struct, frozen=True, kw_only=True):
