@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 
-from api.auth import admins
+from api.auth import admins, check_body
 from api.body import StrictJson
 from api.dependencies import AuditDep, DeadlineDep, PrincipalDep, ServicesDep
 from api.keys import Principal
@@ -18,7 +18,7 @@ from phoserve.administration.keys import ApiKey, KeyStore, StoredKey, new_key, v
 from phoserve.errors import Conflict, Forbidden, NotFound, Unavailable
 
 
-@post("/v1/keys", dto=StrictJson, return_dto=None, guards=[admins], tags=["administration"])
+@post("/v1/keys", dto=StrictJson, return_dto=None, guards=[admins, check_body], tags=["administration"])
 async def add_key(
     data: JSONBody[KeyRequest],
     services: ServicesDep,

@@ -12,7 +12,7 @@ from phoserve.text import sentences
 # [1], [1, 2] and [1-3]; some models write 【1】. A number may have any length: what is no passage's is dropped.
 MARKER: Final = re.compile(r"[\[【]\s*+(\d++(?:\s*+[,;–-]\s*+\d++)*+)\s*+[\]】]")
 # What may still become a marker when more text comes.
-BEGUN: Final = re.compile(r"(?:\s*[\[【][\d\s,;–-]*|\s+)\Z")
+BEGUN: Final = re.compile(r"(?<!\s)(?:\s*+[\[【][\d\s,;–-]*+|\s++)\Z")
 _NUMBERS: Final = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")
 _MAX_DIGITS: Final = 4
 _LEADING: Final = re.compile(rf"(?:{MARKER.pattern}\s*)+[.,;]?\s*")

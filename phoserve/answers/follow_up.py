@@ -26,7 +26,7 @@ _OPENING: Final = re.compile(
     r"|what about|how about|and|but|then|if)\b",
     re.IGNORECASE,
 )
-_CLOSING: Final = re.compile(r"(?:thì sao|thì thế nào|thì thôi|thì làm gì|thì làm sao)\s*[?.!]*\s*\Z", re.IGNORECASE)
+_CLOSING: Final = re.compile(r"(?:thì sao|thì thế nào|thì thôi|thì làm gì|thì làm sao)\s*+[?.!]*+\s*+\Z", re.IGNORECASE)
 _POINTING: Final = re.compile(
     r"\b(?:đó|này|ấy|nó|họ|như vậy|như thế|nói trên|ở trên|kể trên|it|its|that|those|these|they|them|this)\b",
     re.IGNORECASE,

@@ -29,7 +29,8 @@ ASKING_SYLLABLES: Final = frozenset(
 )
 IGNORED: Final = FUNCTION_SYLLABLES | ASKING_SYLLABLES
 
-_NUMBER: Final = r"(?:\d[\d.,]*|một|hai|ba|bốn|năm|sáu|bảy|tám|chín|mười|mươi|nửa)"
+# A run of digits is read once: a search begins at its first character only, and never gives back what it took.
+_NUMBER: Final = r"(?:(?<![\d.,])[.,]*+\d[\d.,]*+|một|hai|ba|bốn|năm|sáu|bảy|tám|chín|mười|mươi|nửa)"
 _TIME: Final = r"(?:ngày|hôm|tháng|năm|tuần|giờ|tiếng|phút|giây|buổi|bữa|kỳ|quý)"
 _MONEY: Final = r"(?:đồng|triệu|nghìn|tỷ|đô la|usd|%)"
 _WHEN: Final = r"(?:bao giờ|khi nào|hôm nào|lúc nào|ngày nào|tháng nào|thứ mấy)"
@@ -39,13 +40,13 @@ _KINDS: Final = (
     (
         r"bao nhiêu tiền|mấy (?:đồng|triệu|nghìn|trăm)|tiền.{0,20}(?:sao|mấy|nào)"
         r"|(?:giá|phí|lương|thưởng|cho|trả|thu|phạt|đền|tiền|hết|mất|tốn)\b.{0,25}bao nhiêu",
-        rf"{_NUMBER}\s*{_MONEY}|miễn phí|lương",
+        rf"{_NUMBER}\s*+{_MONEY}|miễn phí|lương",
     ),
-    (r"mấy giờ", r"\d+ giờ"),
+    (r"mấy giờ", r"\d giờ"),
     (
         rf"bao lâu|(?:mấy|bao nhiêu) {_TIME}|{_WHEN}|how long|when",
-        rf"{_NUMBER}\s*(?:\w+ )?{_TIME}|(?:ngày|tháng|thứ|năm|quý) (?:\d+|hai|ba|tư|năm|sáu|bảy|mỗi)|hằng"
-        r"|mỗi (?:ngày|tuần|tháng|quý|năm)|\d+ (?:days?|hours?|months?|weeks?|years?)",
+        rf"{_NUMBER}\s*+(?:\w++ )?{_TIME}|(?:ngày|tháng|thứ|năm|quý) (?:\d|hai|ba|tư|năm|sáu|bảy|mỗi)|hằng"
+        r"|mỗi (?:ngày|tuần|tháng|quý|năm)|\d (?:days?|hours?|months?|weeks?|years?)",
     ),
     (r"bao nhiêu|mấy|how many|how much", _NUMBER),
 )

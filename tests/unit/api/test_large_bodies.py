@@ -4,6 +4,7 @@ Time is that of the loop's thread on the processor, which other load does not ch
 """
 
 import asyncio
+import gc
 import json
 import os
 import time
@@ -27,8 +28,8 @@ from tests.support.services import memory_services
 
 MB = 1 << 20
 JSON = {"Content-Type": "application/json"}
-MOST_S = 0.3
-"""On the loop; the worst of these bodies took 2 s."""
+MOST_S = 0.6
+"""On the loop; the worst of these bodies took 4 s."""
 KB = "/v1/collections/kb"
 
 
@@ -39,7 +40,7 @@ def filled(before: bytes, element: bytes, after: bytes, size: int) -> bytes:
 
 
 def documents(element: bytes) -> bytes:
-    return filled(b'{"documents":[{"text":"a","metadata":{"a":[', element, b"]}}]}", 8 * MB)
+    return filled(b'{"documents":[{"text":"a","metadata":{"a":[', element, b"]}}]}", 16 * MB)
 
 
 HOSTILE: dict[str, tuple[str, Callable[[], bytes], set[int]]] = {
@@ -48,7 +49,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], set[int]]] = {
     "numbers in metadata": (f"{KB}/documents", lambda: documents(b"1.5"), {413, 422}),
     "many documents": (
         f"{KB}/documents",
-        lambda: filled(b'{"documents":[', b'{"text":"a"}', b"]}", 8 * MB),
+        lambda: filled(b'{"documents":[', b'{"text":"a"}', b"]}", 16 * MB),
         {413, 422},
     ),
     "deep metadata": (
@@ -58,7 +59,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], set[int]]] = {
     ),
     "lists in a filter": (
         f"{KB}/search",
-        lambda: filled(b'{"query":"a","filter":{"a":[', b"[]", b"]}}", 8 * MB),
+        lambda: filled(b'{"query":"a","filter":{"a":[', b"[]", b"]}}", 16 * MB),
         {413},
     ),
     "a short filter of lists": (
@@ -73,14 +74,14 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], set[int]]] = {
         ).encode(),
         {422},
     ),
-    "texts to embed": ("/v1/embeddings", lambda: filled(b'{"input":[', b'"a"', b"]}", 8 * MB), {413}),
-    "lists to embed": ("/v1/embeddings", lambda: filled(b'{"input":[', b"[]", b"]}", 8 * MB), {413}),
+    "texts to embed": ("/v1/embeddings", lambda: filled(b'{"input":[', b'"a"', b"]}", 16 * MB), {413}),
+    "lists to embed": ("/v1/embeddings", lambda: filled(b'{"input":[', b"[]", b"]}", 16 * MB), {413}),
     "passages to rerank": (
         "/v1/rerank",
-        lambda: filled(b'{"query":"a","documents":[', b'"a"', b"]}", 8 * MB),
+        lambda: filled(b'{"query":"a","documents":[', b'"a"', b"]}", 16 * MB),
         {404, 413},
     ),
-    "texts to tokenize": ("/v1/tokenize", lambda: filled(b'{"input":[', b'""', b"]}", 8 * MB), {413}),
+    "texts to tokenize": ("/v1/tokenize", lambda: filled(b'{"input":[', b'""', b"]}", 16 * MB), {413}),
     "turns": (
         "/v1/chat/completions",
         lambda: filled(b'{"model":"collection/kb","messages":[', b'{"role":"user"}', b"]}", MB - 100),
@@ -93,7 +94,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], set[int]]] = {
         ),
         {400, 413},
     ),
-    "not JSON": (f"{KB}/documents", lambda: b"[" * (8 * MB), {413, 422}),
+    "not JSON": (f"{KB}/documents", lambda: b"[" * (16 * MB), {413, 422}),
 }
 
 
@@ -108,9 +109,12 @@ async def test_no_body_keeps_the_event_loop_busy(tmp_path: Path, name: str) -> N
     body = make()
     async with client_of(memory_services(tmp_path)) as client:
         (await client.put(KB, json={})).raise_for_status()
+        gc.collect()
+        gc.freeze()  # as the server does
         begun = time.thread_time()
         response = await client.post(path, content=body, headers=JSON)
         spent_s = time.thread_time() - begun
+        gc.unfreeze()
     assert response.status_code in statuses, response.text[:300]
     assert spent_s < MOST_S, name
 
