@@ -9,6 +9,7 @@ from ingest.parsing.failures import ParsingFailed
 from ingest.parsing.media import (
     ARCHIVE,
     CSV_TYPES,
+    DOC,
     DOCX,
     EPUB,
     HTML,
@@ -35,6 +36,7 @@ _MODULES: Final[dict[str, str]] = {
     MAIL: "mail",
     ARCHIVE: "archive",
     OUTLOOK: "outlook",
+    DOC: "doc",
     DOCX: "docx",
     XLSX: "xlsx",
     XLS: "xls",

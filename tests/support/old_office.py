@@ -1,6 +1,9 @@
 """Documents in the binary formats of Office 97, made by hand: as much of them as holds a text."""
 
+import re
 import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 _SECTOR: Final = 512
@@ -48,22 +51,110 @@ def _label(row: int, column: int, text: str) -> bytes:
     return _record(0x0204, struct.pack("<HHHHB", row, column, 0, len(text), 1) + text.encode("utf-16-le"))
 
 
-def compound(name: str, stream: bytes) -> bytes:
-    """A compound file of one stream: a header, a sector of the table, one of the directory, the stream."""
-    stream = stream.ljust(_SMALLEST_STREAM, b"\0")
-    stream += bytes(-len(stream) % _SECTOR)
-    sectors = len(stream) // _SECTOR
-    table = [_TABLE, _END, *range(3, sectors + 2), _END]
+def compound(name: str, stream: bytes, **others: bytes) -> bytes:
+    """A compound file: a header, a sector of the table, one of the directory, the streams."""
+    streams = {name: stream, **others}
+    table, entries, body = [_TABLE, _END], [_entry("Root Entry", 5, child=1, start=_END, size=0)], b""
+    for number, (title, content) in enumerate(streams.items(), 1):
+        content = content.ljust(_SMALLEST_STREAM, b"\0")
+        content += bytes(-len(content) % _SECTOR)
+        first, sectors = len(table), len(content) // _SECTOR
+        following = number + 1 if number < len(streams) else _FREE
+        entries.append(_entry(title, 2, child=_FREE, start=first, size=len(content), right=following))
+        table += [*range(first + 1, first + sectors), _END]
+        body += content
     table += [_FREE] * (_SECTOR // 4 - len(table))
     head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<5H6x", 0x3E, 3, 0xFFFE, 9, 6)
     head += struct.pack("<9I", 0, 1, 1, 0, _SMALLEST_STREAM, _END, 0, _END, 0) + struct.pack("<109I", 0, *[_FREE] * 108)
-    directory = _entry("Root Entry", 5, child=1, start=_END, size=0)
-    directory += _entry(name, 2, child=_FREE, start=2, size=len(stream))
-    return head + struct.pack("<128I", *table) + directory.ljust(_SECTOR, b"\0") + stream
+    return head + struct.pack("<128I", *table) + b"".join(entries).ljust(_SECTOR, b"\0") + body
 
 
-def _entry(name: str, kind: int, *, child: int, start: int, size: int) -> bytes:
+def _entry(name: str, kind: int, *, child: int, start: int, size: int, right: int = _FREE) -> bytes:
     raw = name.encode("utf-16-le") + b"\0\0"
     return raw.ljust(64, b"\0") + struct.pack(
-        "<HBBIII16xI16xIQ", len(raw), kind, 1, _FREE, _FREE, child, 0, start, size
+        "<HBBIII16xI16xIQ", len(raw), kind, 1, _FREE, right, child, 0, start, size
     )
+
+
+@dataclass(frozen=True)
+class OldText:
+    """A story of a Word document: runs of characters, and what holds for each paragraph of it."""
+
+    runs: Sequence[tuple[str, bytes]]
+    """Characters, "\\r" or "\\x07" at the end of each paragraph, and operations on them."""
+    paragraphs: Sequence[tuple[int, bytes]] = ()
+    """Style and operations of each paragraph; of those after the last one, none."""
+
+
+def operation(code: int, value: int, size: int = 1) -> bytes:
+    """Return an operation on characters or paragraphs."""
+    return struct.pack("<H", code) + value.to_bytes(size, "little")
+
+
+def word(*stories: OldText, footnotes: Sequence[int] = (), headers: Sequence[int] = (), version: int = 0xC1) -> bytes:
+    """A Word document (.doc) of the stories given, in their order: text, footnotes, headers, and so on.
+
+    `footnotes` are places of their marks in the text, `headers` the beginnings of headers and their end.
+    """
+    text = "".join(run for story in stories for run, _ in story.runs)
+    start = 1024
+    raw = text.encode("utf-16-le")
+    raw += bytes(-len(raw) % _SECTOR)
+    runs = [(len(run), operations) for story in stories for run, operations in story.runs if run]
+    paragraphs = [paragraph for story in stories for paragraph in _paragraph_lengths(story)]
+    pages = (start + len(raw)) // _SECTOR
+    body = raw + _property_page(start, [(n, struct.pack("<B", len(o)) + o) for n, o in runs], stride=1)
+    body += _property_page(start, [(n, _paragraph_entry(style, o)) for n, style, o in paragraphs], stride=13)
+    pieces = struct.pack("<II", 0, len(text)) + struct.pack("<HIH", 0, start, 0)
+    end = start + 2 * len(text)
+    parts = {
+        33: b"\x02" + struct.pack("<I", len(pieces)) + pieces,
+        12: struct.pack("<III", start, end, pages),
+        13: struct.pack("<III", start, end, pages + 1),
+        2: struct.pack(f"<{len(footnotes) + 1}I", *footnotes, len(text)) + bytes(2 * len(footnotes)),
+        11: struct.pack(f"<{len(headers)}I", *headers),
+    }
+    return _word_file(stories, parts, body, version)
+
+
+def _word_file(stories: Sequence[OldText], parts: dict[int, bytes], body: bytes, version: int) -> bytes:
+    head = bytearray(1024)
+    struct.pack_into("<HH6xH", head, 0, 0xA5EC, version, 0x0200)
+    lengths = [sum(len(run) for run, _ in story.runs) for story in stories]
+    struct.pack_into(f"<{len(lengths)}I", head, 0x4C, *lengths)
+    table = b""
+    for number, part in parts.items():
+        struct.pack_into("<II", head, 0x9A + 8 * number, len(table), len(part))
+        table += part
+    return compound("WordDocument", bytes(head) + body, **{"1Table": table})
+
+
+def _paragraph_lengths(story: OldText) -> Iterator[tuple[int, int, bytes]]:
+    text = "".join(run for run, _ in story.runs)
+    parts = [part for part in re.split(r"(?<=[\r\x07])", text) if part]
+    for number, part in enumerate(parts):
+        style, operations = story.paragraphs[number] if number < len(story.paragraphs) else (0, b"")
+        yield len(part), style, operations
+
+
+def _paragraph_entry(style: int, operations: bytes) -> bytes:
+    content = struct.pack("<H", style) + operations
+    return bytes([0, (len(content) + 1) // 2]) + content.ljust(len(content) + len(content) % 2, b"\0")
+
+
+def _property_page(start: int, ranges: Sequence[tuple[int, bytes]], *, stride: int) -> bytes:
+    """Return a page of properties: places, then offsets of their entries, which fill the page from its end."""
+    page = bytearray(_SECTOR)
+    page[-1] = len(ranges)
+    at, place = _SECTOR - 2, start
+    offsets = 4 * (len(ranges) + 1)
+    for number, (length, entry) in enumerate(ranges):
+        struct.pack_into("<I", page, 4 * number, place)
+        place += 2 * length
+        at = (at - len(entry)) // 2 * 2
+        page[at : at + len(entry)] = entry
+        page[offsets + stride * number] = at // 2
+    struct.pack_into("<I", page, 4 * len(ranges), place)
+    if offsets + stride * len(ranges) > at:
+        raise ValueError("too many ranges for one page")
+    return bytes(page)

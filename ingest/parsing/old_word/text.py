@@ -1,0 +1,107 @@
+"""The paragraphs of a story of a .doc file as a reader sees them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from ingest.parsing.old_word.binary import Properties, WordFile
+
+HIDDEN, DELETED, BOLD = 0x083C, 0x0800, 0x0835
+"""Operations on characters (MS-DOC 2.6.1): hidden, deletion tracked, bold."""
+IN_TABLE, ROW_END, INNER_CELL, INNER_ROW_END, OUTLINE = 0x2416, 0x2417, 0x244B, 0x244C, 0x2640
+"""Operations on paragraphs (2.6.2)."""
+PARAGRAPH, CELL, BREAK = "\r", "\x07", "\x0c"
+NOTE: Final = "\x02"
+_FIELD, _RESULT, _FIELD_END = "\x13", "\x14", "\x15"
+_SHOWN: Final = {"\x0b": "\n", "\t": "\t", "\x1e": "-", "\x1f": "", "\xa0": " "}
+_LAST_CONTROL: Final = "\x1f"
+
+
+@dataclass(slots=True)
+class OldParagraph:
+    """A paragraph, or a cell of a table."""
+
+    text: str
+    ends_with: str
+    style: int
+    properties: Properties
+    is_bold: bool
+    notes: list[tuple[str, int]] = field(default_factory=list)
+    """Kind and number of the notes that it refers to, counted from 0."""
+
+
+class StoryReader:
+    """Reads stories; counts hidden passages."""
+
+    def __init__(self, file: WordFile) -> None:
+        self.hidden_passages = 0
+        self._file = file
+        self._notes = {place: ("footnote", n) for n, place in enumerate(file.footnotes)}
+        self._notes |= {place: ("endnote", n) for n, place in enumerate(file.endnotes)}
+
+    def read(self, start: int, end: int, *, keeps_marks: bool = False) -> Iterator[OldParagraph]:
+        """Yield the paragraphs from one place in the text to another, with the marks at the beginning of notes."""
+        parts: list[str] = []
+        notes: list[tuple[str, int]] = []
+        fields: list[bool] = []
+        all_bold, was_hidden = True, False
+        for place, offset, width, text in self._runs(start, end):
+            run = self._file.characters.at(offset)
+            properties = {} if run is None else self._file.characters.properties[run]
+            is_hidden = _is_on(properties, HIDDEN) or _is_on(properties, DELETED)
+            self.hidden_passages += is_hidden and not was_hidden and _is_on(properties, HIDDEN)
+            was_hidden = is_hidden
+            for n, letter in enumerate(text):
+                if letter in (PARAGRAPH, CELL, BREAK) and not _is_on(properties, DELETED):
+                    yield self._paragraph("".join(parts), letter, offset + n * width, notes, is_bold=all_bold)
+                    parts, notes, all_bold = [], [], True
+                elif letter in (_FIELD, _RESULT, _FIELD_END):
+                    _note_field(letter, fields)
+                elif is_hidden or not all(fields):
+                    continue
+                elif place + n in self._notes and letter <= _LAST_CONTROL:
+                    notes.append(self._notes[place + n])
+                elif letter == NOTE and keeps_marks:
+                    parts.append(NOTE)
+                elif shown := _SHOWN.get(letter, letter if letter > _LAST_CONTROL else ""):
+                    parts.append(shown)
+                    all_bold = all_bold and (_is_on(properties, BOLD) or not shown.strip())
+        if any(part.strip() for part in parts):
+            yield OldParagraph("".join(parts), PARAGRAPH, 0, {}, all_bold, notes)
+
+    def _runs(self, start: int, end: int) -> Iterator[tuple[int, int, int, str]]:
+        """Yield characters of the same properties: place, offset in the stream, bytes of each, and themselves."""
+        characters = self._file.characters
+        for piece in self._file.pieces:
+            first, last = max(start, piece.first), min(end, piece.first + len(piece.text))
+            while first < last:
+                offset = piece.offset + (first - piece.first) * piece.width
+                run = characters.at(offset)
+                until = last
+                if run is not None:
+                    until = min(last, first + max(1, (characters.ends[run] - offset) // piece.width))
+                yield first, offset, piece.width, piece.text[first - piece.first : until - piece.first]
+                first = until
+
+    def _paragraph(
+        self, text: str, letter: str, offset: int, notes: list[tuple[str, int]], *, is_bold: bool
+    ) -> OldParagraph:
+        runs = self._file.paragraphs
+        run = runs.at(offset)
+        style = 0 if run is None else runs.styles[run]
+        properties = {} if run is None else runs.properties[run]
+        return OldParagraph(text, letter, style, properties, is_bold and bool(text.strip()), notes)
+
+
+def _is_on(properties: Properties, operation: int) -> bool:
+    return properties.get(operation, 0) in (1, 0x81)
+
+
+def _note_field(letter: str, fields: list[bool]) -> None:
+    """Note for each open field whether its result is being read."""
+    if letter == _FIELD:
+        fields.append(False)
+    elif letter == _RESULT and fields:
+        fields[-1] = True
+    elif letter == _FIELD_END and fields:
+        fields.pop()

@@ -1,0 +1,139 @@
+"""Word documents of 1997 to 2003: what a reader sees, each word once, in order."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from ingest.parsing import doc
+from ingest.parsing.faults import Encrypted, Unreadable
+from ingest.parsing.old_word.text import BOLD, DELETED, HIDDEN, IN_TABLE, OUTLINE, ROW_END
+from phoserve.text.blocks import Footnote, Heading, Paragraph, ParsedDocument
+from tests.support.old_office import OldText, operation, word
+from tests.support.parsed import document_text, table_of
+
+CELL = (0, operation(IN_TABLE, 1))
+ROW = (0, operation(IN_TABLE, 1) + operation(ROW_END, 1))
+
+
+def read(content: bytes, folder: Path) -> ParsedDocument:
+    (folder / "a.doc").write_bytes(content)
+    return doc.parse(folder / "a.doc")
+
+
+def texts(document: ParsedDocument) -> list[str]:
+    return document_text(document).split("\n")
+
+
+@pytest.mark.parametrize("code", [HIDDEN, DELETED])
+@pytest.mark.parametrize("value", [1, 0x81])
+def test_hidden_and_deleted_text_is_left_out(tmp_path: Path, code: int, value: int) -> None:
+    runs = [("Phụ cấp ", b""), ("hai trăm ", operation(code, value)), ("ba trăm\r", operation(code, 0))]
+    document = read(word(OldText(runs)), tmp_path)
+    assert texts(document) == ["Phụ cấp ba trăm"]
+    assert [warning.code for warning in document.warnings] == ["hidden_content"] * (code == HIDDEN)
+
+
+def test_a_deleted_end_joins_paragraphs(tmp_path: Path) -> None:
+    runs = [("Câu này", b""), ("\r", operation(DELETED, 1)), (" nối liền.\rCâu sau.\r", b"")]
+    assert texts(read(word(OldText(runs)), tmp_path)) == ["Câu này nối liền.", "Câu sau."]
+
+
+def test_fields_show_their_results(tmp_path: Path) -> None:
+    text = "Xem \x13 REF a \\h \x13 IF b \x14ẩn\x15 \x14điều 5\x15 và \x13 XE mục \x15trang.\r"
+    assert texts(read(word(OldText([(text, b"")])), tmp_path)) == ["Xem điều 5 và trang."]
+
+
+def test_special_characters(tmp_path: Path) -> None:
+    text = "NĐ\x1eCP\x0bdòng\xa0hai\tba\x1f bốn\x01\x08\r"
+    assert texts(read(word(OldText([(text, b"")])), tmp_path)) == ["NĐ-CP", "dòng hai ba bốn"]
+
+
+def test_headings_by_style_and_level(tmp_path: Path) -> None:
+    paragraphs = [(2, b""), (0, operation(OUTLINE, 0)), (0, b""), (1, operation(OUTLINE, 9))]
+    document = read(word(OldText([("Kho\rQuy định\rVăn bản\rChữ thường\r", b"")], paragraphs)), tmp_path)
+    assert document.blocks == (
+        Heading(text="Kho", level=2),
+        Heading(text="Quy định", level=1),
+        Paragraph(text="Văn bản"),
+        Paragraph(text="Chữ thường"),
+    )
+
+
+def test_bold_words_of_law_are_headings(tmp_path: Path) -> None:
+    runs = [
+        ("Chương II\rTỔ CHỨC\r", operation(BOLD, 1)),
+        ("Điều 7. Các loại\r", operation(BOLD, 1)),
+        ("Gồm ba.\r", b""),
+    ]
+    found = [block.text for block in read(word(OldText(runs)), tmp_path).blocks if isinstance(block, Heading)]
+    assert found == ["Chương II TỔ CHỨC", "Điều 7. Các loại"]
+
+
+def test_a_table_is_read_by_cell(tmp_path: Path) -> None:
+    rows = [("Mã", "Tên"), ("SP-01", "Máy\rbơm"), ("SP-02", ""), ("SP-03", "Quạt")]
+    text = "".join("".join(f"{cell}\x07" for cell in row) + "\x07" for row in rows)
+    paragraphs = []
+    for row in rows:
+        paragraphs += [CELL] * (len(row) + sum(cell.count("\r") for cell in row)) + [ROW]
+    document = read(word(OldText([(f"{text}Sau.\r", b"")], paragraphs)), tmp_path)
+    table = table_of(document)
+    assert table.header == ("Mã", "Tên")
+    assert table.rows == (("SP-01", "Máy\nbơm"), ("SP-02", ""), ("SP-03", "Quạt"))
+    assert document.blocks[-1] == Paragraph(text="Sau.")
+
+
+def test_a_letterhead_is_text(tmp_path: Path) -> None:
+    paragraphs = [CELL, CELL, ROW]
+    document = read(word(OldText([("ỦY BAN\x07CỘNG HÒA\x07\x07Văn bản.\r", b"")], paragraphs)), tmp_path)
+    assert texts(document) == ["ỦY BAN", "CỘNG HÒA", "Văn bản."]
+
+
+def test_notes_headers_and_text_boxes(tmp_path: Path) -> None:
+    text, box = "Văn bản\x02 này.\rSau\x02.\r", "Trong khung\r\r"
+    note = "\x02 Theo luật.\rĐiều 5.\r\x02 Theo lệ.\r"
+    separators = "".join("\x03\r" for _ in range(6))
+    stories = ["", "Công ty Sao Mai\r", "", "Lưu hành nội bộ\r", "", ""]
+    places, at = [2 * n for n in range(6)], len(separators)
+    for story in stories:
+        places.append(at)
+        at += len(story)
+    header = separators + "".join(stories)
+    made = word(
+        *(OldText([(story, b"")]) for story in (text, note, header, "", "", "", box)),
+        footnotes=[text.index("\x02"), text.rindex("\x02")],
+        headers=[*places, at],
+    )
+    document = read(made, tmp_path)
+    assert document.blocks == (
+        Paragraph(text="Văn bản này."),
+        Footnote(text="Theo luật.\nĐiều 5.", number="1"),
+        Paragraph(text="Sau."),
+        Footnote(text="Theo lệ.", number="2"),
+        Paragraph(text="Trong khung"),
+    )
+    assert document.properties == {"header": "Công ty Sao Mai", "footer": "Lưu hành nội bộ"}
+
+
+def test_a_password(tmp_path: Path) -> None:
+    content = bytearray(word(OldText([("mật\r", b"")])))
+    at = content.index(b"\xec\xa5")
+    content[at + 11] |= 0x01
+    with pytest.raises(Encrypted):
+        read(bytes(content), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", word(OldText([("cũ\r", b"")]), version=0x65)[:700]]
+)
+def test_a_damaged_file_is_unreadable(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(Unreadable):
+        read(content, tmp_path)
+
+
+@pytest.mark.parametrize("at", range(0, 3000, 97))
+def test_damage_anywhere_ends(tmp_path: Path, at: int) -> None:
+    content = bytearray(word(OldText([("Văn bản dài hơn một chút.\r" * 4, b"")], [(1, operation(OUTLINE, 0))])))
+    content[512 * 3 + at : 512 * 3 + at + 4] = b"\xff\xff\xff\x7f"
+    with contextlib.suppress(Unreadable):
+        assert read(bytes(content), tmp_path).blocks
