@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Save and restore a release's state: the registry, the originals, Qdrant's collections and aliases.
 
-usage: backup.py save|restore FOLDER
+usage: backup.py save|restore|schedule FOLDER
+
+`schedule` saves to a new folder in FOLDER, named for the time, and removes the oldest ones. KEEP complete backups stay,
+7 by default. Originals that the newest one has are hard links to it. With UPLOAD=s3://... the new one is copied there.
 
 Set REGISTRY_URL (postgresql://USER:PASSWORD@HOST/NAME), QDRANT_URL (several peers: separated by spaces), QDRANT_API_KEY
 and SOURCES (a folder or s3://...). It needs Python, pg_dump and pg_restore, and `aws` for s3://.
@@ -22,6 +25,7 @@ import sys
 import urllib.error
 import urllib.request
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 BLOCK = 1 << 20
@@ -29,7 +33,26 @@ TIMEOUT_S = 3600
 REPEATED = 5
 
 
-def save(folder: Path, peers: list[str], sources: str | None) -> None:
+def save_scheduled(root: Path, peers: list[str], sources: str | None) -> None:
+    """Save to a new folder, copy it to UPLOAD, and remove old backups and what interrupted ones left."""
+    keep = int(os.environ.get("KEEP", "7"))
+    backups = sorted(manifest.parent for manifest in root.glob("*/manifest.json"))
+    for folder in root.glob("*Z"):
+        if folder.is_dir() and folder not in backups:
+            print(f"{folder.name} was interrupted: removed")
+            shutil.rmtree(folder)
+    folder = root / datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
+    save(folder, peers, sources, backups[-1] if backups else None)
+    if upload := os.environ.get("UPLOAD"):
+        copy(str(folder), f"{upload.rstrip('/')}/{folder.name}")
+    # Removed at the end: a backup that fails costs no older one.
+    for old in [*backups, folder][:-keep]:
+        shutil.rmtree(old)
+        print(f"{old.name}: removed, {keep} newer ones are kept")
+    print(f"{folder.name} is complete")
+
+
+def save(folder: Path, peers: list[str], sources: str | None, previous: Path | None = None) -> None:
     """Write the registry, the originals, snapshots of every collection of every peer, and the aliases."""
     if sources and "://" not in sources and not Path(sources).is_dir():
         sys.exit(
@@ -37,7 +60,7 @@ def save(folder: Path, peers: list[str], sources: str | None) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     if sources:
-        copy(sources, str(folder / "originals"))
+        copy(sources, str(folder / "originals"), previous and previous / "originals")
     registry = save_registry(folder)
     if sources:
         copy(sources, str(folder / "originals"))
@@ -198,10 +221,17 @@ def request(
     return urllib.request.Request(peer.rstrip("/") + path, data=body, method=method, headers=headers)
 
 
-def copy(source: str, target: str) -> None:
-    """Copy a folder or an S3 prefix. Files that have the same size there and that disappear meanwhile are skipped."""
+def copy(source: str, target: str, known: Path | None = None) -> None:
+    """Copy a folder or an S3 prefix. Files that have the same size there and that disappear meanwhile are skipped.
+
+    Files of the same size in the folder `known` are linked: an original never changes under its name.
+    """
     if "s3://" in source + target:
-        subprocess.run(["aws", "s3", "sync", "--only-show-errors", source, target], check=True)
+        command = ["aws", "s3", "sync", "--only-show-errors"]
+        if known and known.is_dir():
+            shutil.copytree(known, target, copy_function=os.link, dirs_exist_ok=True)
+            command.append("--delete")
+        subprocess.run([*command, source, target], check=True)
         return
     Path(target).mkdir(parents=True, exist_ok=True)
     for folder, _, names in os.walk(source):
@@ -212,6 +242,10 @@ def copy(source: str, target: str) -> None:
                 if to.is_file() and to.stat().st_size == file.stat().st_size:
                     continue
                 to.parent.mkdir(parents=True, exist_ok=True)
+                same = known and known / file.relative_to(source)
+                if same and same.is_file() and same.stat().st_size == file.stat().st_size:
+                    os.link(same, to)
+                    continue
                 partial = to.with_name(f"{to.name}.part")
                 shutil.copy2(file, partial)
                 partial.replace(to)
@@ -219,10 +253,11 @@ def copy(source: str, target: str) -> None:
 
 def main() -> None:
     """Run the command line."""
-    if len(sys.argv) != 3 or sys.argv[1] not in {"save", "restore"}:
+    actions = {"save": save, "restore": restore, "schedule": save_scheduled}
+    if len(sys.argv) != 3 or sys.argv[1] not in actions:
         sys.exit(__doc__)
     peers = os.environ.get("QDRANT_URL", "http://127.0.0.1:6333").split()
-    action = save if sys.argv[1] == "save" else restore
+    action = actions[sys.argv[1]]
     try:
         action(Path(sys.argv[2]), peers, os.environ.get("SOURCES"))
     except urllib.error.URLError as error:

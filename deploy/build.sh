@@ -11,12 +11,13 @@ pinned() { # print the default image of a build argument with its digest
     image=$(sed -n "s/^ARG $1=//p" deploy/Dockerfile)
     echo "${image%%@*}@$(docker buildx imagetools inspect --format '{{json .Manifest.Digest}}' "$image" | tr -d '"')"
 }
-python=$(pinned PYTHON_IMAGE) triton=$(pinned TRITON_IMAGE)
-echo "base images: $python, $triton"
+python=$(pinned PYTHON_IMAGE) triton=$(pinned TRITON_IMAGE) postgres=$(pinned POSTGRES_IMAGE)
+echo "base images: $python, $triton, $postgres"
 
-for target in api worker triton export plan loadtest; do
+for target in api worker triton export plan loadtest backup; do
     docker buildx build --file deploy/Dockerfile --target "$target" --tag "$registry/$target:$version" \
         --build-arg "PYTHON_IMAGE=$python" --build-arg "TRITON_IMAGE=$triton" \
+        --build-arg "POSTGRES_IMAGE=$postgres" \
         --sbom=true --provenance=mode=max ${push:+"$push"} .
 done
 docker buildx build --file deploy/Dockerfile --target sbom --output "type=local,dest=dist/sbom" \

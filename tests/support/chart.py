@@ -74,6 +74,8 @@ def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
             yield name, manifest
         elif manifest["kind"] in {"Deployment", "StatefulSet", "Job"}:
             yield name, manifest["spec"]["template"]
+        elif manifest["kind"] == "CronJob":
+            yield name, manifest["spec"]["jobTemplate"]["spec"]["template"]
 
 
 def containers(pod: Manifest) -> list[Manifest]:

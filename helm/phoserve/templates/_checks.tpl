@@ -23,6 +23,7 @@
 {{- include "phoserve.check" (dict "ok" (not (and (hasPrefix "file://" $v.sources.url) (ne $v.sources.url "file:///originals"))) "message" "sources.url is a folder other than file:///originals, where the volume is mounted: use file:///originals.") -}}
 {{- include "phoserve.check" (dict "ok" (or (hasPrefix "file://" $v.sources.url) (not $v.sources.volume.enabled)) "message" "originals go to an object store, but sources.volume.enabled is true: set it to false, because the volume would stay empty.") -}}
 {{- include "phoserve.check" (dict "ok" (le (int $v.qdrant.collections.copies) (int $v.qdrant.replicas)) "message" (printf "qdrant.collections.copies is %v, but there are %v peers for one copy each: increase qdrant.replicas or decrease copies." $v.qdrant.collections.copies $v.qdrant.replicas)) -}}
+{{- include "phoserve.checksOfBackups" . -}}
 {{- include "phoserve.checksOfModels" . -}}
 {{- include "phoserve.checksOfSettings" . -}}
 {{- include "phoserve.checksOfModel" . -}}
@@ -47,6 +48,13 @@
 {{- $plan := and $v.triton.gpu.enabled (eq $v.triton.gpu.profile "tensorrt") -}}
 {{- include "phoserve.check" (dict "ok" (or (not $plan) (ne $v.model.source "volume") $v.model.plan.enabled) "message" "triton.gpu.profile is tensorrt, which needs a plan built on this GPU: set model.plan.enabled, or use the profile ort-tensorrt.") -}}
 {{- include "phoserve.check" (dict "ok" (or (not $v.model.plan.enabled) (and $v.triton.gpu.enabled (eq $v.model.source "volume"))) "message" "model.plan needs triton.gpu.enabled and model.source volume: it builds on the GPU and writes to the volume.") -}}
+{{- end -}}
+
+{{- define "phoserve.checksOfBackups" -}}
+{{- $v := .Values -}}
+{{- if or $v.backup.enabled $v.backup.restore -}}
+{{- include "phoserve.check" (dict "ok" (or (hasPrefix "file://" $v.sources.url) (hasPrefix "s3://" $v.sources.url)) "message" (printf "backup copies originals from a volume or from s3://, not from %s: set backup.enabled to false, and use the versioning and replication of the object store with your own copies of PostgreSQL." $v.sources.url)) -}}
+{{- end -}}
 {{- end -}}
 
 {{/* More models are on the volume, under names of their own. */}}

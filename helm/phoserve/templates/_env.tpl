@@ -72,8 +72,12 @@
 {{/* The database of the registry. */}}
 {{- define "phoserve.registryEnv" -}}
 - name: PHOSERVE_REGISTRY__URL
-  value: {{ default (printf "postgresql://phoserve@%s-postgres:5432/phoserve" (include "phoserve.fullname" .)) .Values.postgres.externalUrl | quote }}
+  value: {{ include "phoserve.registryUrl" . | quote }}
 {{ include "phoserve.secretEnv" (dict "root" . "name" "PHOSERVE_REGISTRY__PASSWORD" "key" "postgresPassword") }}
+{{- end -}}
+
+{{- define "phoserve.registryUrl" -}}
+{{ default (printf "postgresql://phoserve@%s-postgres:5432/phoserve" (include "phoserve.fullname" .)) .Values.postgres.externalUrl }}
 {{- end -}}
 
 {{/* gRPC resolves every pod behind the headless Service and uses them round robin. dict "root" $ "part" gpu|cpu */}}

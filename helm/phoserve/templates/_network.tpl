@@ -28,6 +28,34 @@
 {{- include "phoserve.workerComponents" . }}
 {{- end -}}
 
+{{/* What calls Qdrant and PostgreSQL: these and backups. */}}
+{{- define "phoserve.storeComponents" -}}
+{{ include "phoserve.appComponents" . }}
+{{- if or .Values.backup.enabled .Values.backup.restore }}
+- backup
+{{- end }}
+{{- end -}}
+
+{{/* Egress of backups: Qdrant, PostgreSQL and addresses outside. */}}
+{{- define "phoserve.storeEgress" -}}
+{{- if .Values.qdrant.enabled }}
+- to:
+    {{- include "phoserve.peers" (dict "root" . "components" (list "qdrant")) | nindent 4 }}
+  ports:
+    - { port: 6333 }
+{{- end }}
+{{- if not .Values.postgres.externalUrl }}
+- to:
+    {{- include "phoserve.peers" (dict "root" . "components" (list "postgres")) | nindent 4 }}
+  ports:
+    - { port: 5432 }
+{{- end }}
+{{- include "phoserve.externalEgress" (dict "root" . "ports" (include "phoserve.externalPorts" . | fromYamlArray)) }}
+{{- with .Values.networkPolicy.egress }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{/* Egress of the API and the workers. */}}
 {{- define "phoserve.appEgress" -}}
 - to:

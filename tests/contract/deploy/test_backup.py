@@ -4,14 +4,18 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests.support.chart import LEAST, merged, named, pods, render
 from tests.support.postgres_server import PostgresServer, postgres_programs
 from tests.support.snapshots import Peer, backup
+
+COMPONENT = "app.kubernetes.io/component"
 
 
 @pytest.fixture
@@ -175,3 +179,85 @@ def test_originals_that_were_lost_before_a_backup_are_reported(
     assert saved.returncode == 0
     assert "the originals of 1 documents are missing: run `phoserve doctor`" in saved.stderr
     assert (tmp_path / "backup" / "manifest.json").exists()
+
+
+def test_scheduled_backups_share_originals_and_the_oldest_are_removed(
+    state: Path, peers: list[Peer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "backups"
+    (root / "2020-01-01T000000Z").mkdir(parents=True)  # interrupted
+    (root / "lost+found").mkdir()
+    monkeypatch.setenv("KEEP", "2")
+    made: list[Path] = []
+    for number in range(2, 5):
+        assert run("schedule", root, peers, state).returncode == 0
+        made += [folder for folder in sorted(root.glob("*Z")) if folder not in made]
+        (state / "kb" / f"d{number}").write_bytes(b"%d" % number)
+        time.sleep(1.1)  # folders are named by the second
+    _, second, third = made
+    assert sorted(root.iterdir()) == [second, third, root / "lost+found"]
+    shared = [folder / "originals" / "kb" / "d1" for folder in (second, third)]
+    assert len({path.stat().st_ino for path in shared}) == 1
+    assert shared[0].stat().st_ino != (state / "kb" / "d1").stat().st_ino
+    (state / "kb" / "d1").unlink()
+    assert run("schedule", root, peers, state).returncode == 0
+    newest = max(root.glob("*Z"))
+    assert sorted(path.name for path in (newest / "originals" / "kb").iterdir()) == ["d2", "d3", "d4"]
+    assert (third / "originals" / "kb" / "d1").read_bytes() == b"an original"
+    assert run("restore", third, peers, tmp_path / "fresh").returncode == 0
+    assert (tmp_path / "fresh" / "kb" / "d1").read_bytes() == b"an original"
+
+
+def test_a_scheduled_backup_that_fails_costs_no_older_one(
+    state: Path, peers: list[Peer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "backups"
+    monkeypatch.setenv("KEEP", "1")
+    assert run("schedule", root, peers, state).returncode == 0
+    [whole] = root.iterdir()
+    time.sleep(1.1)
+    peers[0].damaged = True
+    assert run("schedule", root, peers, state).returncode == 1
+    assert (whole / "manifest.json").exists()
+    peers[0].damaged = False
+    time.sleep(1.1)
+    assert run("schedule", root, peers, state).returncode == 0
+    [left] = root.iterdir()
+    assert (left / "manifest.json").exists()
+    assert left != whole
+
+
+def test_the_chart_runs_commands_of_the_script(state: Path, peers: list[Peer], tmp_path: Path) -> None:
+    manifests = render(merged(LEAST, {"backup": {"enabled": True, "restore": "NAME"}}))
+    jobs = {name: pod["spec"] for name, pod in pods(manifests) if pod["metadata"]["labels"][COMPONENT] == "backup"}
+    assert len(jobs) == 2
+    arguments = {spec["containers"][0]["args"][0]: spec["containers"][0]["args"][1] for spec in jobs.values()}
+    assert arguments == {"schedule": "/backup", "restore": "/backup/NAME"}
+    assert run("schedule", tmp_path / "backup", peers, state).returncode == 0
+    [made] = (tmp_path / "backup").iterdir()
+    assert run("restore", made, peers, state).returncode == 0
+    for name, spec in jobs.items():
+        variables = {each["name"] for each in spec["containers"][0]["env"]}
+        assert {"REGISTRY_URL", "PGPASSWORD", "QDRANT_URL", "QDRANT_API_KEY", "SOURCES", "KEEP"} <= variables, name
+        [originals] = [each for each in spec["containers"][0]["volumeMounts"] if each["name"] == "originals"]
+        assert originals["readOnly"] == name.startswith("CronJob")
+
+
+def test_backups_reach_what_they_save_and_nothing_reaches_them() -> None:
+    manifests = render(merged(LEAST, {"backup": {"enabled": True}, "qdrant": {"replicas": 3}}))
+    for part, port in (("qdrant", "http"), ("postgres", "postgres")):
+        rules = named(manifests, "NetworkPolicy", f"phoserve-{part}")["spec"]["ingress"]
+        [peer] = [
+            peer["podSelector"]["matchExpressions"][0]["values"]
+            for rule in rules
+            if {"port": port} in rule.get("ports", [])
+            for peer in rule["from"]
+            if "backup" in peer.get("podSelector", {}).get("matchExpressions", [{"values": []}])[0]["values"]
+        ]
+        assert "api" in peer
+    own = named(manifests, "NetworkPolicy", "phoserve-backup")["spec"]
+    assert "ingress" not in own
+    without = render(LEAST)
+    assert not [each for each in without if "backup" in each["metadata"]["name"]]
+    for part in ("qdrant", "postgres"):
+        assert "backup" not in str(named(without, "NetworkPolicy", f"phoserve-{part}"))

@@ -23,7 +23,7 @@ MONITORED = {"monitoring": {"serviceMonitors": True, "rules": True, "dashboards"
 
 @pytest.fixture(params=PROFILES, scope="module")
 def values(request: pytest.FixtureRequest) -> dict[str, Any]:
-    parts = {name: {"enabled": True} for name in ("llm", "loadtest", "reembed")}
+    parts = {name: {"enabled": True} for name in ("llm", "loadtest", "reembed", "backup")}
     return merged(profile_values(request.param), MONITORED, parts)
 
 

@@ -46,6 +46,10 @@ SEMANTIC: list[tuple[dict[str, Any], str]] = [
     ({"postgres": {"externalUrl": "postgresql://u:secret@db/n"}}, "the password comes from the secret"),
     ({"postgres": {"ca": {"secret": "a", "configMap": "b"}}}, "choose one"),
     ({"settings": {"REGISTRY__URL": "postgresql://h/n"}}, "set postgres.externalUrl instead"),
+    (
+        {"backup": {"enabled": True}, "sources": {"url": "gs://bucket/originals", "volume": {"enabled": False}}},
+        "set backup.enabled to false",
+    ),
     ({"redis": {"enabled": False}}, "set redis.externalUrl"),
     ({"redis": {"enabled": False, "externalUrl": "redis://:secret@r:6379/0"}}, "the password comes from the secret"),
     ({"llm": {"enabled": True, "externalUrl": "http://l/v1"}}, "choose one LLM"),

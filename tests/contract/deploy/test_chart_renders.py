@@ -76,6 +76,12 @@ SWITCHES: dict[str, list[dict[str, Any]]] = {
     "images": [{}, {"image": {"digests": {"api": "sha256:" + "0" * 64}, "pullSecrets": ["registry"]}}],
     "names": [{}, {"fullnameOverride": "a-rather-long-name-that-somebody-has-chosen-for-it"}],
     "load": [{}, {"loadtest": {"enabled": True, "userClasses": ["SearchUser"], "args": ["--stop-timeout=30"]}}],
+    "backup": [
+        {},
+        {"backup": {"enabled": True}},
+        {"backup": {"enabled": True, "upload": "s3://backups/search", "volume": {"existingClaim": "backups"}}},
+        {"backup": {"enabled": True, "restore": "2026-11-29T020000Z"}},
+    ],
     "extra": [{}, {"settings": {"LIMITS__MAX_IN_FLIGHT": 128}, "serviceAccount": {"annotations": {"a": "b"}}}],
 }
 
