@@ -25,6 +25,7 @@ PDF: Final = "application/pdf"
 EPUB: Final = "application/epub+zip"
 DOC: Final = "application/msword"
 XLS: Final = "application/vnd.ms-excel"
+PPT: Final = "application/vnd.ms-powerpoint"
 ARCHIVE: Final = "application/zip"
 IMAGES: Final = ("image/png", "image/jpeg", "image/tiff", "image/webp")
 READ_BY_OCR: Final = frozenset({PDF, *IMAGES})
@@ -43,7 +44,7 @@ ODF: Final = tuple(f"application/vnd.oasis.opendocument.{kind}" for kind in ("te
 ODF_TEMPLATES: Final = {f"{kind}-template": kind for kind in ODF}
 _OLD_OFFICE: Final = {
     ".doc": DOC,
-    ".ppt": "application/vnd.ms-powerpoint",
+    ".ppt": PPT,
     ".xls": XLS,
     ".msg": OUTLOOK,
 }

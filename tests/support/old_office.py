@@ -21,6 +21,74 @@ def powerpoint(text: str) -> bytes:
     return compound("PowerPoint Document", _container(0x03E8, slides) + _container(0x03EE, characters))
 
 
+@dataclass(frozen=True)
+class OldSlide:
+    """A slide of a presentation: kinds (0 for a title) and texts of placeholders, texts of other shapes, its notes."""
+
+    placeholders: Sequence[tuple[int, str]] = ()
+    shapes: Sequence[str] = ()
+    notes: str = ""
+    is_hidden: bool = False
+    furniture: str = ""
+
+
+def presentation(*slides: OldSlide, token: int = 0xE391C05F, changes: int = 1) -> bytes:
+    """A presentation (.ppt); with more than one change, parts of former ones precede the newest."""
+    stream, offset, previous = b"", 0, 0
+    for change in range(changes):
+        shown = slides if change == changes - 1 else [OldSlide(shapes=["cũ"])] * len(slides)
+        parts = [_document(shown)]
+        parts += [_slide(slide, 1000 + number) for number, slide in enumerate(shown)]
+        parts += [_container(0x03F0, _drawing([_box(_text(2, slide.notes))])) for slide in shown]
+        places = []
+        for part in parts:
+            places.append(len(stream))
+            stream += part
+        directory = len(stream)
+        stream += _atom(0x1772, struct.pack(f"<I{len(places)}I", len(places) << 20 | 1, *places))
+        previous, offset = offset, len(stream)
+        stream += _atom(0x0FF5, struct.pack("<IHBBIIIIHH", 0, 0, 0, 3, previous, directory, 1, len(places), 0, 0))
+    user = _atom(0x0FF6, struct.pack("<III", 20, token, offset))
+    return compound("PowerPoint Document", stream, **{"Current User": user})
+
+
+def _document(slides: Sequence[OldSlide]) -> bytes:
+    listed = b""
+    for number, slide in enumerate(slides):
+        listed += _atom(0x03F3, struct.pack("<IIiII", 2 + number, 0, len(slide.placeholders), 256 + number, 0))
+        listed += b"".join(_text(kind, text) for kind, text in slide.placeholders)
+    notes = (struct.pack("<IIiII", 2 + len(slides) + n, 0, 0, 1000 + n, 0) for n in range(len(slides)))
+    return _container(0x03E8, _list(0, listed) + _list(2, b"".join(_atom(0x03F3, one) for one in notes)))
+
+
+def _list(instance: int, body: bytes) -> bytes:
+    return struct.pack("<HHI", instance << 4 | 0xF, 0x0FF0, len(body)) + body
+
+
+def _slide(slide: OldSlide, notes: int) -> bytes:
+    boxes = [_box(_atom(0x0F9E, struct.pack("<I", number))) for number in range(len(slide.placeholders))]
+    boxes += [_box(_text(4, text)) for text in slide.shapes]
+    boxes.append(_box(_text(4, slide.furniture), placeholder=0x09))
+    show = _atom(0x03F9, struct.pack("<IIBBHI", 0, 0, 0, 0, 0x04 * slide.is_hidden, 0))
+    atom = _atom(0x03EF, struct.pack("<I8xIIHH", 0, 0, notes, 0, 0))
+    return _container(0x03EE, atom + show + _drawing(boxes))
+
+
+def _drawing(boxes: Sequence[bytes]) -> bytes:
+    return _container(0x040C, _container(0xF002, _container(0xF003, b"".join(boxes))))
+
+
+def _box(content: bytes, placeholder: int = 0) -> bytes:
+    data = _container(0xF011, _atom(0x0BC3, struct.pack("<iBBH", 0, placeholder, 0, 0)))
+    return _container(0xF004, data + _container(0xF00D, content))
+
+
+def _text(kind: int, text: str) -> bytes:
+    is_narrow = text.isascii()
+    characters = _atom(0x0FA8, text.encode()) if is_narrow else _atom(0x0FA0, text.encode("utf-16-le"))
+    return _atom(0x0F9F, struct.pack("<I", kind)) + characters
+
+
 def excel(rows: list[list[str]]) -> bytes:
     """A workbook (.xls) of one sheet."""
     name = "Bảng".encode("utf-16-le")
