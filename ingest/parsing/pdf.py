@@ -79,6 +79,7 @@ class _Reader:
         self._furniture = Furniture()
         self._without_text: list[int] = []
         self._by_ocr: list[int] = []
+        self._with_hidden: list[int] = []
         self._cut_after: int | None = None
         self.files: list[Attachment] = []
         self.flow = Flow(Sizes(), _bookmarks(document))
@@ -102,6 +103,9 @@ class _Reader:
             message = f"no text could be read on {_named(self._without_text)}: {self._ocr.trouble}"
             place = Place(page=self._without_text[0])
             yield ParserWarning(code="page_without_text", message=message, place=place)
+        if self._with_hidden:
+            message = f"text of hidden layers was left out on {_named(self._with_hidden)}"
+            yield ParserWarning(code="hidden_content", message=message, place=Place(page=self._with_hidden[0]))
         if self._document.get_formtype() in _XFA:
             message = "the file is an XFA form, of which only the plain pages are read; save it as a PDF without XFA"
             yield ParserWarning(code="not_as_displayed", message=message)
@@ -128,6 +132,8 @@ class _Reader:
         self.files += written.files
         with closing(_flattened(self._document, at, page, written)) as page:
             text = read_words(page)
+            if text.has_hidden:
+                self._with_hidden.append(at + 1)
             is_scan = _needs_ocr(page, text)
             if is_scan:
                 text = self._recognise(page, at + 1, text)

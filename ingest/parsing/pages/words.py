@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from ingest.parsing.pages.layers import hidden_texts
 from ingest.parsing.scripts import raise_text
 
 _MAX_CHARACTERS: Final = 200_000
@@ -53,6 +54,8 @@ class PageText:
     turned: list[str] = field(default_factory=list)
     """Words set upwards or downwards, in the order of the file."""
     characters: int = 0
+    has_hidden: bool = False
+    """Whether text of layers that are switched off is left out."""
     broken: int = 0
     """Characters that have no meaning outside the file's own font."""
 
@@ -89,7 +92,7 @@ class _Boxes:
 
 
 def read_words(page: pdfium.PdfPage) -> PageText:
-    """Return the words of a page's text layer, line by line."""
+    """Return the words of a page's text layer, line by line, without those of layers that are switched off."""
     left, bottom, right, top = page.get_bbox()
     rotation = page.get_rotation()
     flipped = rotation in (90, 270)
@@ -97,7 +100,10 @@ def read_words(page: pdfium.PdfPage) -> PageText:
     found = PageText(width, height)
     textpage = page.get_textpage()
     try:
-        _Reader(textpage, found, (left, bottom, right, top), rotation).read()
+        reader = _Reader(textpage, found, (left, bottom, right, top), rotation)
+        reader.hidden = hidden_texts(page)
+        found.has_hidden = bool(reader.hidden)
+        reader.read()
     finally:
         textpage.close()
     return found
@@ -114,6 +120,8 @@ class _Reader:
         self._turned: list[str] = []
         self._broke = False
         self._drawn: int | None = None
+        self.hidden: frozenset[int] = frozenset()
+        """Addresses of text objects that are not shown."""
         self._drawn_as = 0.1, 0
 
     def read(self) -> None:
@@ -158,6 +166,8 @@ class _Reader:
             return
         pdfium_c.FPDFText_GetCharOrigin(self._raw, at, boxes.x, boxes.y)
         size, angle = self._size_and_angle(at)
+        if self._drawn in self.hidden:
+            return
         if 3 < angle < 357:
             if angle % 90 in (0, 1, 89) and text != " ":  # other angles are those of watermarks
                 self._turned.append(text)

@@ -151,3 +151,18 @@ def test_an_xfa_form_has_a_warning(tmp_path: Path) -> None:
     template = stream("<xdp:xdp xmlns:xdp='http://ns.adobe.com/xdp/'/>")
     content = raw_pdf(shown("Please wait"), [template], catalog="/AcroForm << /Fields [] /XFA 5 0 R >>")
     assert [warning.code for warning in read(content, tmp_path).warnings] == ["not_as_displayed"]
+
+
+@pytest.mark.parametrize(("state", "found"), [("/OFF [5 0 R]", ["v1"]), ("", ["v1", "v2"])])
+def test_text_of_a_layer_that_is_off_is_left_out(tmp_path: Path, state: str, found: list[str]) -> None:
+    drawn = shown("v1 label") + "/Span BMC\n/OC /L1 BDC\n" + shown("v2", y=500) + "EMC\nEMC\n"
+    content = raw_pdf(
+        drawn,
+        ["<< /Type /OCG /Name (Layer) >>"],
+        page="/Resources << /Font << /F1 4 0 R >> /Properties << /L1 5 0 R >> >>",
+        catalog=f"/OCProperties << /OCGs [5 0 R] /D << {state} >> >>",
+    )
+    document = read(content, tmp_path)
+    assert re.findall(r"\bv\d", document_text(document)) == found
+    codes = [(warning.code, warning.place.page) for warning in document.warnings]
+    assert codes == ([] if "v2" in found else [("hidden_content", 1)])
