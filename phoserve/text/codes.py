@@ -147,21 +147,29 @@ def _numbers(lowered: str) -> Iterator[Code]:
 
 
 def _numbers_between(lowered: str, start: int, end: int) -> Iterator[Code]:
-    window = lowered[start:end]
     numbers = [match.start() for match in _NUMBER_START.finditer(lowered, start, end)]
-    for signs, pattern, read, begins in _READERS:
-        if signs and not any(map(window.__contains__, signs)):
-            continue
-        if begins is _NUMBER_START:
+    for pattern, read, begins in _readers_of(lowered[start:end]):
+        if begins is None:
+            matches = pattern.finditer(lowered, start, end)
+        elif begins is _NUMBER_START:
             matches = _matches_at(numbers, pattern, lowered, end)
-        elif begins:
+        else:
             places = [match.start() for match in begins.finditer(lowered, start, end)]
             matches = _matches_at(places, pattern, lowered, end)
-        else:
-            matches = pattern.finditer(lowered, start, end)
         for match in matches:
             if forms := read(match):
                 yield Code(*match.span(), forms)
+
+
+def _readers_of(window: str) -> "tuple[_Reader, ...]":
+    """Return the readers whose signs are in the window."""
+    return _readers_with(tuple([sign in window for sign in _SIGNS]))
+
+
+@lru_cache(maxsize=1 << 12)
+def _readers_with(are_there: tuple[bool, ...]) -> "tuple[_Reader, ...]":
+    there = {sign for sign, is_there in zip(_SIGNS, are_there, strict=True) if is_there}
+    return tuple(reader for signs, *reader in _READERS if not signs or there & {*signs})  # type: ignore[misc]
 
 
 def _matches_at(places: Sequence[int], pattern: re.Pattern[str], text: str, end: int) -> Iterator[re.Match[str]]:
@@ -321,8 +329,8 @@ def _decimal(number: str) -> str:
     return f"{whole}.{part}" if part else whole
 
 
-_Reader = tuple[tuple[str, ...], re.Pattern[str], Callable[[re.Match[str]], Forms], re.Pattern[str] | None]
-_READERS: Final[tuple[_Reader, ...]] = (
+_Reader = tuple[re.Pattern[str], Callable[[re.Match[str]], Forms], re.Pattern[str] | None]
+_READERS: Final = (
     (("/",), _LEGAL, _read_legal, None),
     (("/", ".", "-"), _DAY, _read_day, _NUMBER_START),
     (("/", ".", "-"), _ISO_DAY, _read_day, _NUMBER_START),
@@ -337,3 +345,4 @@ _READERS: Final[tuple[_Reader, ...]] = (
 )
 """Signs of which every match has one (none for any), a pattern, what it means, and where a match can begin (None:
 anywhere). Searching for signs and beginnings is cheaper."""
+_SIGNS: Final = tuple(dict.fromkeys(sign for signs, *_ in _READERS for sign in signs))

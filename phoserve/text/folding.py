@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 import numpy as np
@@ -69,6 +69,7 @@ def _lower_table() -> NDArray[np.uint16]:
     return table
 
 
+@lru_cache(maxsize=1 << 14)
 def is_plain_syllable(word: str) -> bool:
     """Return whether `word` has the shape of a Vietnamese syllable, with or without diacritics, whatever its case."""
     return len(word) <= _LONGEST and _SYLLABLE.fullmatch(fold(word.lower())) is not None

@@ -98,20 +98,29 @@ class Segmenter:
         batch = self.analyse(texts)
         ids = batch.ids
         line_ends = ids == self._ids.get(NEWLINE, -1)
-        if (batch.joined & line_ends).any() or (batch.joined[1:] & line_ends[:-1]).any():
-            return number_words(map(_SPELLED_WORD.findall, self._spell_all(texts, batch)), self._vocabulary)
         begins = np.flatnonzero(~batch.joined)
         lengths = np.diff(begins, append=len(ids))
         numbers = self._number_single(ids[begins])
-        [pairs] = np.nonzero(lengths == 2)
+        in_words = np.flatnonzero(line_ends & (batch.joined | np.append(batch.joined[1:], False)))
+        with_line_ends = np.unique(np.searchsorted(begins, in_words, side="right") - 1)
+        of_two = lengths == 2
+        of_two[with_line_ends] = False
+        [pairs] = np.nonzero(of_two)
         at = begins[pairs]
         keys = (ids[at].astype(np.int64) << 32) | ids[at + 1]
         numbers[pairs] = list(map(self._pairs.__getitem__, keys.tolist()))
-        for word in np.flatnonzero(lengths > 2).tolist():
+        for word in [*np.flatnonzero(lengths > 2).tolist(), *with_line_ends.tolist()]:
             syllable_ids = ids[begins[word] : begins[word] + lengths[word]].tolist()
-            numbers[word] = self._vocabulary.number_of("_".join([self.forms[each] for each in syllable_ids]))
-        offsets = bounds(~batch.joined & ~line_ends)[batch.offsets]
-        return NumberedWords(self._vocabulary, numbers[numbers != _LINE_END], offsets)
+            spelled = "_".join([self.forms[each] for each in syllable_ids])
+            if NEWLINE in spelled:
+                parts = _SPELLED_WORD.findall(spelled)
+                if len(parts) != 1:  # hardly ever
+                    return number_words(map(_SPELLED_WORD.findall, self._spell_all(texts, batch)), self._vocabulary)
+                [spelled] = parts
+            numbers[word] = self._vocabulary.number_of(spelled)
+        is_word = numbers != _LINE_END
+        offsets = bounds(is_word)[np.searchsorted(begins, batch.offsets)]
+        return NumberedWords(self._vocabulary, numbers[is_word], offsets)
 
     def _number_single(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return the numbers of these syllables as words of their own, `_LINE_END` for newlines."""

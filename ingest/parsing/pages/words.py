@@ -17,6 +17,8 @@ _MAX_CHARACTERS: Final = 200_000
 _HYPHENS: Final = (0x02, 0xFFFE, 0xAD)  # what pdfium makes of a hyphen at the end of a line
 _BLANKS: Final = frozenset({0x20, 0x0A, 0x0D, 0x09, 0xA0, 0x3000})
 _NEW_WORD_GAP: Final = 0.2  # of the font size
+_BEFORE_MARKS: Final = "\u02ff"
+"""No combining mark has a lower code."""
 _SAME_LINE: Final = 0.22
 _ASCENT: Final = 0.75
 _DESCENT: Final = 0.22
@@ -151,7 +153,8 @@ class _Reader:
             code = 0xFFFD
         text = "-" if code in _HYPHENS else chr(code)
         self._found.characters += 1
-        is_broken = 0xE000 <= code <= 0xF8FF or code == 0xFFFD or unicodedata.category(text) in ("Cc", "Cn")
+        is_broken = not text.isprintable() and (0xE000 <= code <= 0xF8FF or unicodedata.category(text) in ("Cc", "Cn"))
+        is_broken = is_broken or code == 0xFFFD
         if is_broken:
             self._found.broken += 1
             text = "•" if 0xE000 <= code <= 0xF8FF else "\ufffd"
@@ -172,11 +175,15 @@ class _Reader:
             if angle % 90 in (0, 1, 89) and text != " ":  # other angles are those of watermarks
                 self._turned.append(text)
             return
-        x0, _, x1, _ = self._place(loose.left, loose.bottom, loose.right, loose.top)
-        x, y = boxes.x.value, boxes.y.value
-        _, base, _, _ = self._place(x, y, x, y)
+        if self._rotation:
+            x0, _, x1, _ = self._place(loose.left, loose.bottom, loose.right, loose.top)
+            x, y = boxes.x.value, boxes.y.value
+            _, base, _, _ = self._place(x, y, x, y)
+        else:  # as `_place` has it, for each of a hundred thousand letters
+            left, _, _, top = self._box
+            x0, x1, base = loose.left - left, loose.right - left, top - boxes.y.value
         before = self._glyphs[-1] if self._glyphs else None
-        if before and before.text != " " and unicodedata.combining(text):
+        if before and text > _BEFORE_MARKS and before.text != " " and unicodedata.combining(text):
             self._glyphs[-1] = before._replace(text=before.text + text)
             return
         if before and _is_again(before, text, x0, x1, base):
@@ -188,7 +195,8 @@ class _Reader:
 
     def _size_and_angle(self, at: int) -> tuple[float, int]:
         """Return a character's size on the page and its angle in degrees; those of one text object are the same."""
-        drawn = ctypes.cast(pdfium_c.FPDFText_GetTextObject(self._raw, at), ctypes.c_void_p).value
+        text_object = pdfium_c.FPDFText_GetTextObject(self._raw, at)
+        drawn = ctypes.addressof(text_object.contents) if text_object else None
         if drawn is None or drawn != self._drawn:
             scale, angle = self._matrix(at)
             self._drawn = drawn

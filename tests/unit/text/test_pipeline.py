@@ -190,3 +190,14 @@ def test_numbered_words_and_their_tokens_are_those_of_the_segmented_text(
     expected = bundled.tokenize(bundled.segment([lower_shouting(text) for text in texts]))
     assert (tokens.ids.tolist(), tokens.offsets.tolist()) == (expected.ids.tolist(), expected.offsets.tolist())
     assert bundled.count_tokens(texts).tolist() == np.diff(expected.offsets).tolist()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.sampled_from(["văn", "bản", "định", "tổ", "chức", "chương", "ký", "và", "\n", "\n", ":"]), max_size=40)
+)
+def test_a_newline_inside_a_word_is_part_of_the_syllable_before_it(bundled: TextPipeline, parts: list[str]) -> None:
+    text = " ".join(parts)  # pyvi joins "\n" and "định" to one word
+    [segmented] = bundled.segment([text])
+    assert spelled(bundled.number_words([text])) == [re.findall(r"\S+\n?", segmented)]
+    assert bundled.encode([text]).ids.tolist() == bundled.tokenize([segmented]).ids.tolist()
