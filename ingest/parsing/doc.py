@@ -1,9 +1,11 @@
 """Word documents of 1997 to 2003 (.doc): text, tables, notes and text boxes, without what is hidden or deleted.
 
-Automatic numbers are not read. Older or damaged files are left to `other_office`.
+Older or damaged files are left to `other_office`.
 """
 
+import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,7 @@ from ingest.parsing import other_office
 from ingest.parsing.faults import Encrypted, Unreadable
 from ingest.parsing.media import DOC
 from ingest.parsing.old_word.binary import WordFile, read_file
+from ingest.parsing.old_word.lists import LEVEL, LIST, Lists, Style, read_lists, read_styles
 from ingest.parsing.old_word.text import (
     CELL,
     IN_TABLE,
@@ -28,7 +31,7 @@ from ingest.parsing.outline import Outline
 from ingest.parsing.tables import Cell, build_table
 from ingest.parsing.word.body import tidy
 from ingest.parsing.word.numbering import format_number
-from phoserve.text.blocks import Block, Footnote, Heading, Paragraph, ParsedDocument, ParserWarning, Place
+from phoserve.text.blocks import Block, Footnote, Heading, ListItem, Paragraph, ParsedDocument, ParserWarning, Place
 
 _TEXT, _FOOTNOTES, _HEADERS, _ENDNOTES, _BOXES = 0, 1, 2, 5, 6
 _TABLES: Final = frozenset({"0Table", "1Table"})
@@ -41,7 +44,7 @@ _LAYOUT_ROWS: Final = 2
 """Tables of at most this many rows place text, such as letterheads."""
 _NUMBERS: Final = ParserWarning(
     code="not_as_displayed",
-    message="automatic numbers of this old format are left out; save it in a new one (.docx) to have them read",
+    message="the automatic numbers of the file cannot be read; save it in a new format (.docx) to have them read",
 )
 
 
@@ -71,7 +74,7 @@ def _parse(path: Path) -> ParsedDocument:
     blocks = reader.read()
     if not blocks:
         raise Unreadable("there is no text in it")
-    warnings = [_NUMBERS] if file.has_lists else []
+    warnings = [_NUMBERS] if reader.lists is None else []
     if count := reader.stories.hidden_passages:
         message = f"{count} passage{'s' * (count > 1)} of hidden text left out"
         warnings.append(ParserWarning(code="hidden_content", message=message))
@@ -95,7 +98,8 @@ def _own_title(compound: olefile.OleFileIO) -> str:
 
 class _Reader:
     def __init__(self, file: WordFile) -> None:
-        self.stories = StoryReader(file)
+        styles, self.lists = _styles_and_lists(file)
+        self.stories = StoryReader(file, styles)
         self._file = file
         self._blocks: list[Block] = []
         self._outline = Outline()
@@ -153,7 +157,7 @@ class _Reader:
             return
         if paragraph.properties.get(INNER_ROW_END):
             return
-        self._cell.append(paragraph)
+        self._cell.append(self._numbered(paragraph))
         if paragraph.ends_with == CELL:
             self._row.append(_joined(self._cell))
             self._cell = []
@@ -178,13 +182,29 @@ class _Reader:
 
     def _append(self, paragraph: OldParagraph) -> None:
         text = tidy(paragraph.text)
+        number = self._number(paragraph)
         if any(map(str.isalnum, text)):
+            shown = f"{number} {text}" if number and number != "-" else text
             level = _level(paragraph)
             strong = paragraph.is_bold or level is not None
-            if not self._outline.add(self._blocks, text, Place(), strong=strong):
-                block = Paragraph(text=text) if level is None else Heading(text=text, level=min(level, 6))
-                self._blocks.append(block)
+            if not self._outline.add(self._blocks, shown, Place(), strong=strong):
+                depth = paragraph.properties.get(LEVEL, 0) + 1
+                self._blocks.append(_block(text, shown, level, number, depth))
         self._append_notes([paragraph])
+
+    def _numbered(self, paragraph: OldParagraph) -> OldParagraph:
+        """Return a paragraph of a cell with its number as text."""
+        number = self._number(paragraph)
+        if number is None:
+            return paragraph
+        text = paragraph.text if number == "-" else f"{number} {paragraph.text}"
+        rest = {name: value for name, value in paragraph.properties.items() if name != LIST}
+        return replace(paragraph, text=text, properties=rest)
+
+    def _number(self, paragraph: OldParagraph) -> str | None:
+        """Return the automatic number of a paragraph."""
+        number = paragraph.properties.get(LIST, 0)
+        return self.lists.next(number, paragraph.properties.get(LEVEL, 0)) if self.lists and number else None
 
     def _append_notes(self, paragraphs: Iterable[OldParagraph]) -> None:
         for kind, number in (note for paragraph in paragraphs for note in paragraph.notes):
@@ -192,6 +212,22 @@ class _Reader:
             if number < len(texts):
                 shown = format_number(number + 1, "lowerRoman" if kind == "endnote" else "decimal")
                 self._blocks.append(Footnote(text=texts[number], number=shown))
+
+
+def _block(text: str, shown: str, level: int | None, number: str | None, depth: int) -> Block:
+    if level is not None:
+        return Heading(text=shown, level=min(level, 6))
+    return ListItem(text=text, number=number, level=depth) if number else Paragraph(text=text)
+
+
+def _styles_and_lists(file: WordFile) -> tuple[list[Style], Lists | None]:
+    """Return the styles and lists of a file; None for lists that cannot be read."""
+    try:
+        styles = read_styles(file.style_sheet) if file.style_sheet else []
+        lists = read_lists(file.table, file.lists_at, file.list_uses) if file.list_uses else Lists()
+    except (struct.error, IndexError, ValueError):
+        return [], None
+    return styles, lists
 
 
 def _joined(paragraphs: list[OldParagraph]) -> OldParagraph:

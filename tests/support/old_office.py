@@ -159,10 +159,17 @@ def operation(code: int, value: int, size: int = 1) -> bytes:
     return struct.pack("<H", code) + value.to_bytes(size, "little")
 
 
-def word(*stories: OldText, footnotes: Sequence[int] = (), headers: Sequence[int] = (), version: int = 0xC1) -> bytes:
+def word(
+    *stories: OldText,
+    footnotes: Sequence[int] = (),
+    headers: Sequence[int] = (),
+    levels: Sequence[tuple[int, str]] = (),
+    version: int = 0xC1,
+) -> bytes:
     """A Word document (.doc) of the stories given, in their order: text, footnotes, headers, and so on.
 
-    `footnotes` are places of their marks in the text, `headers` the beginnings of headers and their end.
+    `footnotes` are places of their marks in the text, `headers` the beginnings of headers and their end, `levels` the
+    kinds and texts of numbers of its first list; its second list is the same one, which begins at 7.
     """
     text = "".join(run for story in stories for run, _ in story.runs)
     start = 1024
@@ -182,7 +189,22 @@ def word(*stories: OldText, footnotes: Sequence[int] = (), headers: Sequence[int
         2: struct.pack(f"<{len(footnotes) + 1}I", *footnotes, len(text)) + bytes(2 * len(footnotes)),
         11: struct.pack(f"<{len(headers)}I", *headers),
     }
+    if levels:
+        parts |= {73: _lists(levels), 74: _list_uses()}
     return _word_file(stories, parts, body, version)
+
+
+def _lists(levels: Sequence[tuple[int, str]]) -> bytes:
+    all_levels = [*levels, *[(255, "")] * (9 - len(levels))]
+    made = struct.pack("<Hii18xBB", 1, 42, 0, 0, 0)
+    for kind, text in all_levels:
+        made += struct.pack("<iBB9xBiiBBBBH", 1, kind, 0, 0, 0, 0, 0, 0, 0, 0, len(text)) + text.encode("utf-16-le")
+    return made
+
+
+def _list_uses() -> bytes:
+    uses = struct.pack("<I", 2) + struct.pack("<i8xBBH", 42, 0, 0, 0) + struct.pack("<i8xBBH", 42, 1, 0, 0)
+    return uses + b"\xff" * 4 + b"\xff" * 4 + struct.pack("<iI", 7, 0x10)
 
 
 def _word_file(stories: Sequence[OldText], parts: dict[int, bytes], body: bytes, version: int) -> bytes:

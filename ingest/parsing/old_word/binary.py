@@ -17,7 +17,8 @@ _COUNTS: Final = 0x4C
 """Where the lengths of stories are: text, footnotes, headers, macros, comments, endnotes, text boxes."""
 _PLACES: Final = 0x9A
 """Where the places of other parts are, 8 bytes each."""
-_FOOTNOTES, _HEADERS, _CHARACTERS, _PARAGRAPHS, _PIECES, _ENDNOTES, _LISTS = 2, 11, 12, 13, 33, 46, 74
+_STYLES, _FOOTNOTES, _HEADERS, _CHARACTERS, _PARAGRAPHS = 1, 2, 11, 12, 13
+_PIECES, _ENDNOTES, _LISTS, _LIST_USES = 33, 46, 73, 74
 _PAGE: Final = 512
 _COMPRESSED: Final = 1 << 30
 _MAX_CHARACTERS: Final = 20_000_000
@@ -69,7 +70,12 @@ class WordFile:
     endnotes: list[int]
     headers: list[int]
     """Where headers and footers begin, within their story."""
-    has_lists: bool
+    style_sheet: bytes
+    list_uses: bytes
+    """How paragraphs refer to lists."""
+    lists_at: int
+    """Where the lists begin in `table`, beyond the end of their part."""
+    table: bytes
 
 
 def read_file(main: bytes, tables: dict[str, bytes]) -> WordFile:
@@ -99,7 +105,10 @@ def read_file(main: bytes, tables: dict[str, bytes]) -> WordFile:
         footnotes=_places(part(_FOOTNOTES), 2),
         endnotes=_places(part(_ENDNOTES), 2),
         headers=_places(part(_HEADERS), 0),
-        has_lists=part(_LISTS)[:4] not in (b"", b"\0\0\0\0"),
+        style_sheet=part(_STYLES),
+        list_uses=part(_LIST_USES),
+        lists_at=struct.unpack_from("<I", main, _PLACES + 8 * _LISTS)[0],
+        table=table,
     )
 
 
@@ -151,7 +160,7 @@ def _read_page(page: bytes, runs: Runs, *, is_paragraph: bool) -> None:
         if not runs.starts or start >= runs.starts[-1]:
             runs.starts.append(start)
             runs.ends.append(end)
-            runs.properties.append(_properties(operations))
+            runs.properties.append(read_properties(operations))
             runs.styles.append(style)
 
 
@@ -162,7 +171,8 @@ def _paragraph_operations(page: bytes, at: int) -> tuple[int, bytes]:
     return style, page[at + 2 : at + size]
 
 
-def _properties(operations: bytes) -> Properties:
+def read_properties(operations: bytes) -> Properties:
+    """Return the operands of operations."""
     found: Properties = {}
     at = 0
     while at + 2 < len(operations):

@@ -1,10 +1,11 @@
 """The paragraphs of a story of a .doc file as a reader sees them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from ingest.parsing.old_word.binary import Properties, WordFile
+from ingest.parsing.old_word.lists import Style
 
 HIDDEN, DELETED, BOLD = 0x083C, 0x0800, 0x0835
 """Operations on characters (MS-DOC 2.6.1): hidden, deletion tracked, bold."""
@@ -33,9 +34,10 @@ class OldParagraph:
 class StoryReader:
     """Reads stories; counts hidden passages."""
 
-    def __init__(self, file: WordFile) -> None:
+    def __init__(self, file: WordFile, styles: Sequence[Style] = ()) -> None:
         self.hidden_passages = 0
         self._file = file
+        self._styles = styles
         self._notes = {place: ("footnote", n) for n, place in enumerate(file.footnotes)}
         self._notes |= {place: ("endnote", n) for n, place in enumerate(file.endnotes)}
 
@@ -90,6 +92,8 @@ class StoryReader:
         run = runs.at(offset)
         style = 0 if run is None else runs.styles[run]
         properties = {} if run is None else runs.properties[run]
+        if style < len(self._styles):
+            properties = self._styles[style].paragraph | properties
         return OldParagraph(text, letter, style, properties, is_bold and bool(text.strip()), notes)
 
 

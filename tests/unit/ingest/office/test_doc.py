@@ -7,6 +7,7 @@ import pytest
 
 from ingest.parsing import doc
 from ingest.parsing.faults import Encrypted, Unreadable
+from ingest.parsing.old_word.lists import LEVEL, LIST
 from ingest.parsing.old_word.text import BOLD, DELETED, HIDDEN, IN_TABLE, OUTLINE, ROW_END
 from phoserve.text.blocks import Footnote, Heading, Paragraph, ParsedDocument
 from tests.support.old_office import OldText, operation, word
@@ -68,6 +69,32 @@ def test_bold_words_of_law_are_headings(tmp_path: Path) -> None:
     ]
     found = [block.text for block in read(word(OldText(runs)), tmp_path).blocks if isinstance(block, Heading)]
     assert found == ["Chương II TỔ CHỨC", "Điều 7. Các loại"]
+
+
+def item(level: int, number: int = 1) -> tuple[int, bytes]:
+    return 0, operation(LIST, number, 2) + operation(LEVEL, level)
+
+
+def test_automatic_numbers_are_shown(tmp_path: Path) -> None:
+    levels = [(0, "Điều \x00."), (4, "\x01)"), (0, "\x00.\x02"), (23, "·")]
+    places = [item(0), item(1), item(1), item(2), item(3), item(0), item(1), (0, b""), item(0, 2), item(0, 2)]
+    text = "".join(f"chữ {n}\r" for n in range(len(places)))
+    document = read(word(OldText([(text, b"")], places), levels=levels), tmp_path)
+    shown = [f"{getattr(block, 'number', '')} {block.text}".strip() for block in document.blocks]  # type: ignore[union-attr]
+    assert shown == [
+        "Điều 1. chữ 0", "a) chữ 1", "b) chữ 2", "1.1 chữ 3", "- chữ 4", "Điều 2. chữ 5", "a) chữ 6", "chữ 7",
+        "Điều 7. chữ 8", "Điều 8. chữ 9",
+    ]  # fmt: skip
+    assert document.warnings == ()
+
+
+def test_numbers_in_cells_are_shown(tmp_path: Path) -> None:
+    numbered = (0, CELL[1] + item(0)[1])
+    rows = [[CELL, CELL, ROW], *[[numbered, CELL, ROW]] * 2]
+    text = "STT\x07Tên\x07\x07" + "một\x07Kho\x07\x07" + "hai\x07Bếp\x07\x07"
+    places = [place for row in rows for place in row]
+    table = table_of(read(word(OldText([(text, b"")], places), levels=[(0, "\x00.")]), tmp_path))
+    assert table.rows == (("1. một", "Kho"), ("2. hai", "Bếp"))
 
 
 def test_a_table_is_read_by_cell(tmp_path: Path) -> None:
