@@ -167,6 +167,7 @@ class Frequencies:
         seen = [counts for access, counts in list(sets.items()) if audience.sees(access)]
         passages = sum(counts.passages for counts in seen)
         having = sum((counts.of(terms) for counts in seen), np.zeros(len(terms), np.int64))
+        having = np.clip(having, 0, passages)  # a write may have changed one of both
         return np.log1p((passages - having + 0.5) / (having + 0.5))
 
     def _includes(self, id_: str) -> bool:
