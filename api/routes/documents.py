@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Request, Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
@@ -24,10 +25,12 @@ from api.schemas.documents import (
 )
 from api.uploads import drafts_of
 from phoserve.documents.library import PAGE_LIMIT
-from phoserve.documents.records import Document, DocumentState
+from phoserve.documents.records import Document, DocumentState, Passage
 from phoserve.errors import InvalidInput
 
 MAX_KEY_CHARACTERS = 200
+MAX_PASSAGES = 1_000_000
+"""More than any document has."""
 
 
 def routes(max_upload_bytes: int) -> list[Any]:
@@ -121,11 +124,39 @@ async def change_document(
 
 @get("/v1/collections/{collection:str}/documents/{document_id:str}/passages", guards=[readers], tags=["documents"])
 async def get_passages(
-    collection: FromPath[str], document_id: FromPath[str], library: LibraryDep, principal: PrincipalDep
-) -> PassageList:
-    """Return what search can find of a document."""
-    passages = await library.passages(collection, restore_slashes(document_id), audience=principal.audience)
-    return PassageList(passages=[passage_view(each) for each in passages])
+    collection: FromPath[str],
+    document_id: FromPath[str],
+    library: LibraryDep,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    offset: Annotated[int, QueryParameter(ge=0, le=MAX_PASSAGES)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_PASSAGES)] = MAX_PASSAGES,
+) -> Response[PassageList]:
+    """Return what search can find of a document: all passages, or `limit` from the `offset` on."""
+    pages = await library.passages(
+        collection, restore_slashes(document_id), audience=principal.audience, start=offset, end=offset + limit + 1
+    )
+    encoded: list[bytes] = []
+    has_next = False
+    async for page in pages:
+        # One more is read than is shown: a next page has it.
+        shown = [each for each in page if each.ordinal < offset + limit]
+        encoded += await services.loop_turns.map(_encoded_passage, shown)
+        has_next = len(shown) < len(page)
+    next_offset = offset + limit if encoded and has_next else None
+    body = _RawPassages(passages=msgspec.Raw(b"[" + b",".join(encoded) + b"]"), next_offset=next_offset)
+    return Response(body)  # type: ignore[arg-type]  # the same, encoded
+
+
+class _RawPassages(msgspec.Struct, frozen=True, kw_only=True):
+    """A `PassageList` whose passages are encoded already."""
+
+    passages: msgspec.Raw
+    next_offset: int | None
+
+
+def _encoded_passage(passage: Passage) -> bytes:
+    return msgspec.json.encode(passage_view(passage))
 
 
 @get("/v1/collections/{collection:str}/documents/{document_id:str}/original", guards=[readers], tags=["documents"])

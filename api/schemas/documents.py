@@ -211,9 +211,10 @@ class PassageView(Struct, frozen=True, kw_only=True):
 
 
 class PassageList(Struct, frozen=True, kw_only=True):
-    """A document's passages, in order."""
+    """A document's passages, in order; `next_offset` asks for the next page and is null at the end."""
 
     passages: list[PassageView]
+    next_offset: int | None = None
 
 
 def url_of(document: Document) -> str:

@@ -36,7 +36,7 @@ _UNSEEN: Final = re.compile(r"(?:\A|\s)(?:sr-only|visually-hidden|screen-reader-
 _BANNER: Final = re.compile(r"cookie|consent|gdpr", re.IGNORECASE)
 _LONGEST_BANNER: Final = 1500
 _SPACES: Final = re.compile(r"[ \t\r\f\v\n\u00a0]+")
-_SITE: Final = re.compile(r"\s+[-–—|·»]\s+")
+_SITE: Final = re.compile(r"(?<!\s)\s+[-–—|·»]\s+")
 _TAG: Final = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z][A-Za-z0-9:-]{0,30})[^<>]*>?")
 # Elements that have no content, or that the next of their kind ends.
 _NEVER_DEEP: Final = frozenset(

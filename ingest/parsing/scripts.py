@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-_LAST_WORD: Final = re.compile(r"[^\W\d_]+$")
+_LAST_WORD: Final = re.compile(r"(?<![^\W\d_])[^\W\d_]+$")
 _UNITS: Final = frozenset({"m", "cm", "dm", "km", "mm", "hm"})
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from phoserve.text.blocks import Place, Table
 
 MAX_HEADER_ROWS: Final = 4
-_VALUE: Final = re.compile(r"[\s\d.,:/%()+−–₫$€-]*\d[\s\d.,:/%()+−–₫$€-]*(đ|đồng|vnđ|vnd|usd)?", re.IGNORECASE)
+_VALUE: Final = re.compile(r"[\s.,:/%()+−–₫$€-]*+\d[\s\d.,:/%()+−–₫$€-]*+(đ|đồng|vnđ|vnd|usd)?", re.IGNORECASE)
 _LONGEST_LABEL: Final = 80
 
 

@@ -11,13 +11,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from phoserve.contract import Fusion
-from phoserve.documents.access import READERS, Audience, validate_access
+from phoserve.documents.access import READERS, UNRESTRICTED, Audience, validate_access
 from phoserve.documents.access_changes import check_access_backlog, try_apply_access
 from phoserve.documents.collection_cache import CollectionCache
 from phoserve.documents.filters import Filter
 from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentPage, DocumentRegistry, IndexingTask, SourceStore, TaskQueue
-from phoserve.documents.records import Collection, Document, DocumentState, Passage, new_collection
+from phoserve.documents.records import Collection, Document, DocumentState, Passage, new_collection, passage_id
 from phoserve.documents.removal import mark_deleting, mark_unchanged, purge_collection, remove_marked
 from phoserve.documents.texts import read_text
 from phoserve.errors import CollectionNotFound, Conflict, DocumentNotFound, NotFound, Unavailable
@@ -26,6 +26,7 @@ from phoserve.text.normalise import compose
 PAGE_LIMIT: Final = 200
 DELETED_WHILE_WAITING: Final = 500
 """A collection with more documents than this is emptied in the background."""
+PASSAGES_PER_READ: Final = 64
 POLL_S: Final = 0.5
 ROUNDS: Final = 10
 
@@ -206,12 +207,17 @@ class Library:
                 return saved
         raise Conflict(f"document {document_id!r} keeps changing; try again")
 
-    async def passages(self, collection: str, document_id: str, *, audience: Audience = READERS) -> list[Passage]:
-        """Return the document's published passages, in order. Raises CollectionNotFound, DocumentNotFound."""
+    async def passages(
+        self, collection: str, document_id: str, *, audience: Audience = READERS, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[list[Passage]]:
+        """Return the document's published passages from `start` to `end`, in order, a few at a time.
+
+        They are read by their ids, so that a document of a hundred thousand stops nothing. Raises CollectionNotFound,
+        DocumentNotFound.
+        """
         found = await self.collection(collection)
         document = await self.document(collection, document_id, audience=audience)
-        passages: list[Passage] = await self._indexes.of(found).passages(document.collection_id, document.key)
-        return passages
+        return _read_passages(self._indexes.of(found), document, start, end)
 
     async def original(
         self, collection: str, document_id: str, span: Span = whole, *, audience: Audience = READERS
@@ -296,3 +302,20 @@ class Library:
             seen = {(each.key, each.version) for each in changes if each.updated_at == position}
             if not fresh:
                 await asyncio.sleep(POLL_S)
+
+
+async def _read_passages(index: Any, document: Document, start: int, end: int | None) -> AsyncGenerator[list[Passage]]:
+    # A revision is published a moment before its record names it.
+    revisions = list(dict.fromkeys((document.live_revision, document.revision)))
+    at = start
+    while end is None or at < end:
+        ordinals = range(at, at + PASSAGES_PER_READ if end is None else min(at + PASSAGES_PER_READ, end))
+        for revision in revisions:
+            ids = [passage_id(document.key, revision, each) for each in ordinals]
+            if page := await index.find(document.collection_id, ids, audience=UNRESTRICTED):
+                revisions = [revision]
+                break
+        else:
+            return
+        yield sorted(page.values(), key=lambda passage: passage.ordinal)
+        at = ordinals.stop

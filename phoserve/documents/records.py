@@ -475,7 +475,12 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """UUIDv5 of document key, revision and ordinal: repeated work writes the same points."""
-        return str(uuid.uuid5(uuid.UUID(self.document_key), f"{self.revision}:{self.ordinal}"))
+        return passage_id(self.document_key, self.revision, self.ordinal)
+
+
+def passage_id(document_key: str, revision: int, ordinal: int) -> str:
+    """Return the id of a passage."""
+    return str(uuid.uuid5(uuid.UUID(document_key), f"{revision}:{ordinal}"))
 
 
 def new_document(

@@ -14,7 +14,7 @@ _ITEM: Final = re.compile(
     r"(?P<number>(?:[-*+•–●▪◦]\s+)?\(?(?:\d{1,3}(?:\.\d{1,3}){0,4}|[a-zđA-ZĐ]|[ivx]{1,5}|[IVX]{1,5})[.)]|[-*+•–●▪◦])\s+(?=\S)"
 )
 _BULLET: Final = re.compile(r"[-*+•–●▪◦]\s+(?=\S)")
-_DELIMITERS: Final = re.compile(r"\|?[\s:|-]*-[\s:|-]*")
+_DELIMITERS: Final = re.compile(r"[\s:|]*+-[\s:|-]*+")
 _UNDERLINE: Final = re.compile(r"={3,}|-{3,}")
 _LONGEST_COMPLETION: Final = 120
 

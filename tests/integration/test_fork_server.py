@@ -51,6 +51,21 @@ def long_table(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("limits", "answer_bytes", "code"),
+    [(ParserLimits(text_bytes=1000), None, "too_large"), (ParserLimits(), 0, "too_complex")],
+)
+async def test_the_output_of_a_parser_is_limited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: ParserLimits, answer_bytes: int | None, code: str
+) -> None:
+    """The text by the parser's process itself, all that it writes by the process that reads it."""
+    if answer_bytes is not None:
+        monkeypatch.setattr("ingest.parsing.sandbox._ANSWER_BYTES", answer_bytes)
+    refused = await read_in_child(long_table(tmp_path / "a"), CSV, limits)
+    assert isinstance(refused, Refused)
+    assert refused.code == code
+
+
 async def test_a_server_that_was_killed_is_started_again(table: Path) -> None:
     assert isinstance(await read_in_child(table, CSV, ParserLimits()), Read)
     [server] = servers(os.getpid())

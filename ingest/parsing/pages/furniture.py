@@ -13,7 +13,7 @@ _ZONE: Final = 0.15
 _MAX_LINES: Final = 4
 _NUMBER: Final = re.compile(r"\d+")
 _PAGE_NUMBER: Final = re.compile(
-    r"[-–—\s|(\[]*(trang|page|tr\.?|p\.?)?\s*:?\s*(\d{1,5}|[ivxlc]{1,7})\s*((/|of|trên|-)\s*\d{1,5})?[-–—\s|)\].]*",
+    r"[-–—\s|(\[]*+(trang|page|tr\.?|p\.?)?\s*+:?\s*+(\d{1,5}|[ivxlc]{1,7})\s*+((/|of|trên|-)\s*\d{1,5})?[-–—\s|)\].]*+",
     re.IGNORECASE,
 )
 _NAMED_PAGE_NUMBER: Final = re.compile(r"(trang|page)\s*:?\s*\d{1,5}\s*((/|of|trên)\s*\d{1,5})?", re.IGNORECASE)

@@ -253,6 +253,29 @@ def test_pages_do_not_overlap(filled: Client) -> None:
     assert second["next_offset"] is None
 
 
+async def test_passages_come_in_pages(client: Client, services: Services) -> None:
+    text = "\n\n".join(f"# Mục {n}\n\nNhân viên được nghỉ {n} ngày." for n in range(150))
+    client.put("/v1/collections/long").raise_for_status()
+    sent = {"documents": [{"id": "d", "text": text, "metadata": {"s": "x" * 600}}]}
+    client.post("/v1/collections/long/documents", json=sent).raise_for_status()
+    await index_queued(services)
+    path = "/v1/collections/long/documents/d/passages"
+    whole = client.get(path).json()
+    assert whole["next_offset"] is None
+    assert [each["ordinal"] for each in whole["passages"]] == list(range(len(whole["passages"])))
+    assert len(whole["passages"]) > 130
+    for limit in (1, 63, 64, 65, 100, len(whole["passages"])):
+        pages, offset = [], 0
+        while offset is not None:
+            page = client.get(path, params={"offset": offset, "limit": limit}).json()
+            pages += page["passages"]
+            assert len(page["passages"]) <= limit
+            offset = page["next_offset"]
+        assert pages == whole["passages"]
+    assert client.get(path, params={"offset": 999}).json() == {"passages": [], "next_offset": None}
+    assert client.get(path, params={"limit": 0}).status_code == 422
+
+
 def test_a_threshold_leaves_the_rest_out(filled: Client) -> None:
     every = search(filled, query="nghỉ phép", mode="dense")["hits"]
     kept = search(filled, query="nghỉ phép", mode="dense", min_score=every[0]["score"])["hits"]
