@@ -15,7 +15,7 @@ from ingest.parsing.encodings import decode_text
 from ingest.parsing.failures import ParsingFailed
 from ingest.parsing.html_forms import FIELDS, Controls, field_text, is_title_button
 from ingest.parsing.html_formulas import closing_mark, opening_mark
-from ingest.parsing.style_sheets import HIDING, SHOWING, HiddenElements
+from ingest.parsing.style_sheets import HiddenElements, is_hiding, is_showing
 from ingest.parsing.word.numbering import format_number
 from phoserve.text.blocks import Block, Caption, Code, Heading, ListItem, Paragraph, ParsedDocument, Record, Table
 
@@ -31,6 +31,8 @@ _SKIPPED: Final = frozenset(
     """script style noscript noframes noembed template nav svg annotation annotation-xml option datalist iframe object
     embed canvas audio video head link meta title map progress meter rp -comment""".split()  # noqa: SIM905
 )
+_PLAIN: Final = frozenset({"a", "abbr", "b", "bdi", "code", "em", "font", "i", "label", "small", "span", "strong", "u"})
+"""Elements that change nothing but how their text is set."""
 _FURNITURE_ROLES: Final = frozenset({"navigation", "banner", "contentinfo", "search", "menu", "menubar", "toolbar"})
 _UNSEEN: Final = re.compile(r"(?:\A|\s)(?:sr-only|visually-hidden|screen-reader-text)(?:\Z|\s)")
 _BANNER: Final = re.compile(r"cookie|consent|gdpr", re.IGNORECASE)
@@ -134,8 +136,9 @@ class _Page:
             elif node.tag in FIELDS:
                 self._field(node)
             elif not _is_skipped(node, self._hidden) and not self._enter_table(node):
-                self._enter(node)
-                stack.append((node, True))
+                if node.tag not in _PLAIN:
+                    self._enter(node)
+                    stack.append((node, True))
                 stack.extend((child, False) for child in reversed(list(node.iter(include_text=True))))
         self._flush()
         return self._blocks
@@ -301,9 +304,9 @@ def _is_hidden(node: LexborNode, hidden: HiddenElements) -> bool:
     if attributes and (attributes.get("role") == "tabpanel" or attributes.get("id") in hidden.controls.panels):
         return False
     own = attributes.get("style") or ""
-    if HIDING.search(own):
+    if own and is_hiding(own):
         return True
-    if SHOWING.search(own):
+    if own and is_showing(own):
         return False
     hides = "hidden" in attributes and attributes["hidden"] != "until-found"
     return hides or "popover" in attributes or hidden.hide(node)
