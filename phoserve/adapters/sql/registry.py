@@ -81,6 +81,10 @@ _LOCKED: Final = (
     .order_by(documents.c.key)
     .with_for_update()
 )
+_COUNTS: Final = select(document_counts.c.state, func.sum(document_counts.c.documents)).group_by(
+    document_counts.c.state
+)
+_COUNTS_OF: Final = _COUNTS.where(document_counts.c.collection_id == bindparam("of_id"))
 KEYS_APART: Final = 16
 """Up to this many sets of groups are read with a query each, which an index answers in order."""
 
@@ -312,17 +316,14 @@ class SqlRegistry:
         self, collection_id: str | None = None, *, audience: Audience = UNRESTRICTED
     ) -> Mapping[DocumentState, int]:
         """Return how many visible documents are in each state, in one collection or in all."""
-        total = func.sum(document_counts.c.documents)
-        statement = select(document_counts.c.state, total).group_by(document_counts.c.state)
-        if collection_id is not None:
-            statement = statement.where(document_counts.c.collection_id == collection_id)
+        statement, values = (_COUNTS, {}) if collection_id is None else (_COUNTS_OF, {"of_id": collection_id})
 
         def count(connection: Connection) -> Sequence[Any]:
             counted = statement
             if not audience.sees_all:
                 keys = _visible_keys(connection, collection_id, audience)
                 counted = statement.where(document_counts.c.access_key.in_(keys))
-            return connection.execute(counted).all()
+            return connection.execute(counted, values).all()
 
         rows = await self._database.read(count)
         states = set(DocumentState)
