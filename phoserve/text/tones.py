@@ -20,7 +20,7 @@ def modern_tones(text: str) -> str:
 
     The length and every other character stay as they are, so positions in the text do too.
     """
-    return _OLD_STYLE.sub(_move_tone, text)
+    return text if text.isascii() else _OLD_STYLE.sub(_move_tone, text)
 
 
 def _move_tone(syllable: re.Match[str]) -> str:
