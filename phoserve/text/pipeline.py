@@ -19,7 +19,7 @@ from phoserve.text.normalise import compose
 from phoserve.text.segmentation import Segmenter
 from phoserve.text.segmenter_model import load_segmenter_model
 from phoserve.text.tones import modern_tones
-from phoserve.text.vocabulary import NumberedWords, Vocabulary, number_words
+from phoserve.text.vocabulary import NumberedWords, RecentWords, Vocabulary, number_words
 
 _RUN: Final = re.compile(r"\S+")
 _MAX_KEPT: Final = 4_000_000
@@ -61,6 +61,7 @@ class TextPipeline:
         self._pieces = pieces
         self._segmenter = segmenter
         self._vocabulary = Vocabulary()  # of a pipeline without a segmenter
+        self._recent = RecentWords()
         self._lock = threading.Lock()
         self._query_segmenter = segmenter.sibling() if segmenter else None
         self._query_lock = threading.Lock()
@@ -166,12 +167,14 @@ class TextPipeline:
 
     def _count(self, texts: Sequence[str]) -> NDArray[np.int32]:
         if self._segmenter is not None and isinstance(self._pieces, WordPieces):
-            return self._pieces.count_words(self._segmenter.number_words(texts))
+            words = self._segmenter.number_words(texts)
+            self._recent.add(texts, words)
+            return self._pieces.count_words(words)
         return self._pieces.count(self._segment(texts, self._segmenter))
 
     def _number_words(self, texts: Sequence[str]) -> NumberedWords:
         if self._segmenter is not None:
-            return self._segmenter.number_words(texts)
+            return self._recent.number(texts, self._segmenter.number_words)
         if self._vocabulary.size > _MAX_KEPT:
             self._vocabulary = Vocabulary()
         return number_words((text.split() for text in self._segment(texts, None)), self._vocabulary)

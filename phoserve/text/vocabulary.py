@@ -1,13 +1,17 @@
 """Segmented texts as numbers of their distinct words, so that what follows from a word is computed once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phoserve.text.memo import bounds, ranges
+
+_LEAST_RECENT: Final = 300
+_RECENT_CHARACTERS: Final = 1 << 20
 
 
 class Vocabulary:
@@ -49,6 +53,39 @@ def number_words(texts: Iterable[Sequence[str]], vocabulary: Vocabulary) -> Numb
         numbers += map(vocabulary.number_of, words)
         ends.append(len(numbers))
     return NumberedWords(vocabulary, np.array(numbers, np.int32), np.array(ends, np.int64))
+
+
+class RecentWords:
+    """The words of long texts that were numbered lately: a chunk is counted first, and its terms are read later."""
+
+    def __init__(self) -> None:
+        self._vocabulary: Vocabulary | None = None
+        self._numbers: dict[str, NDArray[np.int32]] = {}
+        self._characters = 0
+
+    def add(self, texts: Sequence[str], words: NumberedWords) -> None:
+        """Keep the words of these texts, up to a number of characters in all."""
+        if words.vocabulary is not self._vocabulary or self._characters > _RECENT_CHARACTERS:
+            self._vocabulary, self._numbers, self._characters = words.vocabulary, {}, 0
+        edges = words.offsets.tolist()
+        for text, start, end in zip(texts, edges, edges[1:], strict=False):
+            if len(text) >= _LEAST_RECENT:
+                self._numbers[text] = words.numbers[start:end].copy()
+                self._characters += len(text)
+
+    def number(self, texts: Sequence[str], number_words: Callable[[Sequence[str]], NumberedWords]) -> NumberedWords:
+        """Return the words of `texts`; only those that are not kept are given to `number_words`."""
+        found = [self._numbers.get(text) for text in texts]
+        new = [text for text, numbers in zip(texts, found, strict=True) if numbers is None]
+        if len(new) == len(texts):
+            return number_words(texts)
+        words = number_words(new)
+        if words.vocabulary is not self._vocabulary:  # it was full
+            return number_words(texts)
+        edges = words.offsets.tolist()
+        rest = iter([words.numbers[start:end] for start, end in pairwise(edges)])
+        parts = [next(rest) if numbers is None else numbers for numbers in found]
+        return NumberedWords(words.vocabulary, np.concatenate(parts), bounds(list(map(len, parts))))
 
 
 class Column:

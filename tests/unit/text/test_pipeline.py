@@ -201,3 +201,14 @@ def test_a_newline_inside_a_word_is_part_of_the_syllable_before_it(bundled: Text
     [segmented] = bundled.segment([text])
     assert spelled(bundled.number_words([text])) == [re.findall(r"\S+\n?", segmented)]
     assert bundled.encode([text]).ids.tolist() == bundled.tokenize([segmented]).ids.tolist()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text("học sinh viên, Hà Nội.\n1", min_size=280, max_size=330), max_size=5), st.data())
+def test_words_of_texts_that_were_counted_before_are_the_same(
+    bundled: TextPipeline, texts: list[str], data: st.DataObject
+) -> None:
+    expected = [re.findall(r"\S+\n?", text) for text in bundled.segment(texts)]
+    if texts:
+        bundled.count_tokens(data.draw(st.lists(st.sampled_from(texts))))
+    assert spelled(bundled.number_words(texts)) == expected
