@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ingest.parsing import docx
 from phoserve.text.blocks import ParsedDocument
@@ -185,3 +187,13 @@ def words(document: ParsedDocument) -> list[str]:
 def test_visible_words_are_read_once_in_order(tmp_path: Path, kind: str) -> None:
     expected = set(re.findall(r"\bv\d+b?\b", _KINDS[kind]))
     assert words(read(tmp_path, _KINDS[kind])) == sorted(expected)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(sorted(_KINDS)), min_size=2, max_size=25))
+def test_kinds_after_each_other_keep_every_visible_word_once_in_order(tmp_path: Path, kinds: list[str]) -> None:
+    bodies, expected = [], []
+    for number, kind in enumerate(kinds):
+        bodies.append(re.sub(r"\bv(\d)", rf"v{number:02d}\1", _KINDS[kind]))
+        expected += sorted(set(re.findall(r"\bv\d+b?\b", bodies[-1])))
+    assert words(read(tmp_path, "".join(bodies))) == expected
