@@ -22,15 +22,16 @@ class Entry(Enum):
 
 
 class DocumentSlots:
-    """Slots for `long_documents` long documents, or eight times as many small ones.
+    """Slots for `long_documents` long documents, or `small_per_long` times as many small ones.
 
     One collection takes all but one long document's slots at most, so that its slow documents never stop the others.
     With a single long document at a time there is nothing to keep free.
     """
 
-    def __init__(self, long_documents: int) -> None:
-        self._free = SMALL_PER_LONG * long_documents
-        self._share = SMALL_PER_LONG * max(1, long_documents - 1)
+    def __init__(self, long_documents: int, small_per_long: int = SMALL_PER_LONG) -> None:
+        self._small_per_long = small_per_long
+        self._free = small_per_long * long_documents
+        self._share = small_per_long * max(1, long_documents - 1)
         self._taken: Counter[str] = Counter()
         self._waiting: list[tuple[IndexingTask, asyncio.Future[None]]] = []
 
@@ -40,7 +41,7 @@ class DocumentSlots:
 
     def try_enter(self, task: IndexingTask) -> Entry:
         """Take the task's slots if they are free and within its collection's share."""
-        slots = _slots(task)
+        slots = self._slots(task)
         if self._taken[task.collection_id] + slots > self._share:
             return Entry.OVER_SHARE
         if slots > self._free:
@@ -66,8 +67,8 @@ class DocumentSlots:
 
     def leave(self, task: IndexingTask) -> None:
         """Give back the slots of a task that has entered."""
-        self._free += _slots(task)
-        self._taken[task.collection_id] -= _slots(task)
+        self._free += self._slots(task)
+        self._taken[task.collection_id] -= self._slots(task)
         if not self._taken[task.collection_id]:
             del self._taken[task.collection_id]
         self._grant()
@@ -92,6 +93,5 @@ class DocumentSlots:
             over_share.add(task.collection_id)
         return False
 
-
-def _slots(task: IndexingTask) -> int:
-    return 1 if task.is_small else SMALL_PER_LONG
+    def _slots(self, task: IndexingTask) -> int:
+        return 1 if task.is_small else self._small_per_long

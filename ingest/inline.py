@@ -13,6 +13,8 @@ from phoserve.errors import Unavailable
 
 LONG_DOCUMENTS: Final = 3
 """One collection works on two of them at most (`DocumentSlots`)."""
+SMALL_PER_LONG: Final = 16
+"""Thirty-two small ones of a collection: while one half waits for the encoder and the disk, the other is chunked."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +33,7 @@ class InlineWorkers:
     def __init__(self) -> None:
         self._queues: dict[bool, dict[str, deque[IndexingTask]]] = {False: {}, True: {}}
         self._waiting: set[IndexingTask] = set()
-        self._slots = DocumentSlots(LONG_DOCUMENTS)
+        self._slots = DocumentSlots(LONG_DOCUMENTS, SMALL_PER_LONG)
         self._running: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
