@@ -137,7 +137,7 @@ async def test_events_are_listed_newest_first_in_pages(database: Database) -> No
         (AuditFilter(action="other"), []),
         (AuditFilter(since=NOW + timedelta(seconds=3), until=NOW + timedelta(seconds=6)), [5, 4, 3]),
     ],
-    ids=str,
+    ids=["collection", "collections", "no collection", "key", "action", "time"],
 )
 async def test_events_are_filtered(database: Database, wanted: AuditFilter, expected: list[int]) -> None:
     log = SqlAuditLog(database, keep_days=36_500, max_events=1000)
