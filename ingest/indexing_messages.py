@@ -133,17 +133,19 @@ class RelayedIndex:
         """See `PassageStore`."""
         await self._call("publish", list(revisions))
 
-    async def set_access(self, document_key: str, access: Sequence[str], version: int) -> None:
+    async def set_access(
+        self, document_key: str, access: Sequence[str], version: int, *, here_only: bool = False
+    ) -> None:
         """See `PassageStore`."""
-        await self._call("set_access", document_key, access, version)
+        await self._call("set_access", document_key, access, version, here_only=here_only)
 
     async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
         """See `PassageStore`."""
         await self._call("discard", document_key, up_to=up_to, staged_only=staged_only)
 
-    async def discard_many(self, document_keys: Sequence[str]) -> None:
+    async def discard_many(self, document_keys: Sequence[str], *, here_only: bool = False) -> None:
         """See `PassageStore`."""
-        await self._call("discard_many", list(document_keys))
+        await self._call("discard_many", list(document_keys), here_only=here_only)
 
     async def discard_collection(self, collection: str, *, here_only: bool = False) -> None:
         """See `PassageStore`."""

@@ -265,10 +265,12 @@ class _Change:
         were just published.
         """
         known = await self.by.registry.find_keys([each.key for each, _ in copies]) if copies else {}
+        gone = [each.key for each, _ in copies if _is_leaving(known.get(each.key))]
+        if gone:
+            await self.target.index.discard_many(gone)
         for document, revision in copies:
             now = known.get(document.key)
-            if now is None or now.state is DocumentState.DELETING:
-                await self.target.index.discard_many([document.key])
+            if now is None or document.key in gone:
                 continue
             await self._apply_access(now)
             if now.live_revision > revision:
@@ -360,6 +362,10 @@ class _Change:
 def _shared(passage: Passage, document: Document) -> Passage:
     """Return the passage with the groups of the record."""
     return msgspec.structs.replace(passage, access=document.access, access_version=document.access_version)
+
+
+def _is_leaving(document: Document | None) -> bool:
+    return document is None or document.state is DocumentState.DELETING
 
 
 async def _unheard(_: float) -> None:

@@ -11,7 +11,10 @@ S = TypeVar("S", bound=PassageStore)
 
 
 class PassageStores(Generic[S]):
-    """Passage stores by the fingerprint of their model; the first one is the default."""
+    """Passage stores by the fingerprint of their model; the first one is the default.
+
+    Changes of all stores are made by the default one for the models that share its engine, and by each for its own.
+    """
 
     def __init__(self, stores: Sequence[S]) -> None:
         self._by_fingerprint = {store.fingerprint: store for store in reversed(stores)}
@@ -40,17 +43,17 @@ class PassageStores(Generic[S]):
     async def discard_many(self, document_keys: Sequence[str]) -> None:
         """Delete all passages of several documents from all stores."""
         for store in self:
-            await store.discard_many(document_keys)
+            await store.discard_many(document_keys, here_only=store is not self.default)
 
     async def discard_collection(self, collection: str) -> None:
         """Delete every passage of the collection from all stores."""
         for store in self:
-            await store.discard_collection(collection)
+            await store.discard_collection(collection, here_only=store is not self.default)
 
     async def set_access(self, document_key: str, access: Sequence[str], version: int) -> None:
         """Let these groups alone find the document in all stores; nothing changes where a newer version was set."""
         for store in self:
-            await store.set_access(document_key, access, version)
+            await store.set_access(document_key, access, version, here_only=store is not self.default)
 
     async def count(self) -> int:
         """Return how many passages are published in all stores."""

@@ -49,9 +49,12 @@ class PassageStore(Protocol):
         """Make each (document key, revision) visible to search and delete that document's older revisions."""
         ...
 
-    async def set_access(self, document_key: str, access: Sequence[str], version: int) -> None:
+    async def set_access(
+        self, document_key: str, access: Sequence[str], version: int, *, here_only: bool = False
+    ) -> None:
         """Let these groups alone find the document, staged or published; without groups, every reader.
 
+        Also in other models' passages that share the engine, unless `here_only`.
         Nothing changes where the same or a newer version was set: calls may come twice and in any order.
         """
         ...
@@ -60,8 +63,11 @@ class PassageStore(Protocol):
         """Delete the document's passages of every revision up to and including `up_to`."""
         ...
 
-    async def discard_many(self, document_keys: Sequence[str]) -> None:
-        """Delete all passages of several documents."""
+    async def discard_many(self, document_keys: Sequence[str], *, here_only: bool = False) -> None:
+        """Delete all passages of several documents, also those of other models that share the engine.
+
+        With `here_only`, passages of other models stay.
+        """
         ...
 
     async def discard_collection(self, collection: str, *, here_only: bool = False) -> None:

@@ -44,11 +44,11 @@ class FaultyIndex(EdgePassageIndex):
 
     faults: list[tuple[str, type[BaseException]]]
 
-    async def set_access(self, document_key: str, access: Any, version: int) -> None:
+    async def set_access(self, document_key: str, access: Any, version: int, *, here_only: bool = False) -> None:
         when, error = self.faults.pop(0) if self.faults else ("", None)
         if error and when == "before":
             raise error("index", "away") if error is Unavailable else error
-        await super().set_access(document_key, access, version)
+        await super().set_access(document_key, access, version, here_only=here_only)
         if error:
             raise error("index", "away") if error is Unavailable else error
 

@@ -222,7 +222,9 @@ class MemoryIndex:
             self._live |= {i: e for i, e in ready.items() if e.passage.revision == revision}
             self._staged = {i: e for i, e in self._staged.items() if i not in ready}
 
-    async def set_access(self, document_key: str, access: Sequence[str], version: int) -> None:
+    async def set_access(
+        self, document_key: str, access: Sequence[str], version: int, *, here_only: bool = False
+    ) -> None:
         for store in (self._staged, self._live):
             for id_, each in store.items():
                 if each.passage.document_key == document_key and each.passage.access_version < version:
@@ -239,7 +241,7 @@ class MemoryIndex:
             await self.discard_live(document_key, below=up_to + 1)
         self._staged = {i: e for i, e in self._staged.items() if e.passage.document_key != document_key}
 
-    async def discard_many(self, document_keys: Sequence[str]) -> None:
+    async def discard_many(self, document_keys: Sequence[str], *, here_only: bool = False) -> None:
         for store in (self._staged, self._live):
             for id_ in [i for i, e in store.items() if e.passage.document_key in document_keys]:
                 del store[id_]

@@ -96,7 +96,14 @@ class EdgePassageIndex:
 
         await self._shard.change(flip)
 
-    async def set_access(self, document_key: str, access: Sequence[str], version: int) -> None:
+    async def set_access(
+        self,
+        document_key: str,
+        access: Sequence[str],
+        version: int,
+        *,
+        here_only: bool = False,  # noqa: ARG002 - other models' passages are in other shards
+    ) -> None:
         """Let these groups alone find the document, unless a newer version was set already."""
         newer = edge.FieldCondition(key=ACCESS_VERSION, range=edge.RangeFloat(gte=version))
         older = edge.Filter(must=[equal("document_key", document_key)], must_not=[newer])
@@ -111,8 +118,8 @@ class EdgePassageIndex:
         condition = _revisions(document_key, up_to, *([equal("visibility", STAGED)] if staged_only else []))
         await self._delete(condition)
 
-    async def discard_many(self, document_keys: Sequence[str]) -> None:
-        """Delete all passages of several documents."""
+    async def discard_many(self, document_keys: Sequence[str], *, here_only: bool = False) -> None:  # noqa: ARG002
+        """Delete all passages of several documents. Other models' passages are in other shards."""
         await self._delete(edge.Filter(must=[one_of("document_key", list(document_keys))]))
 
     async def discard_collection(self, collection: str, *, here_only: bool = False) -> None:  # noqa: ARG002

@@ -68,9 +68,11 @@ class EdgeProcessIndex:
         """See `PassageIndex`."""
         await self._write("publish", revisions)
 
-    async def set_access(self, document_key: str, access: Sequence[str], version: int) -> None:
+    async def set_access(
+        self, document_key: str, access: Sequence[str], version: int, *, here_only: bool = False
+    ) -> None:
         """See `PassageIndex`."""
-        await self._write("set_access", document_key, access, version)
+        await self._write("set_access", document_key, access, version, here_only=here_only)
 
     async def ping(self) -> None:
         """See `PassageIndex`."""
@@ -80,9 +82,9 @@ class EdgeProcessIndex:
         """See `PassageIndex`."""
         await self._write("discard", document_key, up_to=up_to, staged_only=staged_only)
 
-    async def discard_many(self, document_keys: Sequence[str]) -> None:
+    async def discard_many(self, document_keys: Sequence[str], *, here_only: bool = False) -> None:
         """See `PassageIndex`."""
-        await self._write("discard_many", document_keys)
+        await self._write("discard_many", document_keys, here_only=here_only)
 
     async def discard_collection(self, collection: str, *, here_only: bool = False) -> None:
         """See `PassageIndex`."""

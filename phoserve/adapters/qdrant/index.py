@@ -97,16 +97,18 @@ class QdrantPassageIndex:
         if operations:  # over gRPC, Qdrant refuses an empty batch
             await self._collection.call("batch_update_points", update_operations=operations)
 
-    async def set_access(self, document_key: str, access: Sequence[str], version: int) -> None:
+    async def set_access(
+        self, document_key: str, access: Sequence[str], version: int, *, here_only: bool = False
+    ) -> None:
         """Let these groups alone find the document, unless a newer version was set already.
 
-        In every model's collection: one that is being filled becomes the active one.
+        In every model's collection, unless `here_only`: one that is being filled becomes the active one.
         """
         newer = between(ACCESS_VERSION, gte=version)
         older = models.Filter(must=[equal("document_key", document_key)], must_not=[newer])
         payload = access_payload(access, version)
         await self._collection.call("set_payload", payload=payload, points=models.FilterSelector(filter=older))
-        for name in await self._other_models():
+        for name in [] if here_only else await self._other_models():
             await answered(self._client.set_payload(name, payload, points=models.FilterSelector(filter=older)))
 
     async def ping(self) -> None:
@@ -120,9 +122,10 @@ class QdrantPassageIndex:
         else:
             await self._delete_everywhere(_revisions(document_key, up_to))
 
-    async def discard_many(self, document_keys: Sequence[str]) -> None:
-        """Delete all passages of several documents."""
-        await self._delete_everywhere(models.Filter(must=[one_of("document_key", document_keys)]))
+    async def discard_many(self, document_keys: Sequence[str], *, here_only: bool = False) -> None:
+        """Delete all passages of several documents, also other models' unless `here_only`."""
+        delete = self._delete if here_only else self._delete_everywhere
+        await delete(models.Filter(must=[one_of("document_key", document_keys)]))
 
     async def discard_collection(self, collection: str, *, here_only: bool = False) -> None:
         """Delete every passage of the collection, also other models' unless `here_only`."""
