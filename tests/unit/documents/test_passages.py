@@ -15,10 +15,10 @@ class SharedEngineIndex(MemoryIndex):
     """One of several indexes that reach each other's passages, as those on a server do."""
 
     calls: Counter[str]
-    engine: "list[SharedEngineIndex]"
+    peers: "list[SharedEngineIndex]"
 
     def _reached(self, here_only: bool) -> "list[SharedEngineIndex]":
-        return [self] if here_only else self.engine
+        return [self] if here_only else self.peers
 
     async def discard_many(self, document_keys: Sequence[str], *, here_only: bool = False) -> None:
         self.calls.update(each.fingerprint for each in self._reached(here_only))
@@ -37,7 +37,7 @@ async def test_every_model_is_reached_in_a_number_of_calls_that_grows_with_the_m
     calls: Counter[str] = Counter()
     engine = [SharedEngineIndex(f"model-{number}") for number in range(MODELS)]
     for each in engine:
-        each.calls, each.engine = calls, engine
+        each.calls, each.peers = calls, engine
     served = PassageStores(engine[: MODELS - 1])  # the last one is another release's
     arguments: dict[str, tuple[object, ...]] = {
         "discard_many": (["d"],),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -49,10 +50,33 @@ class SignedEmbedder(WordHashEmbedder):
         return await super().embed([f"{self.contract.name} {text}" for text in texts], input_type=input_type)
 
 
-class Bench:
-    """A platform of three models in memory. While a model embeds, the next of `events` happen."""
+class Interrupted:
+    """A store between whose calls the next events happen, as other processes act between them."""
 
-    def __init__(self, folder: Path, events: list[list[Event]]) -> None:
+    def __init__(self, store: Any, bench: "Bench") -> None:
+        self._store = store
+        self._bench = bench
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._store, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+
+        async def call(*arguments: Any, **named: Any) -> Any:
+            await self._bench.meanwhile()
+            return await found(*arguments, **named)
+
+        return call
+
+
+class Bench:
+    """A platform of three models in memory.
+
+    While a model embeds, and between the calls of a change, the next of `events` happen: each after a number of such
+    moments.
+    """
+
+    def __init__(self, folder: Path, events: list[tuple[int, list[Event]]]) -> None:
         self.registry, self.queue, self.sources = MemoryRegistry(), MemoryQueue(), MemorySources()
         self.events = events
         self.running = 0
@@ -64,17 +88,27 @@ class Bench:
         stores: Any = (self.registry, self.models.indexes, self.sources, self.queue)
         self.pipeline = Pipeline(registry=self.registry, models=self.models, sources=self.sources)
         self.intake, self.library, self.reconciler = Intake(*stores), Library(*stores), Reconciler(*stores)
-        self.reembedder = Reembedder(self.registry, self.models, self.sources, self.queue)
+        interrupted: list[Any] = [Interrupted(index, self) for index in self.indexes]
+        tools = zip(interrupted, self.embedders, strict=True)
+        changing = IndexingModels([IndexingModel(index, StagingTools(each, text)) for index, each in tools])
+        registry: Any = Interrupted(self.registry, self)
+        self.reembedder = Reembedder(registry, changing, self.sources, self.queue)
 
     async def meanwhile(self) -> None:
-        """Let the next events happen, in other tasks as on a server."""
-        if self.events and self.running < 3:
-            self.running += 1
-            try:
-                for event in self.events.pop(0):
-                    await asyncio.create_task(self.happen(event))
-            finally:
-                self.running -= 1
+        """Let the next events happen if their moment has come, in other tasks as on a server."""
+        if not self.events or self.running >= 3:
+            return
+        moments, events = self.events[0]
+        if moments:
+            self.events[0] = moments - 1, events
+            return
+        self.events.pop(0)
+        self.running += 1
+        try:
+            for event in events:
+                await asyncio.create_task(self.happen(event))
+        finally:
+            self.running -= 1
 
     async def happen(self, event: Event) -> None:
         with contextlib.suppress(Conflict, ChangeStopped, DocumentNotFound):
@@ -189,14 +223,17 @@ async def check(bench: Bench) -> None:
         assert index._staged == {}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@example(events=[partial(add, id_="d1", text="lương")], nested=[[partial(switch, to=1)]])
-@example(events=[partial(switch, to=1)], nested=[[partial(add, id_="d1", text="lương")]])
-@example(events=[partial(switch, to=1)], nested=[[partial(delete, id_="d1")]])
-@example(events=[partial(switch, to=1)], nested=[[cancel, an_hour, partial(switch, to=1)]])
-@given(events=st.lists(EVENTS, max_size=8), nested=st.lists(st.lists(EVENTS, max_size=3), max_size=6))
+NESTED = st.lists(st.tuples(st.integers(0, 15), st.lists(EVENTS, min_size=1, max_size=3)), max_size=6)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(events=[partial(add, id_="d1", text="lương")], nested=[(0, [partial(switch, to=1)])])
+@example(events=[partial(switch, to=1)], nested=[(0, [partial(add, id_="d1", text="lương")])])
+@example(events=[partial(switch, to=1)], nested=[(0, [partial(delete, id_="d1")])])
+@example(events=[partial(switch, to=1)], nested=[(0, [cancel, an_hour, partial(switch, to=1)])])
+@given(events=st.lists(EVENTS, max_size=6).map(lambda before: [*before, partial(switch, to=1)]), nested=NESTED)
 def test_any_history_ends_with_every_document_found_by_one_model(
-    events: list[Event], nested: list[list[Event]]
+    events: list[Event], nested: list[tuple[int, list[Event]]]
 ) -> None:
     async def play(folder: Path) -> None:
         bench = Bench(folder, [])
