@@ -15,18 +15,14 @@ import httpx
 import pytest
 
 from tests.support.chart import ROOT
+from tests.support.compose import HEALTHY, SUCCEEDED, conditions, start_stages
 from tests.support.waiting import wait_until
 
 CONTAINERS: Final = ROOT / "tests" / "support" / "containers"
 PROJECT: Final = "phoserve-trial"
 URL: Final = "http://127.0.0.1:8000"
 TEXT: Final = "Bưu kiện được giao trong ba ngày làm việc. Phí giao hàng là 30.000 đồng."
-# In the order of `depends_on`: podman runs health checks by itself only under systemd, so the test waits for them.
-STAGES: Final = (
-    (("postgres", "redis", "qdrant", "assemble-repository"), ("postgres", "redis", "qdrant")),
-    (("migrate", "triton"), ()),
-    (("api", "worker-interactive", "worker-bulk"), ("api",)),
-)
+SERVED: Final = ("api", "worker-interactive", "worker-bulk")
 STAND_INS: Final = ("postgres", "redis", "qdrant", "triton")
 IMAGES: Final = ("phoserve/api:trial", "phoserve/worker:trial", *(f"trial/{name}" for name in STAND_INS))
 
@@ -83,14 +79,18 @@ class Compose:
         assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
     def up(self) -> None:
-        """Start everything and wait until the API is ready."""
-        for services, checked in STAGES:
-            self.compose("up", "--detach", "--no-build", "--no-deps", *services)
-            for service in services:
-                if service in {"migrate", "assemble-repository"}:
-                    self.wait(service, _has_succeeded)
-            for service in checked:
-                self.wait(service, _is_healthy)
+        """Start everything in the order of `depends_on`, and wait until the API is ready.
+
+        podman runs health checks by itself only under systemd, so the conditions are checked here. A service that needs
+        another one which it does not name is started before that one, or with it, and fails.
+        """
+        checks = {HEALTHY: _is_healthy, SUCCEEDED: _has_succeeded}
+        for stage in start_stages([*SERVED]):
+            self.compose("up", "--detach", "--no-build", "--no-deps", *stage)
+            for service in stage:
+                if condition := conditions().get(service):
+                    self.wait(service, checks[condition])
+        self.wait("api", _is_healthy)
 
     def wait(self, service: str, holds: Callable[[str], bool]) -> None:
         """Wait until a service's container is as it should be; its log is the reason otherwise."""

@@ -1,6 +1,7 @@
 """The compose files as Docker would read them: variables filled in, one file laid over the other."""
 
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,39 @@ SECRETS = {
     "GRAFANA_PASSWORD",
     "LLM_API_KEY",
 }
+
+
+HEALTHY = "service_healthy"
+SUCCEEDED = "service_completed_successfully"
+
+
+def start_stages(wanted: list[str]) -> list[list[str]]:
+    """The services of `compose.yaml` that `wanted` need, each after what it depends on."""
+    known = services("compose.yaml")
+    graph: dict[str, set[str]] = {}
+    waiting = list(wanted)
+    while waiting:
+        name = waiting.pop()
+        if name not in graph:
+            graph[name] = set(known[name].get("depends_on", {}))
+            waiting += graph[name]
+    order = TopologicalSorter(graph)
+    order.prepare()
+    stages = []
+    while order.is_active():
+        ready = sorted(order.get_ready())
+        stages.append(ready)
+        order.done(*ready)
+    return stages
+
+
+def conditions() -> dict[str, str]:
+    """What the services that others depend on must have reached, by name."""
+    found: dict[str, str] = {}
+    for service in services("compose.yaml").values():
+        for name, condition in service.get("depends_on", {}).items():
+            assert found.setdefault(name, condition["condition"]) == condition["condition"], name
+    return found
 
 
 class _Loader(yaml.SafeLoader):

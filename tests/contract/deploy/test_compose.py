@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.support.chart import CHART, LEAST, Manifest, merged, named, of_kind, render
-from tests.support.compose import DEPLOY, services
+from tests.support.compose import DEPLOY, SUCCEEDED, conditions, services, start_stages
 from tests.support.dockerfile import entrypoint, health_check, inherited
 
 PAIRS = {
@@ -176,6 +176,29 @@ def test_what_runs_is_hardened() -> None:
         assert not service.get("privileged"), name
         for port in service.get("ports", []):
             assert port.startswith("127.0.0.1:"), f"{name} listens on the network"
+
+
+def test_what_others_wait_for_can_be_reached() -> None:
+    known = services("compose.yaml")
+    for name, condition in conditions().items():
+        service = known[name]
+        if condition == SUCCEEDED:
+            assert service["restart"] in {"no", "on-failure"}, f"{name} starts again when it has succeeded"
+        else:
+            stage = service["image"].rsplit("/", 1)[-1].partition(":")[0]
+            assert service.get("healthcheck") or inherited(stage, "HEALTHCHECK"), f"{name} is never healthy"
+    assert start_stages(list(known)), "no cycles"
+
+
+def test_what_is_connected_to_is_started_before() -> None:
+    """The addresses among a service's variables are of services that it waits for, directly or not."""
+    known = services("compose.yaml")
+    for name in ("api", "worker-interactive", "worker-bulk", "migrate"):
+        text = " ".join(str(value) for value in known[name]["environment"].values())
+        addressed = {host for host in ("triton", "qdrant", "postgres", "redis") if re.search(rf"[/@]{host}:", text)}
+        assert addressed <= {each for stage in start_stages([name])[:-1] for each in stage}, name
+    assert "migrate" in known["api"]["depends_on"]
+    assert "assemble-repository" in known["triton"]["depends_on"]
 
 
 def test_mounted_files_exist() -> None:

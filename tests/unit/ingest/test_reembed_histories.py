@@ -96,6 +96,7 @@ class Bench:
 
     async def meanwhile(self) -> None:
         """Let the next events happen if their moment has come, in other tasks as on a server."""
+        await self.check_found()
         if not self.events or self.running >= 3:
             return
         moments, events = self.events[0]
@@ -109,6 +110,17 @@ class Bench:
                 await asyncio.create_task(self.happen(event))
         finally:
             self.running -= 1
+
+    async def check_found(self) -> None:
+        """Check that searches find every document that was ready once, now and not only in the end."""
+        kb = await self.registry.collection("kb")
+        searched = self.models.indexes.of(kb)
+        for each in (await self.registry.page(kb.id, limit=100)).documents:
+            if each.live_revision and each.state is not DocumentState.DELETING:
+                found = {passage.revision for passage in await searched.passages(kb.id, each.key)}
+                assert len(found) == 1, f"{each.id} is found in the revisions {found}"
+                if each.state is DocumentState.READY:
+                    assert min(found) >= each.live_revision, f"{each.id} is found as it was before"
 
     async def happen(self, event: Event) -> None:
         with contextlib.suppress(Conflict, ChangeStopped, DocumentNotFound):
