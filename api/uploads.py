@@ -2,6 +2,7 @@
 
 import mimetypes
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -11,19 +12,22 @@ from litestar.datastructures import UploadFile
 from litestar.exceptions import ClientException
 
 from api.auth import hold_body
-from api.body_child import DOCUMENTS, WireDocument, read_documents
+from api.body_child import DOCUMENTS, MAX_METADATA_JSON, WireDocument, read_documents
 from api.body_process import SHORT_BYTES
 from api.decoding import decode_json
+from api.forms import Form, read_form
 from api.services import Services
 from phoserve.documents.access import Access, validate_access
 from phoserve.documents.intake import Draft
 from phoserve.documents.metadata import MAX_BYTES_TYPED, validate_metadata
 from phoserve.errors import InvalidInput, TooLarge
+from phoserve.settings import LimitSettings
 
 FILES_FIELD: Final = "files"
 METADATA_FIELD: Final = "metadata"
 ID_FIELD: Final = "id"
 ACCESS_FIELD: Final = "access"
+MAX_ACCESS_JSON: Final = 64 * 1024
 BLOCK_BYTES: Final = 1 << 20
 UNKNOWN_TYPE: Final = "application/octet-stream"
 # Not in every system's table.
@@ -36,19 +40,24 @@ _metadata = msgspec.json.Decoder(dict[str, Any])
 AnyRequest = Request[Any, Any, Any]
 
 
-async def drafts_of(request: AnyRequest, services: Services) -> list[Draft]:
-    """Return the documents in the body. Raises InvalidInput or TooLarge."""
+@asynccontextmanager
+async def drafts_of(request: AnyRequest, services: Services) -> AsyncIterator[list[Draft]]:
+    """Read the documents in the body, whose files are open for the block. Raises InvalidInput or TooLarge."""
     limits = services.limits
     media_type = request.content_type[0]
     if media_type == "multipart/form-data":
-        drafts = await _from_form(request)
+        async with read_form(request, FILES_FIELD) as form:
+            yield _checked(_from_form(form), limits)
     elif media_type == "application/json":
         hold_body(request)
-        drafts = await _from_json(await _body(request, limits.max_body_bytes), services)
+        yield _checked(await _from_json(await _body(request, limits.max_body_bytes), services), limits)
     else:
         raise ClientException(
             detail=f"send application/json or multipart/form-data, not {media_type or 'none'}", status_code=415
         )
+
+
+def _checked(drafts: list[Draft], limits: LimitSettings) -> list[Draft]:
     if len(drafts) > limits.max_documents:
         raise TooLarge(f"{len(drafts)} documents; at most {limits.max_documents} go into one request")
     return drafts
@@ -72,28 +81,30 @@ def _draft_of(document: WireDocument) -> Draft:
     )
 
 
-async def _from_form(request: AnyRequest) -> list[Draft]:
-    form = await request.form()
-    files = [each for each in form.getall(FILES_FIELD, []) if isinstance(each, UploadFile)]
-    if not files:
+def _from_form(form: Form) -> list[Draft]:
+    if not form.files:
         raise InvalidInput("the form has no file; put files into the field `files`", field=FILES_FIELD)
-    metadata = decode_json(str(form.get(METADATA_FIELD, "{}")).encode(errors="surrogatepass"), _metadata)
+    given = form.fields.get(METADATA_FIELD) or ["{}"]
+    if len(given[0]) > MAX_METADATA_JSON:
+        raise InvalidInput(f"metadata is {len(given[0])} characters of JSON; it is too long", field=METADATA_FIELD)
+    metadata = decode_json(given[0].encode(), _metadata)
     validate_metadata(metadata, max_bytes=MAX_BYTES_TYPED)
-    ids: list[str | None] = [str(each) for each in form.getall(ID_FIELD, [])]
-    ids = ids or [None] * len(files)
-    if len(ids) != len(files):
-        raise InvalidInput(f"{len(ids)} ids for {len(files)} files; give one for each, or none", field=ID_FIELD)
-    access = _form_access(form.getall(ACCESS_FIELD, []))
-    return [_draft(file, document_id, metadata, access) for file, document_id in zip(files, ids, strict=True)]
+    ids: list[str | None] = [*form.fields.get(ID_FIELD, [])]
+    ids = ids or [None] * len(form.files)
+    if len(ids) != len(form.files):
+        raise InvalidInput(f"{len(ids)} ids for {len(form.files)} files; give one for each, or none", field=ID_FIELD)
+    access = _form_access(form.fields.get(ACCESS_FIELD, []))
+    return [_draft(file, document_id, metadata, access) for file, document_id in zip(form.files, ids, strict=True)]
 
 
-def _form_access(values: list[Any]) -> Access | None:
+def _form_access(given: list[str]) -> Access | None:
     """Return the groups in the fields `access`: a JSON list, or a name each. None without such a field."""
-    if not values:
+    if not given:
         return None
-    given = [str(each) for each in values]
     if len(given) == 1 and given[0].lstrip().startswith("["):
-        given = decode_json(given[0].encode(errors="surrogatepass"), _access)
+        if len(given[0]) > MAX_ACCESS_JSON:
+            raise InvalidInput("the list of groups is too long", field=ACCESS_FIELD)
+        given = decode_json(given[0].encode(), _access)
     return validate_access(each for each in given if each)
 
 

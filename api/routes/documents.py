@@ -57,11 +57,11 @@ def routes(max_upload_bytes: int) -> list[Any]:
         Send JSON, or files in the multipart field `files`, where the field `id` may name each of them. With the
         header `Idempotency-Key`, sending the same again changes nothing. `bulk` work is queued behind interactive work.
         """
-        drafts = await drafts_of(request, services)
-        with audit.record("add_documents", principal, collection=collection, documents=len(drafts)):
-            documents = await intake.submit(
-                collection, drafts, audience=principal.audience, bulk=bulk, request=_idempotency_key(request)
-            )
+        async with drafts_of(request, services) as drafts:
+            with audit.record("add_documents", principal, collection=collection, documents=len(drafts)):
+                documents = await intake.submit(
+                    collection, drafts, audience=principal.audience, bulk=bulk, request=_idempotency_key(request)
+                )
         return AcceptedDocuments(documents=[_accepted(document) for document in documents])
 
     return [
