@@ -5,6 +5,7 @@ requests must name a host that the API is known by, and a browser's unsafe reque
 or from an origin that the settings allow.
 """
 
+from collections import Counter
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from api.problems import Problem
 
 ANY: Final = "*"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+SINGLE: Final = (b"host", b"origin", b"sec-fetch-site")
 SAME_SITE: Final = frozenset({"same-origin", "none"})
 PREFLIGHT_AGE_S: Final = 600
 ALLOWED_HEADERS: Final = b"authorization, content-type, idempotency-key, x-request-id, x-request-timeout"
@@ -40,6 +42,9 @@ class BrowserGuard:
             await self._app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        if repeated := _repeated(scope):
+            await _refuse(send, HTTPStatus.BAD_REQUEST, f"the header {repeated} is there more than once")
+            return
         host, origin = headers.get(b"host", ""), headers.get(b"origin")
         if not (self._any_host or self._is_known(host, scope)):
             await _refuse(
@@ -77,6 +82,12 @@ def _host_name(host: str) -> str:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
         return ""
+
+
+def _repeated(scope: Scope) -> str | None:
+    """Return the first header of those checked here that a request has twice: which one counts, others may differ."""
+    counts = Counter(name for name, _ in scope["headers"])
+    return next((name.decode() for name in SINGLE if counts[name] > 1), None)
 
 
 def _is_cross_site(headers: dict[bytes, str], host: str) -> bool:

@@ -102,6 +102,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._header_bytes = 0
             self._expect_headers()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; fields behind a chunked body, which a proxy in front may not have seen, are ignored."""
+        if self._in_headers:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._in_headers = False
         self._header_bytes = 0

@@ -62,6 +62,35 @@ def test_a_request_that_does_not_arrive_ends_its_connection(url: str, sent: byte
         assert not received or received.startswith((b"HTTP/1.1 408", b"HTTP/1.1 4"))
 
 
+@pytest.mark.parametrize("trailer", ["Host: evil.example", "Origin: https://evil.example", "X-Request-Id: chosen"])
+def test_fields_behind_a_chunked_body_are_no_headers(url: str, trailer: str) -> None:
+    head = "POST /v1/collections/kb/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    head += "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    body = '{"query":"a"}'
+    with closing(connect(url)) as sock:
+        sock.sendall(f"{head}{len(body):x}\r\n{body}\r\n0\r\n{trailer}\r\n\r\n".encode())
+        received = read_until_closed(sock)
+    assert received.startswith(b"HTTP/1.1 200")
+    assert b"chosen" not in received
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ["Host: evil.example", "Host: localhost"],
+        ["Host: localhost", "Host: evil.example"],
+        ["Host: localhost", "Origin: https://evil.example", "Origin: http://localhost"],
+        ["Host: localhost", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-origin"],
+    ],
+)
+def test_headers_that_are_checked_may_come_once(url: str, headers: list[str]) -> None:
+    with closing(connect(url)) as sock:
+        lines = ["PUT /v1/collections/planted HTTP/1.1", *headers, "Content-Length: 0", "Connection: close", "", ""]
+        sock.sendall("\r\n".join(lines).encode())
+        assert read_until_closed(sock).startswith(b"HTTP/1.1 400")
+    assert httpx.get(f"{url}/v1/collections/planted").status_code == 404
+
+
 def test_a_byte_now_and_then_does_not_help(url: str) -> None:
     with closing(connect(url)) as sock:
         begun = time.monotonic()
