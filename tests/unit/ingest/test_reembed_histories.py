@@ -118,9 +118,10 @@ class Bench:
         for each in (await self.registry.page(kb.id, limit=100)).documents:
             if each.live_revision and each.state is not DocumentState.DELETING:
                 found = {passage.revision for passage in await searched.passages(kb.id, each.key)}
-                assert len(found) == 1, f"{each.id} is found in the revisions {found}"
-                if each.state is DocumentState.READY:
-                    assert min(found) >= each.live_revision, f"{each.id} is found as it was before"
+                # A process that lost its change may publish an older revision too, until it compares the records.
+                assert found, f"{each.id} is not found"
+                if each.state is not DocumentState.PROCESSING:  # its new revision is being published
+                    assert max(found) >= each.live_revision, f"{each.id} is found as it was before"
 
     async def happen(self, event: Event) -> None:
         with contextlib.suppress(Conflict, ChangeStopped, DocumentNotFound):
@@ -235,7 +236,16 @@ async def check(bench: Bench) -> None:
         assert index._staged == {}
 
 
-NESTED = st.lists(st.tuples(st.integers(0, 15), st.lists(EVENTS, min_size=1, max_size=3)), max_size=6)
+RENEWED = partial(add, id_="d1", text="nghỉ phép")
+AWKWARD: list[list[Event]] = [
+    [cancel, RENEWED, partial(switch, to=1)],
+    [cancel, an_hour, partial(switch, to=1)],
+    [partial(delete, id_="d1"), RENEWED],
+    [partial(submit, id_="d1", text="lương"), crash, reembed, work],
+]
+"""Sequences that a random choice seldom makes."""
+MEANWHILE = st.one_of(st.lists(EVENTS, min_size=1, max_size=3), st.sampled_from(AWKWARD))
+NESTED = st.lists(st.tuples(st.integers(0, 15), MEANWHILE), max_size=6)
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
