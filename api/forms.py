@@ -25,20 +25,25 @@ class Form:
     """The parts of a form by name."""
 
     files: list[UploadFile] = field(default_factory=list)
-    """Of the field for files; others are not kept."""
     fields: dict[str, list[str]] = field(default_factory=dict)
 
 
 @asynccontextmanager
-async def read_form(request: Request[Any, Any, Any], files_field: str) -> AsyncIterator[Form]:
-    """Read the form of a request; its files are closed at the end of the block. Raises 400, InvalidInput, TooLarge."""
+async def read_form(
+    request: Request[Any, Any, Any], files_field: str, values: frozenset[str] = frozenset()
+) -> AsyncIterator[Form]:
+    """Read the form of a request; its files are closed at the end of the block. Raises 400, InvalidInput, TooLarge.
+
+    A field of `values` may come as a file (`curl -F metadata=@metadata.json`): its content is the value. Files of any
+    other field than `files_field` are refused.
+    """
     boundary = request.content_type[1].get("boundary", "")
     if not boundary:
         raise ClientException(detail="the header Content-Type names no boundary")
     form = Form()
     try:
         with PushMultipartParser(boundary.encode("latin-1", "replace"), max_segment_count=MAX_PARTS) as parser:
-            reader = _Reader(form, files_field)
+            reader = _Reader(form, files_field, values)
             async for chunk in request.stream():
                 if chunk and not parser.closed:
                     for part in parser.parse(chunk):
@@ -56,12 +61,12 @@ async def read_form(request: Request[Any, Any, Any], files_field: str) -> AsyncI
 class _Reader:
     """Puts the events of the parser into a form: the head of a part, its content, and its end."""
 
-    def __init__(self, form: Form, files_field: str) -> None:
+    def __init__(self, form: Form, files_field: str, values: frozenset[str]) -> None:
         self._form = form
         self._files_field = files_field
+        self._values = values
         self._name = ""
         self._file: UploadFile | None = None
-        self._is_dropped = False
         self._value = bytearray()
         self._fields_bytes = 0
 
@@ -72,7 +77,7 @@ class _Reader:
             await self._end()
         elif self._file is not None:
             await self._file.write(bytes(part))
-        elif not self._is_dropped:
+        else:
             self._fields_bytes += len(part)
             if self._fields_bytes > MAX_FIELDS_BYTES:
                 raise TooLarge(f"the form has more than {MAX_FIELDS_BYTES} bytes that are no files")
@@ -80,7 +85,9 @@ class _Reader:
 
     def _begin(self, segment: Any) -> None:
         self._name, self._value = segment.name, bytearray()
-        self._file, self._is_dropped = None, bool(segment.filename)
+        self._file = None
+        if segment.filename and segment.name not in {self._files_field, *self._values}:
+            raise InvalidInput(f"put files into the field `{self._files_field}`", field=segment.name)
         if segment.filename and segment.name == self._files_field:
             content_type = segment.content_type or "text/plain"
             self._file = UploadFile(content_type=content_type, filename=segment.filename, headers={})
@@ -89,8 +96,6 @@ class _Reader:
     async def _end(self) -> None:
         if self._file is not None:
             await self._file.seek(0)
-        elif self._is_dropped:
-            self._form.fields.setdefault(self._name, [])
         else:
             try:
                 value = self._value.decode()

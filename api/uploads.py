@@ -27,6 +27,7 @@ FILES_FIELD: Final = "files"
 METADATA_FIELD: Final = "metadata"
 ID_FIELD: Final = "id"
 ACCESS_FIELD: Final = "access"
+_VALUES: Final = frozenset({METADATA_FIELD, ID_FIELD, ACCESS_FIELD})
 MAX_ACCESS_JSON: Final = 64 * 1024
 BLOCK_BYTES: Final = 1 << 20
 UNKNOWN_TYPE: Final = "application/octet-stream"
@@ -46,7 +47,7 @@ async def drafts_of(request: AnyRequest, services: Services) -> AsyncIterator[li
     limits = services.limits
     media_type = request.content_type[0]
     if media_type == "multipart/form-data":
-        async with read_form(request, FILES_FIELD) as form:
+        async with read_form(request, FILES_FIELD, _VALUES) as form:
             yield _checked(_from_form(form), limits)
     elif media_type == "application/json":
         hold_body(request)

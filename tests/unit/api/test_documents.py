@@ -407,3 +407,17 @@ def test_a_range_behind_the_end_of_an_original(filled: Client, asked: str) -> No
     response = filled.get("/v1/collections/kb/documents/d1/original", headers={"Range": asked})
     assert response.status_code == 416
     assert response.headers["content-range"] == f"bytes */{len(DOCUMENTS[0]['text'].encode())}"
+
+
+def test_a_value_of_a_form_may_be_a_file(client: Client) -> None:
+    files = [("files", ("a.txt", b"a")), ("metadata", ("metadata.json", b'{"year": 2024}')), ("id", ("blob", b"one"))]
+    client.post("/v1/collections/kb/documents", files=files).raise_for_status()
+    assert client.get("/v1/collections/kb/documents/one").json()["metadata"] == {"year": 2024}
+
+
+def test_a_file_of_another_field_is_refused_by_name(client: Client) -> None:
+    files = [("files", ("a.txt", b"a")), ("file", ("b.txt", b"b"))]
+    answer = client.post("/v1/collections/kb/documents", files=files)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "file"
+    assert "`files`" in answer.text
