@@ -229,6 +229,8 @@ async def stage_passages(
     passages: Sequence[Passage], stage: StagePassages, tools: StagingTools, progress: ReportProgress
 ) -> None:
     """Embed and stage `passages`, batches of them side by side; the first error ends them all."""
+    if not passages:
+        return
     if len(passages) <= PASSAGES_PER_BATCH:
         await _stage_batch(passages, stage, tools)
         return
@@ -301,7 +303,8 @@ def _texts_and_terms(text: TextPipeline, passages: Sequence[Passage]) -> list[tu
     Where that does not fit the encoder, title and headings are left out, then the header too: the passage itself is
     never truncated. Clauses of laws are also matched by the way they are cited.
     """
-    forms, matched = zip(*map(_forms, passages), strict=True)
+    read = [_forms(passage) for passage in passages]
+    forms, matched = [each for each, _ in read], [each for _, each in read]
     undecided = [number for number, each in enumerate(forms) if each[0] != each[-1]]
     shared = [number for number in undecided if matched[number] == forms[number][0]]
     words, counts = text.number_words_counted(matched, shared)
