@@ -116,12 +116,25 @@ class Pipeline:
             if document.state is DocumentState.PROCESSING and document.attempts >= self.options.max_deaths:
                 await self.save([document.failed(_given_up(document.attempts))])
                 return None
-            [claimed] = await self.save([document.claim(self.options.lease)])
+            claimed = await self._claimed(document)
             if claimed is not None:
                 self._waited(document)
                 return await self._work(claimed)
             return timedelta()  # changed meanwhile: its groups, or another worker was first
         return None
+
+    async def _claimed(self, document: Document) -> Document | None:
+        """Claim the document. A claim that is written while this is cancelled is released."""
+        claiming = asyncio.ensure_future(self.save([document.claim(self.options.lease)]))
+        try:
+            [claimed] = await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            with suppress(PhoserveError):  # else the lease runs out
+                [claimed] = await claiming
+                if claimed is not None:
+                    await self.save([claimed.release(_STOPPED, retry_in=timedelta(), counted=False)])
+            raise
+        return claimed
 
     async def _work(self, document: Document) -> timedelta | None:
         claim = Claim(document, self.save, self.registry.find_keys, self.options.lease)

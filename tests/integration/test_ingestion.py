@@ -1,6 +1,7 @@
 """Indexing, over the real embedded stores: whatever happens meanwhile, each document ends in a state with a reason."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -137,6 +138,29 @@ async def test_the_old_content_is_found_until_the_new_one_is_whole(bench: Bench)
     await bench.work()
     assert seen == [{"lương cũ"}]
     assert "lương cũ" not in await bench.visible()
+
+
+async def test_a_claim_that_is_written_while_the_work_is_cancelled_is_released(bench: Bench) -> None:
+    written, answered = asyncio.Event(), asyncio.Event()
+    save = bench.registry.save
+
+    async def slow_save(documents: Sequence[Document]) -> list[Document | None]:
+        saved = await save(documents)
+        written.set()
+        await answered.wait()
+        return saved
+
+    await bench.submit()
+    bench.registry.save = slow_save  # type: ignore[method-assign]
+    work = asyncio.create_task(bench.pipeline.process(bench.queue.tasks[0]))
+    await written.wait()
+    assert (await bench.registry.get(bench.kb, "d")).attempts == 1
+    work.cancel()
+    answered.set()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    released = await bench.registry.get(bench.kb, "d")
+    assert (released.state, released.attempts) == (DocumentState.QUEUED, 0)
 
 
 async def test_a_dependency_that_is_down_is_waited_for_and_not_held_against_the_document(bench: Bench) -> None:
