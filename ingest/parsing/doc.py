@@ -12,7 +12,7 @@ from typing import Final
 import olefile
 
 from ingest.parsing import other_office
-from ingest.parsing.faults import Encrypted, Unreadable
+from ingest.parsing.faults import Unreadable
 from ingest.parsing.media import DOC
 from ingest.parsing.old_word.binary import WordFile, read_file
 from ingest.parsing.old_word.lists import LEVEL, LIST, Lists, Style, read_lists, read_styles
@@ -26,7 +26,7 @@ from ingest.parsing.old_word.text import (
     OldParagraph,
     StoryReader,
 )
-from ingest.parsing.opc import is_encrypted, is_template_title
+from ingest.parsing.opc import is_template_title
 from ingest.parsing.outline import Outline
 from ingest.parsing.tables import Cell, build_table
 from ingest.parsing.word.body import tidy
@@ -50,14 +50,7 @@ _NUMBERS: Final = ParserWarning(
 
 def parse(path: Path) -> ParsedDocument:
     """Read a document. Raises Unreadable or Encrypted."""
-    if is_encrypted(path):
-        raise Encrypted("it is protected by a password")
-    try:
-        return _parse(path)
-    except (MemoryError, Encrypted):
-        raise
-    except Exception:  # whatever of the structure is damaged, the text may still be found
-        return other_office.parse(path, DOC)
+    return other_office.read_or_extract(path, DOC, _parse)
 
 
 def _parse(path: Path) -> ParsedDocument:

@@ -3,6 +3,7 @@
 import html
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,21 @@ _NOT_AS_DISPLAYED: Final = ParserWarning(
 )
 _LARGEST_PART: Final = 1 << 20
 _RTF_HEAD: Final = 1 << 16
+
+
+def read_or_extract(path: Path, media_type: str, read: Callable[[Path], ParsedDocument]) -> ParsedDocument:
+    """Return what `read` reads of the file; if its structure is damaged, what can still be extracted as text.
+
+    Raises Unreadable or Encrypted.
+    """
+    if is_encrypted(path):
+        raise Encrypted("it is protected by a password")
+    try:
+        return read(path)
+    except (MemoryError, Encrypted):
+        raise
+    except Exception:  # whatever of the structure is damaged, the text may still be found
+        return parse(path, media_type)
 
 
 def parse(path: Path, media_type: str) -> ParsedDocument:

@@ -14,7 +14,6 @@ import olefile
 from ingest.parsing import other_office
 from ingest.parsing.faults import Encrypted, Unreadable
 from ingest.parsing.media import PPT
-from ingest.parsing.opc import is_encrypted
 from ingest.parsing.word.body import tidy
 from phoserve.text.blocks import Block, Heading, Paragraph, ParsedDocument, ParserWarning, Place
 
@@ -55,14 +54,7 @@ class _Listed:
 
 def parse(path: Path) -> ParsedDocument:
     """Read a presentation. Hidden slides are left out, with a warning. Raises Unreadable or Encrypted."""
-    if is_encrypted(path):
-        raise Encrypted("it is protected by a password")
-    try:
-        return _parse(path)
-    except (MemoryError, Encrypted):
-        raise
-    except Exception:  # whatever of the structure is damaged, the text may still be found
-        return other_office.parse(path, PPT)
+    return other_office.read_or_extract(path, PPT, _parse)
 
 
 def _parse(path: Path) -> ParsedDocument:
