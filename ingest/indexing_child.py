@@ -21,13 +21,12 @@ from ingest.indexing_messages import (
     Ran,
     RelayedIndex,
     Run,
-    portable,
 )
 from ingest.metrics import IngestMetrics
 from ingest.pipeline import Pipeline
 from ingest.reembed import Reembedder
 from ingest.staging import IndexingModel, IndexingModels, StagingTools
-from phoserve.adapters.edge.frames import next_value, packed
+from phoserve.adapters.edge.frames import next_value, packed, portable
 from phoserve.adapters.logs import configure_logs
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.sql.database import open_database
@@ -106,7 +105,7 @@ async def _process(pipeline: Pipeline, run: Run, link: Link) -> None:
     try:
         await pipeline.process(run.task)
     except Exception as raised:  # the parent logs every error
-        error = portable(raised)
+        error = portable(raised, "ingestion")
     link.send(Ran(run.number, error))
 
 

@@ -6,7 +6,6 @@ of a search would wait for it. The index stays with the platform's process, whic
 
 import asyncio
 import contextlib
-import itertools
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -26,9 +25,8 @@ from ingest.indexing_messages import (
     Opening,
     Ran,
     Run,
-    portable,
 )
-from phoserve.adapters.edge.frames import next_value, packed
+from phoserve.adapters.edge.frames import PendingCalls, next_value, packed, portable
 from phoserve.documents.ports import ActivePassageStore, IndexingTask, TaskQueue
 from phoserve.errors import InvalidInput, Unavailable
 
@@ -53,8 +51,7 @@ class IndexingProcess:
         self._default = indexes[0]
         self._families = _Families()
         self.registry.register(self._families)
-        self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._runs = PendingCalls()
         self._answering: set[asyncio.Task[None]] = set()
         self._opened = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
@@ -72,13 +69,7 @@ class IndexingProcess:
     async def process(self, task: IndexingTask) -> None:
         """Process a task, as `Pipeline.process` does. Raises Unavailable if the process ends meanwhile."""
         await self._opened.wait()
-        number = next(self._numbers)
-        done = self._waiting[number] = asyncio.get_running_loop().create_future()
-        self._send(Run(number, task))
-        try:
-            await done
-        finally:
-            self._waiting.pop(number, None)
+        await self._runs.make(lambda number: self._send(Run(number, task)))
 
     async def stop(self) -> None:
         """End the process once it has released its documents."""
@@ -125,32 +116,20 @@ class IndexingProcess:
                 process.kill()
             await process.wait()
         self._process = None
-        for each in self._waiting.values():
-            if not each.done():
-                each.set_exception(Unavailable("ingestion", "the indexing process ended; it is started again"))
-        self._waiting.clear()
+        self._runs.fail(lambda: Unavailable("ingestion", "the indexing process ended; it is started again"))
 
     def _receive(self, message: Any, queue: TaskQueue) -> None:
         match message:
             case Opened():
                 self._opened.set()
             case Ran(number, error):
-                self._ran(number, error)
+                self._runs.finish(number, None, error)
             case IndexCall():
                 self._begin(self._answer(message))
             case Enqueued(tasks):
                 self._begin(queue.enqueue(tasks))
             case Measured(families):
                 self._families.found = families
-
-    def _ran(self, number: int, error: Exception | None) -> None:
-        done = self._waiting.pop(number, None)
-        if done is None or done.done():  # the caller was cancelled
-            return
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
 
     def _begin(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -162,7 +141,7 @@ class IndexingProcess:
         try:
             result = await self._called(call)
         except Exception as error:  # every error is returned to the caller
-            failure = portable(error)
+            failure = portable(error, "the search engine")
         self._send(IndexResult(call.number, result, failure))
 
     async def _called(self, call: IndexCall) -> Any:

@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-import itertools
 import os
 import sys
 from pathlib import Path
 from typing import Any, Final, Self
 
-from phoserve.adapters.edge.frames import next_value, packed
+from phoserve.adapters.edge.frames import PendingCalls, next_value, packed
 from phoserve.adapters.edge.server import CLOSE
 from phoserve.adapters.edge.shard import model_folder
 from phoserve.adapters.points import VectorSpace
@@ -26,9 +25,7 @@ class EngineProcess:
         """Use `start` or `take_over`. `lock` is closed when the process ends."""
         self._process = process
         self._lock = lock
-        self._waiting: dict[int, asyncio.Future[Any]] = {0: asyncio.get_running_loop().create_future()}
-        self._numbers = itertools.count(1)
-        self._opened = self._waiting[0]
+        self._calls = PendingCalls()
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
@@ -60,7 +57,7 @@ class EngineProcess:
             raise
         engine = cls(process, lock)
         try:
-            await engine._opened
+            await engine._calls.make(_opened)
         except BaseException:
             await engine.kill()
             raise
@@ -74,14 +71,9 @@ class EngineProcess:
     async def call(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Return the result of a method of `EdgePassageIndex`. Raises Unavailable if the process ends."""
         self._check_alive()
-        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
-        number = next(self._numbers)
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
-        self._process.stdin.write(packed((number, method, arguments, named)))
-        try:
-            return await answer
-        finally:
-            self._waiting.pop(number, None)
+        stdin = self._process.stdin
+        assert stdin is not None  # noqa: S101 - it is a pipe
+        return await self._calls.make(lambda number: stdin.write(packed((number, method, arguments, named))))
 
     async def close(self) -> None:
         """Flush, close, and end the process."""
@@ -93,8 +85,7 @@ class EngineProcess:
     async def drain(self) -> None:
         """End the process when the calls in flight are answered."""
         try:
-            if self._waiting:
-                await asyncio.wait(list(self._waiting.values()), timeout=DRAIN_TIMEOUT_S)
+            await self._calls.settle(DRAIN_TIMEOUT_S)
         finally:
             await self.kill()
 
@@ -111,24 +102,14 @@ class EngineProcess:
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
         with contextlib.suppress(EOFError):
             while True:
-                number, result, error = await next_value(self._process.stdout)
-                answer = self._waiting.pop(number, None)
-                if answer is None or answer.done():  # the caller was cancelled
-                    continue
-                if error is None:
-                    answer.set_result(result)
-                else:
-                    answer.set_exception(error)
+                self._calls.finish(*await next_value(self._process.stdout))
         with contextlib.suppress(TimeoutError):  # asyncio loses the status of a process that is killed as it exits
             await asyncio.wait_for(self._process.wait(), EXIT_TIMEOUT_S)
         self._end()
         await self._process.wait()
         os.close(self._lock)
         # Last: earlier calls would wait indefinitely, and later calls start another process.
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(_stopped())
-        self._waiting.clear()
+        self._calls.fail(_stopped)
 
     def _end(self) -> None:
         """Close the pipe, which ends the process. A hanging one is killed, because its log keeps all writes."""
@@ -137,6 +118,11 @@ class EngineProcess:
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
+
+
+def _opened(number: int) -> None:
+    """Send nothing: the process opens its shard unasked, and reports it as call 0."""
+    assert number == 0  # noqa: S101 - the first call
 
 
 def _stopped() -> Unavailable:

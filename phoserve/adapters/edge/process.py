@@ -19,10 +19,10 @@ from phoserve.adapters.edge.engine import EngineProcess
 from phoserve.adapters.edge.graph import BuildFailed, GraphBuild, GraphOptions, Recording, Write
 from phoserve.adapters.edge.shard import ShardSize, model_folder, read_current
 from phoserve.adapters.points import AS_STORED, VectorSpace
+from phoserve.adapters.remote_passages import RemotePassages
 from phoserve.contract import ModelContract
-from phoserve.documents.access import READERS, UNRESTRICTED, Audience
+from phoserve.documents.access import READERS, Audience
 from phoserve.documents.filters import Filter
-from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
 from phoserve.errors import PhoserveError
 from phoserve.search.ports import PassageIndex, ScoredId
@@ -31,7 +31,7 @@ from phoserve.text import SparseVector
 log = structlog.get_logger(__name__)
 
 
-class EdgeProcessIndex:
+class EdgeProcessIndex(RemotePassages):
     """The `PassageIndex` whose engine runs in a child process. One that dies is started again by the next call.
 
     Its graph is built while it serves (`graph.py`).
@@ -59,36 +59,6 @@ class EdgeProcessIndex:
             if self._upkeep is None and self._space.dim != AS_STORED:
                 self._upkeep = asyncio.create_task(self._keep_graph())
         return self
-
-    async def stage(self, passages: Sequence[IndexedPassage]) -> None:
-        """See `PassageIndex`."""
-        await self._write("stage", passages)
-
-    async def publish(self, revisions: Sequence[tuple[str, int]]) -> None:
-        """See `PassageIndex`."""
-        await self._write("publish", revisions)
-
-    async def set_access(
-        self, document_key: str, access: Sequence[str], version: int, *, here_only: bool = False
-    ) -> None:
-        """See `PassageIndex`."""
-        await self._write("set_access", document_key, access, version, here_only=here_only)
-
-    async def ping(self) -> None:
-        """See `PassageIndex`."""
-        await self._call("ping")
-
-    async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
-        """See `PassageIndex`."""
-        await self._write("discard", document_key, up_to=up_to, staged_only=staged_only)
-
-    async def discard_many(self, document_keys: Sequence[str], *, here_only: bool = False) -> None:
-        """See `PassageIndex`."""
-        await self._write("discard_many", document_keys, here_only=here_only)
-
-    async def discard_collection(self, collection: str, *, here_only: bool = False) -> None:
-        """See `PassageIndex`."""
-        await self._write("discard_collection", collection, here_only=here_only)
 
     async def nearest(
         self,
@@ -120,34 +90,6 @@ class EdgeProcessIndex:
         """See `PassageIndex`."""
         found = await self._call("find", collection, passage_ids, audience=audience)
         return msgspec.msgpack.decode(found, type=dict[str, Passage])
-
-    async def passages(self, collection: str, document_key: str) -> list[Passage]:
-        """See `PassageIndex`."""
-        found: list[Passage] = await self._call("passages", collection, document_key)
-        return found
-
-    async def staged(self) -> list[tuple[str, int]]:
-        """See `PassageIndex`."""
-        found: list[tuple[str, int]] = await self._call("staged")
-        return found
-
-    async def published(self, collection: str | None = None) -> list[tuple[str, int]]:
-        """See `PassageIndex`."""
-        found: list[tuple[str, int]] = await self._call("published", collection)
-        return found
-
-    async def count(self, collection: str | None = None, *, audience: Audience = UNRESTRICTED) -> int:
-        """See `PassageIndex`."""
-        return int(await self._call("count", collection, audience=audience))
-
-    async def active_model(self) -> str | None:
-        """See `PassageIndex`."""
-        fingerprint: str | None = await self._call("active_model")
-        return fingerprint
-
-    async def activate(self) -> None:
-        """See `PassageIndex`."""
-        await self._call("activate")
 
     async def sibling(self, fingerprint: str) -> PassageIndex | None:
         """See `PassageIndex`."""

@@ -17,13 +17,14 @@ from typing import Any, Final
 
 import msgspec
 
-from phoserve.adapters.edge.frames import next_value, packed
+from phoserve.adapters.edge.frames import next_value, packed, portable
 from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.adapters.edge.shard import model_folder, remove_other_shards
 from phoserve.adapters.points import VectorSpace
-from phoserve.errors import EngineFailed, PhoserveError
 
 CLOSE: Final = "close"
+PART: Final = "the search engine"
+"""The name of this process in errors."""
 SEARCHES: Final = ("nearest", "matching", "find")
 SWITCH_S: Final = 0.0005
 """How long a search waits for a thread that prepares a write, several times in a search. Python's default is 5 ms."""
@@ -41,7 +42,7 @@ async def serve(open_index: Callable[[], EdgePassageIndex], calls: int, results:
     try:
         index = await asyncio.to_thread(open_index)
     except Exception as error:  # the parent reports every error
-        transport.write(packed((0, None, _portable(error))))
+        transport.write(packed((0, None, portable(error, PART))))
         return
     transport.write(packed((0, None, None)))
     running: set[asyncio.Task[None]] = set()
@@ -53,7 +54,7 @@ async def serve(open_index: Callable[[], EdgePassageIndex], calls: int, results:
             # A hundred candidates are packed in a tenth of the time that pickle takes.
             reply = (number, msgspec.msgpack.encode(result) if method in SEARCHES else result, None)
         except Exception as error:  # every error is returned to the caller
-            reply = (number, None, _portable(error))
+            reply = (number, None, portable(error, PART))
         transport.write(packed(reply))
 
     while True:
@@ -70,13 +71,6 @@ def _open_current(folder: Path, space: VectorSpace, lock: int) -> EdgePassageInd
     fcntl.flock(lock, fcntl.LOCK_EX)
     remove_other_shards(model_folder(folder, space.fingerprint))
     return EdgePassageIndex(folder, space)
-
-
-def _portable(error: Exception) -> Exception:
-    """Return a domain error, which the other side can decode."""
-    if isinstance(error, PhoserveError):
-        return error
-    return EngineFailed(f"the search engine failed: {type(error).__name__}: {error}")
 
 
 def main() -> None:
