@@ -4,7 +4,6 @@ It has no secret and opens nothing. It ends with its parent.
 """
 
 import gc
-import os
 import pickle
 import resource
 import signal
@@ -18,6 +17,7 @@ import msgspec
 from api.body_process import ENDS, FAILED, HEAD
 from api.decoding import decode_json
 from api.schemas.documents import NewDocument
+from phoserve.concurrency.priority import lower_priority
 from phoserve.documents.metadata import MAX_BYTES, MAX_BYTES_TYPED, validate_metadata
 from phoserve.errors import InvalidInput, PhoserveError, TooLarge
 
@@ -128,7 +128,7 @@ def _peak_bytes() -> int:
 def main() -> None:
     """Limit memory, lower the priority, and serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+    lower_priority(NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     gc.disable()  # what a body makes has no cycles, and a collection would walk all of it
     serve(sys.stdin.buffer, sys.stdout.buffer)

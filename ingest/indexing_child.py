@@ -32,6 +32,7 @@ from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.composition import open_models
+from phoserve.concurrency.priority import lower_priority
 
 MEASURED_EVERY_S: Final = 1.0
 
@@ -117,7 +118,7 @@ async def _report(metrics: IngestMetrics, link: Link) -> None:
 
 def main() -> None:
     """Lower the priority of this process, and serve."""
-    os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+    lower_priority(NICENESS)
     # The parent stops this process, also if the terminal signals all processes.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

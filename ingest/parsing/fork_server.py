@@ -22,6 +22,7 @@ import msgspec
 from ingest.parsing.child import read_and_answer
 from ingest.parsing.limits import ParserLimits
 from ingest.parsing.parsers import parser_modules
+from phoserve.concurrency.priority import lower_priority
 
 IDLE_S: Final = 60.0
 STARTED: Final = b"\x01"
@@ -105,7 +106,7 @@ def _become_parser(request: Start, answer: int, others: tuple[int, ...]) -> NoRe
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.setsid()
+        os.setpgrp()
         for descriptor in others:
             os.close(descriptor)
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -132,6 +133,7 @@ def _kill(process: int) -> None:
 
 def main() -> None:
     """Load the parsers and serve."""
+    lower_priority()  # that of the process that started it, for its own session too
     control = socket.socket(fileno=os.dup(_CONTROL))
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, _CONTROL)
