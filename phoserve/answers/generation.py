@@ -63,24 +63,24 @@ class Generation:
             yield Thought(part.reasoning)
         if part.text:
             self._written += part.text
-            pieces = iter([part.text]) if self.keep_images else self._images.feed(part.text)
-            for piece in pieces:
-                yield from self._read(piece)
+            pieces = iter([part.text]) if self.is_structured else self._reader.feed(part.text)
+            yield from self._events_of(pieces)
 
     def _finish(self) -> Iterator[Event]:
-        for piece in self._images.finish():
-            yield from self._read(piece)
         if not self.is_structured:
-            yield from map(self._event, self._reader.finish())
+            yield from self._events_of(self._reader.finish())
+        yield from map(self._delta, self._images.finish())
 
-    def _read(self, piece: str) -> Iterator[Event]:
-        if self.is_structured:
-            yield self._event(piece)
-        else:
-            yield from map(self._event, self._reader.feed(piece))
+    def _events_of(self, pieces: Iterator[str | Citation]) -> Iterator[Event]:
+        """Yield citations, and text without images: markers that are dropped or rewritten could leave one."""
+        for piece in pieces:
+            if isinstance(piece, Citation):
+                yield Cited(piece)
+            elif self.keep_images:
+                yield self._delta(piece)
+            else:
+                yield from map(self._delta, self._images.feed(piece))
 
-    def _event(self, piece: str | Citation) -> Event:
-        if isinstance(piece, Citation):
-            return Cited(piece)
-        self.text += piece
-        return Delta(piece)
+    def _delta(self, text: str) -> Delta:
+        self.text += text
+        return Delta(text)

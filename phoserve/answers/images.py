@@ -1,21 +1,36 @@
-"""Remove images from an LLM's text: a document could make it load an address that reports who reads."""
+"""Remove what loads addresses from an LLM's text: a document could make it load one that reports who reads."""
 
 import re
 from collections.abc import Iterator
 from typing import Final
 
-# ![alt](address), ![alt][reference] and <img ...>, on one line as Markdown has them.
-_IMAGE: Final = re.compile(r"!\[(?P<alt>[^\]\n]*)\](?:\([^)\n]*\)|\[[^\]\n]*\])|<img\b[^>]*>", re.IGNORECASE)
-_BEGUN: Final = re.compile(
-    r"(?:!(?:\[[^\]\n]*(?:\](?:\([^)\n]*|\[[^\]\n]*)?)?)?|<(?:i(?:m(?:g(?:\b[^>]*)?)?)?)?)\Z", re.IGNORECASE
+# ![alt](address) and ![alt][reference] on one line as Markdown has them, and <img ...>. No part contains what begins
+# another image, so that each character is read once.
+_IMAGE: Final = re.compile(
+    r"!\[(?P<alt>[^\[\]\n]*+)\](?:\((?:[^()\n]++|\([^()\n]*+\))*+\)|\[[^\[\]\n]*+\])|<img\b[^<>]*+>", re.IGNORECASE
 )
-_START: Final = re.compile(r"!\[|<img", re.IGNORECASE)
+_BEGUN: Final = re.compile(
+    r"!\[[^\[\]\n]*+(?:\](?:\((?:[^()\n]++|\([^()\n]*+\))*+(?:\([^()\n]*+)?|\[[^\[\]\n]*+)?)?\Z|<[a-z][^<>]*+\Z",
+    re.IGNORECASE,
+)
+_PART_OF_START: Final = re.compile(r"[!<]\Z")
+_START: Final = re.compile(r"!(?=\[)")
+# Elements, and attributes of any element, with addresses that a browser loads by itself.
+_LOADING: Final = re.compile(
+    r"<(?=(?:audio|base|body|embed|frame|iframe|image|img|input|link|meta|object|picture|script|source|style|svg|table"
+    r"|track|video)\b|[a-z][^<>]*[\s\"'/](?:background|data|poster|src|srcset|style|xlink:href)\s*+=)",
+    re.IGNORECASE,
+)
 MAX_HELD: Final = 2000
 """Characters held back while they may still become an image; data: addresses are longer and are cut as they come."""
 
 
 class ImageFilter:
-    """Replaces images by their alternative text in a stream, however the stream is cut."""
+    """Replaces images by their alternative text in a stream, however the stream is cut.
+
+    What is no plain image and may still be shown as one, or as another element that loads an address, is shown as text
+    or as a link.
+    """
 
     def __init__(self) -> None:
         self._held = ""
@@ -23,22 +38,31 @@ class ImageFilter:
     def feed(self, text: str) -> Iterator[str]:
         """Yield what is certain now that `text` has come."""
         self._held = _IMAGE.sub(_alternative, self._held + text)
-        begun = _BEGUN.search(self._held)
-        ready = begun.start() if begun else len(self._held)
-        if len(self._held) - ready > MAX_HELD:
-            # No image is this long: break its syntax and let it go.
-            self._held = _START.sub("[", self._held)
+        ready = self._ready()
+        if len(self._held) - ready > MAX_HELD:  # no image is this long
             ready = len(self._held)
         if ready:
-            yield self._held[:ready]
+            yield _harmless(self._held[:ready])
         self._held = self._held[ready:]
 
     def finish(self) -> Iterator[str]:
         """Yield the rest, once nothing more comes."""
         if self._held:
             # An unfinished image may be completed by what a reader appends.
-            yield _START.sub("[", self._held)
+            yield _harmless(self._held)
         self._held = ""
+
+    def _ready(self) -> int:
+        """Return how much cannot become an image or an element any more."""
+        start = max(self._held.rfind("!["), self._held.rfind("<"))
+        if start >= 0 and _BEGUN.match(self._held, start):
+            return start
+        part = _PART_OF_START.search(self._held, max(0, len(self._held) - 1))
+        return part.start() if part else len(self._held)
+
+
+def _harmless(text: str) -> str:
+    return _LOADING.sub("&lt;", _START.sub("", text))
 
 
 def _alternative(image: "re.Match[str]") -> str:
