@@ -6,6 +6,7 @@ All functions take time linear in the length of the text, also for hostile input
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from phoserve.text.orthography import is_syllable
@@ -94,11 +95,12 @@ def _replacement(run: re.Match[str]) -> str:
     return " " if is_syllable(before.group()) and is_syllable(after.group()) else ""
 
 
+@cache
+def _surplus_marks() -> re.Pattern[str]:
+    """Return what finds the marks of a letter that are too many; Unicode 17 has none outside of these planes."""
+    marks = "".join(filter(unicodedata.combining, map(chr, range(0x300, 0x1F000))))
+    return re.compile(rf"([{marks}]{{{MAX_MARKS}}})[{marks}]++")
+
+
 def _without_surplus_marks(run: re.Match[str]) -> str:
-    kept: list[str] = []
-    marks = 0
-    for character in run.group():
-        marks = marks + 1 if unicodedata.combining(character) else 0
-        if marks <= MAX_MARKS:
-            kept.append(character)
-    return "".join(kept)
+    return _surplus_marks().sub(r"\1", run.group())

@@ -158,6 +158,8 @@ class TextPipeline:
         return [Word(start, end, tokens) for (start, end, _), tokens in zip(words, counts, strict=True)]
 
     def _prefixed(self, texts: Sequence[str], input_type: InputType) -> Sequence[str]:
+        # The steps below know composed letters, and surplus marks would cost each of them time.
+        texts = [compose(text) for text in texts]
         if self.contract.lowercase_shouting:
             texts = [lower_shouting(text) for text in texts]
         if self.contract.collapse_leaders:

@@ -1,6 +1,7 @@
 import itertools
 import re
 import threading
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,15 @@ def test_numbered_words_and_their_tokens_are_those_of_the_segmented_text(
     expected = bundled.tokenize(bundled.segment([lower_shouting(text) for text in texts]))
     assert (tokens.ids.tolist(), tokens.offsets.tolist()) == (expected.ids.tolist(), expected.offsets.tolist())
     assert bundled.count_tokens(texts).tolist() == np.diff(expected.offsets).tolist()
+
+
+def test_the_form_of_letters_does_not_matter(bundled: TextPipeline) -> None:
+    texts = ["PHÒNG CHÁY CHỮA CHÁY là gì", "Họ và tên: ........ Trịnh Thị Ngọc"]
+    for method in (bundled.encode, bundled.count_tokens):
+        composed, taken_apart = (
+            method([unicodedata.normalize(form, text) for text in texts]) for form in ("NFC", "NFD")
+        )
+        assert repr(composed) == repr(taken_apart)
 
 
 @settings(max_examples=100, deadline=None)
