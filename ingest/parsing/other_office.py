@@ -17,7 +17,7 @@ from phoserve.text.blocks import Block, Paragraph, ParsedDocument, ParserWarning
 
 _OUT_OF_MEMORY: Final = ("memory", "alloc", "spawn", "resource temporarily")
 _LOCKED: Final = ("password", "encrypt", "decrypt")
-_IMAGE: Final = re.compile(r"\\?!\[[^\]\n]*\]\([^)\n]*\)")
+_IMAGE: Final = re.compile(r"\\?!\[[^\[\]\n]*+\]\([^()\n]*+\)")
 _METADATA_PARTS: Final = ("meta.xml", "docProps/core.xml")
 _TITLE: Final = re.compile(r"<dc:title[^<>]*>([^<]{1,1000})</dc:title>")
 _RTF_TITLE: Final = re.compile(rb"\{\\title\s((?:[^{}\\]|\\[^{}]){1,1000})\}")

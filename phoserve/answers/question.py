@@ -45,7 +45,7 @@ _KINDS: Final = (
     (r"mấy giờ", r"\d giờ"),
     (
         rf"bao lâu|(?:mấy|bao nhiêu) {_TIME}|{_WHEN}|how long|when",
-        rf"{_NUMBER}\s*+(?:\w++ )?{_TIME}|(?:ngày|tháng|thứ|năm|quý) (?:\d|hai|ba|tư|năm|sáu|bảy|mỗi)|hằng"
+        rf"{_NUMBER}\s*+(?:\w{{1,12}}+ )?{_TIME}|(?:ngày|tháng|thứ|năm|quý) (?:\d|hai|ba|tư|năm|sáu|bảy|mỗi)|hằng"
         r"|mỗi (?:ngày|tuần|tháng|quý|năm)|\d (?:days?|hours?|months?|weeks?|years?)",
     ),
     (r"bao nhiêu|mấy|how many|how much", _NUMBER),

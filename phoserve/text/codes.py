@@ -114,7 +114,7 @@ _TRAILING: Final = ".:-/\\"
 _LEADING: Final = "-/\\:"
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _CODE_SIGN: Final = re.compile(r"[\d@+#]|^\.")
-_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://")
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{0,30}://")
 _PART: Final = re.compile(r"[/\\?&=#:@]+")
 _EXTENSION: Final = re.compile(r"\.[a-z][a-z0-9]{1,4}\Z")
 _NOT_WORD: Final = re.compile(r"[\W_]+")
