@@ -79,7 +79,7 @@ def _warnings(reader: BodyReader) -> Iterator[ParserWarning]:
         yield ParserWarning(code="hidden_content", message=f"{count} {passages} of hidden text left out")
     if count := reader.unread_inserts:
         files = "1 inserted file" if count == 1 else f"{count} inserted files"
-        message = f"{files} of another format left out; open and save the document in Word to include them"
+        message = f"{files} left out; open and save the document in Word to include what they hold"
         yield ParserWarning(code="attachment_skipped", message=message)
 
 

@@ -141,6 +141,20 @@ def repair_texts(texts: Sequence[str]) -> Repaired:
     return Repaired(mended, (_converted_warning(encoding, len(converted)),))
 
 
+def read_legacy(encoding: str, text: str) -> str | None:
+    """Return text that a font of a legacy encoding draws, as displayed; None if it cannot be meant as such.
+
+    Text typed in Unicode while such a font was chosen has letters that no Western encoding has, or makes no words.
+    """
+    if text.isascii():
+        return text
+    if not _is_western(text):
+        return None
+    reading = compose(_DECODERS[encoding](_to_bytes(text)))
+    words = list(_words(reading))
+    return reading if _share(words) >= IMPLAUSIBLE else None
+
+
 def _declared(content: bytes) -> tuple[str, bytes]:
     """The encoding that a mark or the pattern of zero bytes gives away, "" for none, and the rest of the content."""
     for bom, encoding in _BOMS:

@@ -9,7 +9,17 @@ import msgspec
 from ingest.parsing.encodings import repair_texts
 from ingest.parsing.failures import ParsingFailed
 from ingest.parsing.limits import ParserLimits
-from phoserve.text.blocks import Block, Caption, Heading, ListItem, ParsedDocument, ParserWarning, Record, Table
+from phoserve.text.blocks import (
+    Block,
+    Caption,
+    Heading,
+    ListItem,
+    Paragraph,
+    ParsedDocument,
+    ParserWarning,
+    Record,
+    Table,
+)
 from phoserve.text.normalise import compose, compose_value
 
 TITLE_CHARACTERS: Final = 300
@@ -21,7 +31,8 @@ _FEW_CAPTIONS: Final = 3
 
 def finish(document: ParsedDocument, limits: ParserLimits) -> ParsedDocument:
     """Return the document as it is stored. Raises ParsingFailed if its text is over the limit."""
-    document = msgspec.structs.replace(document, blocks=tuple(_map(block, _clean) for block in document.blocks))
+    blocks = document.blocks or _margins(document.properties)
+    document = msgspec.structs.replace(document, blocks=tuple(_map(block, _clean) for block in blocks))
     texts = [text for block in document.blocks for text in _texts(block)]
     if sum(map(len, texts)) > limits.text_bytes:
         raise ParsingFailed("too_large", f"the text of the document is longer than {limits.text_bytes} characters")
@@ -39,6 +50,12 @@ def finish(document: ParsedDocument, limits: ParserLimits) -> ParsedDocument:
         warnings=cap_warnings((*document.warnings, *repaired.warnings)),
         properties=_cap_properties(document.properties),
     )
+
+
+def _margins(properties: dict[str, Any]) -> tuple[Block, ...]:
+    """Return headers and footers as text, for a document that has no other, such as a letterhead."""
+    lines = (line for name in ("header", "footer") for line in str(properties.get(name, "")).split("\n"))
+    return tuple(Paragraph(text=line) for line in lines if line.strip())
 
 
 def first_title(blocks: tuple[Block, ...]) -> str:

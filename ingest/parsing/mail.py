@@ -28,6 +28,7 @@ MAX_DEPTH: Final = 3
 _DEPTH: Final = ContextVar("depth", default=0)
 """How many files are around the one that is being read."""
 _SKIPPED: Final = ("image_skipped", "attachment_skipped")
+_PAGES: Final = ("text/html", "application/xhtml+xml")
 _SIGNATURE: Final = "-- "
 _EAST_ASIAN: Final = re.compile(r"gb.*|big5.*|euc.*|shift_?jis.*|s_?jis.*|cp9(?:32|36|49|50)|hz.*|johab|ks_c_.*|x-gbk")
 _MIXED_WORD: Final = re.compile(
@@ -50,6 +51,8 @@ class _Found:
     blocks: list[Block] = field(default_factory=list)
     warnings: list[ParserWarning] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
+    title: str = ""
+    """Of the first web page."""
 
 
 def parse(path: Path, depth: int = 1) -> ParsedDocument:
@@ -59,13 +62,22 @@ def parse(path: Path, depth: int = 1) -> ParsedDocument:
         raise Unreadable("it is no mail: it has no header lines")
     found = _Found()
     _read_part(message, found)
+    if _is_web_archive(message):  # the rest is the page's pictures and style sheets
+        found.attachments = [file for file in found.attachments if file.media_type in _PAGES]
+        found.warnings = [warning for warning in found.warnings if warning.code not in _SKIPPED]
     blocks, warnings = read_attachments(found.attachments, depth)
     return ParsedDocument(
         blocks=(*found.blocks, *blocks),
-        title=_header(message, "subject"),
+        title=_header(message, "subject") or found.title,
         warnings=(*found.warnings, *warnings),
         properties={name: value for name, header in _HEADERS.items() if (value := _header(message, header))},
     )
+
+
+def _is_web_archive(message: EmailMessage) -> bool:
+    """Whether it is a page that Word or a browser saved as one file (MHTML), not a mail."""
+    sender = _header(message, "from")
+    return message.get_content_type() == "multipart/related" and (not sender or sender.startswith("<Saved by"))
 
 
 def read_attachments(attachments: list[Attachment], depth: int = 1) -> tuple[list[Block], list[ParserWarning]]:
@@ -186,6 +198,7 @@ def _read_alternative(part: EmailMessage, found: _Found) -> None:
     ]
     if readable:
         found.blocks += readable[0].blocks
+        found.title = found.title or readable[0].title
     for version in versions:
         found.attachments += version.attachments
         # What was skipped in the other versions is lost as well; how their text was decoded does not matter.
@@ -206,7 +219,9 @@ def _add_text(part: EmailMessage, kind: str, found: _Found) -> None:
         found.warnings += decoded.warnings
         text = decoded.text
     if kind == "text/html":
-        found.blocks += read_html(text).blocks
+        page = read_html(text)
+        found.title = found.title or page.title
+        found.blocks += page.blocks
     else:
         if str(part.get_param("format") or "").lower() == "flowed":
             text = unflow(text, deletes_space=str(part.get_param("delsp") or "").lower() == "yes")

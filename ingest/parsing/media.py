@@ -26,6 +26,7 @@ EPUB: Final = "application/epub+zip"
 DOC: Final = "application/msword"
 XLS: Final = "application/vnd.ms-excel"
 PPT: Final = "application/vnd.ms-powerpoint"
+RTF: Final = ("application/rtf", "text/rtf")
 ARCHIVE: Final = "application/zip"
 IMAGES: Final = ("image/png", "image/jpeg", "image/tiff", "image/webp")
 READ_BY_OCR: Final = frozenset({PDF, *IMAGES})
@@ -49,11 +50,15 @@ _OLD_OFFICE: Final = {
     ".msg": OUTLOOK,
 }
 _HTML_HEAD: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|table|meta)\b", re.IGNORECASE)
+_WEB_ARCHIVE_HEAD: Final = re.compile(
+    rb"\s*(?:mime-version:|from: *<saved by|content-type: *multipart/related)", re.IGNORECASE
+)
+"""What Word and browsers begin a page with that they save as one file (MHTML), also under the name of a .doc file."""
 _LONGEST_TYPE: Final = 100
 _OLD_OFFICE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MAGIC: Final = (
     (b"%PDF-", "application/pdf"),
-    (b"{\\rtf", "application/rtf"),
+    (b"{\\rtf", RTF[0]),
     (b"\x78\x9f\x3e\x22", TNEF),
     (b"\x89PNG\r\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -77,9 +82,7 @@ _BY_SUFFIX: Final = {
     ".jsonl": "application/x-ndjson",
     ".ndjson": "application/x-ndjson",
 }
-READ_BY_KREUZBERG: Final = frozenset(
-    {*_PACKAGES.values(), *_OLD_OFFICE.values(), PDF, EPUB, "application/rtf", "text/rtf"}
-)
+READ_BY_KREUZBERG: Final = frozenset({*_PACKAGES.values(), *_OLD_OFFICE.values(), PDF, EPUB, *RTF})
 """What is neither text nor HTML and has no parser of this project; old formats, and those that another one misses."""
 
 
@@ -102,7 +105,16 @@ def media_type_of(path: Path, declared: str, filename: str | None) -> str:
         return _package(path, stated)
     if head.startswith(_OLD_OFFICE_MAGIC):
         return stated if stated in _OLD_OFFICE.values() else _OLD_OFFICE[".doc"]
-    return HTML[0] if stated in _OLD_OFFICE.values() and _HTML_HEAD.match(head) else stated
+    return _text_type(head, stated)
+
+
+def _text_type(head: bytes, stated: str) -> str:
+    """Return the type of a file that begins as no format does; programs export web pages under names of Office."""
+    if stated not in {*_OLD_OFFICE.values(), *_PACKAGES.values()}:
+        return MAIL if stated == "multipart/related" else stated
+    if _WEB_ARCHIVE_HEAD.match(head):
+        return MAIL
+    return HTML[0] if _HTML_HEAD.match(head) else stated
 
 
 def stated_type(declared: str, filename: str | None) -> str:

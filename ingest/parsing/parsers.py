@@ -23,6 +23,7 @@ from ingest.parsing.media import (
     PPT,
     PPTX,
     READ_BY_KREUZBERG,
+    RTF,
     XLS,
     XLSX,
 )
@@ -44,6 +45,7 @@ _MODULES: Final[dict[str, str]] = {
     EPUB: "epub",
     PPT: "ppt",
     PPTX: "pptx",
+    **dict.fromkeys(RTF, "rtf"),
     **dict.fromkeys(ODF, "opendocument"),
     PDF: "pdf",
     **dict.fromkeys(IMAGES, "ocr"),

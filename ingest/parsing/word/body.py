@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 from lxml import etree
 
 from ingest.parsing.charts import chart_table
 from ingest.parsing.diagrams import diagram_items
-from ingest.parsing.encodings import decode_text
-from ingest.parsing.html import read_html
+from ingest.parsing.mail import Attachment, read_attachments
 from ingest.parsing.opc import Package, local_name
 from ingest.parsing.outline import Outline
 from ingest.parsing.tables import build_table
@@ -46,7 +46,7 @@ class BodyReader:
     blocks: list[Block] = field(default_factory=list)
     hidden_runs: int = 0
     unread_inserts: int = 0
-    """Inserted files of other formats that are left out."""
+    """Inserted files that cannot be read."""
     objects: list[tuple[str, str]] = field(default_factory=list)
     """The program and the part of each embedded object."""
     title_lines: list[str] = field(default_factory=list)
@@ -92,15 +92,12 @@ class BodyReader:
                 self._insert(element)
 
     def _insert(self, element: etree._Element) -> None:
-        """Append the blocks of an inserted web page; files of other formats are counted."""
+        """Append the blocks of an inserted file; files that cannot be read are counted."""
         target = self.parts.targets.get(element.get(_RELATION, ""), "")
-        if target in self.parts.package and target.lower().endswith((".htm", ".html", ".xhtml")):
-            try:
-                self.blocks.extend(read_html(decode_text(self.parts.package.read(target)).text).blocks)
-            except ValueError:
-                self.unread_inserts += 1
-        else:
-            self.unread_inserts += 1
+        content = self.parts.package.read(target) if target in self.parts.package else b""
+        blocks, _ = read_attachments([Attachment(target.rpartition("/")[2], content)])
+        self.blocks.extend(msgspec.structs.replace(block, place=_PLACE) for block in blocks[1:])  # below its name
+        self.unread_inserts += not blocks
 
     # ---- paragraphs
 

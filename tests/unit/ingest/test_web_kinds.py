@@ -6,10 +6,14 @@ Words that begin with "v" are visible, those that begin with "x" are hidden.
 # ruff: noqa: E501 (markup is clearer on one line)
 
 import re
+from pathlib import Path
 
 import pytest
 
 from ingest.parsing.html import read_html
+from ingest.parsing.media import media_type_of
+from ingest.parsing.parsers import parse_file
+from phoserve.text.blocks import Paragraph
 from phoserve.text.structure import render_blocks
 
 _KINDS = {
@@ -81,3 +85,16 @@ def test_boxes_show_whether_they_are_ticked() -> None:
 def test_formulas_are_one_line() -> None:
     page = "<p><math><msup><mi>x</mi><mn>2</mn></msup><mo>=</mo><mfrac><mi>a</mi><mi>b</mi></mfrac></math></p>"
     assert render_blocks(read_html(page).blocks).text == "x^2=a/b"
+
+
+@pytest.mark.parametrize("name", ["a.doc", "a.mht", "a.mhtml", "a.docx"])
+def test_a_web_archive_is_read_whatever_its_name(tmp_path: Path, name: str) -> None:
+    head = "MIME-Version: 1.0\nContent-Type: multipart/related; boundary=b\n\n"
+    part = "--b\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n<title>Quyết định</title><p>Điều 1</p>\n"
+    picture = "--b\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\nAAAA\n--b--\n"
+    (tmp_path / name).write_text(head + part + picture, encoding="utf-8")
+    kind = media_type_of(tmp_path / name, "", name)
+    found = parse_file(tmp_path / name, kind)
+    assert [block.text for block in found.blocks if isinstance(block, Paragraph)] == ["Điều 1"]
+    assert found.title == "Quyết định"
+    assert not found.warnings
