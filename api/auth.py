@@ -1,5 +1,6 @@
 """Guards: each route names the role it needs; the key's collections are checked wherever the path names one."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -117,10 +118,15 @@ def hold_body(connection: Connection) -> None:
         return  # a longer one is not read
     key_id = connection.scope["principal"].id  # type: ignore[typeddict-item]
     services.bodies_in_flight.enter(key_id, size)
+    when_over(connection, partial(services.bodies_in_flight.leave, key_id, size))
+
+
+def when_over(connection: Connection, release: Callable[[], None]) -> None:
+    """Call `release` when the last byte of the response is sent, or the client has left."""
     leave = connection.scope["leave"]  # type: ignore[typeddict-item]
 
     def leave_both() -> None:
-        services.bodies_in_flight.leave(key_id, size)
+        release()
         leave()
 
     connection.scope["leave"] = leave_both  # type: ignore[typeddict-unknown-key]

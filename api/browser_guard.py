@@ -94,9 +94,16 @@ def _is_cross_site(headers: dict[bytes, str], host: str) -> bool:
     """Return whether a browser sent the request for a page of another origin; other clients send neither header."""
     if (site := headers.get(b"sec-fetch-site")) is not None:
         return site not in SAME_SITE
-    if (origin := headers.get(b"origin")) is not None:
-        return urlsplit(origin).netloc.lower() != host.lower()
-    return False
+    origin = headers.get(b"origin")
+    return origin is not None and _place_of(origin) != host.lower()
+
+
+def _place_of(origin: str) -> str | None:
+    """Return host and port of an origin, lower case; None for what is no origin, such as "null"."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
+        return None
 
 
 def _with_cors(send: Send, origin: str) -> Send:

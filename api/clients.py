@@ -50,6 +50,22 @@ class ClientAddresses:
         return address
 
 
+def network_of(address: str) -> str:
+    """Return what the limits of a client count by: an IPv4 address, or the /64 network of an IPv6 address.
+
+    A client with IPv6 has all addresses of such a network (RFC 4291, section 2.5.1).
+    """
+    if ":" not in address:
+        return address
+    try:
+        parsed = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
+
+
 def is_loopback(name: str) -> bool:
     """Return whether the host name or address `name` can only mean this machine."""
     if name == "localhost" or name.endswith(".localhost"):

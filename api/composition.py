@@ -81,11 +81,11 @@ def open_key_ring(settings: KeySettings, store: KeyStore | None) -> KeyRing:
 
 def load_key_ring(settings: KeySettings) -> KeySource:
     """Load the keys that the settings name; without any, access is anonymous. Raises ConfigurationError."""
-    if settings.file and settings.inline:
+    if settings.file is not None and settings.inline is not None:
         raise ConfigurationError("set PHOSERVE_KEYS__FILE or PHOSERVE_KEYS__INLINE, not both")
-    if settings.file:
+    if settings.file is not None:
         return KeyFile(settings.file)
-    if settings.inline:
+    if settings.inline is not None:  # an empty one is an error: it must not open the server
         return FixedKeys(parse_keys(settings.inline.get_secret_value().encode(), "PHOSERVE_KEYS__INLINE"))
     return FixedKeys(()) if settings.required else AnonymousAccess()
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.clients import ClientAddresses
+from api.clients import ClientAddresses, network_of
 from phoserve.settings import HttpSettings
 
 MAX_HEADER_BYTES: Final = 64 * 1024
@@ -33,21 +33,22 @@ class ConnectionLimits:
 
     def admit(self, address: str) -> bool:
         """Count a connection from `address`; False, uncounted, where that would be one too many."""
-        per_client = self.settings.max_connections_per_client
+        per_client, network = self.settings.max_connections_per_client, network_of(address)
         if self._total >= self.settings.max_connections:
             return False
-        if self._open[address] >= per_client and not self.addresses.is_trusted(address):
+        if self._open[network] >= per_client and not self.addresses.is_trusted(address):
             return False
-        self._open[address] += 1
+        self._open[network] += 1
         self._total += 1
         return True
 
     def release(self, address: str) -> None:
         """Stop counting a connection that `admit` counted."""
+        network = network_of(address)
         self._total -= 1
-        self._open[address] -= 1
-        if not self._open[address]:
-            del self._open[address]
+        self._open[network] -= 1
+        if not self._open[network]:
+            del self._open[network]
 
 
 def limited_protocol(connection_limits: ConnectionLimits) -> type[HttpToolsProtocol]:

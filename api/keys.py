@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import stat
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -113,7 +114,9 @@ class FixedKeys:
 
     def principal(self, key: str | None) -> Principal | None:
         """Compare with every key in constant time, so that timing reveals nothing."""
-        presented = digest_of(key or "")
+        if not key:
+            return None
+        presented = digest_of(key)
         found = None
         for digest, principal in self._keys:
             if hmac.compare_digest(digest, presented):
@@ -137,12 +140,12 @@ class KeyFile:
     is_readable: bool = True
     """Whether the file could be read the last time; while it cannot, the last keys stay in force."""
     _keys: FixedKeys = field(init=False)
-    _seen: tuple[int, int] = (0, 0)
+    _seen: tuple[int, ...] = ()
     _look_at: float = 0.0
 
     def __post_init__(self) -> None:
         self._seen = self._stamp()
-        self._keys = FixedKeys(parse_keys(self.path.read_bytes(), str(self.path)))
+        self._keys = self._read()
 
     async def find(self, key: str | None) -> Principal | None:
         return self.principal(key)
@@ -166,19 +169,28 @@ class KeyFile:
             self.is_readable = True
             if stamp == self._seen:
                 return
-            self._keys = FixedKeys(parse_keys(self.path.read_bytes(), str(self.path)))
+            self._keys = self._read()
             self._seen = stamp
             log.info("keys_reloaded", path=str(self.path))
-        except (ConfigurationError, OSError) as error:
+        except ConfigurationError as error:
             self.is_readable = False
             log.error("keys_not_reloaded", path=str(self.path), error=str(error))
 
-    def _stamp(self) -> tuple[int, int]:
+    def _read(self) -> FixedKeys:
+        try:
+            return FixedKeys(parse_keys(self.path.read_bytes(), str(self.path)))
+        except OSError as error:
+            raise ConfigurationError(f"the key file {self.path} cannot be read ({error.strerror})") from error
+
+    def _stamp(self) -> tuple[int, ...]:
+        """Return what differs after a change; other content may have the same size and time of modification."""
         try:
             found = self.path.stat()
         except OSError as error:
             raise ConfigurationError(f"the key file {self.path} cannot be read ({error.strerror})") from error
-        return found.st_mtime_ns, found.st_size
+        if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for without end
+            raise ConfigurationError(f"the key file {self.path} cannot be read (it is not a regular file)")
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
 
 
 def parse_keys(source: bytes, where: str) -> tuple[ApiKey, ...]:
@@ -190,9 +202,11 @@ def parse_keys(source: bytes, where: str) -> tuple[ApiKey, ...]:
         keys = msgspec.json.decode(source, type=tuple[ApiKey, ...])
         if any(len(bytes.fromhex(key.sha256)) != hashlib.sha256().digest_size for key in keys):
             raise ValueError("sha256 is 64 hex digits")
+        if any(bytes.fromhex(key.sha256) == digest_of("") for key in keys):
+            raise ValueError("a sha256 is that of an empty key; the variable with the key was not set")
         for key in keys:
             validate_access(key.groups, field="groups")
-    except (msgspec.DecodeError, ValueError, InvalidInput) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError, InvalidInput) as error:
         raise ConfigurationError(f"{where} is not a list of keys: {error}; see docs/api.md") from error
     if len({key.id for key in keys}) < len(keys):
         raise ConfigurationError(f"{where} holds an id twice; give every key an id of its own")

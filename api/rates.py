@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from api.clients import network_of
 from phoserve.errors import Overloaded
 
 REMEMBERED_KEYS: Final = 10_000
@@ -100,19 +101,22 @@ class RedisRates:
 
 
 class FailedKeys:
-    """Throttles clients that send wrong keys: an address may fail `per_minute` times, then it waits."""
+    """Throttles clients that send wrong keys: an address may fail `per_minute` times, then it waits.
+
+    The addresses of an IPv6 network of 64 bits count together.
+    """
 
     def __init__(self, per_minute: int) -> None:
         self._rates = MemoryRates(per_minute / 60, per_minute)
 
     def check(self, address: str) -> None:
         """Raise Overloaded while the address has failed too often; its keys are not even looked at."""
-        self._rates.check(address)
+        self._rates.check(network_of(address))
 
     def count(self, address: str) -> None:
         """Count one failure."""
         with suppress(Overloaded):
-            self._rates.count(address)
+            self._rates.count(network_of(address))
 
 
 class ConcurrentRequests:

@@ -31,6 +31,7 @@ class ApiServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=limited_protocol(ConnectionLimits(services.http, services.addresses)),
+                ws="none",  # a connection that becomes a WebSocket leaves the protocol that counts it
                 proxy_headers=False,
                 log_config=None,
                 access_log=False,
@@ -74,7 +75,15 @@ async def serving_metrics(services: Services, host: str) -> AsyncIterator[None]:
     if port is None:
         yield
         return
-    config = uvicorn.Config(create_metrics_app(services), log_config=None, access_log=False, server_header=False)
+    config = uvicorn.Config(
+        create_metrics_app(services),
+        http=limited_protocol(ConnectionLimits(services.http)),
+        ws="none",
+        proxy_headers=False,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
     server = uvicorn.Server(config)
     with closing(listening_socket(host, port)) as sock:
         serving = asyncio.create_task(server.serve(sockets=[sock]))

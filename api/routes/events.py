@@ -8,9 +8,8 @@ from litestar import Request, get
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from api.auth import current_audience, readers
+from api.auth import current_audience, readers, when_over
 from api.dependencies import EventStreamsDep, LibraryDep, PrincipalDep
-from api.event_streams import EventStreams
 from api.schemas.documents import view_of
 from api.sse import KEEP_ALIVE, BackgroundStream, event, stream
 from phoserve.documents.access import Audience
@@ -33,25 +32,22 @@ async def collection_events(
     await library.collection(collection)
     event_streams.check(principal.id)
     changes = BackgroundStream(library.watch(collection, audience=principal.audience))
-    audience = partial(current_audience, request, collection)
-    return stream(_changes(changes, event_streams, principal.id, audience))
+    event_streams.add(changes, principal.id)
+    when_over(request, partial(event_streams.remove, changes))
+    return stream(_changes(changes, partial(current_audience, request, collection)))
 
 
 async def _changes(
-    changes: BackgroundStream[Document],
-    event_streams: EventStreams,
-    key_id: str,
-    current: Callable[[], Awaitable[Audience | None]],
+    changes: BackgroundStream[Document], current: Callable[[], Awaitable[Audience | None]]
 ) -> AsyncGenerator[bytes]:
-    with event_streams.follow(changes, key_id):
-        try:
-            async for document in changes:
-                audience = await current()
-                if audience is None:
-                    return
-                if document is None:
-                    yield KEEP_ALIVE
-                elif audience.sees(document.access):
-                    yield event("document", view_of(document))
-        except CollectionNotFound:
-            yield event("end", {"reason": "deleted"})
+    try:
+        async for document in changes:
+            audience = await current()
+            if audience is None:
+                return
+            if document is None:
+                yield KEEP_ALIVE
+            elif audience.sees(document.access):
+                yield event("document", view_of(document))
+    except CollectionNotFound:
+        yield event("end", {"reason": "deleted"})

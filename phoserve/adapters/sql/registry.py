@@ -249,7 +249,7 @@ class SqlRegistry:
         if cursor is not None:
             conditions.append(documents.c.sequence < _sequence_of(cursor, collection_id))
         # One query a state, which an index answers in order.
-        by_state = [[*conditions, documents.c.state == state.value] for state in sorted(states)] or [conditions]
+        by_state = [[*conditions, documents.c.state == state.value] for state in sorted(set(states))] or [conditions]
         queries = [[*each, *more] for each in by_state for more in await self._visible(collection_id, audience)]
         found = await self._newest(collection_id, queries, where, limit + 1)
         rows = sorted(found.rows, key=lambda row: -int(row["sequence"]))

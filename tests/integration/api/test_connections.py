@@ -2,6 +2,7 @@
 
 import resource
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -137,6 +138,43 @@ def test_event_streams_have_a_budget_of_their_own(url: str) -> None:
             statuses.append(response.status_code)
         assert statuses == [200] * 5 + [429] * 3
         assert client.post("/v1/collections/kb/search", json={"query": "nghỉ phép"}).status_code == 200
+
+
+def test_event_streams_that_open_at_the_same_time_share_the_budget(url: str) -> None:
+    request = b"GET /v1/collections/kb/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(closing(connect(url))) for _ in range(20)]
+        for sock in sockets:
+            sock.sendall(request)
+        statuses = [sock.recv(12).decode()[-3:] for sock in sockets]
+    assert statuses.count("200") <= LIMITS.max_event_streams_per_key
+
+
+def test_streams_of_clients_that_left_count_no_more(url: str) -> None:
+    request = b"GET /v1/collections/kb/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for _ in range(30):
+        with closing(connect(url)) as sock:
+            sock.sendall(request)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset
+    wait_until(lambda: _streams(url))
+
+
+def _streams(url: str) -> bool:
+    with httpx.stream("GET", f"{url}/v1/collections/kb/events", timeout=patient(5)) as response:
+        return response.status_code == 200
+
+
+@pytest.mark.parametrize("upgrade", ["websocket", "h2c", "TLS/1.0"])
+def test_upgraded_connections_are_counted_to_their_end(url: str, upgrade: str) -> None:
+    handshake = (
+        f"GET /v1/collections HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    ).encode()
+    for _ in range(LIMITS.max_connections + 10):
+        with closing(connect(url)) as sock:
+            sock.sendall(handshake)
+            assert not sock.recv(12).startswith(b"HTTP/1.1 101")
+    wait_until(lambda: _is_served(url))
 
 
 def test_a_revoked_key_keeps_no_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,11 @@ def test_other_hosts_are_misdirected(client: Client, host: str, path: str) -> No
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:9000"},
+        {"Origin": ""},
+        {"Origin": "http://["},
+        {"Origin": "http://[::1"},
+        {"Origin": "http://127.0.0.1:8000@evil.example"},
+        {"Origin": "//"},
         {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
     ],
 )

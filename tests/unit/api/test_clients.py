@@ -2,8 +2,11 @@
 
 import pytest
 
-from api.clients import ClientAddresses, is_loopback
-from phoserve.errors import ConfigurationError
+from api.clients import ClientAddresses, is_loopback, network_of
+from api.connections import ConnectionLimits
+from api.rates import FailedKeys
+from phoserve.errors import ConfigurationError, Overloaded
+from phoserve.settings import HttpSettings
 
 
 @pytest.mark.parametrize(
@@ -24,6 +27,37 @@ def test_the_client_is_the_last_address_that_no_trusted_proxy_has(
 ) -> None:
     scope = {"client": (peer, 1234), "headers": [(b"x-forwarded-for", forwarded.encode())]}
     assert ClientAddresses(trusted).client_of(scope) == client
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::1", "::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unknown", "unknown"),
+        ("a:b", "a:b"),
+    ],
+)
+def test_the_addresses_of_an_ipv6_network_count_together(address: str, network: str) -> None:
+    assert network_of(address) == network
+
+
+def test_wrong_keys_of_one_ipv6_network_are_throttled_together() -> None:
+    failed, limits = FailedKeys(per_minute=5), ConnectionLimits(HttpSettings(max_connections_per_client=5))
+    for number in range(5):
+        failed.count(f"2001:db8::{number:x}")
+        assert limits.admit(f"2001:db8::{number:x}")
+    with pytest.raises(Overloaded):
+        failed.check("2001:db8::ffff")
+    assert not limits.admit("2001:db8::ffff")
+    failed.check("2001:db8:0:1::ffff")
+    limits.release("2001:db8::1")
+    assert limits.admit("2001:db8::ffff")
 
 
 def test_a_wrong_network_is_a_configuration_error() -> None:

@@ -1,15 +1,19 @@
 """Keys, roles, rates: who gets in, where, and how often."""
 
+import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from api.keys import AnonymousAccess, FixedKeys, KeyFile, Role, check_bind, new_key, parse_keys
+from api.composition import load_key_ring
+from api.keys import AnonymousAccess, ApiKey, FixedKeys, KeyFile, Role, check_bind, new_key, parse_keys
 from api.rates import ConcurrentRequests, MemoryRates
 from phoserve.errors import ConfigurationError, Overloaded
+from phoserve.settings import KeySettings
 
 
 def write(path: Path, *keys: object) -> None:
@@ -44,7 +48,22 @@ def test_a_changed_file_counts_and_a_broken_one_does_not(tmp_path: Path, monkeyp
     assert keys.principal(new)
 
 
-@pytest.mark.parametrize("source", [b"", b"{}", b'[{"id": "a", "sha256": "00"}]', b'[{"id": "a"}]'])
+EMPTY = hashlib.sha256(b"").hexdigest()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"",
+        b"{}",
+        b'[{"id": "a", "sha256": "00"}]',
+        b'[{"id": "a"}]',
+        b"\xff",
+        b"[" * 100_000,
+        b'[{"id": "a", "sha256": "%s"}]' % (b"\xd9\xa1" * 64),
+        b'[{"id": "a", "sha256": "%s"}]' % EMPTY.encode(),
+    ],
+)
 def test_a_file_that_holds_no_keys_is_refused(source: bytes) -> None:
     with pytest.raises(ConfigurationError):
         parse_keys(source, "keys.json")
@@ -105,3 +124,43 @@ def test_an_empty_list_admits_nobody_and_a_missing_file_raises_the_alarm(tmp_pat
     keys._look_at = 0.0
     assert keys.principal(secret) is not None
     assert keys.is_readable
+
+
+@pytest.mark.parametrize("made", ["missing", "folder", "pipe", "closed folder"])
+def test_a_key_file_that_is_none_is_a_configuration_error(tmp_path: Path, made: str) -> None:
+    path = tmp_path / "keys.json"
+    if made == "folder":
+        path.mkdir()
+    elif made == "pipe":
+        os.mkfifo(path)
+    elif made == "closed folder":
+        path = tmp_path / "keys.json" / "keys.json"
+        path.parent.write_text("[]")
+    with pytest.raises(ConfigurationError, match=re.escape(str(path))):
+        KeyFile(path)
+
+
+def test_a_file_of_the_same_size_and_time_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.keys.LOOK_AGAIN_S", 0.0)
+    path, other = tmp_path / "keys.json", tmp_path / "other.json"
+    (old, old_entry), (new, new_entry) = new_key("old", Role.READER), new_key("new", Role.READER)
+    write(path, old_entry)
+    write(other, new_entry)
+    for each in (path, other):
+        os.utime(each, ns=(1, 1))
+    keys = KeyFile(path)
+    other.rename(path)
+    assert keys.principal(old) is None
+    assert keys.principal(new)
+
+
+@pytest.mark.parametrize("settings", [{"inline": ""}, {"inline": " "}, {"file": ""}])
+def test_an_empty_setting_of_keys_does_not_open_the_server(settings: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError):
+        load_key_ring(KeySettings.model_validate(settings))
+
+
+def test_no_key_is_no_key() -> None:
+    keys = FixedKeys((ApiKey(id="a", sha256=EMPTY),))
+    assert keys.principal(None) is None
+    assert keys.principal("") is None
