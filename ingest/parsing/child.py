@@ -3,7 +3,7 @@
 import errno
 import resource
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 import msgspec
 
@@ -11,8 +11,14 @@ from ingest.parsing.containment import confine
 from ingest.parsing.failures import failure_of
 from ingest.parsing.finish import finish
 from ingest.parsing.limits import ParserLimits
+from ingest.parsing.media import CSV_TYPES, HTML, JSON_TYPES, MARKDOWN_TYPES
 from ingest.parsing.parsers import parse_file
+from ingest.parsing.programs import start_runner
+from ingest.parsing.tesseract import find_tesseract
 from phoserve.text.blocks import ParsedDocument
+
+_WITHOUT_PAGES: Final = frozenset({*CSV_TYPES, *HTML, *JSON_TYPES, *MARKDOWN_TYPES})
+"""What OCR never reads, nor a file in it."""
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):
@@ -31,6 +37,8 @@ class Read(msgspec.Struct, frozen=True, tag=True):
 def read_and_answer(path: Path, media_type: str, limits: ParserLimits, answer: IO[bytes]) -> None:
     """Limit and confine this process, read the file and write `Read` or `Refused` as MessagePack."""
     _limit(limits)
+    if media_type not in _WITHOUT_PAGES and (program := find_tesseract()) is not None:
+        start_runner(program, answer.fileno())
     confine(path.parent)
     answer.write(msgspec.msgpack.encode(_read(path, media_type, limits)))
 

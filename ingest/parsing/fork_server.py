@@ -23,6 +23,7 @@ from ingest.parsing.child import read_and_answer
 from ingest.parsing.limits import ParserLimits
 from ingest.parsing.parsers import parser_modules
 from phoserve.concurrency.priority import lower_priority
+from ingest.parsing.tesseract import find_tesseract
 
 IDLE_S: Final = 60.0
 STARTED: Final = b"\x01"
@@ -140,6 +141,7 @@ def main() -> None:
     for name in parser_modules():
         with suppress(ImportError):  # the fork that needs it fails by itself
             importlib.import_module(name)
+    find_tesseract()  # once for all parsers
     gc.collect()
     gc.freeze()
     with control:

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 from typing import Final
 
+from ingest.parsing.programs import run
+
 LANGUAGES: Final = ("vie",)
 """With "eng" in addition, Tesseract loses diacritics ("và" as "va") and reads English no better."""
 PACKAGES: Final = ("tesseract-ocr", "tesseract-ocr-vie")
@@ -41,15 +43,8 @@ def read_orientation(binary: str, png: bytes, *, dpi: float, timeout_s: float) -
 
 
 def _run(binary: str, png: bytes, *arguments: str, dpi: float, timeout_s: float) -> str:
-    done = subprocess.run(  # noqa: S603 (a program of this machine, no shell)
-        [binary, "stdin", "stdout", "--dpi", f"{dpi:.0f}", *arguments],
-        input=png,
-        capture_output=True,
-        timeout=timeout_s,
-        check=True,
-        env={**os.environ, "OMP_THREAD_LIMIT": "1"},
-    )
-    return done.stdout.decode("utf-8", "replace")
+    output = run(binary, ["stdin", "stdout", "--dpi", f"{dpi:.0f}", *arguments], png, timeout_s=timeout_s)
+    return output.decode("utf-8", "replace")
 
 
 _KNOWN_LANGUAGES: dict[str, frozenset[str]] = {}
@@ -59,8 +54,8 @@ def _languages(binary: str) -> frozenset[str]:
     """Return the languages that Tesseract has data for."""
     if binary not in _KNOWN_LANGUAGES:
         try:
-            done = subprocess.run([binary, "--list-langs"], capture_output=True, timeout=10, check=True)  # noqa: S603
+            output = run(binary, ["--list-langs"], b"", timeout_s=10)
         except (OSError, subprocess.SubprocessError):
             return frozenset()
-        _KNOWN_LANGUAGES[binary] = frozenset(done.stdout.decode("utf-8", "replace").split("\n"))
+        _KNOWN_LANGUAGES[binary] = frozenset(output.decode("utf-8", "replace").split("\n"))
     return _KNOWN_LANGUAGES[binary]
