@@ -189,15 +189,13 @@ async def get_text(
     principal: PrincipalDep,
     start: Annotated[int, QueryParameter(ge=0)] = 0,
     end: Annotated[int | None, QueryParameter(ge=0)] = None,
-) -> Response[str]:
+) -> Stream:
     """Return the text of the live revision, whose characters `start` and `end` of passages, hits and citations count.
 
     With the query parameters `start` and `end`, that stretch of it.
     """
-    text = await library.text(collection, restore_slashes(document_id), audience=principal.audience)
-    return Response(
-        text[start:end], media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"}
-    )
+    text = await library.text(collection, restore_slashes(document_id), start, end, audience=principal.audience)
+    return Stream(text, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
 
 
 @delete("/v1/collections/{collection:str}/documents/{document_id:str}", guards=[writers], tags=["documents"])

@@ -19,7 +19,7 @@ from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentPage, DocumentRegistry, IndexingTask, SourceStore, TaskQueue
 from phoserve.documents.records import Collection, Document, DocumentState, Passage, new_collection, passage_id
 from phoserve.documents.removal import mark_deleting, mark_unchanged, purge_collection, remove_marked
-from phoserve.documents.texts import read_text
+from phoserve.documents.texts import stream_text
 from phoserve.errors import CollectionNotFound, Conflict, DocumentNotFound, NotFound, Unavailable
 from phoserve.text.normalise import compose
 
@@ -237,12 +237,16 @@ class Library:
                     raise
                 read = key
 
-    async def text(self, collection: str, document_id: str, *, audience: Audience = READERS) -> str:
-        """Return the text that `start` and `end` of the document's passages, hits and citations count in.
+    async def text(
+        self, collection: str, document_id: str, start: int = 0, end: int | None = None, *, audience: Audience = READERS
+    ) -> AsyncIterator[str]:
+        """Open the text that `start` and `end` of the document's passages, hits and citations count in.
 
-        Raises CollectionNotFound, DocumentNotFound; NotFound while no revision is live.
+        Its characters from `start` to `end` are returned in parts, which are read on demand. Raises CollectionNotFound,
+        DocumentNotFound; NotFound while no revision is live.
         """
-        return await read_text(await self.document(collection, document_id, audience=audience), self._sources)
+        document = await self.document(collection, document_id, audience=audience)
+        return await stream_text(document, self._sources, start, end)
 
     async def delete(self, collection: str, document_id: str, *, audience: Audience = READERS) -> None:
         """Delete the document. Raises CollectionNotFound, DocumentNotFound."""

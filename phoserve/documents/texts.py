@@ -1,7 +1,10 @@
 """The text of each revision, stored next to its original: what spans of passages, hits and citations count in."""
 
+import asyncio
+import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 from phoserve.documents.ports import SourceStore
@@ -11,6 +14,8 @@ from phoserve.text.normalise import compose
 
 MAX_TEXT_BYTES: Final = 1 << 30
 _KEY: Final = re.compile(r"[^/]+/(?P<document_key>[^/]+)\.(?P<revision>\d+)\.txt")
+_PART_BYTES: Final = 128 * 1024
+_utf8: Final = codecs.getincrementaldecoder("utf-8")
 _TEXT_TYPES: Final = ("text/plain", "text/markdown")
 
 
@@ -46,20 +51,44 @@ async def store_text(document: Document, text: str, sources: SourceStore, *, is_
     await sources.put(text_key(document, document.revision), text.encode(), max_bytes=MAX_TEXT_BYTES)
 
 
-async def read_text(document: Document, sources: SourceStore) -> str:
-    """Return the text of the live revision.
+async def stream_text(
+    document: Document, sources: SourceStore, start: int = 0, end: int | None = None
+) -> AsyncIterator[str]:
+    """Open the text of the live revision, and return its characters from `start` to `end` in parts, read on demand.
 
     Raises NotFound if no revision is live yet, or if the text was not stored: version 0.1 did not.
     """
     if not document.live_revision:
         raise NotFound(f"document {document.id!r} has no text yet: its state is {document.state}")
     try:
-        return (await sources.read(text_key(document, document.live_revision))).decode()
+        stored = await sources.stream(text_key(document, document.live_revision))
     except NotFound:
-        pass
+        stored = _one(await _former_text(document, sources))
+    return _cut(stored, start, end)
+
+
+async def _former_text(document: Document, sources: SourceStore) -> bytes:
+    """Return the text in UTF-8 of a file that version 0.1 indexed as it is. Raises NotFound for others."""
     if document.is_indexed and document.original.media_type.split(";", 1)[0] in _TEXT_TYPES:
-        try:  # version 0.1 indexed such a file as it is
-            return compose((await sources.read(document.original.key)).decode("utf-8-sig"))
-        except UnicodeDecodeError:
-            pass
+        original = await sources.read(document.original.key)
+        with suppress(UnicodeDecodeError):
+            return await asyncio.to_thread(lambda: compose(original.decode("utf-8-sig")).encode())
     raise NotFound(f"the text of document {document.id!r} is not stored; POST .../documents/ID/reindex stores it")
+
+
+async def _one(content: bytes) -> AsyncIterator[bytes]:
+    for begin in range(0, len(content), _PART_BYTES):
+        yield content[begin : begin + _PART_BYTES]
+
+
+async def _cut(parts: AsyncIterator[bytes], start: int, end: int | None) -> AsyncIterator[str]:
+    """Yield the characters of a text in UTF-8 from `start` to `end`, without reading what follows."""
+    decoder, position = _utf8(), 0
+    async for part in parts:
+        if end is not None and position >= end:
+            return
+        text = decoder.decode(part)
+        wanted = text[max(0, start - position) : None if end is None else end - position]
+        position += len(text)
+        if wanted:
+            yield wanted

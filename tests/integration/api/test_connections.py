@@ -1,5 +1,6 @@
 """Slow and greedy clients lose their own connections; everybody else is served."""
 
+import asyncio
 import resource
 import socket
 import struct
@@ -15,7 +16,9 @@ import msgspec
 import pytest
 
 from api.keys import KeyFile, Role, new_key
+from api.services import Services
 from phoserve.adapters.sources import ObjectStoreSources
+from phoserve.documents.texts import text_key
 from phoserve.settings import HttpSettings
 from tests.integration.api.conftest import fill
 from tests.support.embedders import WordHashEmbedder
@@ -243,6 +246,33 @@ def test_slow_readers_of_an_original_take_little_memory(tmp_path: Path) -> None:
         grown = resident_bytes() - before
         assert grown < readers * size / 8
         assert httpx.get(url + accepted["url"]).status_code == 200
+
+
+def test_a_long_text_is_streamed_and_stops_no_other_request(tmp_path: Path) -> None:
+    sources, size = ObjectStoreSources(tmp_path / "originals"), 60_000_000
+    services = memory_services(tmp_path, WordHashEmbedder(), sources=sources, http=LIMITS)
+    with live_api(services) as url, ExitStack() as stack:
+        httpx.put(url + "/v1/collections/kb").raise_for_status()
+        httpx.post(url + "/v1/collections/kb/documents", json={"documents": [{"id": "long", "text": "x"}]})
+        asyncio.run(_make_live(services, "ữ" * (size // 3)))
+        before = resident_bytes()
+        for _ in range(8):  # they read nothing
+            sock = stack.enter_context(closing(connect(url)))
+            sock.sendall(b"GET /v1/collections/kb/documents/long/text HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert sock.recv(12) == b"HTTP/1.1 200"
+        assert resident_bytes() - before < size
+        path = f"{url}/v1/collections/kb/documents/long/text"
+        assert httpx.get(path, params={"start": size // 3 - 2, "end": 10**30}, timeout=patient(30)).text == "ữữ"
+        assert httpx.get(path, params={"start": 10**30}, timeout=patient(30)).text == ""
+
+
+async def _make_live(services: Services, text: str) -> None:
+    registry = services.stores.registry
+    document = await registry.get(await registry.collection("kb"), "long")
+    await services.stores.sources.put(text_key(document, document.revision), text.encode(), max_bytes=10**9)
+    ready = msgspec.structs.replace(document, live_revision=document.revision)
+    [saved] = await registry.save([ready])
+    assert saved is not None
 
 
 def resident_bytes() -> int:
