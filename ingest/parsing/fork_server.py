@@ -22,8 +22,8 @@ import msgspec
 from ingest.parsing.child import read_and_answer
 from ingest.parsing.limits import ParserLimits
 from ingest.parsing.parsers import parser_modules
-from phoserve.concurrency.priority import lower_priority
 from ingest.parsing.tesseract import find_tesseract
+from phoserve.concurrency.priority import lower_priority
 
 IDLE_S: Final = 60.0
 STARTED: Final = b"\x01"
