@@ -75,6 +75,8 @@ class _Answering:
     hits: Sequence[Hit] = ()
     usage: TokenCounts | None = None
     """Usage of rewriting the question."""
+    turns: Sequence[str] = ()
+    """The user's turns that the query's text was made from by rules, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class Answerer:
         history = work.conversation.history
         if not history:
             return
-        text = stand_alone(work.question, history)
+        text = by_rules = stand_alone(work.question, history)
         if self.chat is not None:
             try:
                 with work.timings.stage("rewrite"):
@@ -140,6 +142,8 @@ class Answerer:
             except LLM_FAILURES as error:
                 log.warning("rewrite_failed", error=str(error))
         work.query = replace(work.query, text=text)
+        if text == by_rules and text != work.question:
+            work.turns = (work.question, *(turn.content for turn in reversed(history) if turn.role == "user"))
 
     async def _generated(self, chat: ChatModel, work: _Answering) -> AsyncGenerator[Event]:
         conversation, options = work.conversation, work.conversation.options
@@ -224,6 +228,7 @@ class Answerer:
                 min_confidence=self.min_confidence,
                 timeout_s=work.deadline.left_s(),
                 widened=await self._widened(work) if references_in(work.query.text) else (),
+                turns=work.turns,
             )
         if not found.citations:
             yield Delta(self.prompt.not_found_for(work.question))

@@ -40,16 +40,18 @@ async def extract(
     min_confidence: float | None,
     timeout_s: float,
     widened: Sequence[Hit] = (),
+    turns: Sequence[str] = (),
 ) -> Extract:
     """Return the units of `hits` that answer the question `text`.
 
     Markers count from 1 over `hits`. Nothing is quoted below `min_confidence`; None means what was measured for the
     encoder. `widened` are the hits with the text around them, where the question asks for a part of a law, which may
-    continue there. Raises what the embedder raises.
+    continue there. `turns` are those that a follow-up question was made from, the newest first. Raises what the embedder
+    raises.
     """
     if (cited := quote_cited_part(text, widened or hits)) is not None:
         return Extract((cited,), CONFIDENCE)
-    question = Question(text)
+    question = Question(text, turns)
     candidates = candidates_of(question, hits)
     if not candidates:
         return Extract((), 0.0)

@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -17,6 +17,8 @@ SYNONYM_SHARE: Final = 0.8
 """Of a word's weight, where the text has another word of its group instead."""
 PART_SHARE: Final = 0.7
 """Of a compound's weight, where the text has its syllables apart."""
+EARLIER_SHARE: Final = 0.5
+"""Of the weight that a word of one turn has, for a word of the turn before."""
 
 # Syllables of questions and of people who ask: they are in no answer's favour.
 ASKING_SYLLABLES: Final = frozenset(
@@ -27,6 +29,13 @@ ASKING_SYLLABLES: Final = frozenset(
     where why how many much long to in on at for and or with by my our your their can could may should
     """.split()  # noqa: SIM905
 )
+# Behind a number; as typed without diacritics too.
+_UNITS: Final = frozenset(
+    """
+    ngày tháng năm tuần giờ phút giây buổi tuổi đồng triệu nghìn ngàn tỷ km kg mét cm lần người con trang
+    ngay thang nam tuan gio phut giay buoi tuoi dong trieu nghin ngan ty met lan nguoi
+    """.split()  # noqa: SIM905
+)
 IGNORED: Final = FUNCTION_SYLLABLES | ASKING_SYLLABLES
 
 # A run of digits is read once: a search begins at its first character only, and never gives back what it took.
@@ -34,21 +43,42 @@ _NUMBER: Final = r"(?:(?<![\d.,])[.,]*+\d[\d.,]*+|một|hai|ba|bốn|năm|sáu|b
 _TIME: Final = r"(?:ngày|hôm|tháng|năm|tuần|giờ|tiếng|phút|giây|buổi|bữa|kỳ|quý)"
 _MONEY: Final = r"(?:đồng|triệu|nghìn|tỷ|đô la|usd|%)"
 _WHEN: Final = r"(?:bao giờ|khi nào|hôm nào|lúc nào|ngày nào|tháng nào|thứ mấy)"
+# "từ 30 ngày trở lên", "con dưới 12 tháng tuổi", "làm đủ 5 năm": a condition, not what is asked for.
+_NO_CONDITION_BEFORE: Final = r"(?<!đủ )(?<!dưới )(?<!trên )"
+_NO_CONDITION_AFTER: Final = r"(?! trở lên| tuổi)"
+_CAPITALS: Final = "".join(filter(str.isupper, map(chr, range(ord("A"), 0x1EF9))))
+_NAME: Final = (
+    rf"\b(?:[ôÔ]ng|[bB]à|[aA]nh|[cC]hị|[cC]ô|[cC]hú|[bB]ác|[tT]hầy)\s[{_CAPITALS}]"
+    rf"|(?<!\w)[{_CAPITALS}][^\W\d_]*+ [{_CAPITALS}][^\W\d_]*+ [{_CAPITALS}]"
+)
+_ROLE: Final = (
+    r"(?i:\b(?:giám đốc|chủ tịch|trưởng|quản lý|phòng|ban|bộ phận|nhóm|kế toán|thủ trưởng|cán bộ|công chức"
+    r"|người|nhân viên|kỹ thuật viên|công ty|cơ quan|bên)\b)"
+)
+_PHONE: Final = r"(?<![\d.])\d[\d .]{6,}+|(?i:số|máy lẻ|máy nhánh|tổng đài) \d"
 # What a question asks for, and what its answer then has; the first that fits decides.
 _KINDS: Final = (
     (r"phần trăm|%", r"\d\s?%"),
     (
         r"bao nhiêu tiền|mấy (?:đồng|triệu|nghìn|trăm)|tiền.{0,20}(?:sao|mấy|nào)"
         r"|(?:giá|phí|lương|thưởng|cho|trả|thu|phạt|đền|tiền|hết|mất|tốn)\b.{0,25}bao nhiêu",
-        rf"{_NUMBER}\s*+{_MONEY}|miễn phí|lương",
+        rf"(?i){_NUMBER}\s*+{_MONEY}|miễn phí|lương",
     ),
-    (r"mấy giờ", r"\d giờ"),
+    (
+        r"(?:mất|tốn|thu|có|trả|đóng) (?:tiền|phí|lệ phí)\b.{0,15}không",
+        rf"(?i){_NUMBER}\s*+{_MONEY}|miễn phí|không (?:thu|mất|tốn)",
+    ),
+    (r"số (?:điện thoại|máy|đt)|(?:gọi|liên hệ).{0,15}số|số (?:nào|mấy)\b|hotline|tổng đài", _PHONE),
+    (r"tên (?:là )?gì|là ai\b|\bai là|tên ai", _NAME),
+    (r"(?:^|\W)(?:ai|người nào)\b", rf"{_NAME}|{_ROLE}"),
+    (r"mấy giờ", r"(?i)\d giờ"),
     (
         rf"bao lâu|(?:mấy|bao nhiêu) {_TIME}|{_WHEN}|how long|when",
-        rf"{_NUMBER}\s*+(?:\w{{1,12}}+ )?{_TIME}|(?:ngày|tháng|thứ|năm|quý) (?:\d|hai|ba|tư|năm|sáu|bảy|mỗi)|hằng"
+        rf"(?i){_NO_CONDITION_BEFORE}{_NUMBER}\s*+(?:\w{{1,12}}+ )?{_TIME}{_NO_CONDITION_AFTER}"
+        r"|(?:ngày|tháng|thứ|năm|quý) (?:\d|hai|ba|tư|năm|sáu|bảy|mỗi)|hằng"
         r"|mỗi (?:ngày|tuần|tháng|quý|năm)|\d (?:days?|hours?|months?|weeks?|years?)",
     ),
-    (r"bao nhiêu|mấy|how many|how much", _NUMBER),
+    (r"bao nhiêu|mấy|how many|how much", rf"(?i){_NUMBER}"),
 )
 KINDS: Final = tuple((re.compile(asked), re.compile(given)) for asked, given in _KINDS)
 _COUNTED: Final = re.compile(r"(?:mấy|bao nhiêu) (\w+)")
@@ -68,15 +98,20 @@ class Term:
 
 
 class Question:
-    """A question taken apart; texts are compared with it in the form that `fold` gives."""
+    """A question taken apart; texts are compared with it in the form that `fold` gives.
 
-    def __init__(self, text: str) -> None:
+    `turns` are the turns that a follow-up question was made from, the newest first: in "còn tủ lạnh (tivi bảo hành bao
+    lâu)?" the words of the newest one count most, so that the answer is about the refrigerator.
+    """
+
+    def __init__(self, text: str, turns: Sequence[str] = ()) -> None:
         self.text = text
         self._is_bare = text.isascii()
+        self._turns = [{bare(folded(word)) for word in WORD.findall(turn)} for turn in turns]
         self._memo: dict[str, str] = {}
         self._syllables = self._folded(text)
         terms = list(self._terms())
-        self.terms = terms or [Term((each,), weight(each), frozenset()) for each in self._syllables]
+        self.terms = terms or [Term((each,), self._weight(each), frozenset()) for each in self._syllables]
         self._total = sum(term.weight for term in self.terms) or 1.0
         content = {syllable for term in self.terms for syllable in term.phrase}
         pairs = zip(self._syllables, self._syllables[1:], strict=False)
@@ -96,7 +131,7 @@ class Question:
         """Return the share of the question's neighbouring content syllables that are neighbours in folded `text`."""
         if not self._pairs:
             return 0.0
-        weights = {pair: weight(pair[0]) + weight(pair[1]) for pair in self._pairs}
+        weights = {pair: self._weight(pair[0]) + self._weight(pair[1]) for pair in self._pairs}
         found = sum(value for (one, two), value in weights.items() if f" {one} {two} " in text)
         return found / sum(weights.values())
 
@@ -113,7 +148,7 @@ class Question:
         """Return 1 if `text` has the kind of answer that is asked for, -1 if not, 0 if any kind may be."""
         if self._kind is None:
             return 0.0
-        return 1.0 if self._kind.search(text.lower()) else -1.0
+        return 1.0 if self._kind.search(text) else -1.0
 
     def counts(self, text: str) -> float:
         """Return 1 if `text` has a number of what the question counts ("mấy ngày": "12 ngày"), else 0."""
@@ -129,7 +164,15 @@ class Question:
         found = _COUNTED.search(self.text.lower())
         if found is None:
             return None
-        return re.compile(rf"{_NUMBER}\s+{_SAME_UNIT.get(found[1], re.escape(found[1]))}")
+        unit = _SAME_UNIT.get(found[1], re.escape(found[1]))
+        return re.compile(rf"{_NO_CONDITION_BEFORE}{_NUMBER}\s+{unit}\b{_NO_CONDITION_AFTER}")
+
+    def _weight(self, syllable: str) -> float:
+        """Return the weight of a syllable of the question, less if it is of an earlier turn."""
+        if not self._turns:
+            return weight(syllable)
+        known = (age for age, turn in enumerate(self._turns) if bare(syllable) in turn)
+        return weight(syllable) * EARLIER_SHARE ** next(known, len(self._turns))
 
     def _folded(self, text: str) -> list[str]:
         syllables = [folded(word) for word in WORD.findall(text)]
@@ -145,16 +188,23 @@ class Question:
                 if phrase in groups and (length > 1 or phrase[0] not in IGNORED):
                     break
             else:
-                phrase = (self._syllables[at],)
+                phrase = self._measure(at)
             content = [each for each in phrase if each not in IGNORED]
             if content:
-                yield Term(phrase, sum(map(weight, content)), groups.get(phrase, frozenset()))
+                yield Term(phrase, sum(map(self._weight, content)), groups.get(phrase, frozenset()))
             at += len(phrase)
+
+    def _measure(self, at: int) -> Phrase:
+        """Return the syllable at `at`, a number with the unit behind it: "6 tháng" is not "6 ngày"."""
+        first, *rest = self._syllables[at : at + 2]
+        return (first, *rest) if first.isdigit() and rest and rest[0] in _UNITS else (first,)
 
     def _covered(self, term: Term, text: str) -> float:
         if self._has(term.phrase, text):
             return term.weight
-        parts = sum(weight(each) for each in term.phrase if each not in IGNORED and f" {each} " in text)
+        if len(term.phrase) > 1 and term.phrase[0].isdigit():
+            return 0.0
+        parts = sum(self._weight(each) for each in term.phrase if each not in IGNORED and f" {each} " in text)
         by_parts = parts if len(term.phrase) == 1 else PART_SHARE * parts
         by_synonym = any(self._has(each, text) for each in term.synonyms)
         return max(by_parts, SYNONYM_SHARE * term.weight if by_synonym else 0.0)

@@ -18,6 +18,8 @@ Span = tuple[int, int]
 
 MAX_LIST_CHARACTERS: Final = 600
 """A longer list is quoted by its items, each behind the sentence that introduces the list."""
+MAX_ITEM_CHARACTERS: Final = 240
+"""A longer item of a list is quoted by its sentences."""
 MAX_ANSWER_CHARACTERS: Final = 400
 """Of the paragraph behind a question that a document asks itself."""
 MIN_LETTERS: Final = 3
@@ -207,6 +209,10 @@ def _paragraph(text: str, lines: Sequence[_Line], items: Sequence[_Line], headin
     if len(spans) > 1 and _QUESTION.search(text[slice(*spans[0])]):
         # The document asks and answers: neither is of use alone.
         yield Unit(((spans[0][0], _cut(spans, MAX_ANSWER_CHARACTERS)),))
+        return
+    if lines[0].kind in ITEMS and not items and end - start <= MAX_ITEM_CHARACTERS:
+        # "Chi nhánh Vinh: 9 Lê Lợi. Quản lý: anh Bách.": the first sentence names what the others are about.
+        yield Unit(((spans[0][0], spans[-1][1]),), label)
         return
     *before, last_span = spans
     for span in before:
