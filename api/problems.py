@@ -8,8 +8,9 @@ from typing import Any, Final
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, InternalServerException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, NotFoundException, ValidationException
 
+from api.hints import missing_route
 from phoserve.answers.ports import LlmOverloaded, LlmTimeout, LlmUnavailable
 from phoserve.errors import (
     ConfigurationError,
@@ -94,6 +95,11 @@ class OpenAIError(msgspec.Struct, frozen=True):
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Return the response for any exception. An unexpected one is logged and returned without its message."""
     problem = problem_of(error, request_id=request.scope.get("request_id"))  # type: ignore[arg-type]
+    if isinstance(error, NotFoundException):
+        # Litestar's own, where no route has the path; the use cases raise NotFound.
+        routes = (route.path for route in request.app.routes)
+        detail = missing_route(request.scope["path"], routes)[:MAX_ECHOED_CHARACTERS]
+        problem = msgspec.structs.replace(problem, detail=detail)
     headers = _headers(error)
     if request.scope["path"].startswith(OPENAI_PATHS):
         return Response(openai_error(problem), status_code=problem.status, headers=headers)

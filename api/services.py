@@ -97,7 +97,7 @@ class Services:
     def find_reranker(self, name: str | None) -> Reranker:
         """Return the reranker called `name`; the first one for None. Raises ModelNotFound, NotFound."""
         if not self.rerankers:
-            raise NotFound("this server has no reranker")
+            raise NotFound("this server has no reranker; start it with one (docs/reranking.md)")
         if name is None:
             return next(iter(self.rerankers.values()))
         if name not in self.rerankers:

@@ -88,7 +88,7 @@ def _from_form(form: Form) -> list[Draft]:
     given = form.fields.get(METADATA_FIELD) or ["{}"]
     if len(given[0]) > MAX_METADATA_JSON:
         raise InvalidInput(f"metadata is {len(given[0])} characters of JSON; it is too long", field=METADATA_FIELD)
-    metadata = decode_json(given[0].encode(), _metadata)
+    metadata = decode_json(given[0].encode(), _metadata, field=METADATA_FIELD)
     validate_metadata(metadata, max_bytes=MAX_BYTES_TYPED)
     ids: list[str | None] = [*form.fields.get(ID_FIELD, [])]
     ids = ids or [None] * len(form.files)
@@ -105,7 +105,7 @@ def _form_access(given: list[str]) -> Access | None:
     if len(given) == 1 and given[0].lstrip().startswith("["):
         if len(given[0]) > MAX_ACCESS_JSON:
             raise InvalidInput("the list of groups is too long", field=ACCESS_FIELD)
-        given = decode_json(given[0].encode(), _access)
+        given = decode_json(given[0].encode(), _access, field=ACCESS_FIELD)
     return validate_access(each for each in given if each)
 
 

@@ -320,9 +320,9 @@ async def examples_of(names: Sequence[str]) -> list[list[Example]]:
 
 def write_weights(data: Path) -> None:
     """Fit both sets of weights and write them where the product reads them."""
-    examples, own = asyncio.run(examples_of(["calibration", "calibration_foreign"]))
+    examples, own, near = asyncio.run(examples_of(["calibration", "calibration_foreign", "calibration_near"]))
     random.Random(SEED).shuffle(examples)  # noqa: S311
-    foreign = [ForeignKind(own), *asyncio.run(foreign_across(data))]
+    foreign = [ForeignKind(own), ForeignKind(near), *asyncio.run(foreign_across(data))]
     encoders = {
         InProcessEmbedder().contract.name: fit(examples, foreign, with_cosines=True),
         OTHER_ENCODERS: fit(examples, foreign, with_cosines=False),

@@ -71,7 +71,10 @@ async def complete(
             raise CollectionNotFound(collection)
         searched = await answer_deadline.keep(library.collection(collection))
     except CollectionNotFound:
-        raise NotFound(f"the model {data.model!r} does not exist; GET /v1/models lists those that do") from None
+        raise NotFound(
+            f"the model {data.model!r} does not exist; answers come from a collection: use collection/NAME, "
+            "one of those that GET /v1/models lists"
+        ) from None
     question, history = _conversation(data.messages, services.limits)
     query = Query(
         text=question,

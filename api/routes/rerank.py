@@ -1,4 +1,4 @@
-"""POST /v1/rerank, as Cohere's and Jina's clients know it."""
+"""POST /v1/rerank and /v2/rerank, as Cohere's and Jina's clients know it."""
 
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ from phoserve.errors import InvalidInput, TooLarge
 
 
 @post(
-    "/v1/rerank",
+    ["/v1/rerank", "/v2/rerank"],
     dto=StrictJson,
     return_dto=None,
     status_code=200,

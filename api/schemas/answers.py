@@ -86,7 +86,7 @@ class Usage(Struct, frozen=True, kw_only=True):
 
 
 class NoteView(Struct, frozen=True, kw_only=True):
-    """Something to know about the answer: `quotation`, `fallback` or `incomplete`, with a sentence for people."""
+    """What to know about the answer: `quotation`, `partial`, `fallback` or `incomplete`, with a sentence for people."""
 
     code: str
     message: str

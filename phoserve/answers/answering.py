@@ -246,7 +246,7 @@ class Answerer:
             work.usage,
             0,
             confidence=round(found.confidence, 3),
-            notes=(QUOTATION,) if found.citations else (),
+            notes=(QUOTATION, *map(_partial, found.unanswered)) if found.citations else (),
             support=tuple(support_of(text, [hit.passage for hit in work.hits]))
             if work.conversation.include_support and found.citations
             else (),
@@ -257,6 +257,10 @@ def _sum(one: TokenCounts | None, other: TokenCounts | None) -> TokenCounts | No
     if one is None or other is None:
         return one or other
     return TokenCounts(one.prompt + other.prompt, one.completion + other.completion)
+
+
+def _partial(part: str) -> Note:
+    return Note("partial", f"The documents do not seem to answer this part of the question: {part}")
 
 
 def _separator(before: Citation | None, citation: Citation) -> str:

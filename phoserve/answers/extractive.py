@@ -8,7 +8,8 @@ import numpy as np
 
 from phoserve.answers.citations import Citation, citation
 from phoserve.answers.cited import CONFIDENCE, quote_cited_part
-from phoserve.answers.evidence import Candidate, confidence_of, features_of, order_of, weights_for
+from phoserve.answers.evidence import Candidate, Weights, confidence_of, features_of, order_of, weights_for
+from phoserve.answers.parts import parts_of
 from phoserve.answers.question import Question
 from phoserve.answers.units import units
 from phoserve.contract import InputType
@@ -29,7 +30,9 @@ class Extract:
     citations: tuple[Citation, ...]
     """One a span, in the order in which to read them; empty if the documents do not seem to answer."""
     confidence: float
-    """0 to 1, calibrated on the sample documents."""
+    """0 to 1, calibrated on the sample documents; of several questions, that of the least certain answer given."""
+    unanswered: tuple[str, ...] = ()
+    """Of several questions in one, those that nothing is quoted for."""
 
 
 async def extract(
@@ -46,27 +49,47 @@ async def extract(
 
     Markers count from 1 over `hits`. Nothing is quoted below `min_confidence`; None means what was measured for the
     encoder. `widened` are the hits with the text around them, where the question asks for a part of a law, which may
-    continue there. `turns` are those that a follow-up question was made from, the newest first. Raises what the embedder
-    raises.
+    continue there. `turns` are those that a follow-up question was made from, the newest first. Raises what the
+    embedder raises.
     """
     if (cited := quote_cited_part(text, widened or hits)) is not None:
         return Extract((cited,), CONFIDENCE)
-    question = Question(text, turns)
-    candidates = candidates_of(question, hits)
+    candidates = candidates_of(Question(text, turns), hits)
     if not candidates:
         return Extract((), 0.0)
-    asked = await embedder.embed([text], input_type=InputType.QUERY, timeout_s=timeout_s)
+    parts = parts_of(text)
+    asked = await embedder.embed(parts, input_type=InputType.QUERY, timeout_s=timeout_s)
     read = await embedder.embed([f"{each.context}\n{each.text}".strip() for each in candidates], timeout_s=timeout_s)
-    cosines: list[float] = (read.vectors @ asked.vectors[0]).tolist()
+    cosines: list[list[float]] = (asked.vectors @ read.vectors.T).tolist()
     weights = weights_for(embedder.contract.name)
+    least = weights.min_confidence if min_confidence is None else min_confidence
+    judged = [
+        _judge(Question(part, turns), candidates, near, weights) for part, near in zip(parts, cosines, strict=True)
+    ]
+    answered = [each for each in judged if each.confidence >= least]
+    if not answered:
+        return Extract((), max(each.confidence for each in judged))
+    best = dict.fromkeys(position for each in answered for position in each.chosen)
+    return Extract(
+        tuple(each for position in best for each in _citations(candidates[position])),
+        min(each.confidence for each in answered),
+        tuple(part for part, each in zip(parts, judged, strict=True) if each.confidence < least),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What would be quoted for one question."""
+
+    chosen: list[int]
+    confidence: float
+
+
+def _judge(question: Question, candidates: Sequence[Candidate], cosines: Sequence[float], weights: Weights) -> _Judged:
     features = features_of(question, candidates, cosines)
     scores = order_of(features, weights)
     documents = [each.hit.passage.document_id for each in candidates]
-    confidence = confidence_of(features, scores, documents, weights)
-    if confidence < (weights.min_confidence if min_confidence is None else min_confidence):
-        return Extract((), confidence)
-    best = [candidates[position] for position in chosen(scores.tolist(), candidates)]
-    return Extract(tuple(each for candidate in best for each in _citations(candidate)), confidence)
+    return _Judged(chosen(scores.tolist(), candidates), confidence_of(features, scores, documents, weights))
 
 
 def candidates_of(question: Question, hits: Sequence[Hit]) -> list[Candidate]:

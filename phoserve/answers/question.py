@@ -55,7 +55,7 @@ _ROLE: Final = (
     r"(?i:\b(?:giám đốc|chủ tịch|trưởng|quản lý|phòng|ban|bộ phận|nhóm|kế toán|thủ trưởng|cán bộ|công chức"
     r"|người|nhân viên|kỹ thuật viên|công ty|cơ quan|bên)\b)"
 )
-_PHONE: Final = r"(?<![\d.])\d[\d .]{6,}+|(?i:số|máy lẻ|máy nhánh|tổng đài) \d"
+_PHONE: Final = r"(?<![\d.])\d(?:\d|[ .](?=\d)){7,}+|(?i:số|máy lẻ|máy nhánh|tổng đài) \d"
 # What a question asks for, and what its answer then has; the first that fits decides.
 _KINDS: Final = (
     (r"phần trăm|%", r"\d\s?%"),
@@ -144,6 +144,15 @@ class Question:
         ]
         return max(weights, default=0.0) / UNKNOWN_WEIGHT
 
+    def unknown(self, text: str) -> float:
+        """Return the greatest weight of a word that folded `text`, all that was found, has no part of; as `missing`.
+
+        Numbers do not count: "Lương 8 triệu có vay được không?" is answered by "từ 10 triệu".
+        """
+        words = [term for term in self.terms if not term.phrase[0].isdigit()]
+        weights = [term.weight for term in words if not self._covered(term, text)]
+        return max(weights, default=0.0) / UNKNOWN_WEIGHT
+
     def expects(self, text: str) -> float:
         """Return 1 if `text` has the kind of answer that is asked for, -1 if not, 0 if any kind may be."""
         if self._kind is None:
@@ -190,6 +199,9 @@ class Question:
             else:
                 phrase = self._measure(at)
             content = [each for each in phrase if each not in IGNORED]
+            if phrase == ("phần",) and self._syllables[at + 1 : at + 2] == ["trăm"]:
+                # "bao nhiêu phần trăm" is answered by "5%".
+                phrase, content = ("phần", "trăm"), []
             if content:
                 yield Term(phrase, sum(map(self._weight, content)), groups.get(phrase, frozenset()))
             at += len(phrase)

@@ -129,6 +129,7 @@ WITHOUT_DOCUMENTS = {
     ("GET", "/v1/models/{model}"): "names of models and collections",
     ("POST", "/v1/embeddings"): "vectors of the caller's own texts",
     ("POST", "/v1/rerank"): "scores of the caller's own texts",
+    ("POST", "/v2/rerank"): "scores of the caller's own texts",
     ("POST", "/v1/tokenize"): "tokens of the caller's own texts",
 }
 

@@ -47,6 +47,7 @@ OTHER_ROUTES: list[tuple[str, str, Any, Role, int]] = [
     ("POST", "/v1/embeddings", {"input": "a"}, Role.READER, 200),
     ("POST", "/v1/tokenize", {"input": "a"}, Role.READER, 200),
     ("POST", "/v1/rerank", {"query": "a", "documents": ["a"]}, Role.READER, 404),
+    ("POST", "/v2/rerank", {"query": "a", "documents": ["a"]}, Role.READER, 404),
     ("POST", "/v1/chat/completions", {"model": "collection/kb", "messages": MESSAGES}, Role.READER, 200),
 ]
 ADMIN_ROUTES: list[tuple[str, str, Any, int]] = [

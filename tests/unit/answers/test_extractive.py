@@ -8,6 +8,7 @@ import pytest
 
 from phoserve.answers.evidence import FEATURES, OTHER_ENCODERS, weights_for
 from phoserve.answers.extractive import Extract, extract
+from phoserve.answers.parts import parts_of
 from phoserve.answers.question import Question
 from phoserve.documents.records import Passage
 from phoserve.search.retrieval import Hit
@@ -72,6 +73,75 @@ def test_a_question_knows_synonyms_and_the_kind_of_its_answer() -> None:
     assert (question.expects("phí 1.200.000 đồng"), question.expects("ở hầm B2")) == (1.0, -1.0)
     assert Question("Nghỉ mấy hôm?").counts("được năm ngày") == 1.0
     assert Question("Vì sao phải gửi xe?").expects("mười đồng") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "other"),
+    [
+        ("Ai quản lý chi nhánh Vinh?", "Quản lý: anh Cao Xuân Bách.", "Chi nhánh Vinh: 9 Lê Lợi, mở cửa 8 giờ."),
+        ("Chủ tịch phường tên gì?", "Chủ tịch: ông Trần Văn Lộc.", "Chủ tịch phường tiếp công dân ngày 10."),
+        ("Giám đốc là ai?", "Giám đốc: Đặng Quốc Khánh.", "Giám đốc duyệt đơn trong 3 ngày."),
+        ("Mất thẻ gọi số nào?", "Gọi 1900 5588 99 để khóa thẻ.", "Mất thẻ thì nộp 50.000 đồng."),
+        ("Số điện thoại phòng nhân sự?", "Phòng nhân sự, máy lẻ 214.", "Phòng nhân sự ở tầng 2."),
+        ("Đăng ký kết hôn có mất tiền không?", "Không thu lệ phí.", "Hai bên cùng có mặt tại phường."),
+        ("Đăng ký tạm trú mất mấy ngày?", "Giải quyết trong 3 ngày.", "Người ở từ 30 ngày trở lên phải đăng ký."),
+        ("Mẹ được nghỉ bao lâu mỗi ngày?", "Nghỉ 60 phút mỗi ngày.", "Mẹ nuôi con dưới 12 tháng tuổi."),
+    ],
+)
+def test_a_question_expects_the_kind_of_its_answer(question: str, answer: str, other: str) -> None:
+    assert (Question(question).expects(answer), Question(question).expects(other)) == (1.0, -1.0)
+
+
+def test_a_number_counts_with_its_unit() -> None:
+    question = Question("gửi 6 tháng")
+    assert question.coverage(question.fold("gửi trong 6 tháng")) == 1.0
+    assert question.coverage(question.fold("gửi 6 ngày trong tháng")) == question.coverage(question.fold("gửi"))
+    assert Question("Mất mấy ngày?").counts("ở từ 30 ngày trở lên") == 0.0
+
+
+def test_the_newest_turn_of_a_follow_up_counts_most() -> None:
+    turns = ["còn tủ lạnh", "tivi bảo hành bao lâu"]
+    question = Question("còn tủ lạnh (tivi bảo hành bao lâu)?", turns)
+    assert question.coverage(question.fold("tủ lạnh")) > question.coverage(question.fold("tivi"))
+    assert question.coverage(question.fold("còn tủ lạnh tivi bảo hành bao lâu")) == pytest.approx(1.0)
+
+
+async def test_a_follow_up_is_answered_by_what_it_names() -> None:
+    rows = ["Bảo hành\n\n- Tivi: bảo hành 24 tháng.\n- Tủ lạnh: bảo hành 10 năm."]
+    text, turns = "còn tủ lạnh (tivi bảo hành bao lâu)?", ["còn tủ lạnh", "tivi bảo hành bao lâu"]
+    found = await extract(text, [hit(rows[0])], WordHashEmbedder(), min_confidence=0.0, timeout_s=5, turns=turns)
+    assert found.citations[0].quote.startswith("Tủ lạnh")
+
+
+async def test_two_questions_in_one_get_two_quotations() -> None:
+    text = "# Lương\n\nLương trả vào ngày 10 hằng tháng. Tạm ứng giữa tháng tối đa 40% lương, trả vào ngày 25."
+    found = await quotes("lương trả ngày nào và tạm ứng được bao nhiêu phần trăm?", hit(text))
+    assert {"Lương trả vào ngày 10 hằng tháng.", "Tạm ứng giữa tháng tối đa 40% lương, trả vào ngày 25."} == {
+        each.quote for each in found.citations
+    }
+
+
+async def test_the_part_of_a_question_without_an_answer_is_named() -> None:
+    text = "# Lương\n\nLương của nhân viên trả vào ngày 10 hằng tháng."
+    found = await quotes("Lương trả vào ngày nào, ai viết Truyện Kiều?", hit(text), min_confidence=0.4)
+    assert [each.quote for each in found.citations] == ["Lương của nhân viên trả vào ngày 10 hằng tháng."]
+    assert found.unanswered == ("ai viết Truyện Kiều",)
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        ("Mẹ và bé cần giấy tờ gì?", ["Mẹ và bé cần giấy tờ gì?"]),
+        ("Mở cửa mấy giờ, đóng cửa mấy giờ?", ["Mở cửa mấy giờ", "đóng cửa mấy giờ"]),
+        ("Thẻ vàng và thẻ bạc khác nhau thế nào?", ["Thẻ vàng và thẻ bạc khác nhau thế nào?"]),
+        ("Phí thường niên bao nhiêu? Mất thẻ gọi số nào?", ["Phí thường niên bao nhiêu", "Mất thẻ gọi số nào"]),
+        ("Nghỉ phép, nghỉ ốm cần báo ai?", ["Nghỉ phép, nghỉ ốm cần báo ai?"]),
+    ],
+)
+def test_parts_of_a_question(question: str, parts: list[str]) -> None:
+    found = parts_of(question)
+    assert len(found) == len(parts)
+    assert all(one.startswith(other) for one, other in zip(found, parts, strict=True))
 
 
 def test_a_question_without_diacritics_is_compared_without() -> None:

@@ -29,6 +29,12 @@ def restorer() -> DiacriticRestorer:
         ("nghir phesp nawm", "nghỉ phép năm"),
         ("nghi pehp nam", "nghỉ phép năm"),
         ("quy dinh ve gio lam viec ko", "quy định về giờ làm việc không"),
+        ("phi ship bao nhieu", "phí ship bao nhiêu"),
+        ("doi hang trong bao nhieu ngay", "đổi hàng trong bao nhiêu ngày"),
+        ("dang ky ket hon co mat tien khong", "đăng ký kết hôn có mất tiền không"),
+        ("mat the goi so nao", "mất thẻ gọi số nào"),
+        ("order bao lau co hang", "order bao lâu có hàng"),
+        ("wifi mat khau la gi", "wifi mật khẩu là gì"),
         ("thong tin ve E-4013 va bao-cao.xlsx", "thông tin về E-4013 và bao-cao.xlsx"),
     ],
 )
