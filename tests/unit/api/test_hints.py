@@ -1,4 +1,4 @@
-"""Messages about obvious mistakes say what to send instead."""
+"""Messages about obvious mistakes name what to send instead."""
 
 from collections.abc import Iterator
 from pathlib import Path
