@@ -2,6 +2,7 @@
 
 import csv
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -33,20 +34,24 @@ def read_csv(content: bytes) -> ParsedDocument:
     decoded = read_plain(content)
     text = decoded.text.replace("\r\n", "\n").replace("\r", "\n")
     hint = _HINT.match(text)
-    separator = hint[1] if hint else _separator_of(text)
-    rows = [row for row in _rows(text, separator, skip=1 if hint else 0) if any(cell.strip() for cell in row[1])]
+    separator = hint[1] if hint else _separator_of(text[:SAMPLE_CHARACTERS])
+    rows = [row for row in _read_rows(text, separator, skip=1 if hint else 0) if any(map(str.strip, row[1]))]
     blocks, warnings = _blocks(rows)
     return ParsedDocument(blocks=tuple(blocks), warnings=(*decoded.warnings, *warnings))
 
 
-def _rows(text: str, separator: str, *, skip: int = 0) -> Iterator[Row]:
-    lines = text.split("\n")[skip:]
-    csv.field_size_limit(max(LONGEST_CELL, len(text)))
-    ended = (line + "\n" for line in lines)
-    if _is_quoted(lines):
-        reader = csv.reader(ended, delimiter=separator)
-    else:
-        reader = csv.reader(ended, delimiter=separator, quoting=csv.QUOTE_NONE)
+def _read_rows(text: str, separator: str, *, skip: int = 0) -> Iterator[Row]:
+    lines = _lines(text)[skip:]
+    return _rows(lines, separator, skip=skip, is_quoted=_is_quoted(lines))
+
+
+def _lines(text: str) -> list[str]:
+    return [line + "\n" for line in text.split("\n")]
+
+
+def _rows(lines: Sequence[str], separator: str, *, is_quoted: bool, skip: int = 0) -> Iterator[Row]:
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE)
     begin = skip + 1
     for row in reader:
         yield begin, row
@@ -55,22 +60,26 @@ def _rows(text: str, separator: str, *, skip: int = 0) -> Iterator[Row]:
 
 def _is_quoted(lines: Sequence[str]) -> bool:
     """Whether quotation marks quote: each that is opened is closed again before too long."""
-    reader = csv.reader(line + "\n" for line in lines)
+    marks = sum(line.count('"') for line in lines)
+    if marks == 0 or marks % 2 == 1:
+        return False
     csv.field_size_limit(LONGEST_CELL)
     try:
-        for _ in reader:
+        for _ in csv.reader(lines):
             pass
     except csv.Error:
         return False
-    return sum(line.count('"') for line in lines) % 2 == 0
+    return True
 
 
-def _separator_of(text: str) -> str:
+def _separator_of(sample: str) -> str:
     """The separator that cuts most rows into the same number of cells, more than one."""
-    sample = text[:SAMPLE_CHARACTERS]
+    lines = _lines(sample)
+    is_quoted = _is_quoted(lines)
     scores: dict[str, tuple[float, int]] = {}
     for separator in SEPARATORS:
-        widths = Counter(len(row) for _, row in islice(_rows(sample, separator), SAMPLE_ROWS) if row)
+        rows = islice(_rows(lines, separator, is_quoted=is_quoted), SAMPLE_ROWS)
+        widths = Counter(len(row) for _, row in rows if row)
         width, count = max(((w, n) for w, n in widths.items() if w > 1), key=lambda pair: pair[1], default=(0, 0))
         scores[separator] = (count / max(1, widths.total()), width)
     best = max(scores, key=lambda separator: scores[separator])
@@ -107,7 +116,7 @@ def _blocks(rows: Sequence[Row]) -> tuple[list[Block], list[ParserWarning]]:
 
 
 def _width(row: Sequence[str]) -> int:
-    return sum(1 for cell in row if cell.strip())
+    return sum(map(bool, map(str.strip, row)))
 
 
 def _is_header(row: Sequence[str]) -> bool:
@@ -117,4 +126,4 @@ def _is_header(row: Sequence[str]) -> bool:
 
 
 def _padded(row: Sequence[str], width: int) -> tuple[str, ...]:
-    return tuple(cell.strip() for cell in row) + ("",) * (width - len(row))
+    return (*map(str.strip, row), *[""] * (width - len(row)))

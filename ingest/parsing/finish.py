@@ -1,7 +1,7 @@
 """What every parsed document goes through: composed Unicode, repaired encodings, limits."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -31,13 +31,16 @@ _FEW_CAPTIONS: Final = 3
 
 def finish(document: ParsedDocument, limits: ParserLimits) -> ParsedDocument:
     """Return the document as it is stored. Raises ParsingFailed if its text is over the limit."""
-    blocks = document.blocks or _margins(document.properties)
-    document = msgspec.structs.replace(document, blocks=tuple(_map(block, _clean) for block in blocks))
-    texts = [text for block in document.blocks for text in _texts(block)]
+    texts: list[str] = []
+
+    def clean(text: str) -> str:
+        texts.append(cleaned := _clean(text))
+        return cleaned
+
+    blocks = tuple(_map(block, clean) for block in document.blocks or _margins(document.properties))
     if sum(map(len, texts)) > limits.text_bytes:
         raise ParsingFailed("too_large", f"the text of the document is longer than {limits.text_bytes} characters")
     repaired = repair_texts(texts)
-    blocks = document.blocks
     if repaired.warnings:
         rest = iter(repaired.texts)
         blocks = tuple(_map(block, lambda _: next(rest)) for block in blocks)
@@ -99,18 +102,9 @@ def _cap_properties(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clean(text: str) -> str:
-    return compose(text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", ""))
-
-
-def _texts(block: Block) -> Iterator[str]:
-    kept: list[str] = []
-
-    def keep(text: str) -> str:
-        kept.append(text)
-        return text
-
-    _map(block, keep)
-    yield from kept
+    if "\r" in text or "\0" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    return compose(text)
 
 
 def _map(block: Block, change: Callable[[str], str]) -> Block:

@@ -97,8 +97,9 @@ _GROUPED: Final = re.compile(
 )
 _SPACED: Final = re.compile(r"(?<![\w.-])(?P<letters>[A-ZĐ]{1,5}) (?P<number>\d{2,8})(?![\w/]|[.,-]\d)")
 _MAY_BE_SPACED: Final = re.compile(r"[A-ZĐ] \d\d")
-_NUMBER_START: Final = re.compile(r"(?<![\w/.,-])\d")
-_GROUPED_START: Final = re.compile(r"[(+\d]")
+_NUMBER_START: Final = re.compile(r"\d(?<![\w/.,-]\d)")
+_GROUPED_START: Final = re.compile(r"[(+\d](?<![\w/,.+-].)|\+(?<!\w.)(?=\d{8})")
+_LEGAL_PART: Final = re.compile(r"\d/[a-z]")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _HAS_DIGIT: Final = re.compile(r"\d")
 _TELLING: Final = re.compile(
@@ -148,7 +149,9 @@ def _numbers(lowered: str) -> Iterator[Code]:
 
 def _numbers_between(lowered: str, start: int, end: int) -> Iterator[Code]:
     numbers = [match.start() for match in _NUMBER_START.finditer(lowered, start, end)]
-    for pattern, read, begins in _readers_of(lowered[start:end]):
+    for pattern, read, begins, part in _readers_of(lowered[start:end]):
+        if part is not None and part.search(lowered, start, end) is None:
+            continue
         if begins is None:
             matches = pattern.finditer(lowered, start, end)
         elif begins is _NUMBER_START:
@@ -173,7 +176,7 @@ def _readers_with(are_there: tuple[bool, ...]) -> "tuple[_Reader, ...]":
 
 
 def _matches_at(places: Sequence[int], pattern: re.Pattern[str], text: str, end: int) -> Iterator[re.Match[str]]:
-    """Yield what `pattern.finditer` finds, where a match can only begin at one of `places`."""
+    """Yield what `pattern.finditer` finds up to `end`, where a match can only begin at one of `places`."""
     at = 0
     for place in places:
         if place >= at and (match := pattern.match(text, place, end)):
@@ -329,20 +332,20 @@ def _decimal(number: str) -> str:
     return f"{whole}.{part}" if part else whole
 
 
-_Reader = tuple[re.Pattern[str], Callable[[re.Match[str]], Forms], re.Pattern[str] | None]
+_Reader = tuple[re.Pattern[str], Callable[[re.Match[str]], Forms], re.Pattern[str] | None, re.Pattern[str] | None]
 _READERS: Final = (
-    (("/",), _LEGAL, _read_legal, None),
-    (("/", ".", "-"), _DAY, _read_day, _NUMBER_START),
-    (("/", ".", "-"), _ISO_DAY, _read_day, _NUMBER_START),
-    (("/", "thang"), _SPELLED_DAY, _read_day, None),
-    (("ngay", "mung", "mong", "hom"), _SHORT_DAY, _read_day, None),
-    (("/", "thang"), _MONTH, _read_month, None),
-    (("%", "phan"), _PERCENT, _read_percent, _NUMBER_START),
-    (("nghin", "ngan", "t", "k"), _SCALED, _read_scaled, _NUMBER_START),
-    ((), _AMOUNT, _read_amount, _NUMBER_START),
-    ((",",), _DECIMAL, _read_decimal, _NUMBER_START),
-    ((), _GROUPED, _read_grouped, _GROUPED_START),
+    (("/",), _LEGAL, _read_legal, None, _LEGAL_PART),
+    (("/", ".", "-"), _DAY, _read_day, _NUMBER_START, None),
+    (("/", ".", "-"), _ISO_DAY, _read_day, _NUMBER_START, None),
+    (("/", "thang"), _SPELLED_DAY, _read_day, None, None),
+    (("ngay", "mung", "mong", "hom"), _SHORT_DAY, _read_day, None, None),
+    (("/", "thang"), _MONTH, _read_month, None, None),
+    (("%", "phan"), _PERCENT, _read_percent, _NUMBER_START, None),
+    (("nghin", "ngan", "t", "k"), _SCALED, _read_scaled, _NUMBER_START, None),
+    ((), _AMOUNT, _read_amount, _NUMBER_START, None),
+    ((",",), _DECIMAL, _read_decimal, _NUMBER_START, None),
+    ((), _GROUPED, _read_grouped, _GROUPED_START, None),
 )
-"""Signs of which every match has one (none for any), a pattern, what it means, and where a match can begin (None:
-anywhere). Searching for signs and beginnings is cheaper."""
+"""Signs of which every match has one (none for any), a pattern, what it means, where a match can begin (None: anywhere)
+and a part that every match has (None for any). Searching for signs, beginnings and parts is cheaper."""
 _SIGNS: Final = tuple(dict.fromkeys(sign for signs, *_ in _READERS for sign in signs))
