@@ -25,25 +25,25 @@ def find_tesseract() -> str | None:
     return binary if binary and "vie" in _languages(binary) else None
 
 
-def read_words(binary: str, png: bytes, *, dpi: float, timeout_s: float) -> list[Row]:
+def read_words(binary: str, image: bytes, *, dpi: float, timeout_s: float) -> list[Row]:
     """Return the words that Tesseract reads in an image. Raises OSError or subprocess.SubprocessError."""
-    output = _run(binary, png, "-l", "+".join(LANGUAGES), "--psm", "3", "tsv", dpi=dpi, timeout_s=timeout_s)
+    output = _run(binary, image, "-l", "+".join(LANGUAGES), "--psm", "3", "tsv", dpi=dpi, timeout_s=timeout_s)
     rows = csv.DictReader(io.StringIO(output), delimiter="\t", quoting=csv.QUOTE_NONE)
     return [row for row in rows if row["level"] == "5"]
 
 
-def read_orientation(binary: str, png: bytes, *, dpi: float, timeout_s: float) -> int:
+def read_orientation(binary: str, image: bytes, *, dpi: float, timeout_s: float) -> int:
     """Return by how many degrees (0, 90, 180, 270; clockwise) to turn an image to have it upright; 0 if unknown."""
     try:
-        output = _run(binary, png, "--psm", "0", dpi=dpi, timeout_s=timeout_s)
+        output = _run(binary, image, "--psm", "0", dpi=dpi, timeout_s=timeout_s)
     except (subprocess.CalledProcessError, OSError):  # too little text, or no data for it
         return 0
     match = _ROTATE.search(output)
     return int(match[1]) if match else 0
 
 
-def _run(binary: str, png: bytes, *arguments: str, dpi: float, timeout_s: float) -> str:
-    output = run(binary, ["stdin", "stdout", "--dpi", f"{dpi:.0f}", *arguments], png, timeout_s=timeout_s)
+def _run(binary: str, image: bytes, *arguments: str, dpi: float, timeout_s: float) -> str:
+    output = run(binary, ["stdin", "stdout", "--dpi", f"{dpi:.0f}", *arguments], image, timeout_s=timeout_s)
     return output.decode("utf-8", "replace")
 
 

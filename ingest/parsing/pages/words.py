@@ -5,7 +5,9 @@ import math
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -17,8 +19,6 @@ _MAX_CHARACTERS: Final = 200_000
 _HYPHENS: Final = (0x02, 0xFFFE, 0xAD)  # what pdfium makes of a hyphen at the end of a line
 _BLANKS: Final = frozenset({0x20, 0x0A, 0x0D, 0x09, 0xA0, 0x3000})
 _NEW_WORD_GAP: Final = 0.2  # of the font size
-_BEFORE_MARKS: Final = "\u02ff"
-"""No combining mark has a lower code."""
 _SAME_LINE: Final = 0.22
 _ASCENT: Final = 0.75
 _DESCENT: Final = 0.22
@@ -80,17 +80,56 @@ class _Glyph(NamedTuple):
     size: float
     after_break: bool
     """Whether pdfium sees a break before it."""
+    drawn: int | None
+    """The address of the text object that it is part of."""
+
+
+_base_of: Final = attrgetter("base")
+_size_of: Final = attrgetter("size")
+
+
+class _Character(NamedTuple):
+    """What a code of pdfium means."""
+
+    text: str
+    is_broken: bool
+    """Whether it has no meaning outside the file's own font."""
+    is_mark: bool
+    """Whether it belongs to the character before it."""
 
 
 class _Boxes:
     """Buffers for pdfium's answers, made once a page."""
 
-    def __init__(self) -> None:
+    def __init__(self, textpage: Any) -> None:
+        self.address = ctypes.cast(textpage, ctypes.c_void_p)
         self.loose = pdfium_c.FS_RECTF()
         self.matrix = pdfium_c.FS_MATRIX()
         self.x, self.y = ctypes.c_double(), ctypes.c_double()
         self.name = ctypes.create_string_buffer(128)
         self.flags = ctypes.c_int()
+
+
+# pypdfium2 makes an object of each pointer; the address is enough.
+_text_object: Final = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)(
+    ctypes.cast(pdfium_c.FPDFText_GetTextObject, ctypes.c_void_p).value or 0
+)
+
+
+@lru_cache(maxsize=1 << 12)
+def _character_of(code: int) -> _Character:
+    """Return what a code of pdfium means."""
+    if 0xD800 <= code <= 0xDFFF:
+        code = 0xFFFD
+    text = "-" if code in _HYPHENS else chr(code)
+    is_private = 0xE000 <= code <= 0xF8FF
+    is_broken = not text.isprintable() and (is_private or unicodedata.category(text) in ("Cc", "Cn"))
+    if is_broken or code == 0xFFFD:
+        return _Character("•" if is_private else "\ufffd", is_broken=True, is_mark=False)
+    return _Character(text, is_broken=False, is_mark=unicodedata.combining(text) > 0)
+
+
+_SPACE: Final = _Character(" ", is_broken=False, is_mark=False)
 
 
 def read_words(page: pdfium.PdfPage) -> PageText:
@@ -117,19 +156,23 @@ class _Reader:
         self._found = found
         self._box = box
         self._rotation = rotation
-        self._boxes = _Boxes()
+        self._boxes = _Boxes(textpage.raw)
         self._glyphs: list[_Glyph] = []
         self._turned: list[str] = []
         self._broke = False
-        self._drawn: int | None = None
         self.hidden: frozenset[int] = frozenset()
         """Addresses of text objects that are not shown."""
-        self._drawn_as = 0.1, 0
+        self._drawn: int | None = None
+        """The address of the text object of the last character, whose size and angle those below are."""
+        self._size = 0.1
+        self._angle = 0
+        self._is_level = True
+        self._bold: dict[int | None, bool] = {}
 
     def read(self) -> None:
-        count = min(pdfium_c.FPDFText_CountChars(self._raw), _MAX_CHARACTERS)
-        for at in range(count):
-            code = pdfium_c.FPDFText_GetUnicode(self._raw, at)
+        raw, code_of = self._raw, pdfium_c.FPDFText_GetUnicode
+        for at in range(min(pdfium_c.FPDFText_CountChars(raw), _MAX_CHARACTERS)):
+            code = code_of(raw, at)
             if code in _BLANKS or 0x2000 <= code <= 0x200B:
                 self._blank(at, code)
             elif code:
@@ -146,62 +189,68 @@ class _Reader:
         if self._turned and self._turned[-1] != " ":
             self._turned.append(" ")
         if code not in (0x0A, 0x0D) and pdfium_c.FPDFText_IsGenerated(self._raw, at) != 1:
-            self._append(at, " ")
+            self._append(at, _SPACE)
 
     def _character(self, at: int, code: int) -> None:
-        if 0xD800 <= code <= 0xDFFF:
-            code = 0xFFFD
-        text = "-" if code in _HYPHENS else chr(code)
-        self._found.characters += 1
-        is_broken = not text.isprintable() and (0xE000 <= code <= 0xF8FF or unicodedata.category(text) in ("Cc", "Cn"))
-        is_broken = is_broken or code == 0xFFFD
-        if is_broken:
-            self._found.broken += 1
-            text = "•" if 0xE000 <= code <= 0xF8FF else "\ufffd"
+        found, character = self._found, _character_of(code)
+        found.characters += 1
+        if character.is_broken:
+            found.broken += 1
         elif at % _SAMPLED == 0 and pdfium_c.FPDFText_HasUnicodeMapError(self._raw, at) == 1:
-            self._found.broken += _SAMPLED
-        self._append(at, text)
+            found.broken += _SAMPLED
+        self._append(at, character)
 
-    def _append(self, at: int, text: str) -> None:
-        boxes = self._boxes
+    def _append(self, at: int, character: _Character) -> None:
+        # Called for each of a hundred thousand letters: most lines are there to do little for most of them.
+        raw, boxes = self._raw, self._boxes
         loose = boxes.loose
-        if not pdfium_c.FPDFText_GetLooseCharBox(self._raw, at, loose):
+        if not pdfium_c.FPDFText_GetLooseCharBox(raw, at, loose):
             return
-        pdfium_c.FPDFText_GetCharOrigin(self._raw, at, boxes.x, boxes.y)
-        size, angle = self._size_and_angle(at)
-        if self._drawn in self.hidden:
+        drawn = _text_object(boxes.address, at)
+        if drawn is None or drawn != self._drawn:
+            self._drawn = drawn
+            self._measure(at)
+        if drawn in self.hidden:
             return
-        if 3 < angle < 357:
-            if angle % 90 in (0, 1, 89) and text != " ":  # other angles are those of watermarks
-                self._turned.append(text)
+        text = character.text
+        if not self._is_level:
+            self._turn(text)
             return
+        pdfium_c.FPDFText_GetCharOrigin(raw, at, boxes.x, boxes.y)
         if self._rotation:
-            x0, _, x1, _ = self._place(loose.left, loose.bottom, loose.right, loose.top)
-            x, y = boxes.x.value, boxes.y.value
-            _, base, _, _ = self._place(x, y, x, y)
-        else:  # as `_place` has it, for each of a hundred thousand letters
+            x0, x1, base = self._turned_place()
+        else:  # as `place_on_page` has it
             left, _, _, top = self._box
             x0, x1, base = loose.left - left, loose.right - left, top - boxes.y.value
-        before = self._glyphs[-1] if self._glyphs else None
-        if before and text > _BEFORE_MARKS and before.text != " " and unicodedata.combining(text):
-            self._glyphs[-1] = before._replace(text=before.text + text)
-            return
-        if before and _is_again(before, text, x0, x1, base):
-            return  # drawn twice to look bold
-        if x1 < 0 or base < 0 or x0 > self._found.width or base > self._found.height:
-            return
-        self._glyphs.append(_Glyph(x0, x1, base, text, at, size, self._broke))
-        self._broke = False
+        glyphs = self._glyphs
+        if glyphs:
+            before = glyphs[-1]
+            if character.is_mark and before.text != " ":
+                glyphs[-1] = before._replace(text=before.text + text)
+                return
+            if text == before.text and _is_again(before, text, x0, x1, base):
+                return  # drawn twice to look bold
+        if x1 >= 0 and base >= 0 and x0 <= self._found.width and base <= self._found.height:
+            glyphs.append(_Glyph(x0, x1, base, text, at, self._size, self._broke, drawn))
+            self._broke = False
 
-    def _size_and_angle(self, at: int) -> tuple[float, int]:
-        """Return a character's size on the page and its angle in degrees; those of one text object are the same."""
-        text_object = pdfium_c.FPDFText_GetTextObject(self._raw, at)
-        drawn = ctypes.addressof(text_object.contents) if text_object else None
-        if drawn is None or drawn != self._drawn:
-            scale, angle = self._matrix(at)
-            self._drawn = drawn
-            self._drawn_as = max(pdfium_c.FPDFText_GetFontSize(self._raw, at) * scale, 0.1), angle
-        return self._drawn_as
+    def _turn(self, text: str) -> None:
+        """Add a letter to the turned ones, if it is set up- or downwards: other angles are those of watermarks."""
+        if self._angle % 90 in (0, 1, 89) and text != " ":
+            self._turned.append(text)
+
+    def _turned_place(self) -> tuple[float, float, float]:
+        """Return left, right and line of the character in the buffers, on a page that is shown turned."""
+        loose, x, y = self._boxes.loose, self._boxes.x.value, self._boxes.y.value
+        x0, _, x1, _ = place_on_page(self._box, self._rotation, loose.left, loose.bottom, loose.right, loose.top)
+        _, base, _, _ = place_on_page(self._box, self._rotation, x, y, x, y)
+        return x0, x1, base
+
+    def _measure(self, at: int) -> None:
+        """Read a character's size on the page and its angle; those of one text object are the same."""
+        scale, self._angle = self._matrix(at)
+        self._size = max(pdfium_c.FPDFText_GetFontSize(self._raw, at) * scale, 0.1)
+        self._is_level = not 3 < self._angle < 357
 
     def _matrix(self, at: int) -> tuple[float, int]:
         """Return by how much a character's size is scaled, and its angle on the page in degrees."""
@@ -214,20 +263,25 @@ class _Reader:
         return math.hypot(matrix.c, matrix.d) or 1.0, round(angle) % 360
 
     def _word(self, glyphs: list[_Glyph]) -> Word:
-        text = unicodedata.normalize("NFC", "".join(glyph.text for glyph in glyphs))
-        tallest = max(glyphs, key=lambda glyph: glyph.size)
+        text = unicodedata.normalize("NFC", "".join([glyph.text for glyph in glyphs]))
+        tallest = max(glyphs, key=_size_of)
         top, bottom = tallest.base - _ASCENT * tallest.size, tallest.base + _DESCENT * tallest.size
-        bold = self._is_bold(glyphs[0].at)
-        return Word(text, glyphs[0].x0, top, max(g.x1 for g in glyphs), bottom, tallest.size, bold)
+        return Word(
+            text, glyphs[0].x0, top, max([g.x1 for g in glyphs]), bottom, tallest.size, self._is_bold(glyphs[0])
+        )  # fmt: skip
 
-    def _is_bold(self, at: int) -> bool:
+    def _is_bold(self, glyph: _Glyph) -> bool:
+        """Whether a character is bold; those of one text object have the same font."""
+        bold = self._bold.get(glyph.drawn) if glyph.drawn is not None else None
+        if bold is None:
+            bold = self._bold[glyph.drawn] = self._has_bold_font(glyph.at)
+        return bold
+
+    def _has_bold_font(self, at: int) -> bool:
         boxes = self._boxes
         length = pdfium_c.FPDFText_GetFontInfo(self._raw, at, boxes.name, len(boxes.name), boxes.flags)
         name = boxes.name.raw[: max(0, min(length, len(boxes.name)) - 1)].decode("utf-8", "replace").lower()
         return any(mark in name for mark in _BOLD) or pdfium_c.FPDFText_GetFontWeight(self._raw, at) >= 650
-
-    def _place(self, x0: float, y0: float, x1: float, y1: float) -> Corners:
-        return place_on_page(self._box, self._rotation, x0, y0, x1, y1)
 
 
 def place_on_page(box: Corners, rotation: int, x0: float, y0: float, x1: float, y1: float) -> Corners:
@@ -249,11 +303,13 @@ def _is_again(before: _Glyph, text: str, x0: float, x1: float, base: float) -> b
 def _rows(glyphs: list[_Glyph]) -> list[list[_Glyph]]:
     """Return the glyphs of each line, from top to bottom; superscripts and subscripts are of the line they are at."""
     rows: list[list[_Glyph]] = []
-    for glyph in sorted(glyphs, key=lambda glyph: glyph.base):
-        if rows and glyph.base - rows[-1][0].base <= _SAME_LINE * max(glyph.size, rows[-1][0].size):
+    base = size = 0.0  # of the first glyph of the last row
+    for glyph in sorted(glyphs, key=_base_of):
+        if rows and glyph.base - base <= _SAME_LINE * max(glyph.size, size):
             rows[-1].append(glyph)
         else:
             rows.append([glyph])
+            base, size = glyph.base, glyph.size
     joined: list[list[_Glyph]] = []
     for row in rows:
         if joined and _is_script(joined[-1], row):
