@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from phoserve.text.folding import fold, fold_lower
 
@@ -149,7 +149,7 @@ def _numbers(lowered: str) -> Iterator[Code]:
 
 def _numbers_between(lowered: str, start: int, end: int) -> Iterator[Code]:
     numbers = [match.start() for match in _NUMBER_START.finditer(lowered, start, end)]
-    for pattern, read, begins, part in _readers_of(lowered[start:end]):
+    for _, pattern, read, begins, part in _readers_of(lowered[start:end]):
         if part is not None and part.search(lowered, start, end) is None:
             continue
         if begins is None:
@@ -172,7 +172,7 @@ def _readers_of(window: str) -> "tuple[_Reader, ...]":
 @lru_cache(maxsize=1 << 12)
 def _readers_with(are_there: tuple[bool, ...]) -> "tuple[_Reader, ...]":
     there = {sign for sign, is_there in zip(_SIGNS, are_there, strict=True) if is_there}
-    return tuple(reader for signs, *reader in _READERS if not signs or there & {*signs})  # type: ignore[misc]
+    return tuple(reader for reader in _READERS if not reader.signs or there & {*reader.signs})
 
 
 def _matches_at(places: Sequence[int], pattern: re.Pattern[str], text: str, end: int) -> Iterator[re.Match[str]]:
@@ -332,20 +332,31 @@ def _decimal(number: str) -> str:
     return f"{whole}.{part}" if part else whole
 
 
-_Reader = tuple[re.Pattern[str], Callable[[re.Match[str]], Forms], re.Pattern[str] | None, re.Pattern[str] | None]
+class _Reader(NamedTuple):
+    """A kind of number. Searching a window for signs, beginnings and parts first is cheaper than for the pattern."""
+
+    signs: tuple[str, ...]
+    """Every match has one of them; () for any."""
+    pattern: re.Pattern[str]
+    read: Callable[[re.Match[str]], Forms]
+    """What a match means."""
+    begins: re.Pattern[str] | None = None
+    """Where a match can begin; None for anywhere."""
+    part: re.Pattern[str] | None = None
+    """Found in every match."""
+
+
 _READERS: Final = (
-    (("/",), _LEGAL, _read_legal, None, _LEGAL_PART),
-    (("/", ".", "-"), _DAY, _read_day, _NUMBER_START, None),
-    (("/", ".", "-"), _ISO_DAY, _read_day, _NUMBER_START, None),
-    (("/", "thang"), _SPELLED_DAY, _read_day, None, None),
-    (("ngay", "mung", "mong", "hom"), _SHORT_DAY, _read_day, None, None),
-    (("/", "thang"), _MONTH, _read_month, None, None),
-    (("%", "phan"), _PERCENT, _read_percent, _NUMBER_START, None),
-    (("nghin", "ngan", "t", "k"), _SCALED, _read_scaled, _NUMBER_START, None),
-    ((), _AMOUNT, _read_amount, _NUMBER_START, None),
-    ((",",), _DECIMAL, _read_decimal, _NUMBER_START, None),
-    ((), _GROUPED, _read_grouped, _GROUPED_START, None),
+    _Reader(("/",), _LEGAL, _read_legal, part=_LEGAL_PART),
+    _Reader(("/", ".", "-"), _DAY, _read_day, _NUMBER_START),
+    _Reader(("/", ".", "-"), _ISO_DAY, _read_day, _NUMBER_START),
+    _Reader(("/", "thang"), _SPELLED_DAY, _read_day),
+    _Reader(("ngay", "mung", "mong", "hom"), _SHORT_DAY, _read_day),
+    _Reader(("/", "thang"), _MONTH, _read_month),
+    _Reader(("%", "phan"), _PERCENT, _read_percent, _NUMBER_START),
+    _Reader(("nghin", "ngan", "t", "k"), _SCALED, _read_scaled, _NUMBER_START),
+    _Reader((), _AMOUNT, _read_amount, _NUMBER_START),
+    _Reader((",",), _DECIMAL, _read_decimal, _NUMBER_START),
+    _Reader((), _GROUPED, _read_grouped, _GROUPED_START),
 )
-"""Signs of which every match has one (none for any), a pattern, what it means, where a match can begin (None: anywhere)
-and a part that every match has (None for any). Searching for signs, beginnings and parts is cheaper."""
-_SIGNS: Final = tuple(dict.fromkeys(sign for signs, *_ in _READERS for sign in signs))
+_SIGNS: Final = tuple(dict.fromkeys(sign for reader in _READERS for sign in reader.signs))

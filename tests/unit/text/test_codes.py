@@ -142,7 +142,8 @@ PARTS = [
 )
 def test_what_a_reader_reads_has_one_of_its_signs(parts: list[str], separator: str) -> None:
     lowered = fold(separator.join(parts).lower())
-    for signs, pattern, _, begins in _READERS:
+    for signs, pattern, _, begins, part in _READERS:
         for match in pattern.finditer(lowered):
             assert not signs or any(sign in match[0] for sign in signs)
             assert begins is None or begins.match(lowered, match.start())
+            assert part is None or part.search(match[0])
