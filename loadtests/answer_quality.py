@@ -6,7 +6,8 @@ python -m loadtests.answer_quality sets --data ../shared/data   labelled sets, a
 python -m loadtests.answer_quality follow-ups                   recall of follow-up questions
 
 The questions over the sample documents are in loadtests/answering. Documents at even places of the alphabet are for
-calibration, those at odd places for the test, so no document is in both; the foreign questions are two lists. The
+calibration, those at odd places for the test, so no document is in both; the foreign questions are two lists. Near
+ones ask for what an office or a shop would know and the documents do not have. The
 test questions were written before anything was fitted, and their results are only looked at as sums. Questions of
 labelled sets to the documents of another set are foreign, too: those at even places are for calibration.
 """
@@ -71,6 +72,8 @@ ORDER_PENALTY: Final = 3.0
 CONFIDENCE_PENALTY: Final = 10.0
 MOST_FOREIGN: Final = 0.02
 """Share of the calibration's foreign questions that may be answered, cross-validated, as the mean over all kinds."""
+MOST_NEAR: Final = 0.25
+"""Share of the near questions that may be answered: they have the words and the kind of answer of real ones."""
 SETS: Final = ("viquad_test", "mailong25_viqa", "alqac2022", "vicov19qa")
 PER_SET: Final = 300
 FITTED_SET: Final = "viquad_test"
@@ -114,6 +117,8 @@ class ForeignKind:
     """The threshold is chosen on all of them."""
     step: int | None = 1
     """One in `step` takes part in the fit, None for none: no kind outweighs the others."""
+    is_near: bool = False
+    """Whether the questions are about the documents' topics; more of them may be answered (`MOST_NEAR`)."""
 
     def fitted(self, without_fold: int | None = None) -> list[Example]:
         """Return the examples that take part in the fit, none of the given fold."""
@@ -269,11 +274,18 @@ def fit(examples: Sequence[Example], foreign: Sequence[ForeignKind], *, with_cos
         part = _fit(_others(examples, fold), [each for kind in foreign for each in kind.fitted(fold)], used)
         for found, kind in zip(confidences, foreign, strict=True):
             found += [outcome(each, part)[0] for each in kind.examples[fold::FOLDS]]
-    kinds = [np.array(each) for each in confidences]
-    shares = [(value, np.mean([(each >= value).mean() for each in kinds])) for value in np.arange(0, 1, 0.005)]
-    threshold = next(float(value) for value, share in shares if share <= MOST_FOREIGN)
+    threshold = max(
+        _threshold([each for each, kind in zip(confidences, foreign, strict=True) if kind.is_near == is_near], most)
+        for is_near, most in ((False, MOST_FOREIGN), (True, MOST_NEAR))
+    )
     weights = _fit(examples, [each for kind in foreign for each in kind.fitted()], used)
     return msgspec.structs.replace(weights, min_confidence=round(threshold, 3))
+
+
+def _threshold(kinds: Sequence[Sequence[float]], most: float) -> float:
+    """Return the least confidence that no more than `most` of the questions reach, as the mean over all kinds."""
+    values: list[float] = np.arange(0, 1, 0.005).tolist()
+    return next(value for value in values if np.mean([(np.array(each) >= value).mean() for each in kinds]) <= most)
 
 
 def _fit(examples: Sequence[Example], foreign: Sequence[Example], used: NDArray[np.bool_]) -> Weights:
@@ -322,7 +334,7 @@ def write_weights(data: Path) -> None:
     """Fit both sets of weights and write them where the product reads them."""
     examples, own, near = asyncio.run(examples_of(["calibration", "calibration_foreign", "calibration_near"]))
     random.Random(SEED).shuffle(examples)  # noqa: S311
-    foreign = [ForeignKind(own), ForeignKind(near), *asyncio.run(foreign_across(data))]
+    foreign = [ForeignKind(own), ForeignKind(near, is_near=True), *asyncio.run(foreign_across(data))]
     encoders = {
         InProcessEmbedder().contract.name: fit(examples, foreign, with_cosines=True),
         OTHER_ENCODERS: fit(examples, foreign, with_cosines=False),

@@ -34,7 +34,6 @@ FEATURES: Final = (
     "length",
     "rank",
     "missing",
-    "unknown",
 )
 COSINES: Final = ("cosine", "hit_cosine")
 MARGIN: Final = "margin"
@@ -79,9 +78,7 @@ class Candidate:
 def features_of(question: Question, candidates: Sequence[Candidate], cosines: Sequence[float]) -> Features:
     """Return one row of `FEATURES` a candidate; `cosines` are of the question and each candidate in its context."""
     best = max((each.hit.score for each in candidates), default=0.0)
-    read = dict.fromkeys(f"{each.context}\n{each.hit.passage.text}" for each in candidates)
-    unknown = question.unknown("|".join(map(question.fold, read)))
-    rows = [[*_row(question, each, cosine, best), unknown] for each, cosine in zip(candidates, cosines, strict=True)]
+    rows = [_row(question, each, cosine, best) for each, cosine in zip(candidates, cosines, strict=True)]
     return np.array(rows, np.float64).reshape(len(rows), len(FEATURES))
 
 

@@ -82,7 +82,13 @@ def _joined(question: str, before: str) -> str:
     known = {folded(word) for word in WORD.findall(question)}
     has_kind = bool(known & _KIND)
     # Asking words come in pairs ("mấy ngày", "bao nhiêu tiền"): they are carried with their neighbours or not at all.
-    words = [word for word in WORD.findall(before) if folded(word) not in known]
+    all_words = WORD.findall(before)
+    words = [
+        word
+        for word, after in zip(all_words, [*all_words[1:], ""], strict=True)
+        # "lãi 6 tháng bao nhiêu", "còn 24 tháng": the new number replaces the old one of the same unit.
+        if folded(word) not in known and not (word.isdigit() and folded(after) in known)
+    ]
     if has_kind:
         words = [word for word in words if folded(word) not in _KIND | _AROUND_KIND]
     carried = " ".join(words)[:MAX_CARRIED_CHARACTERS].strip()

@@ -144,15 +144,6 @@ class Question:
         ]
         return max(weights, default=0.0) / UNKNOWN_WEIGHT
 
-    def unknown(self, text: str) -> float:
-        """Return the greatest weight of a word that folded `text`, all that was found, has no part of; as `missing`.
-
-        Numbers do not count: "Lương 8 triệu có vay được không?" is answered by "từ 10 triệu".
-        """
-        words = [term for term in self.terms if not term.phrase[0].isdigit()]
-        weights = [term.weight for term in words if not self._covered(term, text)]
-        return max(weights, default=0.0) / UNKNOWN_WEIGHT
-
     def expects(self, text: str) -> float:
         """Return 1 if `text` has the kind of answer that is asked for, -1 if not, 0 if any kind may be."""
         if self._kind is None:

@@ -31,6 +31,11 @@ def test_a_chain_of_follow_ups_keeps_its_subject() -> None:
     assert "kết hôn" in stand_alone("Nộp ở đâu?", turns(FIRST, "Cần giấy tờ gì?"))
 
 
+def test_a_number_is_replaced_by_the_new_one_of_its_unit() -> None:
+    assert stand_alone("Còn 24 tháng?", turns("Lãi 6 tháng bao nhiêu?")) == "Còn 24 tháng (Lãi bao nhiêu)?"
+    assert "12" in stand_alone("Còn 24 tháng?", turns("Điều 12 có lãi bao nhiêu?"))
+
+
 def test_without_turns_nothing_changes() -> None:
     assert stand_alone("Còn ô tô?", []) == "Còn ô tô?"
     assert stand_alone("Còn ô tô?", [ChatMessage("assistant", "Chào bạn")]) == "Còn ô tô?"

@@ -52,6 +52,14 @@ b) Con kết hôn: một ngày.
 """
 
 
+def test_a_short_item_is_quoted_whole() -> None:
+    items = ["Vinh: 9 Lê Lợi. Quản lý: anh Bách.", "Hà Đông: 40 Quang Trung. Quản lý: chị Ngân."]
+    text = "Các chi nhánh\n\n" + "\n".join(f"- {item}" for item in items)
+    assert quoted(text)[-2:] == quoted_parts(text)[-2:] == items
+    long = "Vinh: 9 Lê Lợi. " + "Mở cửa cả tuần. " * 30
+    assert quoted(f"- {long}") == quoted_parts(f"- {long}") != [long.strip()]
+
+
 def test_a_sentence_takes_its_list() -> None:
     text = "# Nghỉ\n\nMỗi năm có phép. Nhân viên được nghỉ khi:\n\n- Kết hôn: ba ngày.\n- Tang: ba ngày.\n\nBáo trước."
     introduced = "Nhân viên được nghỉ khi:\n\n- Kết hôn: ba ngày.\n- Tang: ba ngày."
