@@ -1,5 +1,6 @@
 """The OpenAPI document of the handlers, completed with their common parts."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -35,7 +36,7 @@ STREAMS: Final = {
     "/v1/chat/completions": "Chunks in OpenAI's shape, then [DONE].",
     "/v1/collections/{collection}/events": "Events `document` and `end`.",
 }
-EXTRA_TYPES: Final = [
+STREAMED_TYPES: Final = [
     Problem,
     OpenAIError,
     DocumentsRequest,
@@ -59,10 +60,16 @@ class CompletedJson(JsonRenderPlugin):
 
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """Return `document` with the error responses, the key, the upload form and the event streams."""
+    """Return `document` with the error responses, the key, the upload form and the event streams.
+
+    Bodies are described by msgspec, which checks them: Litestar leaves out limits of values that may be null, and that
+    unknown fields are refused.
+    """
     components = document.setdefault("components", {})
-    _, extra = msgspec.json.schema_components(EXTRA_TYPES, ref_template=REF)
-    components.setdefault("schemas", {}).update(extra)
+    schemas = components.setdefault("schemas", {})
+    bodies = [each for each in _body_types(msgspec.Struct) if each.__name__ in schemas]
+    _, described = msgspec.json.schema_components([*bodies, *STREAMED_TYPES], ref_template=REF)
+    schemas.update(described)
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, item in document["paths"].items():
         for operation in item.values():
@@ -74,9 +81,18 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def _body_types(base: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+    """Yield the structures of the API's bodies."""
+    for each in base.__subclasses__():
+        if each.__module__.startswith("api."):
+            yield each
+        yield from _body_types(each)
+
+
 def _complete_operation(path: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     responses.pop("400", None)
+    _describe_optional_body(operation)
     name, media_type = (
         ("OpenAIError", "application/json")
         if path.startswith(OPENAI_PATHS)
@@ -93,6 +109,15 @@ def _complete_operation(path: str, operation: dict[str, Any]) -> None:
         ok = responses["200"]
         ok["content"] = ok.get("content", {}) if path != next(reversed(STREAMS)) else {}
         ok["content"]["text/event-stream"] = {"schema": {"type": "string", "description": STREAMS[path]}}
+
+
+def _describe_optional_body(operation: dict[str, Any]) -> None:
+    """Mark a body that may be null as one that may be left out."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        options = content["schema"].get("oneOf", [])
+        if {"type": "null"} in options:
+            operation["requestBody"]["required"] = False
+            [content["schema"]] = [each for each in options if each != {"type": "null"}]
 
 
 def _describe_uploads(operation: dict[str, Any]) -> None:
