@@ -3,7 +3,7 @@
 import { call, events } from "./client.js";
 import { $, h, toast } from "./dom.js";
 import { hitCard } from "./hits.js";
-import { t } from "./i18n.js";
+import { inLanguage, t } from "./i18n.js";
 import { rich, withMarkers } from "./rich.js";
 import { here, state } from "./state.js";
 
@@ -108,7 +108,7 @@ function take(name, data, answer) {
 
 function finish(data, answer) {
   $("ask-status").textContent = t("answered", { mode: t(data.mode), ms: Math.round(data.timings_ms.total) });
-  const notes = data.notes.map((note) => h("li", { className: note.code, title: note.message }, t(`note_${note.code}`)));
+  const notes = data.notes.map((note) => h("li", { className: note.code, title: note.message }, inLanguage(`note_${note.code}`) ?? note.message, part(note)));
   if (data.confidence !== null && data.found) notes.unshift(h("li", {}, t("confidence", { percent: Math.round(data.confidence * 100) })));
   if (answer.queryUsed && answer.queryUsed !== answer.question) notes.unshift(h("li", {}, t("queryUsed", { query: answer.queryUsed })));
   if (data.id) notes.push(feedback(data.id));
@@ -118,6 +118,9 @@ function finish(data, answer) {
     $("sources").replaceChildren();
   }
 }
+
+// What follows the colon of a note on a part of the question is that part, in the person's own words.
+const part = (note) => (note.code === "partial" ? ` “${note.message.split(": ").slice(1).join(": ")}”` : null);
 
 function feedback(id) {
   const row = h("li", { className: "feedback" });

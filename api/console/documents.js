@@ -79,7 +79,7 @@ function row(each) {
   const busy = each.state === "queued" || each.state === "processing";
   const element = h("tr", {},
     h("td", {}, h("button", { className: "title", onclick: () => readDocument(each.id, each.title).catch(complain) }, each.title || each.id),
-      each.error ? h("small", { className: "error" }, each.error.message) : h("small", {}, each.id),
+      each.error ? failure(each.error) : h("small", {}, each.id),
       each.access.length ? h("small", { className: "access" }, t("seenBy", { groups: each.access.join(", ") })) : null,
       ...each.warnings.map(warning)),
     h("td", {}, h("span", { className: `state ${each.state}` }, t(each.state)), busy ? h("progress", { max: 1, value: each.progress }) : null),
@@ -96,9 +96,15 @@ function row(each) {
 // By its code, so that it is in the page's language; the sentence has the details.
 function warning(each) {
   const name = inLanguage(`warning_${each.code}`) ?? each.message;
-  const place = Object.entries(each.place).map(([kind, value]) => `${t(`place_${kind}`)} ${value}`).join(", ");
+  const place = Object.entries(each.place ?? {}).map(([kind, value]) => `${inLanguage(`place_${kind}`) ?? kind} ${value}`).join(", ");
   const text = [name, place].filter(Boolean).join(" · ");
   return h("small", { className: "warning", title: each.message }, text);
+}
+
+// A failure has a sentence of its own only in English; the reason in the page's language comes first.
+function failure(error) {
+  const name = inLanguage(`error_${error.code}`);
+  return h("small", { className: "error", title: error.message }, [name, error.message].filter(Boolean).join(" · "));
 }
 
 async function upload(files) {

@@ -26,6 +26,12 @@ const WORDS = {
     warning_attachment_skipped: "Bỏ qua tệp đính kèm", warning_hidden_content: "Bỏ qua nội dung ẩn", warning_rows_cut: "Bảng quá dài, đã cắt bớt",
     warning_columns_cut: "Bảng quá rộng, đã cắt bớt", warning_formula_without_value: "Công thức chưa có giá trị", warning_image_skipped: "Bỏ qua hình nhúng",
     warning_not_parsed: "Không đúng định dạng, đã đọc như văn bản thường", warning_pages_cut: "Tài liệu quá dài, bỏ bớt trang", warning_more_warnings: "Còn cảnh báo khác",
+    warning_not_as_displayed: "Đọc không hẳn như hiển thị: có thể thiếu số thứ tự hoặc có phần bị ẩn",
+    error_empty: "Không có chữ nào trong tài liệu", error_encoding: "Không đọc được bảng mã của văn bản", error_encrypted: "Tài liệu có mật khẩu: hãy bỏ mật khẩu rồi gửi lại",
+    error_unreadable: "Tệp bị hỏng hoặc không đúng định dạng", error_unsupported: "Loại tệp này chưa đọc được", error_too_large: "Tài liệu quá lớn: hãy chia nhỏ",
+    error_too_complex: "Tài liệu quá phức tạp: hãy chia nhỏ", error_timeout: "Đọc quá lâu: hãy chia nhỏ tài liệu", error_abandoned: "Nhiều lần đọc tài liệu này đều bị ngắt giữa chừng",
+    error_dependency: "Hệ thống đang bận, sẽ tự thử lại", error_model_changed: "Mô hình vừa đổi, sẽ tự thử lại", error_stopped: "Bị ngắt khi dừng máy chủ, sẽ tự thử lại",
+    error_invalid: "Nội dung không hợp lệ", error_internal: "Lỗi của hệ thống: hãy báo quản trị viên",
   },
   en: {
     skip: "Skip to content", collections: "Collections", newCollection: "New collection", language: "Language",

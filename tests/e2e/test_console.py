@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,6 +127,39 @@ def test_markup_in_a_document_stays_text(uploaded: Page, platform: Platform) -> 
     uploaded.locator("#query").fill("con voi")
     expect(uploaded.locator("#hits .hit").first).to_contain_text("<script>alert(2)</script>")
     assert uploaded.locator("#hits img, #hits script").count() == 0
+
+
+def test_documents_with_warnings_and_failures_are_listed(uploaded: Page, tmp_path: Path) -> None:
+    files = {
+        unicodedata.normalize(
+            "NFD", "Quy chế cũ.txt"
+        ): b"C\xf3 l\xe9i v\xe0 d\xe0i",  # TCVN3: a warning without a place
+        "hỏng.pdf": b"%PDF-1.4 broken",
+        "máy.exe": b"MZ\x90\x00" + bytes(500),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    uploaded.get_by_role("tab", name="Tài liệu").click()
+    uploaded.locator("#files").set_input_files([tmp_path / name for name in files])
+    expect(uploaded.locator("#documents .state.failed")).to_have_count(2, timeout=patient(30_000))
+    uploaded.reload()
+    uploaded.locator("#collections button", has_text="thu-nghiem").click()
+    uploaded.get_by_role("tab", name="Tài liệu").click()
+    row = uploaded.locator("#documents tr", has_text="Quy chế cũ.txt")
+    expect(row.locator(".warning")).to_have_text("Đã sửa bảng mã của văn bản")
+    expect(uploaded.locator("#documents tr", has_text="máy.exe").locator(".error")).to_contain_text("chưa đọc được")
+    expect(uploaded.locator(".toasts .bad")).to_have_count(0)
+
+
+def test_a_phone_shows_whole_titles(uploaded: Page) -> None:
+    desk = uploaded.viewport_size
+    uploaded.set_viewport_size({"width": 390, "height": 844})
+    uploaded.get_by_role("tab", name="Tài liệu").click()
+    title = uploaded.locator("#documents tr", has_text="Quy chế cũ.txt").locator("td").first
+    assert (title.bounding_box() or {"width": 0})["width"] > 250
+    assert (uploaded.locator(".side").bounding_box() or {"height": 999})["height"] < 200
+    assert uploaded.evaluate("document.documentElement.scrollWidth") <= 390
+    uploaded.set_viewport_size(desk or {"width": 1280, "height": 900})
 
 
 def test_deleting_needs_consent_and_is_final(uploaded: Page, tmp_path: Path) -> None:

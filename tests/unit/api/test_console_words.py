@@ -1,0 +1,35 @@
+"""The console has words for every code that the documentation lists, and for every place of a warning."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from phoserve.text.blocks import Place
+
+ROOT = Path(__file__).parents[3]
+WORDS = (ROOT / "api/console/i18n.js").read_text(encoding="utf-8")
+VIETNAMESE, ENGLISH = WORDS.split("\n  en: {")
+INGESTION = (ROOT / "docs/ingestion.md").read_text(encoding="utf-8")
+
+
+def codes_of_table(head: str) -> list[str]:
+    """The codes in the first column of the documentation's table with this head."""
+    _, table = INGESTION.split(f"| {head} | meaning |\n")
+    return re.findall(r"`(\w+)`", "\n".join(row.split("|")[1] for row in table.split("\n\n")[0].splitlines()))
+
+
+@pytest.mark.parametrize("code", codes_of_table("warning"))
+def test_warnings(code: str) -> None:
+    assert f"warning_{code}:" in VIETNAMESE
+
+
+@pytest.mark.parametrize("code", [*codes_of_table("code"), "abandoned"])
+def test_failures(code: str) -> None:
+    assert f"error_{code}:" in VIETNAMESE
+
+
+@pytest.mark.parametrize("kind", Place.__struct_fields__)
+def test_places(kind: str) -> None:
+    assert f"place_{kind}:" in VIETNAMESE
+    assert f"place_{kind}:" in ENGLISH
