@@ -20,7 +20,6 @@ class AdmissionGate:
     name: str
     capacity: int
     in_use: int = 0
-    admitted: int = 0
     refused: int = 0
     _service_s: float = field(default=0.1)
     """Smoothed time a piece of work holds its units."""
@@ -44,7 +43,6 @@ class AdmissionGate:
         clock = asyncio.get_running_loop().time
         begun = clock()
         self.in_use += units
-        self.admitted += 1
         try:
             yield
         finally:

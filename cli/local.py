@@ -29,8 +29,7 @@ from ingest.parsing.tesseract import INSTALL, find_tesseract
 from ingest.reconcile import Reconciler
 from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.adapters.sources import ObjectStoreSources
-from phoserve.adapters.sql.key_store import SqlKeyStore
-from phoserve.composition import Stores, open_answer_log, open_audit_log, open_models
+from phoserve.composition import Stores, assemble_stores, open_models
 from phoserve.contract import load_contract, served_names
 from phoserve.documents.active_model import settle_models
 from phoserve.documents.passages import not_served
@@ -123,29 +122,16 @@ async def open_local_stores(
     The second value has the metrics of that process.
     """
     async with AsyncExitStack() as stack:
-        (default, *more) = await open_models(settings, options.model, stack)
+        models = await open_models(settings, options.model, stack)
         indexes: list[EdgeProcessIndex] = []
         with report.step("Opening the index"):
-            for model in (default, *more):
+            for model in models:
                 indexes.append(await EdgeProcessIndex(options.state / "index", model.text.contract).start())
                 stack.push_async_callback(indexes[-1].close)
         registry = await stack.enter_async_context(open_local_registry(options.state, report))
         sources = ObjectStoreSources(options.state / "originals")
         workers = InlineWorkers()
-        stores = Stores(
-            text=default.text,
-            embedders=default.embedders,
-            index=indexes[0],
-            registry=registry,
-            sources=sources,
-            queue=workers,
-            answers=open_answer_log(registry, settings.answers),
-            keys=SqlKeyStore(registry.database),
-            audit=open_audit_log(registry, settings.audit),
-            more_models=tuple(more),
-            more_indexes=tuple(indexes[1:]),
-            aliases=settings.models.aliases,
-        )
+        stores = assemble_stores(settings, models, indexes, registry, sources, workers)
         if missing := await settle_models(registry, stores.indexes, stores.directory.name_of):
             raise ContractMismatch("; ".join(map(not_served, missing)))
         reconciler = Reconciler(registry, stores.indexes, sources, workers)

@@ -89,8 +89,9 @@ class TritonPorts:
     metrics: int
 
     @classmethod
-    def free(cls, host: str = "127.0.0.1") -> "TritonPorts":
-        """Return three free ports."""
+    def free(cls) -> "TritonPorts":
+        """Return three free ports of the loopback interface."""
+        host = "127.0.0.1"
         with socket.socket() as one, socket.socket() as two, socket.socket() as three:
             for sock in (one, two, three):
                 sock.bind((host, 0))
@@ -165,17 +166,17 @@ class TritonProcess:
         )
         self._reader = asyncio.create_task(self._keep_log(self._process))
 
-    async def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
+    async def wait_ready(self) -> None:
         """Return once every model is ready to serve.
 
         Raises ConfigurationError with the end of the server's log if it exits or is not ready in time.
         """
-        deadline = asyncio.get_running_loop().time() + timeout_s
+        deadline = asyncio.get_running_loop().time() + READY_TIMEOUT_S
         while not await _is_ready(self.ports.host, self.ports.http):
             if self.pid is None:
                 raise ConfigurationError(f"Triton did not start:\n{self.log_tail()}")
             if asyncio.get_running_loop().time() > deadline:
-                raise ConfigurationError(f"Triton was not ready after {timeout_s:.0f} s:\n{self.log_tail()}")
+                raise ConfigurationError(f"Triton was not ready after {READY_TIMEOUT_S:.0f} s:\n{self.log_tail()}")
             await asyncio.sleep(POLL_S)
 
     async def wait_exit(self) -> int:
@@ -233,9 +234,8 @@ class TritonProcess:
 class TritonSupervisor:
     """Restarts a TritonProcess with backoff when it exits."""
 
-    def __init__(self, process: TritonProcess, on_restart: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, process: TritonProcess) -> None:
         self._process = process
-        self._on_restart = on_restart
 
     async def run(self) -> None:
         """Monitor the process until cancelled."""
@@ -250,7 +250,6 @@ class TritonSupervisor:
             log.warning("triton_died", exit_status=status, restart_in_s=pause_s, log=self._process.log_tail(3))
             await asyncio.sleep(pause_s)
             await self._process.start()
-            self._on_restart()
 
 
 def triton_arguments(options: TritonOptions, ports: TritonPorts, backends: Path) -> list[str]:

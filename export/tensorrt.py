@@ -35,7 +35,7 @@ class ShapeProfile:
     most: Shape
 
 
-def profiles(contract: ModelContract, batch_tokens: int = GPU_BATCH_TOKENS) -> list[ShapeProfile]:
+def profiles(contract: ModelContract) -> list[ShapeProfile]:
     """Return one profile for each length bucket, shortest first; any width belongs to exactly one of them.
 
     A batch is as wide as its longest text: rounding short texts up to a bucket would waste a fifth of the work.
@@ -45,8 +45,8 @@ def profiles(contract: ModelContract, batch_tokens: int = GPU_BATCH_TOKENS) -> l
     return [
         ShapeProfile(
             least=(1, least),
-            usual=(max(1, batch_tokens // length // 2), length),
-            most=(max(1, min(WINDOW_TEXTS, batch_tokens // least)), length),
+            usual=(max(1, GPU_BATCH_TOKENS // length // 2), length),
+            most=(max(1, min(WINDOW_TEXTS, GPU_BATCH_TOKENS // least)), length),
         )
         for least, length in zip(shortest, lengths, strict=True)
     ]

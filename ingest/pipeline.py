@@ -218,7 +218,7 @@ class Pipeline:
             message = f"indexing took longer than {self.options.time_limit_s:g} s; split the document"
             return self._tried(document, DocumentFailure(code="timeout", message=message))
         if isinstance(error, ParsingFailed):
-            return document.failed(DocumentFailure(code=error.code, message=str(error), retryable=error.retryable))
+            return document.failed(DocumentFailure(code=error.code, message=str(error)))
         if isinstance(error, InvalidInput | NotFound):
             return document.failed(DocumentFailure(code="invalid", message=str(error)))
         log.error("indexing_failed", exc_info=error)

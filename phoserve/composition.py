@@ -1,7 +1,7 @@
 """Open the adapters that the API and the workers share, according to the settings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -83,31 +83,43 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     Waits for the registry and for Qdrant. Raises ConfigurationError, ContractMismatch.
     """
     async with AsyncExitStack() as stack:
-        (default, *more) = await open_models(settings, settings.model.folder, stack)
+        models = await open_models(settings, settings.model.folder, stack)
         registry = await stack.enter_async_context(open_registry(settings.registry))
-        index, *more_indexes = [
-            await stack.enter_async_context(open_qdrant(settings.qdrant, model.text.contract))
-            for model in (default, *more)
+        indexes = [
+            await stack.enter_async_context(open_qdrant(settings.qdrant, model.text.contract)) for model in models
         ]
         queue = CeleryQueue(settings.redis.url.get_secret_value())
         stack.push_async_callback(queue.close)
         sources = ObjectStoreSources(settings.sources.url)
-        stores = Stores(
-            text=default.text,
-            embedders=default.embedders,
-            index=index,
-            registry=registry,
-            sources=sources,
-            queue=queue,
-            answers=open_answer_log(registry, settings.answers),
-            keys=SqlKeyStore(registry.database),
-            audit=open_audit_log(registry, settings.audit),
-            more_models=tuple(more),
-            more_indexes=tuple(more_indexes),
-            aliases=settings.models.aliases,
-        )
+        stores = assemble_stores(settings, models, indexes, registry, sources, queue)
         await settle_models(registry, stores.indexes, stores.directory.name_of)
         yield stores
+
+
+def assemble_stores(
+    settings: Settings,
+    models: Sequence[ServedModel],
+    indexes: Sequence[PassageIndex],
+    registry: SqlRegistry,
+    sources: SourceStore,
+    queue: TaskQueue,
+) -> Stores:
+    """Return the stores of these open models, the default one first, and of their indexes in the same order."""
+    default, *more = models
+    return Stores(
+        text=default.text,
+        embedders=default.embedders,
+        index=indexes[0],
+        registry=registry,
+        sources=sources,
+        queue=queue,
+        answers=open_answer_log(registry, settings.answers),
+        keys=SqlKeyStore(registry.database),
+        audit=open_audit_log(registry, settings.audit),
+        more_models=tuple(more),
+        more_indexes=tuple(indexes[1:]),
+        aliases=settings.models.aliases,
+    )
 
 
 def open_answer_log(registry: SqlRegistry, settings: AnswerSettings) -> AnswerLog | None:

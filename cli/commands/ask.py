@@ -6,9 +6,8 @@ from urllib.parse import quote
 
 import typer
 
-from cli.commands.search import parse_filter_option
 from cli.main import app
-from cli.options import DEFAULT_URL, AsJson, InCollection, Key, Url, Where
+from cli.options import DEFAULT_URL, AsJson, InCollection, Key, Url, Where, parse_object
 from cli.samples import SAMPLES
 from phoserve.errors import Unavailable
 
@@ -26,7 +25,7 @@ def ask(
     """Print the answer to a question, with the passages it cites."""
     from cli.remote import ApiClient
 
-    body: dict[str, Any] = {"question": question, "top_k": top_k, "filter": parse_filter_option(where)}
+    body: dict[str, Any] = {"question": question, "top_k": top_k, "filter": parse_object("--filter", where)}
     path = f"/v1/collections/{quote(collection, safe='')}/answers"
     remote = ApiClient(url, key)
     if json:

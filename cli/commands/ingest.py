@@ -1,6 +1,5 @@
 """`phoserve ingest`: send documents to a running phoserve and wait until they can be searched."""
 
-import json as json_module
 import sys
 import time
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.main import app
-from cli.options import DEFAULT_URL, Key, Url
+from cli.options import DEFAULT_URL, Key, Url, parse_object
 from phoserve.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -50,7 +49,8 @@ def ingest(
 
     report: Reporter = JsonReporter() if json else ConsoleReporter()
     remote = ApiClient(url, key, patience_s=PATIENCE_S)
-    sender = Sender(remote, validate_collection_name(collection), _metadata(metadata), access_of(access))
+    fields = parse_object("--metadata", metadata) or {}
+    sender = Sender(remote, validate_collection_name(collection), fields, access_of(access))
     remote.put(sender.url, {"model": model} if model else None)
     _send(sender, paths, report)
     if wait and sender.sent:
@@ -131,15 +131,3 @@ def _summary(sender: "Sender", failed: list[tuple[str, str]], report: "Reporter"
 def access_of(groups: list[str] | None) -> list[str] | None:
     """Return the groups to send: none if left out, an empty list for ''."""
     return None if groups is None else [each for each in groups if each]
-
-
-def _metadata(given: str | None) -> dict[str, Any]:
-    if given is None:
-        return {}
-    try:
-        metadata = json_module.loads(given)
-    except ValueError as error:
-        raise InvalidInput(f"--metadata is not JSON: {error}") from None
-    if not isinstance(metadata, dict):
-        raise InvalidInput("--metadata is a JSON object")
-    return metadata

@@ -7,9 +7,8 @@ from urllib.parse import quote
 import typer
 
 from cli.main import app
-from cli.options import DEFAULT_URL, AsJson, InCollection, Key, Url, Where
+from cli.options import DEFAULT_URL, AsJson, InCollection, Key, Url, Where, parse_object
 from cli.samples import SAMPLES
-from phoserve.errors import InvalidInput
 from phoserve.search.modes import SearchMode
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def search(
 
     from cli.remote import ApiClient
 
-    body = {"query": query, "mode": mode, "top_k": top_k, "filter": parse_filter_option(where)}
+    body = {"query": query, "mode": mode, "top_k": top_k, "filter": parse_object("--filter", where)}
     answer = ApiClient(url, key).post(f"/v1/collections/{quote(collection, safe='')}/search", body)
     if json:
         typer.echo(json_module.dumps(answer, ensure_ascii=False))
@@ -44,19 +43,6 @@ def search(
         console.print(Text(f"{hit['score']:.3f}  {hit['document_id']}", "dim"))
         console.print(_mark(hit), "")
     console.print(Text(f"{len(answer['hits'])} passages, {answer['timings_ms']['total']:.0f} ms", "dim"))
-
-
-def parse_filter_option(given: str | None) -> dict[str, Any] | None:
-    """Return the filter in the JSON `given`. Raises InvalidInput."""
-    if given is None:
-        return None
-    try:
-        where = json_module.loads(given)
-    except ValueError as error:
-        raise InvalidInput(f"--filter is not JSON: {error}") from None
-    if not isinstance(where, dict):
-        raise InvalidInput("--filter must be a JSON object")
-    return where
 
 
 def _mark(hit: dict[str, Any]) -> "Text":

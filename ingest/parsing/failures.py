@@ -9,10 +9,9 @@ class ParsingFailed(Exception):
     Codes: `empty`, `encoding`, `encrypted`, `unreadable`, `unsupported`, `too_large`, `too_complex`, `timeout`.
     """
 
-    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
+    def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.retryable = retryable
 
 
 def failure_of(error: Exception) -> ParsingFailed:

@@ -192,11 +192,7 @@ def _title_text(shape: Shape) -> str:
 def _likely_title(shapes: list[Shape]) -> list[Shape]:
     """Return the shape that serves as title of a slide without one: the short text set largest, or else the first."""
     texts = [shape for shape in shapes if local_name(shape.element) == "sp" and _title_text(shape)]
-    short = [
-        shape
-        for shape in texts
-        if len(_title_text(shape)) <= _LONGEST_TITLE and len(list(lines_of(shape.element))) <= 2
-    ]
+    short = [shape for shape in texts if _is_short(shape)]
     sizes = {id(shape): _largest_size(shape) for shape in texts}
     largest = max(sizes.values(), default=0)
     if len(texts) < 2 or not short:

@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 
-def configure_logs(file: Path | None = None, *, level: str = "INFO") -> None:
+def configure_logs(file: Path | None = None) -> None:
     """Write every log record, including those of libraries, as a JSON line to `file` or to standard error."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -26,7 +26,7 @@ def configure_logs(file: Path | None = None, *, level: str = "INFO") -> None:
             ],
         )
     )
-    logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.basicConfig(handlers=[handler], level="INFO", force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every call of the Qdrant client
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

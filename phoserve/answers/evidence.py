@@ -36,8 +36,6 @@ FEATURES: Final = (
     "missing",
 )
 COSINES: Final = ("cosine", "hit_cosine")
-MARGIN: Final = "margin"
-"""Lead over the best unit of another document: the last feature of the second model."""
 OTHER_ENCODERS: Final = "*"
 
 Features = NDArray[np.float64]
@@ -48,7 +46,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
 
     order: tuple[float, ...]
     confidence: tuple[float, ...]
-    """One more than `order`, for the margin."""
+    """One more than `order`, for the lead over the best unit of another document."""
     bias: float
     min_confidence: float
     """Default minimum of evidence for an answer."""

@@ -283,15 +283,13 @@ class Library:
                 break
         return deleted
 
-    async def watch(
-        self, collection: str, *, audience: Audience = READERS, since: datetime | None = None
-    ) -> AsyncGenerator[Document]:
-        """Yield every change of a visible document's record since `since` (or now), without end, in order of time.
+    async def watch(self, collection: str, *, audience: Audience = READERS) -> AsyncGenerator[Document]:
+        """Yield every change of a visible document's record from now on, without end, in order of time.
 
         A record that changes twice in quick succession may be yielded once, in its later version.
         Raises CollectionNotFound, also when the collection is deleted meanwhile.
         """
-        position = since or datetime.now(UTC)
+        position = datetime.now(UTC)
         seen: set[tuple[str, int]] = set()
         watched = await self.collection(collection)
         while True:

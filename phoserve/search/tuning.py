@@ -54,7 +54,7 @@ class Tuning:
         return self.gain.low > 0
 
 
-def tune(searches: Mapping[str, LabelledSearch], current: Fusion, *, seed: int = 0) -> Tuning:
+def tune(searches: Mapping[str, LabelledSearch], current: Fusion) -> Tuning:
     """Choose weights on a random half of the queries and measure them against `current` on the other half.
 
     Raises InvalidInput for fewer than LEAST_QUERIES queries.
@@ -62,7 +62,7 @@ def tune(searches: Mapping[str, LabelledSearch], current: Fusion, *, seed: int =
     if len(searches) < LEAST_QUERIES:
         raise InvalidInput(f"{len(searches)} labelled queries are too few to tune with; label at least {LEAST_QUERIES}")
     shuffled = sorted(searches)
-    random.Random(seed).shuffle(shuffled)  # noqa: S311 - repeatable, not secret
+    random.Random(0).shuffle(shuffled)  # noqa: S311 - repeatable, not secret
     half = len(shuffled) // 2
     chosen_on, held_out = ([searches[query] for query in part] for part in (shuffled[:half], shuffled[half:]))
     weights = choose_weights(chosen_on, current)

@@ -126,14 +126,14 @@ class TextPipeline:
             return self._number_words(texts)
 
     def number_words_counted(
-        self, texts: Sequence[str], counted: Sequence[int], input_type: InputType = InputType.PASSAGE
+        self, texts: Sequence[str], counted: Sequence[int]
     ) -> tuple[NumberedWords, NDArray[np.int32]]:
-        """Return what `number_words` returns, and what `count_tokens` returns for the texts at `counted`.
+        """Return what `number_words` returns, and what `count_tokens` returns for the passages at `counted`.
 
         A text that the model takes unchanged is segmented once.
         """
         chosen = [texts[number] for number in counted]
-        prepared = self._prefixed(chosen, input_type)
+        prepared = self._prefixed(chosen, InputType.PASSAGE)
         with self._lock:
             words = self._number_words(texts)
             if not isinstance(self._pieces, WordPieces):

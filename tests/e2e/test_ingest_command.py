@@ -68,7 +68,7 @@ def test_patterns_and_lines(platform: Platform, http: httpx.Client, folder: Path
         (["/nowhere/*.pdf", "-c", "bad"], "matches no file"),
         (["-", "-c", "bad"], "line 1 is not JSON"),
         (["-", "-c", "không được"], "a collection name"),
-        (["-", "-c", "bad", "--metadata", "[]"], "--metadata is a JSON object"),
+        (["-", "-c", "bad", "--metadata", "[]"], "--metadata must be a JSON object"),
     ],
 )
 def test_bad_calls_say_what_is_wrong(platform: Platform, arguments: list[str], said: str) -> None:

@@ -12,13 +12,13 @@ import tritonclient.grpc.aio as triton
 
 from cli.triton_launch import ADMIN_HEADER
 from cli.triton_process import TritonProcess
-from export import model_folder
-from export.parity import parity_texts
+from export.model_folder import ExportOptions
 from export.repository import TEMPLATES, assemble_repository, read_config
 from export.sources import Source
 from phoserve.adapters.triton.embedder import TritonEmbedder
 from phoserve.contract import CPU_ENCODER, GPU_ENCODER, load_contract
 from tests.support.checkpoint import write_checkpoint
+from tests.support.exporting import export_quickly
 from tests.support.polling import eventually
 from tests.support.triton import ADMIN_SECRET, running_triton
 
@@ -62,11 +62,7 @@ TritonPythonModel = Mortal
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     write_checkpoint(folder / "source")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model_folder, "parity_texts", lambda: parity_texts(16))
-        model_folder.export_model(
-            Source(folder / "source", "tiny"), folder / "model", model_folder.ExportOptions(gpu=True)
-        )
+    export_quickly(Source(folder / "source", "tiny"), folder / "model", ExportOptions(gpu=True))
     return folder / "model"
 
 

@@ -15,8 +15,7 @@ import transformers
 import tritonclient.grpc as triton
 
 from cli.triton_process import TritonProcess
-from export import model_folder
-from export.model_folder import ExportOptions, export_model
+from export.model_folder import ExportOptions
 from export.parity import SENTENCES, cosine, parity_texts
 from export.repository import assemble_repository
 from export.rollout import Rollout
@@ -26,6 +25,7 @@ from phoserve.adapters.triton.reranker import TritonReranker
 from phoserve.contract import InputType, load_contract, served_names
 from phoserve.text import TextPipeline
 from tests.support.checkpoint import write_checkpoint
+from tests.support.exporting import export_quickly
 from tests.support.families import write_family
 from tests.support.triton import ADMIN_SECRET, running_triton
 
@@ -52,9 +52,7 @@ ADMIN = {"triton-grpc-protocol-phoserve-admin": ADMIN_SECRET}
 
 
 def export(source: Path, target: Path, options: ExportOptions | None = None) -> Path:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model_folder, "parity_texts", lambda: parity_texts(24))
-        export_model(find_source(str(source)), target, options)
+    export_quickly(find_source(str(source)), target, options)
     return target
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 import export.bundled
-from export import model_folder
+from export.model_folder import ExportOptions
 from export.parity import cosine, parity_texts, tokenize_texts
 from export.sources import Source
 from phoserve.serving.encoders import padded
 from phoserve.serving.onnx import OnnxEncoder
 from phoserve.text import TextPipeline
 from tests.support.checkpoint import write_checkpoint
+from tests.support.exporting import export_quickly
 from tests.support.patience import patient
 
 OLD = "onnxruntime==1.19.2"
@@ -40,11 +41,7 @@ def old_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     write_checkpoint(folder / "source")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model_folder, "parity_texts", lambda: parity_texts(16))
-        model_folder.export_model(
-            Source(folder / "source", "tiny"), folder / "model", model_folder.ExportOptions(gpu=True)
-        )
+    export_quickly(Source(folder / "source", "tiny"), folder / "model", ExportOptions(gpu=True))
     return folder / "model"
 
 

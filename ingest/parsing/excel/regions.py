@@ -15,6 +15,7 @@ from phoserve.text.blocks import Block, Paragraph, Place, Table
 _MAX_HEADER_ROWS: Final = 6
 _GUESS_FROM_ROWS: Final = 50
 _LONGEST_CAPTION: Final = 300
+_USED_CELLS: Final = 20_000
 
 Region = dict[int, list[Cell]]
 """The cells of neighbouring rows, by row; rows and columns are numbered as in the sheet."""
@@ -175,12 +176,12 @@ def _extend(table: Table, region: Region) -> Table | None:
     return msgspec.structs.replace(table, rows=(*table.rows, *added), row_numbers=(*table.row_numbers, *rows))
 
 
-def used_text(sheets: Mapping[str, Sheet], limit: int = 20_000) -> str:
+def used_text(sheets: Mapping[str, Sheet]) -> str:
     """Return the beginning of the words in the sheets, from which the language shows."""
     parts: list[str] = list(sheets)
     for sheet in sheets.values():
         for cells in sheet.rows.values():
             parts.extend(cell.value for cell in cells.values() if isinstance(cell.value, str))
-            if len(parts) > limit:
+            if len(parts) > _USED_CELLS:
                 return " ".join(parts)
     return " ".join(parts)

@@ -142,7 +142,7 @@ class Flow:
     def _heading_level(self, lines: Sequence[Line], text: str) -> int | None:
         if len(text) > _LONGEST_HEADING or _BULLET.match(text):
             return None
-        marked = self.bookmarks.get(_key(text))
+        marked = self.bookmarks.get(bookmark_key(text))
         if marked is not None:
             return marked
         level = self.sizes.level(max(line.size for line in lines))
@@ -183,13 +183,9 @@ def _rounded(size: float) -> float:
     return round(size * 2) / 2
 
 
-def _key(text: str) -> str:
-    return "".join(character for character in text.lower() if character.isalnum())
-
-
 def bookmark_key(title: str) -> str:
-    """Return the key under which `Flow.bookmarks` holds a title."""
-    return _key(title)
+    """Return the key under which `Flow.bookmarks` holds a title: its letters and digits."""
+    return "".join(character for character in title.lower() if character.isalnum())
 
 
 def _without_notes(lines: Sequence[Line], body: float) -> tuple[Sequence[Line], Sequence[Line]]:

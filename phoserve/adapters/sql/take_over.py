@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection, insert, select
@@ -42,7 +43,7 @@ class TakeOver:
         async for page in pages:
             for start in range(0, len(page), ROWS_PER_WRITE):
                 part = page[start : start + ROWS_PER_WRITE]
-                await self._database.write(lambda connection, part=part: _add_documents(connection, part))  # type: ignore[misc]
+                await self._database.write(partial(_add_documents, page=part))
             copied += len(page)
             seen(copied)
         finished = {"source": self._source, "finished_us": microseconds(datetime.now(UTC))}
