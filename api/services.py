@@ -22,9 +22,9 @@ from phoserve.composition import Stores
 from phoserve.concurrency.turns import Turns
 from phoserve.contract import ModelContract
 from phoserve.documents.access_changes import AccessChanges
+from phoserve.documents.collections import Collection
 from phoserve.documents.intake import Intake, IntakeLimits
 from phoserve.documents.library import Library
-from phoserve.documents.records import Collection
 from phoserve.embedding.models import ModelCatalog
 from phoserve.errors import ModelNotFound, NotFound
 from phoserve.search.directory import ModelDirectory

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from phoserve.documents.access_changes import apply_access
+from phoserve.documents.collections import Collection
 from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import (
     DamagedRecord,
@@ -24,7 +25,7 @@ from phoserve.documents.ports import (
     SourceStore,
     TaskQueue,
 )
-from phoserve.documents.records import Collection, Document, DocumentState
+from phoserve.documents.records import Document, DocumentState
 from phoserve.documents.removal import QUARANTINE, sweep_originals, unnamed_originals
 from phoserve.documents.texts import text_key
 

@@ -19,6 +19,7 @@ import structlog
 
 from ingest.parsing.parse import ParsingFailed
 from ingest.staging import IndexingModel, IndexingModels, stage_document, stage_passages
+from phoserve.documents.collections import FORMER_KEPT, Collection
 from phoserve.documents.ports import (
     ActivePassageStore,
     DocumentRegistry,
@@ -27,7 +28,7 @@ from phoserve.documents.ports import (
     SourceStore,
     TaskQueue,
 )
-from phoserve.documents.records import FORMER_KEPT, Collection, Document, DocumentState, Passage
+from phoserve.documents.records import Document, DocumentState, Passage
 from phoserve.errors import CollectionNotFound, InvalidInput, NotFound, PhoserveError, Unavailable
 
 DOCUMENTS_AT_ONCE: Final = 50

@@ -55,7 +55,8 @@ from phoserve.answers.question import Question
 from phoserve.concurrency.deadline import Deadline
 from phoserve.concurrency.timings import Timings
 from phoserve.contract import InputType
-from phoserve.documents.records import Document, Original, new_collection, new_document
+from phoserve.documents.collections import new_collection
+from phoserve.documents.records import Document, Original, new_document
 from phoserve.embedding.ports import Embeddings
 from phoserve.search.retrieval import Query, Retriever
 from phoserve.text import QueryReader

@@ -41,10 +41,11 @@ from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.composition import open_stores
 from phoserve.contract import InputType
+from phoserve.documents.collections import new_collection
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentRegistry, SourceStore, TaskQueue
-from phoserve.documents.records import DocumentState, new_collection
+from phoserve.documents.records import DocumentState
 from phoserve.embedding.ports import Embedder, Embeddings
 from phoserve.search.ports import PassageIndex
 from phoserve.settings import load_settings

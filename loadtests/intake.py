@@ -27,9 +27,9 @@ from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
+from phoserve.documents.collections import new_collection
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.passages import PassageStores
-from phoserve.documents.records import new_collection
 from tests.support.memory import MemoryIndex, MemoryQueue
 
 LOADS: Final = {"1 client, one by one": (1, 1), "8 clients, one by one": (8, 1), "1 client, batches of 100": (1, 100)}

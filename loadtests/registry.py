@@ -28,16 +28,9 @@ from phoserve.adapters.sql.registry import SqlRegistry, count_documents
 from phoserve.adapters.sql.rows import document_row
 from phoserve.adapters.sql.schema import migrate
 from phoserve.adapters.sql.tables import documents
+from phoserve.documents.collections import Collection, new_collection
 from phoserve.documents.filters import All, Exists, Filter, Match, Not, Range, TitleWords
-from phoserve.documents.records import (
-    UNFINISHED,
-    Collection,
-    Document,
-    DocumentState,
-    Original,
-    new_collection,
-    new_document,
-)
+from phoserve.documents.records import UNFINISHED, Document, DocumentState, Original, new_document
 
 DOCUMENTS_PER_WRITE: Final = 1000
 PAGE: Final = 50

@@ -35,7 +35,7 @@ from phoserve.answers.citations import Citation
 from phoserve.answers.events import GENERATED, Cited, Delta, Done, Event, Restarted, Retrieved, Thought
 from phoserve.answers.feedback import AnswerPassage, AnswerRecord
 from phoserve.answers.ports import ChatMessage
-from phoserve.documents.records import Collection
+from phoserve.documents.collections import Collection
 from phoserve.errors import InvalidInput, PhoserveError
 from phoserve.search.retrieval import Hit
 from phoserve.settings import LimitSettings

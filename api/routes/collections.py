@@ -21,8 +21,8 @@ from api.schemas.documents import (
 from api.schemas.weights import fusion_of
 from api.services import Services
 from phoserve.documents.access import Audience
+from phoserve.documents.collections import Collection
 from phoserve.documents.library import Library, ModelName
-from phoserve.documents.records import Collection
 from phoserve.errors import Conflict
 
 

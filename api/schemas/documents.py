@@ -10,7 +10,8 @@ from msgspec import Meta, Struct
 from api.schemas.weights import Weights, weights_view
 from phoserve.contract import Fusion
 from phoserve.documents.access import Audience
-from phoserve.documents.records import Collection, Document, DocumentFailure, DocumentState, Passage
+from phoserve.documents.collections import Collection
+from phoserve.documents.records import Document, DocumentFailure, DocumentState, Passage
 from phoserve.text.blocks import ParserWarning, Place
 
 MetadataField = Annotated[

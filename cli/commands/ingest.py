@@ -45,7 +45,7 @@ def ingest(
     from cli.progress import ConsoleReporter, JsonReporter, Reporter
     from cli.remote import ApiClient
     from cli.sending import Sender
-    from phoserve.documents.records import validate_collection_name
+    from phoserve.documents.collections import validate_collection_name
 
     report: Reporter = JsonReporter() if json else ConsoleReporter()
     remote = ApiClient(url, key, patience_s=PATIENCE_S)

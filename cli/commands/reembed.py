@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from cli.progress import Bar, Reporter
     from ingest.reembed import Changed, Reembedder
     from ingest.staging import IndexingModels
+    from phoserve.documents.collections import Collection
     from phoserve.documents.ports import ActivePassageStore, DocumentRegistry
-    from phoserve.documents.records import Collection
     from phoserve.embedding.ports import Embedder
     from phoserve.settings import Settings
     from phoserve.text import TextPipeline

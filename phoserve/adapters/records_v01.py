@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from phoserve.documents.records import Collection, Document, DocumentFailure, DocumentState, Original
+from phoserve.documents.collections import Collection
+from phoserve.documents.records import Document, DocumentFailure, DocumentState, Original
 
 
 class _Collection(msgspec.Struct, kw_only=True):

@@ -118,7 +118,7 @@ def validate_expiry(expires_at: datetime | None, now: datetime) -> datetime | No
 
 
 def _validate_name(name: str, *, field: str) -> None:
-    from phoserve.documents.records import validate_collection_name  # brings numpy, which `phoserve key` needs not
+    from phoserve.documents.collections import validate_collection_name
 
     try:
         validate_collection_name(name or " ")

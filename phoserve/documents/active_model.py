@@ -7,9 +7,9 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from phoserve.documents.collections import Collection
 from phoserve.documents.passages import PassageStores, not_served
 from phoserve.documents.ports import ActivePassageStore, DocumentRegistry
-from phoserve.documents.records import Collection
 from phoserve.errors import Unavailable
 
 WAIT_S: Final = 1.0

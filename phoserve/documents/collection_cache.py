@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from phoserve.documents.collections import Collection
 from phoserve.documents.ports import DocumentRegistry
-from phoserve.documents.records import Collection
 from phoserve.errors import CollectionNotFound, PhoserveError, Unavailable
 
 FRESH_S: Final = 1.0

@@ -18,11 +18,11 @@ import structlog
 from phoserve.concurrency.turns import Turns
 from phoserve.documents.access import READERS, Access, Audience, validate_access
 from phoserve.documents.access_changes import check_access_backlog, try_apply_access
+from phoserve.documents.collections import Collection
 from phoserve.documents.metadata import validate_metadata
 from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentRegistry, IndexingTask, SourceStore, TaskQueue
 from phoserve.documents.records import (
-    Collection,
     Document,
     DocumentState,
     Metadata,

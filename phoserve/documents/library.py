@@ -14,10 +14,11 @@ from phoserve.contract import Fusion
 from phoserve.documents.access import READERS, UNRESTRICTED, Audience, validate_access
 from phoserve.documents.access_changes import check_access_backlog, try_apply_access
 from phoserve.documents.collection_cache import CollectionCache
+from phoserve.documents.collections import Collection, new_collection
 from phoserve.documents.filters import Filter
 from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentPage, DocumentRegistry, IndexingTask, SourceStore, TaskQueue
-from phoserve.documents.records import Collection, Document, DocumentState, Passage, new_collection, passage_id
+from phoserve.documents.records import Document, DocumentState, Passage, passage_id
 from phoserve.documents.removal import mark_deleting, mark_unchanged, purge_collection, remove_marked
 from phoserve.documents.texts import stream_text
 from phoserve.errors import CollectionNotFound, Conflict, DocumentNotFound, NotFound, Unavailable

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
+from phoserve.documents.collections import Collection
 from phoserve.documents.ports import PassageStore
-from phoserve.documents.records import Collection
 from phoserve.errors import ContractMismatch
 
 S = TypeVar("S", bound=PassageStore)

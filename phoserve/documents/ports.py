@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phoserve.documents.access import UNRESTRICTED, Audience
+from phoserve.documents.collections import Collection
 from phoserve.documents.filters import Filter
-from phoserve.documents.records import Collection, Document, DocumentState, Passage
+from phoserve.documents.records import Document, DocumentState, Passage
 from phoserve.text import SparseVector
 
 

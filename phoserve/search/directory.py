@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from phoserve.documents.collections import Collection
 from phoserve.documents.passages import PassageStores
-from phoserve.documents.records import Collection
 from phoserve.embedding.models import ModelCatalog, ServedModel
 from phoserve.errors import ContractMismatch
 from phoserve.search.ports import PassageIndex

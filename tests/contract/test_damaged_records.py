@@ -24,17 +24,10 @@ from phoserve.adapters.sql.rows import UNREADABLE, is_unreadable
 from phoserve.adapters.sql.schema import migrate, migrate_now
 from phoserve.adapters.sql.tables import filter_keys
 from phoserve.documents.access import CLOSED
+from phoserve.documents.collections import Collection, new_collection
 from phoserve.documents.filters import All, AnyOf, Exists, Filter, Match, Not, Prefix, Range, TitlePrefix, TitleWords
 from phoserve.documents.passages import PassageStores
-from phoserve.documents.records import (
-    Collection,
-    Document,
-    DocumentFailure,
-    DocumentState,
-    Original,
-    new_collection,
-    new_document,
-)
+from phoserve.documents.records import Document, DocumentFailure, DocumentState, Original, new_document
 from phoserve.documents.removal import sweep_originals, unnamed_originals
 from tests.support.memory import MemoryIndex, MemoryQueue, MemorySources
 from tests.support.postgres_server import PostgresServer

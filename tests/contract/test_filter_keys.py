@@ -25,10 +25,11 @@ from phoserve.adapters.sql.filter_keys import Between, OneOf, candidates_of, key
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
 from phoserve.adapters.sql.tables import documents, filter_keys
+from phoserve.documents.collections import Collection
 from phoserve.documents.filters import All, Exists, Filter, Match, Not, Prefix, Range, TitlePrefix, TitleWords, matches
 from phoserve.documents.library import Library
 from phoserve.documents.passages import PassageStores
-from phoserve.documents.records import Collection, DocumentState, Original, new_document
+from phoserve.documents.records import DocumentState, Original, new_document
 from tests.contract.test_filters import DOCUMENTS, FILTERS, VALUES, WHERES
 from tests.support.memory import MemoryIndex, MemoryQueue, MemorySources
 from tests.support.postgres_server import PostgresServer

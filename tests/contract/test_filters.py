@@ -18,6 +18,7 @@ from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
 from phoserve.contract import ModelContract
+from phoserve.documents.collections import new_collection
 from phoserve.documents.filters import (
     All,
     AnyOf,
@@ -35,7 +36,7 @@ from phoserve.documents.filters import (
     title_words,
 )
 from phoserve.documents.ports import IndexedPassage
-from phoserve.documents.records import Original, Passage, new_collection, new_document
+from phoserve.documents.records import Original, Passage, new_document
 from phoserve.errors import InvalidInput
 from phoserve.search.ports import PassageIndex
 from phoserve.text.lexical import SparseVector

@@ -14,17 +14,10 @@ from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
 from phoserve.documents.access import UNRESTRICTED, Audience
+from phoserve.documents.collections import Collection, new_collection
 from phoserve.documents.filters import AnyOf, Match
 from phoserve.documents.ports import DocumentRegistry
-from phoserve.documents.records import (
-    Collection,
-    Document,
-    DocumentFailure,
-    DocumentState,
-    Original,
-    new_collection,
-    new_document,
-)
+from phoserve.documents.records import Document, DocumentFailure, DocumentState, Original, new_document
 from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput
 from phoserve.text.blocks import ParserWarning, Place
 from tests.support.memory import MemoryRegistry

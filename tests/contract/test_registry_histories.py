@@ -24,7 +24,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate_now
-from phoserve.documents.records import Collection, Document, DocumentState, Original, new_collection, new_document
+from phoserve.documents.collections import Collection, new_collection
+from phoserve.documents.records import Document, DocumentState, Original, new_document
 from phoserve.errors import CollectionNotFound
 from tests.support.memory import MemoryRegistry
 from tests.support.pages import all_pages

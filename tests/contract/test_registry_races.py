@@ -17,11 +17,12 @@ from ingest.staging import IndexingModel, IndexingModels, StagingTools
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
+from phoserve.documents.collections import Collection
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.library import Library
 from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentRegistry, IndexingTask
-from phoserve.documents.records import Collection, Document, DocumentState
+from phoserve.documents.records import Document, DocumentState
 from phoserve.documents.removal import purge_collection, sweep_originals
 from phoserve.errors import CollectionNotFound, Conflict, DocumentNotFound
 from phoserve.text import TextPipeline

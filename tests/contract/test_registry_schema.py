@@ -17,7 +17,8 @@ from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import check_schema, migrate, migrate_now, newest_version
 from phoserve.adapters.sql.tables import METADATA_INDEX, UNKEYED_INDEX, tables
 from phoserve.documents.access import Audience
-from phoserve.documents.records import DocumentState, Original, new_collection, new_document
+from phoserve.documents.collections import new_collection
+from phoserve.documents.records import DocumentState, Original, new_document
 from phoserve.errors import ConfigurationError
 from tests.support.postgres_server import PostgresServer
 

@@ -20,10 +20,11 @@ from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.documents import access_changes
 from phoserve.documents.access import UNRESTRICTED, Access, Audience
 from phoserve.documents.access_changes import AccessChanges
+from phoserve.documents.collections import Collection
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.library import Library
 from phoserve.documents.ports import DocumentRegistry
-from phoserve.documents.records import Collection, Document, DocumentState
+from phoserve.documents.records import Document, DocumentState
 from phoserve.errors import Overloaded, Unavailable
 from phoserve.text import TextPipeline
 from tests.support.embedders import InterruptedEmbedder

@@ -20,10 +20,11 @@ from loadtests.benchmark.memory import family
 from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.contract import load_contract
+from phoserve.documents.collections import Collection
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import ActivePassageStore, DocumentRegistry
-from phoserve.documents.records import Collection, Document, DocumentState
+from phoserve.documents.records import Document, DocumentState
 from phoserve.settings import Settings, TritonSettings
 from tests.support.deployed import MODEL
 from tests.support.polling import eventually

@@ -13,10 +13,11 @@ from ingest.reconcile import Reconciler
 from ingest.staging import IndexingModel, IndexingModels, StagingTools
 from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.adapters.sources import ObjectStoreSources
+from phoserve.documents.collections import Collection
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.library import Library
 from phoserve.documents.ports import DocumentRegistry, IndexingTask
-from phoserve.documents.records import Collection, Document, DocumentState
+from phoserve.documents.records import Document, DocumentState
 from phoserve.errors import InvalidInput, Unavailable
 from phoserve.text import TextPipeline
 from tests.support.embedders import InterruptedEmbedder

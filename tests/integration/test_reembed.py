@@ -21,11 +21,12 @@ from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.contract import ModelContract
 from phoserve.documents.access import UNRESTRICTED
 from phoserve.documents.active_model import settle_models
+from phoserve.documents.collections import Collection
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.library import Library, ModelName
 from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentRegistry, IndexingTask
-from phoserve.documents.records import Collection, Document, DocumentState
+from phoserve.documents.records import Document, DocumentState
 from phoserve.errors import Conflict, InvalidInput
 from phoserve.search.ports import PassageIndex
 from phoserve.text import TextPipeline

@@ -12,9 +12,10 @@ from sqlalchemy import text
 from phoserve.adapters.sql.database import DatabaseOptions, PostgresDatabase, open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
+from phoserve.documents.collections import Collection, new_collection
 from phoserve.documents.library import Library
 from phoserve.documents.passages import PassageStores
-from phoserve.documents.records import Collection, Document, Original, new_collection, new_document
+from phoserve.documents.records import Document, Original, new_document
 from phoserve.errors import Unavailable
 from tests.support.memory import MemoryIndex, MemoryQueue, MemorySources
 from tests.support.pages import all_pages

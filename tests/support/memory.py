@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from phoserve.answers.feedback import AnswerRecord, Feedback, Vote
 from phoserve.documents.access import READERS, UNRESTRICTED, Audience
+from phoserve.documents.collections import Collection
 from phoserve.documents.filters import Filter, matches
 from phoserve.documents.ports import DamagedRecord, DocumentPage, IndexedPassage, IndexingTask, StoredSource
-from phoserve.documents.records import Collection, Document, DocumentState, Passage
+from phoserve.documents.records import Document, DocumentState, Passage
 from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput, NotFound, TooLarge
 from phoserve.search.ports import ScoredId
 from phoserve.text import SparseVector

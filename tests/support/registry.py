@@ -5,8 +5,8 @@ from pathlib import Path
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate_now
+from phoserve.documents.collections import Collection, new_collection
 from phoserve.documents.ports import DocumentRegistry
-from phoserve.documents.records import Collection, new_collection
 
 
 def sqlite_registry(folder: Path) -> SqlRegistry:

@@ -8,7 +8,8 @@ import qdrant_edge as edge
 
 from phoserve.adapters.edge.shard import equal, scroll_all
 from phoserve.adapters.records_v01 import decode_collection, decode_document
-from phoserve.documents.records import Collection, Document
+from phoserve.documents.collections import Collection
+from phoserve.documents.records import Document
 from phoserve.errors import ConfigurationError
 
 PAGE: Final = 1000

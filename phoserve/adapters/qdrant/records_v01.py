@@ -7,7 +7,8 @@ from qdrant_client import AsyncQdrantClient, models
 
 from phoserve.adapters.qdrant.server import answered, equal
 from phoserve.adapters.records_v01 import decode_collection, decode_document
-from phoserve.documents.records import Collection, Document
+from phoserve.documents.collections import Collection
+from phoserve.documents.records import Document
 from phoserve.errors import ConfigurationError
 
 NAME: Final = "documents"

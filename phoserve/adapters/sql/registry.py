@@ -32,9 +32,10 @@ from phoserve.adapters.sql.rows import (
 )
 from phoserve.adapters.sql.tables import DOCUMENT_COLUMNS, answers, collections, document_counts, documents
 from phoserve.documents.access import UNRESTRICTED, Access, Audience
+from phoserve.documents.collections import Collection
 from phoserve.documents.filters import Filter
 from phoserve.documents.ports import DamagedRecord, DocumentPage
-from phoserve.documents.records import Collection, Document, DocumentState
+from phoserve.documents.records import Document, DocumentState
 from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput
 
 KEYS_PER_QUERY: Final = 1000

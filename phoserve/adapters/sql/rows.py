@@ -9,15 +9,8 @@ import msgspec
 import structlog
 
 from phoserve.documents.access import CLOSED
-from phoserve.documents.records import (
-    Collection,
-    Document,
-    DocumentFailure,
-    DocumentState,
-    Original,
-    Reembedding,
-    RetiredPassages,
-)
+from phoserve.documents.collections import Collection, Reembedding, RetiredPassages
+from phoserve.documents.records import Document, DocumentFailure, DocumentState, Original
 from phoserve.text.blocks import ParserWarning
 
 UNREADABLE: Final = "unreadable"

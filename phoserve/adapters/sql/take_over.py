@@ -13,7 +13,8 @@ from phoserve.adapters.sql.key_search import add_keys
 from phoserve.adapters.sql.registry import count_documents
 from phoserve.adapters.sql.rows import collection_row, keyed_row, microseconds
 from phoserve.adapters.sql.tables import collections, documents, imports
-from phoserve.documents.records import Collection, Document
+from phoserve.documents.collections import Collection
+from phoserve.documents.records import Document
 from phoserve.errors import ConfigurationError
 
 ROWS_PER_WRITE: Final = 500

@@ -6,7 +6,7 @@ import pytest
 
 from phoserve.documents import collection_cache
 from phoserve.documents.collection_cache import FRESH_S, KEPT_S, LISTED_EVERY_S, CollectionCache
-from phoserve.documents.records import Collection
+from phoserve.documents.collections import Collection
 from phoserve.errors import CollectionNotFound, Unavailable
 from tests.support.memory import MemoryRegistry
 from tests.support.registry import add_collection

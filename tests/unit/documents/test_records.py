@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from phoserve.documents.collections import new_collection, validate_collection_name
 from phoserve.documents.records import (
     TRANSITIONS,
     Document,
@@ -9,9 +10,7 @@ from phoserve.documents.records import (
     DocumentState,
     Original,
     Passage,
-    new_collection,
     new_document,
-    validate_collection_name,
     validate_document_id,
 )
 from phoserve.errors import Conflict, InvalidInput

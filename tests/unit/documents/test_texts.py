@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phoserve.documents.collections import new_collection
 from phoserve.documents.passages import PassageStores
-from phoserve.documents.records import Document, DocumentState, Original, new_collection, new_document
+from phoserve.documents.records import Document, DocumentState, Original, new_document
 from phoserve.documents.removal import remove_marked, sweep_originals
 from phoserve.documents.texts import store_text, stream_text, text_key
 from phoserve.errors import NotFound

@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from ingest.reconcile import Reconciler
+from phoserve.documents.collections import Collection
 from phoserve.documents.passages import PassageStores
-from phoserve.documents.records import Collection
 from phoserve.errors import Unavailable
 from tests.support.memory import MemoryIndex, MemoryQueue, MemoryRegistry, MemorySources
 
