@@ -4,6 +4,8 @@ import re
 from typing import Final
 
 _LAST_WORD: Final = re.compile(r"(?<![^\W\d_])[^\W\d_]+$")
+_NUMBER_END: Final = re.compile(r"\d[.,]$")
+"""What makes another number with a digit after it: the mark of a note after "18."."""
 _UNITS: Final = frozenset({"m", "cm", "dm", "km", "mm", "hm"})
 
 
@@ -12,6 +14,8 @@ def raise_text(text: str, before: str) -> str:
 
     10³ is "10^3", m² stays "m2", and the mark of a note is a word of its own.
     """
+    if text[:1].isdigit() and _NUMBER_END.search(before):
+        return f" {text}"
     if not text[:1].isalnum() or not before[-1:].isalnum():
         return text
     if before[-1].isdigit():

@@ -24,7 +24,7 @@ _ENUMERATOR: Final = re.compile(
 _WITH_PAGE: Final = re.compile(r".*[\s.…]\d{1,4}", re.DOTALL)
 _NUMBERED_TITLE: Final = re.compile(r"(\d{1,2}(\.\d{1,2}){0,4}\.?|[IVXLC]{1,6}\.|[A-Z]\.)\s+\S")
 _END: Final = re.compile(r"[.!?:;…][\"”’»)\]]*$")
-_NOTE: Final = re.compile(r"(?P<number>\d{1,3}|[*†‡]{1,3})\s*(?P<text>\S.*)", re.DOTALL)
+_NOTE: Final = re.compile(r"(?P<number>\d{1,3}(?![\d/.,:%)-])|[*†‡]{1,3})\s*(?P<text>\S.*)", re.DOTALL)
 _LETTER_HYPHEN: Final = re.compile(r"(?<![A-Za-zÀ-ỹ])([A-Za-zÀ-ỹ]+)-$")
 _ENOUGH_WORDS: Final = 1000
 _LARGER: Final = 1.12
@@ -199,10 +199,15 @@ def _without_notes(lines: Sequence[Line], body: float) -> tuple[Sequence[Line], 
 
 
 def _notes(lines: Sequence[Line]) -> list[list[Line]]:
+    """Return the lines of each note; a line that begins with a number is a note of its own if that is the next one."""
     notes: list[list[Line]] = []
+    before = ""
     for line in lines:
-        if not notes or _NOTE.match(line.text):
+        match = _NOTE.match(line.text)
+        number = match["number"] if match else ""
+        if not notes or (number and (not before.isdecimal() or number == str(int(before) + 1))):
             notes.append([line])
+            before = number
         else:
             notes[-1].append(line)
     return notes

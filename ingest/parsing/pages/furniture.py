@@ -21,6 +21,8 @@ _OUTER_NUMBER: Final = re.compile(r"^\d{1,4}(?=\s|$)|(?<=\s)\d{1,4}$")
 _LONGEST: Final = 150
 _MAX_NAMES: Final = 20
 _NEAR: Final = 6.0
+_NEXT_LINE: Final = 1.55
+"""Sizes of letters between a line and the next one of its paragraph, at most."""
 
 
 @dataclass(slots=True)
@@ -56,15 +58,41 @@ def find_furniture(
             groups[candidate.is_footer, _NUMBER.sub("#", candidate.text)].append(candidate)
     found: dict[int, set[int]] = defaultdict(set)
     found.update(_by_page_number([one for group in groups.values() for one in group], furniture))
+    repeated: list[_Candidate] = []
     for (is_footer, signature), group in groups.items():
         kept = _repeated(group, signature, total_pages)
-        for candidate in kept:
-            found[candidate.page].add(candidate.line)
+        repeated += kept
         if kept and any(letter.isalpha() for letter in signature) and not _PAGE_NUMBER.fullmatch(kept[0].text):
             names = furniture.footer if is_footer else furniture.header
             if kept[0].text not in names and len(names) < _MAX_NAMES:
                 names.append(kept[0].text)
+    _add_apart(repeated, {number: lines for number, _, lines in pages}, found)
     return found
+
+
+def _add_apart(repeated: list[_Candidate], lines_of: dict[int, Sequence[Line]], found: dict[int, set[int]]) -> None:
+    """Add repeated lines to those left out of each page, without footers that continue the text above them.
+
+    The notes of consolidated laws end with the same lines at the foot of many pages.
+    """
+    at_foot: dict[int, list[int]] = defaultdict(list)
+    for one in repeated:
+        if one.is_footer:
+            at_foot[one.page].append(one.line)
+        else:
+            found[one.page].add(one.line)
+    for page, numbers in at_foot.items():
+        for number in sorted(numbers):
+            if number - 1 in found[page] or not _continues(lines_of[page], number):
+                found[page].add(number)
+
+
+def _continues(lines: Sequence[Line], at: int) -> bool:
+    """Whether a line is set as the next line of the paragraph above it."""
+    if at == 0:
+        return False
+    above, line = lines[at - 1], lines[at]
+    return abs(line.size - above.size) < 0.5 and 0 < line.top - above.top < _NEXT_LINE * line.size
 
 
 def _by_page_number(candidates: list[_Candidate], furniture: Furniture) -> dict[int, set[int]]:

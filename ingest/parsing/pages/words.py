@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from ingest.parsing.pages.language import is_language
 from ingest.parsing.pages.layers import hidden_texts
 from ingest.parsing.scripts import raise_text
 
@@ -20,6 +21,9 @@ _HYPHENS: Final = (0x02, 0xFFFE, 0xAD)  # what pdfium makes of a hyphen at the e
 _BLANKS: Final = frozenset({0x20, 0x0A, 0x0D, 0x09, 0xA0, 0x3000})
 _NEW_WORD_GAP: Final = 0.2  # of the font size
 _SAME_LINE: Final = 0.22
+_SAME_PLACE: Final = 0.45
+"""How much of a character's width one that is drawn again covers."""
+_LONGEST_LIGATURE: Final = 3
 _ASCENT: Final = 0.75
 _DESCENT: Final = 0.22
 _SAMPLED: Final = 4
@@ -60,11 +64,16 @@ class PageText:
     """Whether text of layers that are switched off is left out."""
     broken: int = 0
     """Characters that have no meaning outside the file's own font."""
+    unmapped: int = 0
+    """Characters whose meaning the file does not declare, so that their codes are taken for it."""
 
     @property
     def is_broken(self) -> bool:
         """Return whether too much of the text is not what the page shows."""
-        return self.broken > 0.15 * max(self.characters, 1)
+        limit = 0.15 * max(self.characters, 1)
+        if self.broken + self.unmapped <= limit:
+            return False
+        return self.broken > limit or not is_language(word.text for word in self.words)
 
 
 class _Glyph(NamedTuple):
@@ -171,17 +180,23 @@ class _Reader:
 
     def read(self) -> None:
         raw, code_of = self._raw, pdfium_c.FPDFText_GetUnicode
+        high = 0
         for at in range(min(pdfium_c.FPDFText_CountChars(raw), _MAX_CHARACTERS)):
             code = code_of(raw, at)
             if code in _BLANKS or 0x2000 <= code <= 0x200B:
                 self._blank(at, code)
+            elif 0xD800 <= code < 0xDC00:  # letters of formulas come in two halves
+                high = code
+            elif 0xDC00 <= code < 0xE000 and high:
+                self._character(at, 0x10000 + ((high - 0xD800) << 10) + code - 0xDC00)
+                high = 0
             elif code:
                 self._character(at, code)
         if any(text != " " for text in self._turned):
             self._found.turned.append("".join(self._turned))
         # Programs draw the letters of a fallback font after those of the line, so the order of the file is no help.
         for row in _rows(self._glyphs):
-            for glyphs in _split(sorted(row, key=lambda glyph: glyph.x0 + glyph.x1)):
+            for glyphs in _split(_once(sorted(row, key=lambda glyph: glyph.x0 + glyph.x1))):
                 self._found.words.append(self._word(glyphs))
 
     def _blank(self, at: int, code: int) -> None:
@@ -197,7 +212,7 @@ class _Reader:
         if character.is_broken:
             found.broken += 1
         elif at % _SAMPLED == 0 and pdfium_c.FPDFText_HasUnicodeMapError(self._raw, at) == 1:
-            found.broken += _SAMPLED
+            found.unmapped += _SAMPLED
         self._append(at, character)
 
     def _append(self, at: int, character: _Character) -> None:
@@ -228,8 +243,6 @@ class _Reader:
             if character.is_mark and before.text != " ":
                 glyphs[-1] = before._replace(text=before.text + text)
                 return
-            if text == before.text and _is_again(before, text, x0, x1, base):
-                return  # drawn twice to look bold
         if x1 >= 0 and base >= 0 and x0 <= self._found.width and base <= self._found.height:
             glyphs.append(_Glyph(x0, x1, base, text, at, self._size, self._broke, drawn))
             self._broke = False
@@ -296,8 +309,27 @@ def place_on_page(box: Corners, rotation: int, x0: float, y0: float, x1: float, 
     return x0 - left, top - y1, x1 - left, top - y0
 
 
-def _is_again(before: _Glyph, text: str, x0: float, x1: float, base: float) -> bool:
-    return text == before.text != " " and abs(x0 - before.x0) < 0.15 * (x1 - x0) and abs(base - before.base) < 1
+def _once(row: list[_Glyph]) -> list[_Glyph]:
+    """Return the glyphs of a line without those drawn again over themselves, which looks bold."""
+    kept: list[_Glyph] = []
+    last = second = third = ""  # a ligature has up to three letters, and is drawn again as a whole
+    for glyph in row:
+        text = glyph.text
+        if text in (last, second, third) and any(_is_again(before, glyph) for before in kept[-_LONGEST_LIGATURE:]):
+            continue
+        kept.append(glyph)
+        last, second, third = text, last, second
+    return kept
+
+
+def _is_again(before: _Glyph, glyph: _Glyph) -> bool:
+    """Whether a glyph repeats another one; the letters of a ligature have one place, but are drawn at once."""
+    if glyph.text != before.text or glyph.text == " ":
+        return False
+    if glyph.drawn == before.drawn and abs(glyph.at - before.at) == 1:
+        return False
+    overlap = min(before.x1, glyph.x1) - max(before.x0, glyph.x0)
+    return overlap > _SAME_PLACE * (glyph.x1 - glyph.x0) and abs(glyph.base - before.base) < 0.12 * glyph.size
 
 
 def _rows(glyphs: list[_Glyph]) -> list[list[_Glyph]]:
