@@ -58,15 +58,14 @@ def find_furniture(
             groups[candidate.is_footer, _NUMBER.sub("#", candidate.text)].append(candidate)
     found: dict[int, set[int]] = defaultdict(set)
     found.update(_by_page_number([one for group in groups.values() for one in group], furniture))
-    repeated: list[_Candidate] = []
-    for (is_footer, signature), group in groups.items():
-        kept = _repeated(group, signature, total_pages)
-        repeated += kept
-        if kept and any(letter.isalpha() for letter in signature) and not _PAGE_NUMBER.fullmatch(kept[0].text):
-            names = furniture.footer if is_footer else furniture.header
-            if kept[0].text not in names and len(names) < _MAX_NAMES:
-                names.append(kept[0].text)
-    _add_apart(repeated, {number: lines for number, _, lines in pages}, found)
+    repeated = [_repeated(group, signature, total_pages) for (_, signature), group in groups.items()]
+    _add_apart([one for group in repeated for one in group], {number: lines for number, _, lines in pages}, found)
+    for group in repeated:
+        first = next((one for one in group if one.line in found[one.page]), None)
+        if first and any(map(str.isalpha, first.text)) and not _PAGE_NUMBER.fullmatch(first.text):
+            names = furniture.footer if first.is_footer else furniture.header
+            if first.text not in names and len(names) < _MAX_NAMES:
+                names.append(first.text)
     return found
 
 

@@ -3,7 +3,7 @@
 import ctypes
 import math
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
@@ -366,7 +366,7 @@ def _is_raised(glyph: _Glyph, before: _Glyph) -> bool:
     return glyph.size < 0.8 * before.size and glyph.base < before.base - 0.15 * before.size
 
 
-def _split(row: list[_Glyph]) -> Iterator[list[_Glyph]]:
+def _split(row: Iterable[_Glyph]) -> Iterator[list[_Glyph]]:
     """Yield the words of a line."""
     word: list[_Glyph] = []
     end = 0.0
