@@ -1,4 +1,4 @@
-"""Word documents of 1997 to 2003 (.doc): text, tables, notes and text boxes, without what is hidden or deleted.
+"""Word documents of 1993 to 2003 (.doc): text, tables, notes and text boxes, without what is hidden or deleted.
 
 Older or damaged files are left to `other_office`.
 """
@@ -15,17 +15,10 @@ from ingest.parsing import other_office
 from ingest.parsing.faults import Unreadable
 from ingest.parsing.media import DOC
 from ingest.parsing.old_word.binary import WordFile, read_file
+from ingest.parsing.old_word.codes import IN_TABLE, INNER_ROW_END, OUTLINE, ROW_END
 from ingest.parsing.old_word.lists import LEVEL, LIST, Lists, Style, read_lists, read_styles
-from ingest.parsing.old_word.text import (
-    CELL,
-    IN_TABLE,
-    INNER_ROW_END,
-    NOTE,
-    OUTLINE,
-    ROW_END,
-    OldParagraph,
-    StoryReader,
-)
+from ingest.parsing.old_word.text import CELL, NOTE, OldParagraph, StoryReader
+from ingest.parsing.old_word.word_6 import MAGIC, read_word_6
 from ingest.parsing.opc import is_template_title
 from ingest.parsing.outline import Outline
 from ingest.parsing.tables import Cell, build_table
@@ -34,7 +27,7 @@ from ingest.parsing.word.numbering import format_number
 from phoserve.text.blocks import Block, Footnote, Heading, ListItem, Paragraph, ParsedDocument, ParserWarning, Place
 
 _TEXT, _FOOTNOTES, _HEADERS, _ENDNOTES, _BOXES = 0, 1, 2, 5, 6
-_TABLES: Final = frozenset({"0Table", "1Table"})
+_TABLES: Final = ("0Table", "1Table")
 _SEPARATORS: Final = 6
 """Stories of headers that draw lines above notes; after them six for each section."""
 _HEADER_STORIES: Final = (0, 1, 4)
@@ -55,13 +48,12 @@ def parse(path: Path) -> ParsedDocument:
 
 def _parse(path: Path) -> ParsedDocument:
     with olefile.OleFileIO(str(path)) as compound:
-        names = {"/".join(name) for name in compound.listdir()}
-        if "WordDocument" not in names:
+        if not compound.exists("WordDocument"):
             raise Unreadable("it is no Word document")
-        tables: dict[str, bytes] = {
-            name: compound.openstream(name).read() for name in ("0Table", "1Table") if name in names
-        }
-        file = read_file(compound.openstream("WordDocument").read(), tables)
+        tables: dict[str, bytes] = {name: compound.openstream(name).read() for name in _TABLES if compound.exists(name)}
+        main = compound.openstream("WordDocument").read()
+        is_word_6 = main[:2] == struct.pack("<H", MAGIC)
+        file = read_word_6(main) if is_word_6 else read_file(main, tables)
         title = _own_title(compound)
     reader = _Reader(file)
     blocks = reader.read()
@@ -215,6 +207,8 @@ def _block(text: str, shown: str, level: int | None, number: str | None, depth: 
 
 def _styles_and_lists(file: WordFile) -> tuple[list[Style], Lists | None]:
     """Return the styles and lists of a file; None for lists that cannot be read."""
+    if not file.has_lists:
+        return [], None
     try:
         styles = read_styles(file.style_sheet) if file.style_sheet else []
         lists = read_lists(file.table, file.lists_at, file.list_uses) if file.list_uses else Lists()

@@ -26,6 +26,7 @@ TITLE_CHARACTERS: Final = 300
 MAX_WARNINGS: Final = 100
 PROPERTY_CHARACTERS: Final = 1000
 MAX_PROPERTIES: Final = 50
+_SOFT_HYPHEN: Final = "\u00ad"
 _FEW_CAPTIONS: Final = 3
 
 
@@ -44,9 +45,11 @@ def finish(document: ParsedDocument, limits: ParserLimits) -> ParsedDocument:
     if repaired.warnings:
         rest = iter(repaired.texts)
         blocks = tuple(_map(block, lambda _: next(rest)) for block in blocks)
+    if any(_SOFT_HYPHEN in text for text in repaired.texts):  # before, one may be a letter of TCVN3
+        blocks = tuple(_map(block, lambda text: text.replace(_SOFT_HYPHEN, "")) for block in blocks)
     blocks = _without_decorations(blocks)
     title = document.title or first_title(blocks)
-    title = " ".join(repair_texts([compose(title)]).texts[0].split())
+    title = " ".join(repair_texts([compose(title)]).texts[0].replace(_SOFT_HYPHEN, "").split())
     return ParsedDocument(
         blocks=blocks,
         title=title[:TITLE_CHARACTERS],

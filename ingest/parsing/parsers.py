@@ -67,6 +67,10 @@ def parse_file(path: Path, media_type: str) -> ParsedDocument:
 
     Raises Unreadable (Encrypted, TooComplex) or ParsingFailed; any other exception means that the file is damaged.
     """
+    if media_type in (DOC, XLS, PPT, OUTLOOK):
+        from ingest.parsing.compound import compound_type  # after the limits too
+
+        media_type = compound_type(path, media_type)
     name = _MODULES.get(media_type, "")
     if name and _exists(name):
         module = importlib.import_module(f"ingest.parsing.{name}")

@@ -19,7 +19,7 @@ _PLACES: Final = 0x9A
 """Where the places of other parts are, 8 bytes each."""
 _STYLES, _FOOTNOTES, _HEADERS, _CHARACTERS, _PARAGRAPHS = 1, 2, 11, 12, 13
 _PIECES, _ENDNOTES, _LISTS, _LIST_USES = 33, 46, 73, 74
-_PAGE: Final = 512
+PAGE: Final = 512
 _COMPRESSED: Final = 1 << 30
 _MAX_CHARACTERS: Final = 20_000_000
 _OPERAND_BYTES: Final = {0: 1, 1: 1, 2: 2, 3: 4, 4: 2, 5: 2, 7: 3}
@@ -76,6 +76,8 @@ class WordFile:
     lists_at: int
     """Where the lists begin in `table`, beyond the end of their part."""
     table: bytes
+    has_lists: bool = True
+    """Whether its automatic numbers can be read."""
 
 
 def read_file(main: bytes, tables: dict[str, bytes]) -> WordFile:
@@ -102,9 +104,9 @@ def read_file(main: bytes, tables: dict[str, bytes]) -> WordFile:
         characters=_runs(part(_CHARACTERS), main, is_paragraph=False),
         paragraphs=_runs(part(_PARAGRAPHS), main, is_paragraph=True),
         stories=list(zip([0, *ends], ends, strict=False)),
-        footnotes=_places(part(_FOOTNOTES), 2),
-        endnotes=_places(part(_ENDNOTES), 2),
-        headers=_places(part(_HEADERS), 0),
+        footnotes=places(part(_FOOTNOTES), 2),
+        endnotes=places(part(_ENDNOTES), 2),
+        headers=places(part(_HEADERS), 0),
         style_sheet=part(_STYLES),
         list_uses=part(_LIST_USES),
         lists_at=struct.unpack_from("<I", main, _PLACES + 8 * _LISTS)[0],
@@ -129,7 +131,7 @@ def _pieces(table: bytes, main: bytes) -> Iterator[Piece]:
         yield Piece(first, offset, width, text)
 
 
-def _places(table: bytes, data_bytes: int) -> list[int]:
+def places(table: bytes, data_bytes: int) -> list[int]:
     """Return the places in a table of n + 1 of them and n data, without the last one."""
     count = (len(table) - 4) // (4 + data_bytes) if len(table) >= 4 else 0
     return list(struct.unpack_from(f"<{count}I", table))
@@ -140,8 +142,8 @@ def _runs(table: bytes, main: bytes, *, is_paragraph: bool) -> Runs:
     runs = Runs()
     count = (len(table) - 4) // 8
     for number in struct.unpack_from(f"<{max(count, 0)}I", table, 4 * (count + 1)) if count > 0 else ():
-        page = main[(number & 0x3FFFFF) * _PAGE :][:_PAGE]
-        if len(page) == _PAGE:
+        page = main[(number & 0x3FFFFF) * PAGE :][:PAGE]
+        if len(page) == PAGE:
             _read_page(page, runs, is_paragraph=is_paragraph)
     return runs
 

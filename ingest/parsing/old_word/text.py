@@ -5,12 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ingest.parsing.old_word.binary import Properties, WordFile
+from ingest.parsing.old_word.codes import BOLD, DELETED, HIDDEN
 from ingest.parsing.old_word.lists import Style
 
-HIDDEN, DELETED, BOLD = 0x083C, 0x0800, 0x0835
-"""Operations on characters (MS-DOC 2.6.1): hidden, deletion tracked, bold."""
-IN_TABLE, ROW_END, INNER_CELL, INNER_ROW_END, OUTLINE = 0x2416, 0x2417, 0x244B, 0x244C, 0x2640
-"""Operations on paragraphs (2.6.2)."""
 PARAGRAPH, CELL, BREAK = "\r", "\x07", "\x0c"
 NOTE: Final = "\x02"
 _FIELD, _RESULT, _FIELD_END = "\x13", "\x14", "\x15"

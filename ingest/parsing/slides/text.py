@@ -55,7 +55,7 @@ def _paragraph_text(paragraph: etree._Element) -> str:
             parts.append("\n")
         elif name == "m":
             parts.append(formula(child))
-    lines = (" ".join(line.replace("\u00ad", "").split()) for line in "".join(parts).replace("\v", "\n").split("\n"))
+    lines = (" ".join(line.split()) for line in "".join(parts).replace("\v", "\n").split("\n"))
     return "\n".join(lines).strip()
 
 

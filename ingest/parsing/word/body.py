@@ -256,7 +256,7 @@ class _Setting:
 
 def tidy(text: str) -> str:
     """Return `text` with its line breaks, single blanks within lines, and no blanks at their ends."""
-    lines = (" ".join(line.replace("\u00ad", "").split()) for line in text.split("\n"))
+    lines = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(lines).strip()
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from ingest.parsing import doc
 from ingest.parsing.faults import Encrypted, Unreadable
+from ingest.parsing.old_word.codes import BOLD, DELETED, HIDDEN, IN_TABLE, OUTLINE, ROW_END
 from ingest.parsing.old_word.lists import LEVEL, LIST
-from ingest.parsing.old_word.text import BOLD, DELETED, HIDDEN, IN_TABLE, OUTLINE, ROW_END
 from phoserve.text.blocks import Footnote, Heading, Paragraph, ParsedDocument
 from tests.support.old_office import OldText, operation, word
 from tests.support.parsed import document_text, table_of

@@ -93,7 +93,9 @@ def law(pages: int) -> bytes:
             canvas.drawString(64, 780 - 20 * line, " ".join(choice.sample(WORDS, 10)))
         canvas.setFont(fonts[0], 9)
         canvas.drawString(
-            64, 104, f"{NUMBERS[page]} Khoản này được bổ sung theo quy định tại khoản {NUMBERS[page]} Điều 1 của Luật số"
+            64,
+            104,
+            f"{NUMBERS[page]} Khoản này được bổ sung theo quy định tại khoản {NUMBERS[page]} Điều 1 của Luật số",
         )
         canvas.drawString(64, 92, "51/2019/QH14 sửa đổi, bổ sung một số điều của Luật Nhập cảnh, có hiệu lực từ")
         canvas.drawString(64, 80, "29 tháng 7 năm 2020.")
