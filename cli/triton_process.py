@@ -28,6 +28,7 @@ RESTART_BACKOFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STABLE_AFTER_S: Final = 60.0
 POLL_S: Final = 0.1
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - where Triton's Python backend puts its regions, on any Linux
+CLOSE_S: Final = 1.0
 LOG_LINES: Final = 200
 PR_SET_PDEATHSIG: Final = 1
 
@@ -134,6 +135,7 @@ class TritonProcess:
         self._options = options
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
+        self._closer: asyncio.Task[None] | None = None
         self._tail: deque[str] = deque(maxlen=LOG_LINES)
 
     @property
@@ -165,6 +167,8 @@ class TritonProcess:
             preexec_fn=_die_with_parent(),
         )
         self._reader = asyncio.create_task(self._keep_log(self._process))
+        if self._closer is None:
+            self._closer = asyncio.create_task(self._close_shared_memory())
 
     async def wait_ready(self) -> None:
         """Return once every model is ready to serve.
@@ -178,6 +182,7 @@ class TritonProcess:
             if asyncio.get_running_loop().time() > deadline:
                 raise ConfigurationError(f"Triton was not ready after {READY_TIMEOUT_S:.0f} s:\n{self.log_tail()}")
             await asyncio.sleep(POLL_S)
+        self._close_regions()
 
     async def wait_exit(self) -> int:
         """Return the exit status once the server has ended."""
@@ -198,6 +203,9 @@ class TritonProcess:
                 await process.wait()
         if self._reader is not None:
             await self._reader
+        if self._closer is not None:
+            self._closer.cancel()
+            self._closer = None
         self._remove_shared_memory()
 
     def log_tail(self, lines: int = 15) -> str:
@@ -226,9 +234,25 @@ class TritonProcess:
 
     def _remove_shared_memory(self) -> None:
         # A killed server leaves its shared memory behind, tens of megabytes per model.
-        for region in SHARED_MEMORY.glob(_shared_memory_prefix(self._options) + "*"):
+        for region in self._regions():
             with suppress(OSError):
                 region.unlink()
+
+    async def _close_shared_memory(self) -> None:
+        """Keep other users from the texts in shared memory: a restarted model has new regions."""
+        while True:
+            self._close_regions()
+            await asyncio.sleep(CLOSE_S)
+
+    def _close_regions(self) -> None:
+        # Boost creates them with mode 0644, whatever the umask is.
+        for region in self._regions():
+            with suppress(OSError):
+                if region.stat().st_mode & 0o077:
+                    region.chmod(0o600)
+
+    def _regions(self) -> Iterator[Path]:
+        return SHARED_MEMORY.glob(_shared_memory_prefix(self._options) + "*")
 
 
 class TritonSupervisor:

@@ -165,6 +165,14 @@ async def test_a_killed_server_comes_back(server: TritonProcess) -> None:
     watch.cancel()
 
 
+async def test_other_users_do_not_read_the_texts_in_shared_memory(server: TritonProcess) -> None:
+    regions = list(server._regions())
+    assert regions
+    assert [oct(each.stat().st_mode & 0o777) for each in regions] == ["0o600"] * len(regions)
+    regions[0].chmod(0o644)  # as a restarted model has it
+    await eventually(lambda: regions[0].stat().st_mode & 0o077 == 0, timeout_s=5)
+
+
 async def test_stopping_leaves_no_shared_memory(options: TritonOptions) -> None:
     process = TritonProcess(TritonInstallation.find(), options, TritonPorts.free())
     await process.start()
