@@ -16,6 +16,8 @@ from api.clients import ClientAddresses, network_of
 from phoserve.settings import HttpSettings
 
 MAX_HEADER_BYTES: Final = 64 * 1024
+MIN_BODY_BYTES_PER_S: Final = 1024
+"""A body arrives this fast at least, on average over twice the time that a client may pause."""
 WRITE_TIMEOUT_S: Final = 60.0
 """Longest time a client may leave a full write buffer unread."""
 
@@ -70,6 +72,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._address: str | None = None
         self._header_bytes = 0
         self._in_headers = False
+        self._body_until = 0.0
         self._read_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
 
@@ -112,11 +115,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._in_headers = False
         self._header_bytes = 0
         super().on_headers_complete()
-        self._expect_body()
+        self._await_body()
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
-        self._expect_body()
+        self._await_body(len(body) / MIN_BODY_BYTES_PER_S)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -136,8 +139,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._in_headers = True
         self._set_read_timer(self.limits.settings.header_timeout_s)
 
-    def _expect_body(self) -> None:
-        self._set_read_timer(self.limits.settings.body_timeout_s)
+    def _await_body(self, earned_s: float | None = None) -> None:
+        """Wait for more of the body: `earned_s` longer for what has arrived, all of the time at its beginning."""
+        pause_s, now = self.limits.settings.body_timeout_s, self.loop.time()
+        self._body_until = now + pause_s if earned_s is None else min(self._body_until + earned_s, now + 2 * pause_s)
+        self._set_read_timer(min(pause_s, self._body_until - now))
 
     def _set_read_timer(self, timeout_s: float) -> None:
         self._cancel_read_timer()
@@ -146,7 +152,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def _on_read_timeout(self) -> None:
         self._read_timer = None
         if self.flow.read_paused:  # the server is slow here, not the client
-            self._expect_body()
+            self._await_body()
         else:
             self._reject(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
 

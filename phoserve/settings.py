@@ -184,7 +184,7 @@ class HttpSettings(Group):
     header_timeout_s: float = 10.0
     """Time a client has to send a request's line and headers."""
     body_timeout_s: float = 30.0
-    """Longest pause while a client sends a body."""
+    """Longest pause while a client sends a body; its average over twice this time is a KiB/s at least."""
     max_connections: int = 4000
     max_connections_per_client: int = 1000
     """Of one address that is no trusted proxy."""

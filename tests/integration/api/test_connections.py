@@ -104,6 +104,28 @@ def test_a_byte_now_and_then_does_not_help(url: str) -> None:
         assert time.monotonic() - begun < patient(8)
 
 
+@pytest.mark.parametrize("first", [0, 100_000])
+def test_a_byte_of_a_body_now_and_then_does_not_help(url: str, first: int) -> None:
+    head = b"POST /v1/collections/kb/documents HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with closing(connect(url)) as sock:
+        sock.sendall(head + b"Content-Length: 1000000\r\n\r\n" + b" " * first)
+        begun = time.monotonic()
+        while time.monotonic() - begun < patient(20) and _accepts(sock, b" "):
+            time.sleep(0.1)
+        assert time.monotonic() - begun < patient(8)
+
+
+def test_a_slow_body_is_taken(url: str) -> None:
+    body = b'{"query": "' + b"a " * 1500 + b'"}'
+    head = "POST /v1/collections/kb/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with closing(connect(url)) as sock:
+        sock.sendall(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode())
+        for begin in range(0, len(body), 1000):
+            time.sleep(0.1)
+            sock.sendall(body[begin : begin + 1000])
+        assert read_until_closed(sock).startswith(b"HTTP/1.1 200")
+
+
 def test_endless_headers_are_refused(url: str) -> None:
     with closing(connect(url)) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
