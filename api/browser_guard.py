@@ -1,8 +1,8 @@
 """Protect an API without keys from web pages: a browser runs any page's requests with the user's access to loopback.
 
 A page can reach the API under its own host name (DNS rebinding) or send it a form (cross-site request forgery). So
-requests must name a host that the API is known by, and a browser's unsafe requests must come from the API's own pages
-or from an origin that the settings allow.
+requests must name a host that the API is known by, and a browser's requests, other than following a link, must come from
+the API's own pages or from an origin that the settings allow.
 """
 
 from collections import Counter
@@ -20,6 +20,7 @@ from api.problems import Problem
 ANY: Final = "*"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 SINGLE: Final = (b"host", b"origin", b"sec-fetch-site")
+NAVIGATE: Final = "navigate"
 SAME_SITE: Final = frozenset({"same-origin", "none"})
 PREFLIGHT_AGE_S: Final = 600
 ALLOWED_HEADERS: Final = b"authorization, content-type, idempotency-key, x-request-id, x-request-timeout"
@@ -55,9 +56,9 @@ class BrowserGuard:
         if is_allowed and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
             await _answer_preflight(send, str(origin))
             return
-        if scope["method"] not in SAFE_METHODS and not is_allowed and _is_cross_site(headers, host):
+        if not is_allowed and _is_foreign(scope["method"], headers, host):
             await _refuse(
-                send, HTTPStatus.FORBIDDEN, f"a page of {origin or 'another site'} may not change data here: {_ORIGINS}"
+                send, HTTPStatus.FORBIDDEN, f"a page of {origin or 'another site'} may not use this API: {_ORIGINS}"
             )
             return
         await self._app(scope, receive, _with_cors(send, str(origin)) if is_allowed else send)
@@ -88,6 +89,16 @@ def _repeated(scope: Scope) -> str | None:
     """Return the first header of those checked here that a request has twice: which one counts, others may differ."""
     counts = Counter(name for name, _ in scope["headers"])
     return next((name.decode() for name in SINGLE if counts[name] > 1), None)
+
+
+def _is_foreign(method: str, headers: dict[bytes, str], host: str) -> bool:
+    """Return whether a page of another origin sent a request that changes data, or loads a part of itself.
+
+    It reads nothing of what it loads, but event streams and long texts take the server's time. A link is followed.
+    """
+    if method not in SAFE_METHODS:
+        return _is_cross_site(headers, host)
+    return headers.get(b"sec-fetch-mode", NAVIGATE) != NAVIGATE and _is_cross_site(headers, host)
 
 
 def _is_cross_site(headers: dict[bytes, str], host: str) -> bool:

@@ -62,6 +62,29 @@ def test_pages_of_other_origins_change_nothing(client: Client, method: str, head
     assert client.get("/v1/collections").json()["collections"] == []
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("mode", ["no-cors", "cors", "websocket", ""])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_pages_of_other_origins_load_nothing(client: Client, site: str, mode: str, method: str) -> None:
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+    for path in ("/v1/collections", "/v1/collections/kb/events", "/health/ready", "/console/main.js"):
+        assert client.request(method, path, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+        {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"},
+        {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": APP},
+    ],
+)
+def test_links_and_own_pages_are_served(client: Client, headers: dict[str, str]) -> None:
+    for path in ("/", "/v1/collections", "/console/main.js"):
+        assert client.get(path, headers=headers).status_code == 200
+
+
 @pytest.mark.parametrize(
     "headers", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://127.0.0.1:8000"}, {"Origin": APP}]
 )
