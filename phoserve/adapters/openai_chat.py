@@ -40,6 +40,11 @@ STREAM_TYPE: Final = "text/event-stream"
 JSON_TYPE: Final = "application/json"
 REFUSED: Final = "llm_refused"
 EMPTY: Final = "llm_empty"
+IDENTITY: Final = "identity"
+MAX_REPLY_CHARACTERS: Final = 200_000
+"""Of an answer and its reasoning together, whatever `max_tokens` is."""
+MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
+"""Of a response: a token takes a few hundred bytes."""
 OF_ONE_REQUEST: Final = frozenset({REFUSED, EMPTY})
 """Failures that another request may not have: they do not open the breaker."""
 
@@ -82,6 +87,8 @@ class OpenAIChat:
             api_key=settings.api_key or "none",  # many servers need none, but the client insists on one
             timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S),
             max_retries=0,
+            default_headers={"Accept-Encoding": IDENTITY},
+            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [_limit_size]}),
         )
 
     async def reply(
@@ -102,6 +109,7 @@ class OpenAIChat:
                     for part in _parts(chunk, reasoning):
                         ending.take(part)
                         yield part
+                    ending.check_length()
                 for part in reasoning.finish():
                     ending.take(part)
                     yield part
@@ -236,6 +244,8 @@ class OpenAIChat:
                         raise LlmUnavailable("llm_unreadable", "the LLM's reply is not readable")
                     yield chunk
         except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
+            if isinstance(error.__cause__, httpx2.DecodingError):  # the client wraps what ends a stream
+                error = error.__cause__
             failure = _translated(error)
             if _is_retriable(error):
                 raise _Retriable(failure, _retry_after_s(error)) from error
@@ -248,11 +258,20 @@ class _Ending:
 
     finish_reason: str | None = None
     has_text: bool = False
+    characters: int = 0
 
     def take(self, part: ChatPart) -> None:
         """Look at the next part."""
+        self.characters += len(part.text) + len(part.reasoning)
         self.finish_reason = part.finish_reason or self.finish_reason
         self.has_text = bool(part.text.strip()) or (self.has_text and not part.is_retraction)
+
+    def check_length(self) -> None:
+        """Raise LlmUnavailable if the reply is already too long."""
+        if self.characters > MAX_REPLY_CHARACTERS:
+            raise LlmUnavailable(
+                "llm_too_long", f"the LLM's reply has more than {MAX_REPLY_CHARACTERS} characters; lower `max_tokens`"
+            )
 
     def check(self) -> None:
         """Raise LlmUnavailable unless the reply is complete and has text."""
@@ -264,6 +283,33 @@ class _Ending:
             hint = "raise PHOSERVE_LLM__MAX_TOKENS, or turn the model's thinking off"
             raise LlmUnavailable(EMPTY, f"the LLM reached its most tokens before it began to answer: {hint}")
         raise LlmUnavailable(EMPTY, "the LLM's reply is empty")
+
+
+class _LimitedStream(httpx2.AsyncByteStream):
+    """The bytes of a response, up to a limit."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, max_bytes: int) -> None:
+        self._stream = stream
+        self._max_bytes = max_bytes
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        size = 0
+        async for part in self._stream:
+            size += len(part)
+            if size > self._max_bytes:
+                raise httpx2.DecodingError(f"the response has more than {self._max_bytes} bytes")
+            yield part
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def _limit_size(response: httpx2.Response) -> None:
+    """Limit the bytes of a response, before any is read: a line without an end would be kept whole."""
+    if response.headers.get("content-encoding", IDENTITY).strip().lower() != IDENTITY:
+        raise httpx2.DecodingError("the response is compressed, although no compression was accepted")
+    if isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _LimitedStream(response.stream, MAX_REPLY_BYTES)
 
 
 class _Retriable(Exception):

@@ -5,6 +5,7 @@ Run as `python -m tests.support.llm_server`; it prints its port. GET /stats coun
 """
 
 import asyncio
+import gzip
 import json
 from collections import Counter
 from typing import Any
@@ -134,6 +135,22 @@ async def whole(writer: asyncio.StreamWriter) -> None:
     await reply(writer, "200 OK", json.dumps(body))
 
 
+async def flood(writer: asyncio.StreamWriter, data: bytes, *, kind: str = "text/event-stream") -> None:
+    """Send the same bytes without end, as fast as they are read."""
+    writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n".encode())
+    while True:
+        writer.write(data)
+        await writer.drain()
+
+
+async def bomb(writer: asyncio.StreamWriter) -> None:
+    """Send a reply that is packed a thousand times smaller."""
+    packed = gzip.compress(b"data: " + b"x" * 400_000_000, compresslevel=1)
+    head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n"
+    writer.write(f"{head}Content-Length: {len(packed)}\r\nConnection: close\r\n\r\n".encode() + packed)
+    await writer.drain()
+
+
 async def once_busy(writer: asyncio.StreamWriter) -> None:
     """Refuse every other request."""
     if stats["requests"]["once-busy"] % 2:
@@ -172,6 +189,13 @@ BEHAVIOURS: dict[str, Any] = {
     ),
     "html": lambda writer: reply(writer, "200 OK", HTML, kind="text/html"),
     "once-busy": once_busy,
+    "flood": lambda writer: flood(writer, b"data: " + json.dumps(chunk({"content": "dài " * 500})).encode() + b"\n\n"),
+    "thinking-flood": lambda writer: flood(
+        writer, b"data: " + json.dumps(chunk({"reasoning_content": "dài " * 500})).encode() + b"\n\n"
+    ),
+    "endless-line": lambda writer: flood(writer, b"x" * 65536),
+    "endless-json": lambda writer: flood(writer, b" " * 65536, kind="application/json"),
+    "bomb": bomb,
     "busy": refuse("429 Too Many Requests", "busy", "Retry-After: 7"),
     "broken": refuse("500 Oops", "the prompt was: secret"),
     "wrong": refuse("401 Unauthorized", "bad key sk-123"),

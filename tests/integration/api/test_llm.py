@@ -39,6 +39,11 @@ FAULTS = [
     ("busy", 429, "llm_overloaded", "busy"),
     ("silent", 504, "llm_timeout", "silent"),
     ("comments", 504, "llm_timeout", "silent"),
+    ("flood", 503, "llm_too_long", "max_tokens"),
+    ("thinking-flood", 503, "llm_too_long", "max_tokens"),
+    ("endless-line", 503, "llm_cut_off", "cut off"),
+    ("endless-json", 503, "llm_cut_off", "cut off"),
+    ("bomb", 503, "llm_cut_off", "cut off"),
 ]
 
 
