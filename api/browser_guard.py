@@ -1,8 +1,8 @@
 """Protect an API without keys from web pages: a browser runs any page's requests with the user's access to loopback.
 
 A page can reach the API under its own host name (DNS rebinding) or send it a form (cross-site request forgery). So
-requests must name a host that the API is known by, and a browser's requests must come from the API's own pages or from an
-origin that the settings allow. Links are followed.
+requests must name a host that the API is known by, and a browser's requests must come from the API's own pages or from
+an origin that the settings allow. Links are followed.
 """
 
 from collections import Counter
