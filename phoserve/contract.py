@@ -225,7 +225,8 @@ def load_contract(folder: Path) -> ModelContract:
         return msgspec.json.decode(path.read_bytes(), type=ModelContract)
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be read ({error.strerror}); create a model with `phoserve export`"
+            f"{path} cannot be read ({error.strerror}); create a model with `phoserve export`, and name its folder "
+            "with PHOSERVE_MODEL__FOLDER or --model"
         ) from error
     except msgspec.DecodeError as error:
         raise ConfigurationError(f"{path} is not a model contract: {error}; export the model again") from error

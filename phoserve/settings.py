@@ -4,10 +4,13 @@ Only composition roots read them. Other modules receive values as arguments.
 """
 
 import os
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from phoserve.errors import ConfigurationError
@@ -301,7 +304,7 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        wrong += [f"{_variable(each['loc'])}: {_describe(each['type'], each['msg'])}" for each in error.errors()]
+        wrong += [f"{_variable(each['loc'])}: {_describe(each)}" for each in error.errors()]
     if wrong:
         raise ConfigurationError(f"the settings are wrong: {'; '.join(wrong)}")
     return settings
@@ -318,5 +321,10 @@ def _variable(path: tuple[int | str, ...]) -> str:
     return PREFIX + NESTED.join(str(part).upper() for part in path)
 
 
-def _describe(kind: str, message: str) -> str:
-    return "unknown setting" if kind == "extra_forbidden" else message
+def _describe(error: ErrorDetails) -> str:
+    if error["type"] != "extra_forbidden":
+        return error["msg"]
+    group, *_ = error["loc"]
+    fields: Mapping[str, Any] = getattr(Settings.model_fields[str(group)].annotation, "model_fields", {})
+    near = get_close_matches(str(error["loc"][-1]).lower(), fields, n=1)
+    return f"unknown setting; did you mean {_variable((group, near[0]))}?" if near else "unknown setting"

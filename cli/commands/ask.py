@@ -1,6 +1,7 @@
 """`phoserve ask`: ask a running phoserve a question and print the answer while it is generated."""
 
 import json as json_module
+from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -31,17 +32,32 @@ def ask(
     if json:
         typer.echo(json_module.dumps(remote.post(path, body), ensure_ascii=False))
         return
-    citations: dict[int, list[dict[str, Any]]] = {}
-    for name, data in remote.events(path, body | {"stream": True}):
-        if name == "delta":
-            typer.echo(data["text"], nl=False)
-        elif name == "citation":
-            citations.setdefault(data["marker"], []).append(data)
-        elif name == "error":
-            typer.echo()
-            raise Unavailable("api", data["detail"])
+    citations, notes = _print_answer(remote.events(path, body | {"stream": True}))
     typer.echo("\n")
     for marker, cited in sorted(citations.items()):
         typer.echo(f"[{marker}] {cited[0]['title'] or cited[0]['document_id']}")
         for each in cited:
             typer.echo(f"    “{each['quote']}”")
+    for note in notes:
+        typer.echo(note, err=True)
+
+
+def _print_answer(events: Iterable[tuple[str, Any]]) -> tuple[dict[int, list[dict[str, Any]]], list[str]]:
+    """Print the text as it arrives; return the citations by marker, and what else is to be known about the answer."""
+    citations: dict[int, list[dict[str, Any]]] = {}
+    notes: list[str] = []
+    for name, data in events:
+        if name == "delta":
+            typer.echo(data["text"], nl=False)
+        elif name == "citation":
+            citations.setdefault(data["marker"], []).append(data)
+        elif name == "restart":
+            # What was printed so far cannot be taken back; `done` has a note with the reason.
+            citations.clear()
+            typer.echo("\n")
+        elif name == "done":
+            notes = [each["message"] for each in data["notes"] if each["code"] != "quotation"]
+        elif name == "error":
+            typer.echo()
+            raise Unavailable("api", data["detail"])
+    return citations, notes

@@ -58,13 +58,13 @@ async def extract(
     if not candidates:
         return Extract((), 0.0)
     parts = parts_of(text)
-    asked = await embedder.embed(parts, input_type=InputType.QUERY, timeout_s=timeout_s)
+    asked = await embedder.embed([part.text for part in parts], input_type=InputType.QUERY, timeout_s=timeout_s)
     read = await embedder.embed([f"{each.context}\n{each.text}".strip() for each in candidates], timeout_s=timeout_s)
     cosines: list[list[float]] = (asked.vectors @ read.vectors.T).tolist()
     weights = weights_for(embedder.contract.name)
     least = weights.min_confidence if min_confidence is None else min_confidence
     judged = [
-        _judge(Question(part, turns), candidates, near, weights) for part, near in zip(parts, cosines, strict=True)
+        _judge(Question(part.text, turns), candidates, near, weights) for part, near in zip(parts, cosines, strict=True)
     ]
     answered = [each for each in judged if each.confidence >= least]
     if not answered:
@@ -73,7 +73,7 @@ async def extract(
     return Extract(
         tuple(each for position in best for each in _citations(candidates[position])),
         min(each.confidence for each in answered),
-        tuple(part for part, each in zip(parts, judged, strict=True) if each.confidence < least),
+        tuple(part.asked for part, each in zip(parts, judged, strict=True) if each.confidence < least),
     )
 
 

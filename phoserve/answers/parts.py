@@ -1,6 +1,7 @@
 """The questions that one message asks, so that each gets an answer of its own."""
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from phoserve.answers.follow_up import stand_alone
@@ -18,12 +19,23 @@ _ASKS: Final = re.compile(
 _COMPARES: Final = re.compile(r"\b(?:khác|so sánh|so với|hơn|giống)\b", re.IGNORECASE)
 
 
-def parts_of(question: str) -> list[str]:
-    """Return the questions that `question` asks, each complete on its own; itself alone if it is one."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of several questions."""
+
+    asked: str
+    """In the words of the person."""
+    text: str
+    """Complete on its own: with the topic of the first question, where it leaves that out."""
+
+
+def parts_of(question: str) -> list[Part]:
+    """Return the questions that `question` asks; itself alone if it is one."""
+    alone = [Part(question, question)]
     if len(question) > MAX_CHARACTERS or _COMPARES.search(question):
-        return [question]
+        return alone
     pieces = [piece.strip() for piece in _BETWEEN.split(question.rstrip(" ?.!")) if piece.strip()]
     if not 2 <= len(pieces) <= MAX_PARTS or not all(_ASKS.search(piece) for piece in pieces):
-        return [question]
+        return alone
     first = [ChatMessage("user", pieces[0])]
-    return [pieces[0], *(stand_alone(piece, first) for piece in pieces[1:])]
+    return [Part(pieces[0], pieces[0]), *(Part(piece, stand_alone(piece, first)) for piece in pieces[1:])]

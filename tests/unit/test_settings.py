@@ -17,7 +17,8 @@ def test_variables_reach_their_group(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("PHOSERVE_TRITON__ULR", "x", "PHOSERVE_TRITON__ULR: unknown setting"),
+        ("PHOSERVE_TRITON__ULR", "x", "PHOSERVE_TRITON__ULR: unknown setting; did you mean PHOSERVE_TRITON__URL?"),
+        ("PHOSERVE_TRITON__QQQQ", "x", "PHOSERVE_TRITON__QQQQ: unknown setting"),
         ("PHOSERVE_TRITTON__URL", "x", "PHOSERVE_TRITTON__URL: unknown group of settings"),
         ("PHOSERVE_LIMITS__MAX_IN_FLIGHT", "many", "PHOSERVE_LIMITS__MAX_IN_FLIGHT: Input should be a valid integer"),
     ],

@@ -140,8 +140,8 @@ async def test_the_part_of_a_question_without_an_answer_is_named() -> None:
 )
 def test_parts_of_a_question(question: str, parts: list[str]) -> None:
     found = parts_of(question)
-    assert len(found) == len(parts)
-    assert all(one.startswith(other) for one, other in zip(found, parts, strict=True))
+    assert [each.asked for each in found] == parts
+    assert all(each.text.startswith(each.asked) for each in found)
 
 
 def test_a_question_without_diacritics_is_compared_without() -> None:
