@@ -7,22 +7,31 @@ usage: backup.py save|restore|schedule FOLDER
 7 by default. Originals that the newest one has are hard links to it. With UPLOAD=s3://... the new one is copied there.
 
 Set REGISTRY_URL (postgresql://USER:PASSWORD@HOST/NAME), QDRANT_URL (several peers: separated by spaces), QDRANT_API_KEY
-and SOURCES (a folder or s3://...). It needs Python, pg_dump and pg_restore, and `aws` for s3://.
+and SOURCES (a folder or s3://...). It needs Python, pg_dump, pg_restore and psql, and `aws` for s3://. An S3 service
+other than Amazon's is named by AWS_ENDPOINT_URL or AWS_ENDPOINT. The exit status is 0, 1 for a failure or 2 for a wrong
+command line.
 
-The platform may run meanwhile. Originals are copied before and after the registry. If documents were replaced, the
+The platform may run during `save`. Originals are copied before and after the registry. If documents were replaced, the
 registry is saved again, so that every original that a saved record names is there. Passages that differ from the
 restored registry are rebuilt by `phoserve doctor --repair`.
+
+`restore` replaces everything. It waits up to WAIT_S seconds, 1200 by default, until the platform has closed its
+connections to the registry.
 """
 
 import contextlib
 import hashlib
+import http.client
 import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 from datetime import UTC, datetime
@@ -31,11 +40,18 @@ from pathlib import Path
 BLOCK = 1 << 20
 TIMEOUT_S = 3600
 REPEATED = 5
+TABLES = (
+    *("collections", "documents", "document_counts", "filter_keys"),
+    *("imports", "answers", "api_keys", "audit_events"),
+)
+"""Tables of the registry."""
+CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'phoserve'"
 
 
 def save_scheduled(root: Path, peers: list[str], sources: str | None) -> None:
     """Save to a new folder, copy it to UPLOAD, and remove old backups and what interrupted ones left."""
-    keep = int(os.environ.get("KEEP", "7"))
+    keep = number_of("KEEP", "7", at_least=1)
+    root.mkdir(parents=True, exist_ok=True)
     backups = sorted(manifest.parent for manifest in root.glob("*/manifest.json"))
     for folder in root.glob("*Z"):
         if folder.is_dir() and folder not in backups:
@@ -54,11 +70,15 @@ def save_scheduled(root: Path, peers: list[str], sources: str | None) -> None:
 
 def save(folder: Path, peers: list[str], sources: str | None, previous: Path | None = None) -> None:
     """Write the registry, the originals, snapshots of every collection of every peer, and the aliases."""
+    sources = check_sources(sources)
     if sources and "://" not in sources and not Path(sources).is_dir():
         sys.exit(
             f"SOURCES is {sources}, which is not a folder: set it to the folder with the originals, or to s3://BUCKET/PREFIX"
         )
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.json").unlink(missing_ok=True)  # until it is complete again
+    if not sources:
+        print("SOURCES is not set: the originals are not part of this backup", file=sys.stderr)
     if sources:
         copy(sources, str(folder / "originals"), previous and previous / "originals")
     registry = save_registry(folder)
@@ -71,14 +91,21 @@ def save(folder: Path, peers: list[str], sources: str | None, previous: Path | N
         for collection in sorted(each["name"] for each in ask(peer, "GET", "/collections")["collections"]):
             made = ask(peer, "POST", f"/collections/{collection}/snapshots?wait=true")
             name = f"peer{number}-{collection.replace('/', '_')}.snapshot"
-            digest = download(peer, f"/collections/{collection}/snapshots/{made['name']}", folder / name)
-            ask(peer, "DELETE", f"/collections/{collection}/snapshots/{made['name']}")
+            path = f"/collections/{collection}/snapshots/{made['name']}"
+            try:
+                digest = download(peer, path, folder / name)
+            finally:  # it would fill Qdrant's volume
+                ask(peer, "DELETE", path)
             if made.get("checksum") not in {None, digest}:
                 sys.exit(f"{name} is damaged: its SHA-256 is {digest}, not {made['checksum']}. Run the backup again")
             manifest["snapshots"].append({"file": name, "peer": number, "collection": collection, "sha256": digest})
             print(f"{name}: {(folder / name).stat().st_size} bytes")
-    # Written last, so that a folder with a manifest is complete.
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2))
+    # Written last, and after everything else is on the disk, so that a folder with a manifest is complete.
+    os.sync()
+    partial = folder / "manifest.json.part"
+    partial.write_text(json.dumps(manifest, indent=2))
+    os.sync()
+    partial.replace(folder / "manifest.json")
 
 
 def save_until_complete(folder: Path, sources: str, registry: dict) -> dict:
@@ -103,33 +130,41 @@ def save_until_complete(folder: Path, sources: str, registry: dict) -> dict:
 
 def missing_originals(folder: Path) -> set[str]:
     """Return the keys of originals that the dumped registry names and the backup does not have."""
-    command = ["pg_restore", "--data-only", "--table=documents", "--file=-", folder / "registry.dump"]
-    lines = iter(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())
-    header = next((line for line in lines if line.startswith("COPY ")), "()")
-    columns = header[header.index("(") + 1 : header.index(")")].split(", ")
-    if "original_key" not in columns:
-        return set()
-    rows = itertools.takewhile(lambda line: line != "\\.", lines)
-    keys = {line.split("\t")[columns.index("original_key")] for line in rows}
-    return {key for key in keys if not (folder / "originals" / key).is_file()}
+    command = ["pg_restore", "--data-only", "--table=documents", "--file=-", str(folder / "registry.dump")]
+    # Line by line, as a dump may be larger than the memory. Texts may contain other ends of lines, such as U+2028.
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as dump:
+        lines = iter(dump.stdout)
+        header = next((line.decode() for line in lines if line.startswith(b"COPY ")), "()")
+        columns = header[header.index("(") + 1 : header.index(")")].split(", ")
+        missing: set[str] = set()
+        if "original_key" in columns:
+            position = columns.index("original_key")
+            rows = itertools.takewhile(lambda line: line != b"\\.\n", lines)
+            keys = (line.rstrip(b"\n").split(b"\t")[position].decode() for line in rows)
+            missing = {key for key in keys if not (folder / "originals" / key).is_file()}
+        for _ in lines:  # to its end, or it fails
+            pass
+    if dump.returncode:
+        sys.exit(f"{folder / 'registry.dump'} cannot be read: pg_restore failed with status {dump.returncode}")
+    return missing
 
 
 def restore(folder: Path, peers: list[str], sources: str | None) -> None:
     """Restore what `save` wrote. Existing collections are replaced by their snapshots."""
     if not (folder / "manifest.json").is_file():
         sys.exit(f"{folder} has no manifest.json: it is not a backup, or the backup was interrupted")
+    sources = check_sources(sources)
     manifest = json.loads((folder / "manifest.json").read_text())
-    for each in manifest["snapshots"]:
-        if each["peer"] >= len(peers):
-            sys.exit(f"the backup has {each['peer'] + 1} peers: list as many in QDRANT_URL")
-        if digest_of(folder / each["file"]) != each["sha256"]:
-            sys.exit(f"{each['file']} is damaged: its SHA-256 differs from the manifest")
+    if not sources and (folder / "originals").is_dir():
+        sys.exit("this backup has originals: set SOURCES to the folder or to the s3://BUCKET/PREFIX to restore them to")
+    check_files(folder, manifest, peers)
     registry = manifest.get("registry")
-    if registry and digest_of(folder / registry["file"]) != registry["sha256"]:
-        sys.exit(f"{registry['file']} is damaged: its SHA-256 differs from the manifest")
+    if registry:
+        wait_for_the_platform()
     if sources:
         copy(str(folder / "originals"), sources)
     if registry:
+        drop_newer_tables(folder / registry["file"])
         run_postgres(
             "pg_restore",
             "--clean",
@@ -151,6 +186,17 @@ def restore(folder: Path, peers: list[str], sources: str | None) -> None:
         ask(peers[0], "POST", "/collections/aliases", json.dumps({"actions": aliases}).encode(), "application/json")
 
 
+def check_files(folder: Path, manifest: dict, peers: list[str]) -> None:
+    """Check that every file is as it was saved, and that there is a peer for each snapshot."""
+    for each in [*manifest["snapshots"], *filter(None, [manifest.get("registry")])]:
+        if each.get("peer", 0) >= len(peers):
+            sys.exit(f"the backup has {each['peer'] + 1} peers: list as many in QDRANT_URL")
+        if not (folder / each["file"]).is_file():
+            sys.exit(f"{each['file']} is missing: copy the whole backup")
+        if digest_of(folder / each["file"]) != each["sha256"]:
+            sys.exit(f"{each['file']} is damaged: its SHA-256 differs from the manifest")
+
+
 def save_registry(folder: Path) -> dict | None:
     """Dump PostgreSQL in one transaction; None if REGISTRY_URL names none."""
     if not os.environ.get("REGISTRY_URL"):
@@ -162,17 +208,75 @@ def save_registry(folder: Path) -> dict | None:
     return {"file": file.name, "sha256": digest_of(file)}
 
 
-def run_postgres(program: str, *arguments: str | Path) -> None:
-    """Run a program of PostgreSQL; the database follows `--dbname`."""
+def wait_for_the_platform() -> None:
+    """Wait until no process of the platform is connected to the registry, as it would write meanwhile."""
+    end = time.monotonic() + number_of("WAIT_S", "1200", at_least=0)
+    while connected := int(run_postgres("psql", "--no-psqlrc", "--tuples-only", "--command", CONNECTED, "--dbname")):
+        message = f"the platform has {connected} open connections to the registry: scale the API and the workers to 0"
+        if time.monotonic() >= end:
+            sys.exit(message)
+        print(message, flush=True)
+        time.sleep(5)
+
+
+def drop_newer_tables(dump: Path) -> None:
+    """Drop the tables that a later release added after the backup: it could not migrate the restored registry."""
+    listed = run_postgres("pg_restore", "--list", dump).splitlines()
+    saved = {line.split()[5] for line in listed if " TABLE " in line and " TABLE DATA " not in line}
+    newer = [table for table in TABLES if table not in saved]
+    command = f"DROP TABLE IF EXISTS {', '.join(newer)} CASCADE"
+    if newer:
+        run_postgres("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command", command, "--dbname")
+
+
+def run_postgres(program: str, *arguments: str | Path) -> str:
+    """Run a program of PostgreSQL and return its output; the database follows `--dbname`."""
+    command: list[str | Path] = [program, *arguments]
+    environment = dict(os.environ)
+    if "--dbname" in arguments:
+        url, password = registry_url()
+        if password:  # not on the command line, which others can read
+            environment["PGPASSWORD"] = password
+        position = command.index("--dbname") + 1
+        command.insert(position, url)
+    try:
+        outcome = subprocess.run(command, capture_output=True, text=True, env=environment)
+    except FileNotFoundError:
+        sys.exit(f"{program} is not installed: install the client programs of PostgreSQL, not older than the server")
+    if outcome.returncode:
+        lines = outcome.stderr.split("\n") if outcome.stderr.strip() else [f"it ended with status {outcome.returncode}"]
+        sys.exit(f"{program} failed: {' '.join(map(str.strip, lines[-5:]))} Check REGISTRY_URL")
+    return outcome.stdout
+
+
+def registry_url() -> tuple[str, str]:
+    """Return REGISTRY_URL as libpq reads it, without its password, and the password."""
     url = os.environ.get("REGISTRY_URL")
     if not url:
         sys.exit("this backup has a registry: set REGISTRY_URL to the database to restore it to")
-    position = arguments.index("--dbname") + 1
-    outcome = subprocess.run(
-        [program, *arguments[:position], url, *arguments[position:]], capture_output=True, text=True
-    )
-    if outcome.returncode:
-        sys.exit(f"{program} failed: {outcome.stderr.strip().splitlines()[-1]}")
+    parts = urllib.parse.urlsplit(url)
+    user, at, hosts = parts.netloc.rpartition("@")
+    name, _, password = user.partition(":")
+    plain = parts._replace(scheme=parts.scheme.partition("+")[0], netloc=f"{name}{at}{hosts}")
+    return plain.geturl(), urllib.parse.unquote(password)
+
+
+def number_of(variable: str, default: str, *, at_least: int) -> int:
+    """Return the whole number in an environment variable."""
+    value = os.environ.get(variable) or default
+    if not value.isdecimal() or int(value) < at_least:
+        sys.exit(f"{variable} is {value}: set it to a whole number, {at_least} or more")
+    return int(value)
+
+
+def check_sources(sources: str | None) -> str | None:
+    """Return SOURCES as a path or s3://."""
+    if sources and "://" in sources and not sources.startswith(("s3://", "file://")):
+        sys.exit(
+            f"SOURCES is {sources}: only a folder or s3://BUCKET/PREFIX is copied. Keep versions of the originals with "
+            "that store's own means, and leave SOURCES empty to save the rest"
+        )
+    return sources.removeprefix("file://") if sources else None
 
 
 def digest_of(file: Path) -> str:
@@ -227,11 +331,21 @@ def copy(source: str, target: str, known: Path | None = None) -> None:
     Files of the same size in the folder `known` are linked: an original never changes under its name.
     """
     if "s3://" in source + target:
-        command = ["aws", "s3", "sync", "--only-show-errors"]
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        endpoint = endpoint or os.environ.get("AWS_ENDPOINT")
+        command = ["aws", "s3", "sync", "--only-show-errors", *(["--endpoint-url", endpoint] if endpoint else [])]
         if known and known.is_dir():
-            shutil.copytree(known, target, copy_function=os.link, dirs_exist_ok=True)
+            shutil.copytree(known, target, copy_function=link, dirs_exist_ok=True)
             command.append("--delete")
-        subprocess.run([*command, source, target], check=True)
+        try:
+            subprocess.run([*command, source, target], check=True)
+        except FileNotFoundError:
+            sys.exit("aws is not installed: install the AWS CLI, which copies from and to s3://")
+        except subprocess.CalledProcessError as error:
+            sys.exit(
+                f"copying {source} to {target} failed with status {error.returncode}, see above. Check the bucket, the "
+                "credentials, AWS_REGION and AWS_ENDPOINT_URL"
+            )
         return
     Path(target).mkdir(parents=True, exist_ok=True)
     for folder, _, names in os.walk(source):
@@ -244,24 +358,41 @@ def copy(source: str, target: str, known: Path | None = None) -> None:
                 to.parent.mkdir(parents=True, exist_ok=True)
                 same = known and known / file.relative_to(source)
                 if same and same.is_file() and same.stat().st_size == file.stat().st_size:
-                    os.link(same, to)
+                    link(same, to)
                     continue
                 partial = to.with_name(f"{to.name}.part")
                 shutil.copy2(file, partial)
                 partial.replace(to)
 
 
+def link(source: str | Path, target: str | Path) -> None:
+    """Link a file, or copy it where the volume has no hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def main() -> None:
     """Run the command line."""
     actions = {"save": save, "restore": restore, "schedule": save_scheduled}
+    if sys.argv[1:] in (["--help"], ["-h"]):
+        print(__doc__)
+        return
     if len(sys.argv) != 3 or sys.argv[1] not in actions:
-        sys.exit(__doc__)
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("the backup was stopped by SIGTERM"))
     peers = os.environ.get("QDRANT_URL", "http://127.0.0.1:6333").split()
     action = actions[sys.argv[1]]
     try:
         action(Path(sys.argv[2]), peers, os.environ.get("SOURCES"))
-    except urllib.error.URLError as error:
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
         sys.exit(f"Qdrant at {' '.join(peers)} failed: {error}. Check QDRANT_URL and QDRANT_API_KEY.")
+    except OSError as error:  # no space, no permission, a folder that is not there
+        sys.exit(f"{error}. Check the folder of the backup and SOURCES")
+    except (ValueError, KeyError) as error:
+        sys.exit(f"{sys.argv[2]}/manifest.json or an answer of Qdrant cannot be read: {error!r}")
 
 
 if __name__ == "__main__":

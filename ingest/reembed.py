@@ -230,9 +230,9 @@ class _Change:
                 passages += [_shared(passage, document) for passage in part]
             copies.append((document, revision))
         await stage_passages(passages, self.target.stage, self.target.tools, _unheard)
-        await self.target.index.publish([(document.key, revision) for document, revision in copies])
-        await self._discard_outdated(copies)
-        self.copied += len(copies)
+        current = await self._current_of(copies)
+        await self.target.index.publish(current)
+        self.copied += len(current)
 
     async def _restage(self, document: Document, revision: int, passages: Sequence[Passage]) -> bool:
         """Chunk the original again if its passages are too long for the new model; False if they are copied."""
@@ -259,25 +259,23 @@ class _Change:
         with suppress(Unavailable):  # `reconcile` queues them
             await self.by.queue.enqueue([IndexingTask.of(each) for each in documents])
 
-    async def _discard_outdated(self, copies: Sequence[tuple[Document, int]]) -> None:
-        """Take back what was deleted or replaced while it was copied, and apply changes of access groups.
+    async def _current_of(self, copies: Sequence[tuple[Document, int]]) -> list[tuple[str, int]]:
+        """Return what may be published of the staged revisions; those replaced or deleted meanwhile are discarded.
 
-        All of them change the record before the passages: either the change is seen here, or it finds the passages that
-        were just published.
+        Every other writer changes the record before the passages. A change that is not seen here therefore finds what
+        was staged, and deletes it or gives it the new groups, even if this process has lost the change of the model.
         """
         known = await self.by.registry.find_keys([each.key for each, _ in copies]) if copies else {}
-        gone = [each.key for each, _ in copies if _is_leaving(known.get(each.key))]
-        if gone:
-            await self.target.index.discard_many(gone)
+        current: list[tuple[str, int]] = []
         for document, revision in copies:
             now = known.get(document.key)
-            if now is None or document.key in gone:
+            if now is None or now.state is DocumentState.DELETING or now.live_revision > revision:
+                await self.target.index.discard(document.key, up_to=revision, staged_only=True)
                 continue
-            await self._apply_access(now)
-            if now.live_revision > revision:
-                live = await self.target.index.passages(self.collection.id, document.key)
-                newest = max((each.revision for each in live), default=revision)
-                await self.target.index.publish([(document.key, newest)])  # removes older ones
+            if now.access_version > document.access_version:
+                await self._apply_access(now)
+            current.append((document.key, revision))
+        return current
 
     async def _apply_access(self, document: Document) -> None:
         """Let the groups of the record find the document in the new index, where an earlier copy may have others."""
@@ -363,10 +361,6 @@ class _Change:
 def _shared(passage: Passage, document: Document) -> Passage:
     """Return the passage with the groups of the record."""
     return msgspec.structs.replace(passage, access=document.access, access_version=document.access_version)
-
-
-def _is_leaving(document: Document | None) -> bool:
-    return document is None or document.state is DocumentState.DELETING
 
 
 async def _unheard(_: float) -> None:

@@ -219,14 +219,18 @@ class MemoryIndex:
     async def publish(self, revisions: Sequence[tuple[str, int]]) -> None:
         for document_key, revision in revisions:
             await self.discard_live(document_key, below=revision)
-            ready = {i: e for i, e in self._staged.items() if e.passage.document_key == document_key}
+            ready = self._staged_up_to(document_key, revision)
             self._live |= {i: e for i, e in ready.items() if e.passage.revision == revision}
             self._staged = {i: e for i, e in self._staged.items() if i not in ready}
+
+    def _staged_up_to(self, document_key: str, revision: int) -> dict[str, IndexedPassage]:
+        of_document = {i: e for i, e in self._staged.items() if e.passage.document_key == document_key}
+        return {i: e for i, e in of_document.items() if e.passage.revision <= revision}
 
     async def set_access(
         self, document_key: str, access: Sequence[str], version: int, *, here_only: bool = False
     ) -> None:
-        for store in (self._staged, self._live):
+        for store in self._stores(here_only=here_only):
             for id_, each in store.items():
                 if each.passage.document_key == document_key and each.passage.access_version < version:
                     changed = msgspec.structs.replace(each.passage, access=tuple(access), access_version=version)
@@ -240,15 +244,22 @@ class MemoryIndex:
     async def discard(self, document_key: str, *, up_to: int, staged_only: bool = False) -> None:
         if not staged_only:
             await self.discard_live(document_key, below=up_to + 1)
-        self._staged = {i: e for i, e in self._staged.items() if e.passage.document_key != document_key}
+        old = self._staged_up_to(document_key, up_to)
+        self._staged = {i: e for i, e in self._staged.items() if i not in old}
 
     async def discard_many(self, document_keys: Sequence[str], *, here_only: bool = False) -> None:
-        for store in (self._staged, self._live):
+        for store in self._stores(here_only=here_only):
             for id_ in [i for i, e in store.items() if e.passage.document_key in document_keys]:
                 del store[id_]
 
     async def discard_collection(self, collection: str, *, here_only: bool = False) -> None:
-        await self.discard_many([e.passage.document_key for e in self._of(collection)])
+        for store in self._stores(here_only=here_only):
+            for id_ in [i for i, e in store.items() if e.passage.collection == collection]:
+                del store[id_]
+
+    def _stores(self, *, here_only: bool) -> list[dict[str, IndexedPassage]]:
+        indexes = [self] if here_only else list(self.engine.indexes.values())
+        return [store for index in indexes for store in (index._staged, index._live)]
 
     async def nearest(
         self,

@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
 from tests.support.chart import ROOT
+from tests.support.patience import patient
 
 SCRIPT: Final = ROOT / "deploy" / "backup.py"
 KEY: Final = "a-key"
@@ -25,6 +27,10 @@ class Peer(ThreadingHTTPServer):
         self.aliases: list[dict[str, str]] = []
         self.snapshots: dict[str, bytes] = {}
         self.damaged = False
+        self.requests: list[str] = []
+        self.held = ""
+        """The start of the requests that are not answered until `released`."""
+        self.released = threading.Event()
 
     @property
     def url(self) -> str:
@@ -35,6 +41,7 @@ class _Requests(BaseHTTPRequestHandler):
     server: Peer
 
     def do_GET(self) -> None:
+        self._hold()
         if self.path == "/collections":
             self._say({"collections": [{"name": name} for name in self.server.collections]})
         elif self.path == "/aliases":
@@ -45,6 +52,7 @@ class _Requests(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         path, _, query = self.path.partition("?")
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self._hold()
         if path == "/collections/aliases":
             self.server.aliases += [action["create_alias"] for action in json.loads(body)["actions"]]
             self._say(True)
@@ -65,6 +73,12 @@ class _Requests(BaseHTTPRequestHandler):
         del self.server.snapshots[self.path.rpartition("/")[2]]
         self._say(True)
 
+    def _hold(self) -> None:
+        request = f"{self.command} {self.path}"
+        self.server.requests.append(request)
+        if self.server.held and request.startswith(self.server.held):
+            self.server.released.wait(patient(60))
+
     def _say(self, result: Any) -> None:
         self._send(json.dumps({"result": result}).encode())
 
@@ -78,15 +92,24 @@ class _Requests(BaseHTTPRequestHandler):
         pass
 
 
-def backup(action: str, folder: Path, sources: Path, *urls: str, key: str = KEY) -> subprocess.CompletedProcess[str]:
+def backup(
+    action: str, folder: Path, sources: Path | str, *urls: str, key: str = KEY
+) -> subprocess.CompletedProcess[str]:
     """Run the script against the peers."""
+    process = start_backup(action, folder, sources, *urls, key=key)
+    output, errors = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def start_backup(action: str, folder: Path, sources: Path | str, *urls: str, key: str = KEY) -> "subprocess.Popen[str]":
+    """Start the script against the peers."""
     environment = os.environ | {
         "QDRANT_URL": " ".join(urls),
         "QDRANT_API_KEY": key,
         "SOURCES": str(sources),
     }
     command = [sys.executable, str(SCRIPT), action, str(folder)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def _form_field(kind: str, body: bytes) -> bytes:

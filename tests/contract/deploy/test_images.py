@@ -12,10 +12,12 @@ import pytest
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from pathspec import PathSpec
 
 from deploy.lock import WHEEL, installable, simplified
 from deploy.locked import ENVIRONMENTS, LOCK, requirements_of
 from tests.support.chart import ROOT
+from tests.support.dockerfile import DOCKERFILE
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Image -> its environment of the lock, and the modules of its program.
@@ -170,3 +172,14 @@ def _not_in(environment: str) -> set[str]:
         for module, distributions in packages_distributions().items()
         if not {canonicalize_name(each) for each in distributions} & locked
     }
+
+
+def test_the_build_context_has_what_the_images_copy() -> None:
+    kept = PathSpec.from_lines("gitwildmatch", (ROOT / ".dockerignore").read_text().splitlines())
+    tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
+    context = [each for each in tracked if not kept.match_file(each)]
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE.read_text(), flags=re.MULTILINE)
+    sources = [source.rstrip("/") for line in copied for source in line.split() if not source.startswith("--")]
+    assert len(sources) > 4
+    for source in sources:
+        assert [each for each in context if source == "." or each == source or each.startswith(f"{source}/")], source
