@@ -269,13 +269,23 @@ class _Change:
         current: list[tuple[str, int]] = []
         for document, revision in copies:
             now = known.get(document.key)
-            if now is None or now.state is DocumentState.DELETING or now.live_revision > revision:
+            if now is None or await self._is_replaced(now, revision):
                 await self.target.index.discard(document.key, up_to=revision, staged_only=True)
                 continue
             if now.access_version > document.access_version:
                 await self._apply_access(now)
             current.append((document.key, revision))
         return current
+
+    async def _is_replaced(self, document: Document, revision: int) -> bool:
+        """Return whether the document is being deleted, or the new index has a newer revision.
+
+        A newer revision in the record alone may not be published yet: until then, searches find this one.
+        """
+        if document.state is DocumentState.DELETING or document.live_revision <= revision:
+            return document.state is DocumentState.DELETING
+        live = await self.target.index.passages(self.collection.id, document.key)
+        return any(each.revision > revision for each in live)
 
     async def _apply_access(self, document: Document) -> None:
         """Let the groups of the record find the document in the new index, where an earlier copy may have others."""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -261,3 +262,26 @@ def test_backups_reach_what_they_save_and_nothing_reaches_them() -> None:
     assert not [each for each in without if "backup" in each["metadata"]["name"]]
     for part in ("qdrant", "postgres"):
         assert "backup" not in str(named(without, "NetworkPolicy", f"phoserve-{part}"))
+
+
+@pytest.mark.parametrize("engine", ["none", "hpa", "keda"])
+def test_nothing_writes_while_a_backup_is_restored(engine: str) -> None:
+    scaling = {"autoscaling": {"engine": engine}}
+    values = merged(LEAST, {"api": scaling, "workers": {"interactive": scaling, "bulk": scaling}})
+    if engine == "keda":
+        values = merged(values, {"api": {"autoscaling": {"engine": "hpa"}}})
+    writers = ("phoserve-api", "phoserve-worker-interactive", "phoserve-worker-bulk")
+    kept = scalers_and_replicas(render(values), writers)
+    assert all(count != 0 for count in kept.values())
+    assert scalers_and_replicas(render(merged(values, {"backup": {"restore": "NAME"}})), writers) == dict.fromkeys(
+        writers, 0
+    )
+
+
+def scalers_and_replicas(manifests: list[dict[str, Any]], names: tuple[str, ...]) -> dict[str, Any]:
+    """The replicas of each Deployment, or the kind of what scales it."""
+    found: dict[str, Any] = {name: named(manifests, "Deployment", name)["spec"].get("replicas") for name in names}
+    for each in manifests:
+        if each["kind"] in {"HorizontalPodAutoscaler", "ScaledObject"} and each["metadata"]["name"] in names:
+            found[each["metadata"]["name"]] = each["kind"]
+    return found

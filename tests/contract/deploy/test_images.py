@@ -12,7 +12,7 @@ import pytest
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from pathspec import PathSpec
+from pathspec import GitIgnoreSpec
 
 from deploy.lock import WHEEL, installable, simplified
 from deploy.locked import ENVIRONMENTS, LOCK, requirements_of
@@ -175,7 +175,7 @@ def _not_in(environment: str) -> set[str]:
 
 
 def test_the_build_context_has_what_the_images_copy() -> None:
-    kept = PathSpec.from_lines("gitwildmatch", (ROOT / ".dockerignore").read_text().splitlines())
+    kept = GitIgnoreSpec.from_lines((ROOT / ".dockerignore").read_text().splitlines())
     tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
     context = [each for each in tracked if not kept.match_file(each)]
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE.read_text(), flags=re.MULTILINE)
