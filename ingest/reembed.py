@@ -316,7 +316,8 @@ class _Change:
             taken = [each for each in live if there.get(each.key) == each.live_revision]
             fresh = [each for each in taken if not each.is_embedded_by([fingerprint])]
             counts = {each.key: self._restaged.get(each.key, each.passages) for each in fresh}
-            marked = [each.mark_reembedded(fingerprint, counts[each.key]) for each in fresh]
+            own = self.collection.fingerprint
+            marked = [each.mark_reembedded(own, fingerprint, counts[each.key]) for each in fresh]
             is_complete = all(await self.by.registry.save(marked)) and is_complete
             for each in taken:
                 await self._apply_access(each)

@@ -229,12 +229,15 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
             due_at=_now() + lease,
         )
 
-    def mark_reembedded(self, fingerprint: str, passages: int) -> Self:
+    def mark_reembedded(self, own: str, fingerprint: str, passages: int) -> Self:
         """Return the document as embedded by the model that its collection is changing to, in that many passages.
 
+        `own` is the fingerprint of the collection's model, which an earlier change may have made the document's too.
         It does not count as updated.
         """
-        return msgspec.structs.replace(self, target_fingerprint=fingerprint, passages=passages)
+        return msgspec.structs.replace(
+            self, fingerprint=own or self.fingerprint, target_fingerprint=fingerprint, passages=passages
+        )
 
     def ready(self) -> Self:
         """Return the document as published in its newest revision."""

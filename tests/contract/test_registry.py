@@ -353,3 +353,23 @@ async def test_changed_groups_are_due_until_the_index_has_them(registry: Documen
 
 def shared(new: Document, access: tuple[str, ...]) -> Document:
     return msgspec.structs.replace(new, access=access)
+
+
+async def test_a_process_that_lost_the_change_of_a_model_does_not_overwrite_who_embedded_a_document(
+    registry: DocumentRegistry, kb: Collection
+) -> None:
+    changing = await registry.update_collection(kb.start_reembedding("b", "b"))
+    assert changing is not None
+    [claimed] = await registry.save([document("d", kb).claim(LEASE)])
+    assert claimed is not None
+    [indexed] = await registry.save([claimed.indexed(1, "a", LEASE, target_fingerprint="b")])
+    assert indexed is not None
+    [ready] = await registry.save([indexed.ready()])
+    assert ready is not None
+    assert await registry.update_collection(changing.finish_reembedding(LEASE))
+    assert await registry.save([ready.mark_reembedded("a", "c", 1)]) == [None]
+    [shared] = await registry.save([ready.share(("group",))])
+    assert shared is not None
+    [again] = await registry.save([shared.mark_reembedded("b", "c", 1)])
+    assert again is not None
+    assert again.is_embedded_by(["b", "c"])

@@ -78,8 +78,9 @@ class MemoryRegistry:
         if (known.version if known else 0) != document.version:
             return None
         needed = self._needed(document)
-        becomes_ready = document.state is DocumentState.READY and (known is None or known.state is not document.state)
-        if becomes_ready and not document.is_embedded_by(needed):
+        embedded = document.state, document.fingerprint, document.target_fingerprint
+        is_new = known is None or embedded != (known.state, known.fingerprint, known.target_fingerprint)
+        if document.state is DocumentState.READY and is_new and not document.is_embedded_by(needed):
             return None
         if known is None and self._of(document.collection_id, [document.id]):
             return None

@@ -77,7 +77,14 @@ _MODELS: Final = (
     .with_for_update(read=True)
 )
 _LOCKED: Final = (
-    select(documents.c.key, documents.c.state, documents.c.access_key, *_KEYED)
+    select(
+        documents.c.key,
+        documents.c.state,
+        documents.c.access_key,
+        documents.c.fingerprint,
+        documents.c.target_fingerprint,
+        *_KEYED,
+    )
     .where(documents.c.key.in_(bindparam("keys", expanding=True)))
     .order_by(documents.c.key)
     .with_for_update()
@@ -464,14 +471,14 @@ def _change(
     refused: AnyCollection[int],
     delta: Delta,
 ) -> set[int]:
-    """Change records; those in `refused` only if they are ready already, such as one whose groups change."""
+    """Change records; those in `refused` only if they are ready already, by the same models: such as new groups."""
     first: dict[str, int] = {}
     for number, each in enumerate(versions):
         if each.version > 1:
             first.setdefault(each.key, number)
     found = _locked(connection, first)
     stored = {n for key, n in first.items() if key in found and found[key]["version"] == versions[n].version - 1}
-    stored -= {n for n in refused if found.get(versions[n].key, {}).get("state") != DocumentState.READY.value}
+    stored -= {n for n in stored & set(refused) if not _is_ready_by_the_same(found[versions[n].key], versions[n])}
     if stored:
         connection.execute(_CHANGE, [changing_columns(rows[n]) | {"of_key": versions[n].key} for n in sorted(stored)])
     change_keys(connection, [(found[versions[n].key], rows[n]) for n in stored])
@@ -480,6 +487,11 @@ def _change(
         delta[versions[number].collection_id, before["state"], before["access_key"]] -= 1
         delta[_kind(versions[number])] += 1
     return stored
+
+
+def _is_ready_by_the_same(row: Mapping[Any, Any], document: Document) -> bool:
+    models = document.fingerprint, document.target_fingerprint
+    return row["state"] == DocumentState.READY.value and (row["fingerprint"], row["target_fingerprint"]) == models
 
 
 def _locked(connection: Connection, keys: Iterable[str]) -> dict[str, Mapping[Any, Any]]:
