@@ -36,6 +36,7 @@ import urllib.request
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 BLOCK = 1 << 20
 TIMEOUT_S = 3600
@@ -108,7 +109,7 @@ def save(folder: Path, peers: list[str], sources: str | None, previous: Path | N
     partial.replace(folder / "manifest.json")
 
 
-def save_until_complete(folder: Path, sources: str, registry: dict) -> dict:
+def save_until_complete(folder: Path, sources: str, registry: dict[str, Any]) -> dict[str, Any]:
     """Dump the registry again while records name originals that were deleted before they were copied.
 
     That happens to documents that arrive and are replaced or deleted during the backup.
@@ -133,7 +134,7 @@ def missing_originals(folder: Path) -> set[str]:
     command = ["pg_restore", "--data-only", "--table=documents", "--file=-", str(folder / "registry.dump")]
     # Line by line, as a dump may be larger than the memory. Texts may contain other ends of lines, such as U+2028.
     with subprocess.Popen(command, stdout=subprocess.PIPE) as dump:
-        lines = iter(dump.stdout)
+        lines = iter(dump.stdout or ())
         header = next((line.decode() for line in lines if line.startswith(b"COPY ")), "()")
         columns = header[header.index("(") + 1 : header.index(")")].split(", ")
         missing: set[str] = set()
@@ -186,7 +187,7 @@ def restore(folder: Path, peers: list[str], sources: str | None) -> None:
         ask(peers[0], "POST", "/collections/aliases", json.dumps({"actions": aliases}).encode(), "application/json")
 
 
-def check_files(folder: Path, manifest: dict, peers: list[str]) -> None:
+def check_files(folder: Path, manifest: dict[str, Any], peers: list[str]) -> None:
     """Check that every file is as it was saved, and that there is a peer for each snapshot."""
     for each in [*manifest["snapshots"], *filter(None, [manifest.get("registry")])]:
         if each.get("peer", 0) >= len(peers):
@@ -197,7 +198,7 @@ def check_files(folder: Path, manifest: dict, peers: list[str]) -> None:
             sys.exit(f"{each['file']} is damaged: its SHA-256 differs from the manifest")
 
 
-def save_registry(folder: Path) -> dict | None:
+def save_registry(folder: Path) -> dict[str, Any] | None:
     """Dump PostgreSQL in one transaction; None if REGISTRY_URL names none."""
     if not os.environ.get("REGISTRY_URL"):
         print("REGISTRY_URL is not set: the registry is not part of this backup", file=sys.stderr)
@@ -285,7 +286,7 @@ def digest_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def ask(peer: str, method: str, path: str, body: bytes | None = None, kind: str | None = None) -> dict:
+def ask(peer: str, method: str, path: str, body: bytes | None = None, kind: str | None = None) -> dict[str, Any]:
     """Send a request to Qdrant and return its `result`."""
     with urllib.request.urlopen(request(peer, method, path, body, kind), timeout=TIMEOUT_S) as answer:
         result = json.load(answer)["result"]
