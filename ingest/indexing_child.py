@@ -28,6 +28,7 @@ from ingest.reembed import Reembedder
 from ingest.staging import IndexingModel, IndexingModels, StagingTools
 from phoserve.adapters.edge.frames import next_value, packed, portable
 from phoserve.adapters.logs import configure_logs
+from phoserve.adapters.process_memory import close_memory
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
@@ -119,6 +120,7 @@ async def _report(metrics: IngestMetrics, link: Link) -> None:
 def main() -> None:
     """Lower the priority of this process, and serve."""
     lower_priority(NICENESS)
+    close_memory()
     # The parent stops this process, also if the terminal signals all processes.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -30,9 +30,11 @@ def serve(
     from api.keys import check_bind
     from cli.preflight import listening_socket
     from phoserve.adapters.logs import configure_logs
+    from phoserve.adapters.process_memory import close_memory
     from phoserve.adapters.tracing import export_traces
     from phoserve.settings import load_settings
 
+    close_memory()
     configure_logs()
     settings = load_settings()
     check_bind(host, load_key_ring(settings.keys))

@@ -48,7 +48,9 @@ def up(
     from cli.local import LocalOptions, run
     from cli.progress import ConsoleReporter, JsonReporter
     from phoserve.adapters.logs import configure_logs
+    from phoserve.adapters.process_memory import close_memory
 
+    close_memory()
     set_llm(llm_url, llm_model, llm_key_env)
     folder = state.expanduser().absolute()
     configure_logs(folder / "phoserve.log")

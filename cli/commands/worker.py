@@ -23,6 +23,8 @@ def worker(
     """
     from ingest.worker import run
     from phoserve.adapters.logs import configure_logs
+    from phoserve.adapters.process_memory import close_memory
 
+    close_memory()
     configure_logs()
     sys.exit(run(tuple(queues.split(",")), long_documents=concurrency))

@@ -21,6 +21,7 @@ from phoserve.adapters.edge.frames import next_value, packed, portable
 from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.adapters.edge.shard import model_folder, remove_other_shards
 from phoserve.adapters.points import VectorSpace
+from phoserve.adapters.process_memory import close_memory
 
 CLOSE: Final = "close"
 PART: Final = "the search engine"
@@ -74,6 +75,7 @@ def _open_current(folder: Path, space: VectorSpace, lock: int) -> EdgePassageInd
 
 
 def main() -> None:
+    close_memory()
     # The parent stops this process, also if the terminal signals all processes.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
