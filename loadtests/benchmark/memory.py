@@ -25,9 +25,12 @@ def family(pid: int) -> list[int]:
 
 
 def proportional_bytes(pid: int, kind: str = "Pss") -> int:
-    """Return the memory of `pid`, 0 after its end. `Pss_Anon` excludes pages of files, which the kernel can reclaim."""
+    """Return the memory of `pid`, 0 after its end. `Pss_Anon` excludes pages of files, which the kernel can reclaim.
+
+    Raises PermissionError for processes of the platform unless root asks: they keep their memory to themselves.
+    """
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{kind}:")), 0)
