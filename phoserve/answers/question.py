@@ -36,6 +36,14 @@ _UNITS: Final = frozenset(
     ngay thang nam tuan gio phut giay buoi tuoi dong trieu nghin ngan ty met lan nguoi
     """.split()  # noqa: SIM905
 )
+# Before a number that is a name.
+_NUMBERED: Final = frozenset(
+    """
+    lớp khối tầng ca quầy phòng cấp hạng bậc ngày tháng quý lop khoi tang quay phong cap hang bac ngay thang quy
+    """.split()  # noqa: SIM905
+)
+# What is asked for, which an answer need not name: "Văn phòng: 0236 3888 245".
+_PHONE_ASKED: Final = re.compile(r"số (?:điện thoại|máy|đt)\b|\bsđt\b|so dien thoai", re.IGNORECASE)
 IGNORED: Final = FUNCTION_SYLLABLES | ASKING_SYLLABLES
 
 # A run of digits is read once: a search begins at its first character only, and never gives back what it took.
@@ -109,7 +117,7 @@ class Question:
         self._is_bare = text.isascii()
         self._turns = [{bare(folded(word)) for word in WORD.findall(turn)} for turn in turns]
         self._memo: dict[str, str] = {}
-        self._syllables = self._folded(text)
+        self._syllables = self._folded(_PHONE_ASKED.sub(" ", text)) or self._folded(text)
         terms = list(self._terms())
         self.terms = terms or [Term((each,), self._weight(each), frozenset()) for each in self._syllables]
         self._total = sum(term.weight for term in self.terms) or 1.0
@@ -195,17 +203,24 @@ class Question:
                 phrase, content = ("phần", "trăm"), []
             if content:
                 yield Term(phrase, sum(map(self._weight, content)), groups.get(phrase, frozenset()))
-            at += len(phrase)
+            at += 1 if phrase[0] in _NUMBERED and phrase[-1].isdigit() else len(phrase)
 
     def _measure(self, at: int) -> Phrase:
-        """Return the syllable at `at`, a number with the unit behind it: "6 tháng" is not "6 ngày"."""
-        first, *rest = self._syllables[at : at + 2]
-        return (first, *rest) if first.isdigit() and rest and rest[0] in _UNITS else (first,)
+        """Return the syllable at `at`, a number with its unit or with what it numbers.
+
+        "6 tháng" is not "6 ngày", and "lớp 6" not "ngày 6".
+        """
+        first, *after = self._syllables[at : at + 2]
+        if first.isdigit() and after and after[0] in _UNITS:
+            return first, after[0]
+        if first.isdigit() and at and self._syllables[at - 1] in _NUMBERED:
+            return self._syllables[at - 1], first
+        return (first,)
 
     def _covered(self, term: Term, text: str) -> float:
         if self._has(term.phrase, text):
             return term.weight
-        if len(term.phrase) > 1 and term.phrase[0].isdigit():
+        if len(term.phrase) > 1 and (term.phrase[0].isdigit() or term.phrase[-1].isdigit()):
             return 0.0
         parts = sum(self._weight(each) for each in term.phrase if each not in IGNORED and f" {each} " in text)
         by_parts = parts if len(term.phrase) == 1 else PART_SHARE * parts

@@ -96,7 +96,15 @@ def test_a_number_counts_with_its_unit() -> None:
     question = Question("gửi 6 tháng")
     assert question.coverage(question.fold("gửi trong 6 tháng")) == 1.0
     assert question.coverage(question.fold("gửi 6 ngày trong tháng")) == question.coverage(question.fold("gửi"))
+    numbered = Question("lớp 10 tuyển mấy em")
+    assert numbered.coverage(numbered.fold("lớp 10 tuyển")) > numbered.coverage(numbered.fold("lớp 6 tuyển ngày 10"))
     assert Question("Mất mấy ngày?").counts("ở từ 30 ngày trở lên") == 0.0
+
+
+def test_a_phone_number_need_not_be_called_one() -> None:
+    question = Question("số điện thoại văn phòng")
+    assert question.coverage(question.fold("Văn phòng: 0236 3888 245.")) == 1.0
+    assert Question("số điện thoại").terms
 
 
 def test_the_newest_turn_of_a_follow_up_counts_most() -> None:
