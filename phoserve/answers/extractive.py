@@ -99,13 +99,22 @@ def candidates_of(question: Question, hits: Sequence[Hit]) -> list[Candidate]:
         passage = hit.passage
         for unit in units(passage):
             candidate = Candidate(marker, hit, unit)
-            found.setdefault(candidate.text, candidate)
+            if not _is_of_another(question, candidate):
+                found.setdefault(candidate.text, candidate)
     candidates = list(found.values())
     if len(candidates) <= UNITS_READ:
         return candidates
     shares = [question.coverage(question.fold(f"{each.context}\n{each.text}")) for each in candidates]
     kept = sorted(np.argsort(shares)[::-1][:UNITS_READ].tolist())
     return [candidates[position] for position in kept]
+
+
+def _is_of_another(question: Question, candidate: Candidate) -> bool:
+    """Return whether the unit is about another thing of the kind that the question numbers."""
+    first, bar, _ = candidate.text.rpartition("\n")[2].partition(" | ")
+    if bar and question.is_of_another_row(question.fold(first)):
+        return True
+    return question.is_about_another(question.fold(f"{candidate.context}\n{candidate.text}"))
 
 
 def chosen(scores: Sequence[float], candidates: Sequence[Candidate]) -> list[int]:

@@ -42,6 +42,7 @@ _NUMBERED: Final = frozenset(
     lớp khối tầng ca quầy phòng cấp hạng bậc ngày tháng quý lop khoi tang quay phong cap hang bac ngay thang quy
     """.split()  # noqa: SIM905
 )
+_NAMED: Final = _NUMBERED - frozenset("ngày tháng quý phòng ngay thang quy phong".split())  # noqa: SIM905
 # What is asked for, which an answer need not name: "Văn phòng: 0236 3888 245".
 _PHONE_ASKED: Final = re.compile(r"số (?:điện thoại|máy|đt)\b|\bsđt\b|so dien thoai", re.IGNORECASE)
 IGNORED: Final = FUNCTION_SYLLABLES | ASKING_SYLLABLES
@@ -151,6 +152,21 @@ class Question:
             if not self._has(term.phrase, text) and not any(self._has(each, text) for each in term.synonyms)
         ]
         return max(weights, default=0.0) / UNKNOWN_WEIGHT
+
+    def is_about_another(self, text: str) -> bool:
+        """Return whether folded `text` is about another one of a numbered kind: "lớp 6", where "lớp 10" is asked for."""
+        names = [term.phrase for term in self.terms if len(term.phrase) > 1 and term.phrase[0] in _NAMED]
+        return any(
+            number.isdigit() and f" {kind} {number} " not in text and re.search(rf" {kind} \d", text)
+            for kind, number in (phrase[:2] for phrase in names)
+        )
+
+    def is_of_another_row(self, cell: str) -> bool:
+        """Return whether folded `cell`, the first of a row, has another number of a unit asked for: "6 tháng", not 36."""
+        measures = [term.phrase for term in self.terms if len(term.phrase) > 1 and term.phrase[0].isdigit()]
+        units = {unit for number, unit in measures}
+        found = re.fullmatch(r" (\d+) (\w+) ", cell)
+        return bool(found and found[2] in units and (found[1], found[2]) not in measures)
 
     def expects(self, text: str) -> float:
         """Return 1 if `text` has the kind of answer that is asked for, -1 if not, 0 if any kind may be."""

@@ -107,6 +107,20 @@ def test_a_phone_number_need_not_be_called_one() -> None:
     assert Question("số điện thoại").terms
 
 
+async def test_another_one_of_a_numbered_kind_is_no_answer() -> None:
+    school = hit("# Tuyển sinh lớp 6\n\nNhà trường tuyển 320 học sinh.", title="Tuyển sinh lớp 6")
+    assert (await quotes("Lớp 6 tuyển bao nhiêu học sinh?", school)).citations
+    assert not (await quotes("Lớp 10 tuyển bao nhiêu học sinh?", school)).citations
+    assert (await quotes("Tuyển bao nhiêu học sinh?", school)).citations
+
+
+async def test_the_row_of_another_number_is_no_answer() -> None:
+    rates = hit("Kỳ hạn | Lãi\n6 tháng | 4,9%\n12 tháng | 5,6%\n24 tháng | 5,9%", title="Lãi suất")
+    found = await quotes("Gửi 12 tháng lãi bao nhiêu?", rates)
+    assert [each.quote for each in found.citations] == ["Kỳ hạn | Lãi", "12 tháng | 5,6%"]
+    assert not (await quotes("Gửi 36 tháng lãi bao nhiêu?", rates)).citations
+
+
 def test_the_newest_turn_of_a_follow_up_counts_most() -> None:
     turns = ["còn tủ lạnh", "tivi bảo hành bao lâu"]
     question = Question("còn tủ lạnh (tivi bảo hành bao lâu)?", turns)
