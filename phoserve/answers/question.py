@@ -154,7 +154,7 @@ class Question:
         return max(weights, default=0.0) / UNKNOWN_WEIGHT
 
     def is_about_another(self, text: str) -> bool:
-        """Return whether folded `text` is about another one of a numbered kind: "lớp 6", where "lớp 10" is asked for."""
+        """Return whether folded `text` is about another of a numbered kind: "lớp 6" where "lớp 10" is asked for."""
         names = [term.phrase for term in self.terms if len(term.phrase) > 1 and term.phrase[0] in _NAMED]
         return any(
             number.isdigit() and f" {kind} {number} " not in text and re.search(rf" {kind} \d", text)
@@ -162,7 +162,7 @@ class Question:
         )
 
     def is_of_another_row(self, cell: str) -> bool:
-        """Return whether folded `cell`, the first of a row, has another number of a unit asked for: "6 tháng", not 36."""
+        """Return whether `cell`, the folded first one of a row, has another number of a unit asked for ("6 tháng")."""
         measures = [term.phrase for term in self.terms if len(term.phrase) > 1 and term.phrase[0].isdigit()]
         units = {unit for number, unit in measures}
         found = re.fullmatch(r" (\d+) (\w+) ", cell)
