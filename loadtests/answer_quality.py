@@ -35,6 +35,7 @@ from cli.commands.eval import BUNDLED_MODEL
 from cli.evaluation import CorpusRow, read_rows
 from cli.samples import documents
 from ingest.staging import StagingTools, indexed, passage_of
+from loadtests.in_process import InProcessEmbedder
 from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.answers.evidence import (
     COSINES,
@@ -54,15 +55,12 @@ from phoserve.answers.ports import ChatMessage
 from phoserve.answers.question import Question
 from phoserve.concurrency.deadline import Deadline
 from phoserve.concurrency.timings import Timings
-from phoserve.contract import InputType
 from phoserve.documents.collections import new_collection
 from phoserve.documents.records import Document, Original, new_document
-from phoserve.embedding.ports import Embeddings
 from phoserve.search.retrieval import Query, Retriever
 from phoserve.text import QueryReader
 from phoserve.text.diacritics import shipped_restorer
 from phoserve.text.structure import structure_text
-from training.quality import Encoder
 
 QUESTIONS: Final = Path(__file__).parent / "answering"
 TOP_K: Final = 5
@@ -129,34 +127,10 @@ class ForeignKind:
         return [self.examples[number] for number in used if number % FOLDS != without_fold]
 
 
-class InProcessEmbedder:
-    """The bundled encoder without a server."""
-
-    def __init__(self) -> None:
-        self._encoder = Encoder(BUNDLED_MODEL)
-        self.text = self._encoder.pipeline
-        self.contract = self.text.contract
-
-    async def embed(
-        self,
-        texts: Sequence[str],
-        *,
-        input_type: InputType = InputType.PASSAGE,  # noqa: ARG002
-        timeout_s: float | None = None,  # noqa: ARG002
-    ) -> Embeddings:
-        """Embed `texts`."""
-        vectors = self._encoder.embed(list(texts))
-        nothing = np.zeros(len(texts), np.int32)
-        return Embeddings(vectors, nothing, nothing.astype(np.bool_), "in process")
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-
 @asynccontextmanager
 async def filled(rows: Sequence[CorpusRow]) -> AsyncIterator[Retriever]:
     """Index documents as the platform does, in memory and a temporary folder."""
-    embedder = InProcessEmbedder()
+    embedder = InProcessEmbedder(BUNDLED_MODEL)
     tools = StagingTools(embedder, embedder.text)
     with tempfile.TemporaryDirectory() as folder:
         index = EdgePassageIndex(Path(folder) / "index", embedder.contract)
@@ -337,7 +311,7 @@ def write_weights(data: Path) -> None:
     random.Random(SEED).shuffle(examples)  # noqa: S311
     foreign = [ForeignKind(own), ForeignKind(near, is_near=True), *asyncio.run(foreign_across(data))]
     encoders = {
-        InProcessEmbedder().contract.name: fit(examples, foreign, with_cosines=True),
+        InProcessEmbedder(BUNDLED_MODEL).contract.name: fit(examples, foreign, with_cosines=True),
         OTHER_ENCODERS: fit(examples, foreign, with_cosines=False),
     }
     about = "Fitted by `python -m loadtests.answer_quality fit`; see phoserve/answers/evidence.py."
@@ -390,7 +364,7 @@ async def measure(plot: Path | None) -> None:
     """Print what the test questions get, and draw the curve."""
     names = ["test", "test_foreign", "test_colloquial", "calibration", "calibration_foreign"]
     test, foreign, colloquial, fitted, fitted_foreign = await examples_of(names)
-    for name in (InProcessEmbedder().contract.name, OTHER_ENCODERS):
+    for name in (InProcessEmbedder(BUNDLED_MODEL).contract.name, OTHER_ENCODERS):
         weights = weights_for(name)
         _say(f"\n{name}: min_confidence {weights.min_confidence}")
         _say("| questions | answered rightly | answered wrongly | foreign answered |\n|---|--:|--:|--:|")
@@ -398,7 +372,7 @@ async def measure(plot: Path | None) -> None:
         _print_row("test, colloquial", colloquial, foreign, weights)
         _print_row("calibration (fitted on)", fitted, fitted_foreign, weights)
     if plot:
-        _draw(plot, test, foreign, colloquial, weights_for(InProcessEmbedder().contract.name))
+        _draw(plot, test, foreign, colloquial, weights_for(InProcessEmbedder(BUNDLED_MODEL).contract.name))
 
 
 def _print_row(name: str, examples: Sequence[Example], foreign: Sequence[Example], weights: Weights) -> None:

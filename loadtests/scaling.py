@@ -39,19 +39,17 @@ from loadtests.benchmark.plots import plots
 from loadtests.benchmark.report import write_results
 from loadtests.benchmark.results import Measurement, Results
 from loadtests.benchmark.texts import read_queries, shuffle
+from loadtests.in_process import InProcessEmbedder
 from phoserve.adapters.edge.copying import disk_bytes
 from phoserve.adapters.edge.graph import GraphOptions
 from phoserve.adapters.edge.process import EdgeProcessIndex
 from phoserve.concurrency.deadline import Deadline
 from phoserve.concurrency.timings import Timings
-from phoserve.contract import InputType, ModelContract
+from phoserve.contract import InputType
 from phoserve.documents.access import UNRESTRICTED
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
-from phoserve.embedding.ports import Embeddings
 from phoserve.search.retrieval import Query, Retriever, SearchMode
-from phoserve.serving.onnx import OnnxEncoder
-from phoserve.text import TextPipeline
 from phoserve.text.diacritics import shipped_restorer
 from phoserve.text.lexical import SparseVector, passage_terms
 from phoserve.text.query import QueryReader
@@ -60,7 +58,6 @@ SUITE: Final = "scaling"
 PLOT: Final = "Search latency by size of the collection"
 TOP_K: Final = 10
 QUERIES: Final = 200
-BATCH: Final = 64
 BLOCK: Final = 20_000
 DOCUMENT: Final = 20
 """Passages of a document."""
@@ -71,41 +68,6 @@ ARRIVING_PER_S: Final = 200
 COLLECTION: Final = "kb"
 TURN_S: Final = 1.0
 NO_UPKEEP: Final = replace(GraphOptions(), check_every_s=1e9)
-
-
-class Encoder:
-    """An `Embedder` in this process."""
-
-    def __init__(self, model: Path) -> None:
-        self.pipeline = TextPipeline.load(model)
-        self._encoder = OnnxEncoder(model / "onnx" / f"{self.contract.precisions[0]}.onnx")
-
-    @property
-    def contract(self) -> ModelContract:
-        """The model's contract."""
-        return self.pipeline.contract
-
-    def vectors(self, texts: Sequence[str], kind: InputType = InputType.PASSAGE) -> NDArray[np.float32]:
-        """Return float32 of shape (texts, dim)."""
-        parts = []
-        for first in range(0, len(texts), BATCH):
-            tokens = self.pipeline.encode(list(texts[first : first + BATCH]), kind)
-            parts.append(self._encoder.encode(tokens.ids, np.diff(tokens.offsets).astype(np.int32)))
-        return np.concatenate(parts)
-
-    async def embed(
-        self,
-        texts: Sequence[str],
-        *,
-        input_type: InputType = InputType.PASSAGE,
-        timeout_s: float | None = None,  # noqa: ARG002
-    ) -> Embeddings:
-        """See `Embedder`."""
-        none = np.zeros(len(texts), np.int32)
-        return Embeddings(self.vectors(texts, input_type), none, none.astype(bool), "here")
-
-    async def close(self) -> None:
-        """See `Embedder`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +102,7 @@ class Block:
 class Corpus:
     """Blocks of passages cut from files of texts."""
 
-    def __init__(self, files: Sequence[Path], encoder: Encoder, cache: Path | None) -> None:
+    def __init__(self, files: Sequence[Path], encoder: InProcessEmbedder, cache: Path | None) -> None:
         self._texts = _cut_all(files)
         self._encoder, self._cache = encoder, cache
         self._number = 0
@@ -157,7 +119,7 @@ class Corpus:
             return Block(texts, kept["vectors"], kept["offsets"], kept["indices"], kept["values"])
         terms: list[SparseVector] = []
         for first in range(0, len(texts), 500):
-            terms += passage_terms(self._encoder.pipeline, texts[first : first + 500])
+            terms += passage_terms(self._encoder.text, texts[first : first + 500])
         block = Block(
             texts,
             self._encoder.vectors(texts),
@@ -216,7 +178,7 @@ class Growth:
     """One index that grows, and what was measured."""
 
     folder: Path
-    encoder: Encoder
+    encoder: InProcessEmbedder
     corpus: Corpus
     queries: Sequence[str]
     phase_s: float
@@ -227,7 +189,7 @@ class Growth:
 
     async def run(self, counts: Sequence[int]) -> None:
         """Measure at each of the counts."""
-        reader = QueryReader(self.encoder.pipeline, shipped_restorer())
+        reader = QueryReader(self.encoder.text, shipped_restorer())
         asked = self.encoder.vectors([reader.read(query).meant for query in self.queries], InputType.QUERY)
         exact = Exact(asked)
         index = await EdgeProcessIndex(self.folder, self.encoder.contract, self.graph).start()
@@ -467,7 +429,7 @@ def main() -> None:
     given = parser.parse_args()
     queries = [query for file in given.queries for query in read_queries(file)[: QUERIES // len(given.queries)]]
     queries = shuffle(queries)
-    encoder = Encoder(given.model)
+    encoder = InProcessEmbedder(given.model)
     named = ", ".join(file.name for file in [*given.texts, *given.queries])
     results = Results({"model": encoder.contract.name, "texts": named, "queries": len(queries)})
     graph = replace(NO_UPKEEP, nice=given.nice, threads=given.threads)
