@@ -1,6 +1,6 @@
 """What every AnswerLog promises."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,21 +14,14 @@ from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate
 from phoserve.answers.feedback import AnswerLog, AnswerPassage, AnswerRecord, LabelledQuery, labelled_queries
 from tests.support.memory import MemoryAnswerLog
-from tests.support.postgres_server import PostgresServer
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
-async def log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AnswerLog]:
+async def log(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> AsyncIterator[AnswerLog]:
     if request.param == "memory":
         yield MemoryAnswerLog()
         return
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = server.new_database()
-    await migrate(url)
-    database = open_database(url)
+    database = open_database(new_database(request.param))
     yield SqlAnswerLog(database, keep_hours=1)
     await database.close()
 

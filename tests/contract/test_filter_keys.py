@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +77,10 @@ def test_keys_are_ordered_as_numbers_are(one: float, other: float) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def any_registry(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SqlRegistry]:
-    if request.param == "sqlite":
-        opened = sqlite_registry(tmp_path)
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = server.new_database()
-        await migrate(url)
-        opened = SqlRegistry(open_database(url))
+async def any_registry(
+    request: pytest.FixtureRequest, new_database: Callable[[str], str]
+) -> AsyncIterator[SqlRegistry]:
+    opened = SqlRegistry(open_database(new_database(request.param)))
     yield opened
     await opened.close()
 

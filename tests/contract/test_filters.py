@@ -50,7 +50,9 @@ Find = Callable[[Sequence[dict[str, Any]], Filter], Coroutine[Any, Any, set[int]
 
 
 @pytest.fixture(params=ENGINES)
-async def find(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Find]:
+async def find(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_database: Callable[[str], str]
+) -> AsyncIterator[Find]:
     if request.param == "sqlite_keys":
         monkeypatch.setattr(key_search, "WALKED", 0)  # every match is found by its keys
     if request.param == "edge":
@@ -61,12 +63,7 @@ async def find(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyte
         async with qdrant_client(request.getfixturevalue("qdrant")) as client:
             yield _in_index(QdrantPassageIndex(client, CONTRACT, QdrantOptions()))
     else:
-        url = f"sqlite:///{tmp_path / 'r'}"
-        if request.param == "postgres":
-            server: PostgresServer = request.getfixturevalue("postgres")
-            url = server.new_database()
-        await migrate(url)
-        registry = SqlRegistry(open_database(url))
+        registry = SqlRegistry(open_database(new_database("postgres" if request.param == "postgres" else "sqlite")))
         yield _in_registry(registry)
         await registry.close()
 

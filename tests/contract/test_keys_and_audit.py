@@ -1,9 +1,8 @@
 """Keys and audit events in both databases."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,24 +12,16 @@ from phoserve.adapters.sql import audit_log
 from phoserve.adapters.sql.audit_log import SqlAuditLog
 from phoserve.adapters.sql.database import Database, open_database
 from phoserve.adapters.sql.key_store import SqlKeyStore
-from phoserve.adapters.sql.schema import migrate
 from phoserve.administration.audit import AuditEvent, AuditFilter
 from phoserve.administration.keys import Role, StoredKey, new_key
 from phoserve.errors import Conflict
-from tests.support.postgres_server import PostgresServer
 
 NOW = datetime(2026, 11, 29, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = server.new_database()
-    await migrate(url)
-    database = open_database(url)
+async def database(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> AsyncIterator[Database]:
+    database = open_database(new_database(request.param))
     yield database
     await database.close()
 

@@ -2,9 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +11,6 @@ import pytest
 
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
-from phoserve.adapters.sql.schema import migrate
 from phoserve.documents.access import UNRESTRICTED, Audience
 from phoserve.documents.collections import Collection, new_collection
 from phoserve.documents.filters import AnyOf, Match
@@ -22,23 +20,18 @@ from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput
 from phoserve.text.blocks import ParserWarning, Place
 from tests.support.memory import MemoryRegistry
 from tests.support.pages import all_pages
-from tests.support.postgres_server import PostgresServer
 
 LEASE = timedelta(seconds=30)
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
-async def registry(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DocumentRegistry]:
+async def registry(
+    request: pytest.FixtureRequest, new_database: Callable[[str], str]
+) -> AsyncIterator[DocumentRegistry]:
     if request.param == "memory":
         yield MemoryRegistry()
         return
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = server.new_database()
-    await migrate(url)
-    opened = SqlRegistry(open_database(url))
+    opened = SqlRegistry(open_database(new_database(request.param)))
     yield opened
     await opened.close()
 

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import uuid
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,13 +23,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
-from phoserve.adapters.sql.schema import migrate_now
 from phoserve.documents.collections import Collection, new_collection
 from phoserve.documents.records import Document, DocumentState, Original, new_document
 from phoserve.errors import CollectionNotFound
 from tests.support.memory import MemoryRegistry
 from tests.support.pages import all_pages
-from tests.support.postgres_server import PostgresServer
 
 PROCESSES = 4
 STEPS = 150
@@ -38,13 +36,8 @@ LEASE = timedelta(seconds=30)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    found = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
-    if request.param == "postgres":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        found = server.new_database()
-    migrate_now(found)
-    return found
+def url(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> str:
+    return new_database(request.param)
 
 
 async def test_several_processes_lose_no_update(url: str) -> None:

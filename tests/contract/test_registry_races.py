@@ -16,7 +16,6 @@ from ingest.reconcile import Reconciler
 from ingest.staging import IndexingModel, IndexingModels, StagingTools
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
-from phoserve.adapters.sql.schema import migrate
 from phoserve.documents.collections import Collection
 from phoserve.documents.intake import Draft, Intake
 from phoserve.documents.library import Library
@@ -30,7 +29,6 @@ from tests.support.embedders import WordHashEmbedder
 from tests.support.memory import MemoryIndex, MemoryQueue, MemorySources
 from tests.support.models import tiny_model
 from tests.support.pages import all_pages
-from tests.support.postgres_server import PostgresServer
 
 
 class Paused:
@@ -122,13 +120,10 @@ class Platform:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def platform(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Platform]:
-    url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
-    if request.param == "postgres":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        url = server.new_database()
-    await migrate(url)
-    registry = SqlRegistry(open_database(url))
+async def platform(
+    request: pytest.FixtureRequest, tmp_path: Path, new_database: Callable[[str], str]
+) -> AsyncIterator[Platform]:
+    registry = SqlRegistry(open_database(new_database(request.param)))
     platform = Platform(
         registry, MemoryIndex(WordHashEmbedder().contract.fingerprint), TextPipeline.load(tiny_model(tmp_path))
     )
