@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -97,4 +98,5 @@ def _check(response: httpx2.Response) -> None:
             detail = response.json()["detail"]
         except (ValueError, KeyError):
             detail = f"the server answered {response.status_code}; is it phoserve?"
-        raise InvalidInput(detail)
+        hint = "; give a key with --key or PHOSERVE_KEY" if response.status_code == HTTPStatus.UNAUTHORIZED else ""
+        raise InvalidInput(detail + hint)

@@ -6,8 +6,8 @@ import { t } from "./i18n.js";
 let key = sessionStorage.getItem("key") ?? "";
 let asking = null;
 
-export async function askForKey() {
-  asking ??= prompt({ title: t("key"), text: t("keyHint"), ok: t("save"), input: { type: "password", value: key } });
+export async function askForKey({ isRefused = false } = {}) {
+  asking ??= prompt({ title: t("key"), text: isRefused ? `${t("keyRefused")} ${t("keyHint")}` : t("keyHint"), ok: t("save"), input: { type: "password", value: key } });
   const given = await asking;
   asking = null;
   if (given === null) return false;
@@ -59,7 +59,7 @@ async function send(method, path, { json, form, signal }) {
     if (error.name === "AbortError") throw error;
     throw new Error(t("offline"));
   }
-  if (response.status === 401 && (await askForKey())) return send(method, path, { json, form, signal });
+  if (response.status === 401 && (await askForKey({ isRefused: key !== "" }))) return send(method, path, { json, form, signal });
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));
     throw new Error(problem.detail ?? problem.error?.message ?? response.statusText);
