@@ -2,14 +2,16 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from phoserve.text.abbreviations import abbreviations_in, meanings_in
+from phoserve.text.code_runs import compact
 from phoserve.text.codes import Code
 from phoserve.text.folding import fold, has_diacritics
 from phoserve.text.normalise import visible_text
-from phoserve.text.query import codes_asked, without_codes
+from phoserve.text.query import LONG, codes_asked, without_codes
 from phoserve.text.tones import modern_tones
 
 # Combining marks too: a text may come decomposed.
@@ -74,12 +76,14 @@ def _codes_of(query: str) -> tuple[Code, ...]:
 
 @lru_cache(maxsize=256)
 def _wanted(query: str, meant: str | None, *, is_found: bool) -> _Wanted:
-    words = without_codes(query, _codes_of(query)) if is_found else query
+    words = without_codes(query, _codes_of(query), keep=["words"]) if is_found else query
     if is_found and meant is not None:
-        meant = without_codes(meant, codes_asked(meant))
+        meant = without_codes(meant, codes_asked(meant), keep=["words"])
     exact = content_syllables(words) if words.strip(" ,") else frozenset()
     if meant is not None and meant != words:
         exact |= content_syllables(meant)
+    for other in (*meanings_in(meant or words), *abbreviations_in(meant or words)):
+        exact |= content_syllables(other)
     # Without restoration, a word of a query without diacritics stands for all that fold to it.
     is_plain = meant in {None, words} and not has_diacritics(words)
     return _Wanted(exact, exact if is_plain else frozenset(), frozenset(map(fold, exact)))
@@ -88,9 +92,33 @@ def _wanted(query: str, meant: str | None, *, is_found: bool) -> _Wanted:
 def _code_spans(codes: Sequence[Code], visible: str) -> list[Span]:
     if not codes:
         return []
+    written = codes_asked(visible, query=False)
     exact = {code.forms[0] for code in codes}
-    spans = [code for code in codes_asked(visible) if not exact.isdisjoint(code.forms)]
+    parts = [_part_span(code, exact, visible) for code in written if not exact.isdisjoint(code.forms)]
+    if parts:
+        return parts
+    # A passage may name it in a shorter way: "Nghị định 30/2020" is 30/2020/NĐ-CP.
+    wider = {form for code in codes for form in code.forms[1:]}
+    spans = [code for code in written if code.forms[0] in wider]
+    if not spans:
+        long = {form for form in wider if len(form) >= LONG and ":" not in form}
+        spans = [code for code in written if not long.isdisjoint(code.forms)]
     return [(code.start, min(code.end, len(visible))) for code in spans]
+
+
+def _part_span(code: Code, exact: Set[str], visible: str) -> Span:
+    """The span of `code`, or of the words in it that make up one of `exact`: the file's name in an address."""
+    end = min(code.end, len(visible))
+    if code.forms[0] in exact or "/" in visible[code.start : end]:
+        return code.start, end
+    words = [(word.start(), word.end(), compact(word[0])) for word in WORD.finditer(visible, code.start, end)]
+    for first, (start, _, _) in enumerate(words):
+        joined = ""
+        for _, stop, word in words[first:]:
+            joined += word
+            if joined in exact:
+                return start, stop
+    return code.start, end
 
 
 def _word_spans(wanted: _Wanted, visible: str) -> list[Span]:

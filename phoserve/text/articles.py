@@ -8,19 +8,24 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from phoserve.text.codes import Code
+from phoserve.text.folding import fold
+from phoserve.text.readers import arabic
 
 _NUMBERED: Final = re.compile(
     r"^[#*_> \t]*(?:"
     r"(?:điểm\s+(?P<cited_point>[a-zđ])\s+)?(?:khoản\s+(?P<cited_clause>\d{1,3})\s+)?"
     r"điều\s+(?P<cited>\d{1,4}[a-zđ]?)[ \t]*$"
-    r"|(?P<kind>điều|chương|mục|phụ lục)\s+(?P<number>\d{1,4}[a-zđ]?|[ivxlc]{1,7})\b(?![.]\d)"
+    r"|(?P<kind>điều|chương|mục|phụ lục|phần)\s+(?:thứ\s+(?P<word>nhất|hai|ba|tư|năm|sáu|bảy|bẩy|tám|chín|mười)"
+    r"|(?P<number>\d{1,4}[a-zđ]?|[ivxlc]{1,7}))\b(?![.]\d)"
     r"|(?:khoản\s+)?(?P<clause>\d{1,3})\s?[.)](?=\s)"
     r"|khoản\s+(?P<named_clause>\d{1,3})\b"
     r"|(?:điểm\s+)?(?P<point>[a-zđ])\s?\)(?=\s)"
     r"|điểm\s+(?P<named_point>[a-zđ])\b)",
     re.MULTILINE | re.IGNORECASE,
 )
-_HAS_PART: Final = re.compile(r"^[#*_> \t]*(?:điều|chương|mục|phụ lục)\s+(?:\d|[ivxlc])", re.MULTILINE | re.IGNORECASE)
+_HAS_PART: Final = re.compile(
+    r"^[#*_> \t]*(?:điều|chương|mục|phụ lục|phần)\s+(?:\d|[ivxlc]|thứ\s)", re.MULTILINE | re.IGNORECASE
+)
 _ASKED: Final = re.compile(
     r"(?:\b(?:điểm|diem)\s+(?P<point>[a-zđ])\b\s*,?\s*(?:(?:của|cua|thuộc|thuoc|tại|tai)\s+)?)?"
     r"(?:\b(?:khoản|khoan)\s+(?P<clause>\d{1,3})\b\s*,?\s*(?:(?:của|cua|thuộc|thuoc|tại|tai)\s+)?)?"
@@ -29,8 +34,18 @@ _ASKED: Final = re.compile(
     r"(?:\s*,?\s*(?:điểm|diem)\s+(?P<point_after>[a-zđ])\b)?)?",
     re.IGNORECASE,
 )
+# "Điều 15.2.b", "Đ.15 k.2", "k2 đ15": short ways to write them.
+_ASKED_SHORTLY: Final = re.compile(
+    r"\b(?:điều|dieu|đ|d)[. ]{0,2}(?P<article>\d{1,4})\.(?P<clause>\d{1,3})(?:\.(?P<point>[a-zđ]))?\b(?!\.?\d)"
+    r"|\b[đd]\.?\s?(?P<article2>\d{1,4})[ ,]{1,2}k\.?\s?(?P<clause2>\d{1,3})\b"
+    r"|\bk\.?\s?(?P<clause3>\d{1,3})[ ,]{1,2}[đd]\.?\s?(?P<article3>\d{1,4})\b",
+    re.IGNORECASE,
+)
 _ASKED_PART: Final = re.compile(
-    r"\b(?P<kind>chương|chuong|mục|muc|phụ lục|phu luc)\s+(?P<number>\d{1,3}|[ivxlc]{1,7})\b", re.IGNORECASE
+    r"\b(?P<kind>chương|chuong|mục|muc|phụ lục|phu luc|phần|phan)\s+(?:(?:thứ|thu)\s+"
+    r"(?P<word>nhất|nhat|hai|ba|tư|tu|năm|nam|sáu|sau|bảy|bẩy|bay|tám|tam|chín|chin|mười|muoi)"
+    r"|(?P<number>\d{1,3}|[ivxlc]{1,7}))\b",
+    re.IGNORECASE,
 )
 _KINDS: Final = {
     "điều": "article",
@@ -40,8 +55,10 @@ _KINDS: Final = {
     "muc": "section",
     "phụ lục": "annex",
     "phu luc": "annex",
+    "phần": "part",
+    "phan": "part",
 }
-_ROMAN: Final = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+_WORDS: Final = ("nhat", "hai", "ba", "tu", "nam", "sau", "bay", "tam", "chin", "muoi")
 
 
 class ArticleReference(NamedTuple):
@@ -71,7 +88,7 @@ def _parts(text: str) -> Iterator[str]:
             yield from reversed(_terms(reference))
             article, clause = f"article:{cited.lower()}", ""
         elif kind := match["kind"]:
-            term = _part(kind, match["number"])
+            term = _part(kind, match["number"], match["word"])
             yield term
             article, clause = (term if kind.lower() == "điều" else ""), ""
         elif article and (number := match["clause"] or match["named_clause"]):
@@ -85,14 +102,30 @@ def _parts(text: str) -> Iterator[str]:
 
 def references_in(query: str) -> list[ArticleReference]:
     """Return the articles that `query` names, with or without diacritics, in either order of article and clause."""
-    return [_reference(match) for match in _ASKED.finditer(query)]
+    return [reference for _, reference in _asked(query)]
 
 
 def asked_parts(query: str) -> list[Code]:
     """Return the parts of a law that `query` names; forms are their terms, the most specific first."""
-    articles = [(match.span(), _terms(_reference(match))) for match in _ASKED.finditer(query)]
-    parts = [(match.span(), (_part(match["kind"], match["number"]),)) for match in _ASKED_PART.finditer(query)]
+    articles = [(span, _terms(reference)) for span, reference in _asked(query)]
+    parts = [
+        (match.span(), (_part(match["kind"], match["number"], match["word"]),)) for match in _ASKED_PART.finditer(query)
+    ]
     return [Code(*span, terms, "article") for span, terms in articles + parts]
+
+
+def _asked(query: str) -> list[tuple[tuple[int, int], ArticleReference]]:
+    short = [(match.span(), _short_reference(match)) for match in _ASKED_SHORTLY.finditer(query)]
+    starts = {span[0] for span, _ in short}
+    return short + [
+        (match.span(), _reference(match)) for match in _ASKED.finditer(query) if match.start() not in starts
+    ]
+
+
+def _short_reference(match: re.Match[str]) -> ArticleReference:
+    article = match["article"] or match["article2"] or match["article3"]
+    point = (match["point"] or "").lower() or None
+    return ArticleReference(article, _number(match["clause"] or match["clause2"] or match["clause3"]), point)
 
 
 def _reference(match: re.Match[str]) -> ArticleReference:
@@ -112,15 +145,14 @@ def _terms(reference: ArticleReference) -> tuple[str, ...]:
     return tuple(terms)
 
 
-def _part(kind: str, number: str) -> str:
-    number = number.lower()
-    return f"{_KINDS[' '.join(kind.lower().split())]}:{number if number[0].isdigit() else _arabic(number)}"
+def _part(kind: str, number: str | None, word: str | None) -> str:
+    if word:
+        value = str(_WORDS.index(fold(word.lower())) + 1)
+    else:
+        digits = (number or "").lower()
+        value = digits if digits[0].isdigit() else str(arabic(digits))
+    return f"{_KINDS[' '.join(kind.lower().split())]}:{value}"
 
 
 def _number(digits: str | None) -> str | None:
     return str(int(digits)) if digits else None
-
-
-def _arabic(roman: str) -> int:
-    values = [_ROMAN[letter] for letter in roman]
-    return sum(-value if value < max(values[at:]) else value for at, value in enumerate(values))

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import islice, pairwise
-from math import log
+from itertools import accumulate, islice, pairwise
+from math import inf, log
 from pathlib import Path
 from typing import Final
 
@@ -20,9 +20,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from phoserve.text.abbreviations import is_abbreviation
 from phoserve.text.folding import fold, is_plain_syllable
 from phoserve.text.spellings import Pair, Spellings, spellings_of
-from phoserve.text.telex import from_telex
+from phoserve.text.telex import from_telex, from_vni
 from phoserve.text.tones import modern_tones
 
 MODEL_PATH: Final = Path(__file__).parent / "data" / "diacritics.msgpack.xz"
@@ -61,6 +62,8 @@ CONFIDENT: Final = 0.6
 """Least probability, on average over the changed syllables, of a restoration that is used."""
 CERTAIN: Final = 0.9
 """Least probability of a change to a query that has diacritics."""
+LIKELY: Final = 0.6
+"""The same of what is no word as it was typed."""
 NEGLIGIBLE: Final = 0.05
 """Less probable readings of a syllable are not kept."""
 _UNSEEN_TRIPLE: Final = 0.7
@@ -72,6 +75,16 @@ _FIRST_EVIDENCE: Final = 0.003
 _IDIOM: Final = 0.5
 """What an idiom adds to the probability of its second syllable, and _FIRST_IDIOM to that of its first one."""
 _FIRST_IDIOM: Final = 0.01
+_VNI_LETTERS: Final = "6789"
+_LONGEST_SYLLABLE: Final = 7
+_LEAST_JOINED: Final = 4
+_MOST_JOINED: Final = 40
+_PART_COST: Final = 4.0
+"""Of each syllable of a word typed without blanks, in nats: few long ones are likelier than many short ones."""
+_RARE: Final = 11.5
+"""Cost of a syllable that is hardly one, in nats."""
+_WORD_AND_MARKS: Final = re.compile(r"([\W_]*)([^\W_]+)([\W_]*)")
+_HAS_DIGIT: Final = re.compile(r"\d")
 _TOKEN: Final = re.compile(r"[^\W\d_]+|\d+|[.!?;:\n()\"“”…]")
 _BLOCK: Final = re.compile(r"\S+")
 _CODE: Final = re.compile(r"[\d@/\\+#&=%_]|[^\W\d_][.-][^\W\d_]")
@@ -167,6 +180,58 @@ class DiacriticRestorer:
         lattice = self.lattice(text)
         return self.choose(lattice, found) if lattice else Restored(text, 1.0)
 
+    def spell_out(self, text: str) -> str:
+        """Return `text` with words of VNI keys as syllables, and syllables typed without a blank between them apart."""
+        return _BLOCK.sub(self._spelled_block, text)
+
+    def _spelled_block(self, block: re.Match[str]) -> str:
+        word = _WORD_AND_MARKS.fullmatch(block[0])
+        if word is None:
+            return block[0]
+        before, typed, after = word.groups()
+        spelled = self._from_vni(typed) if _HAS_DIGIT.search(typed) else self._parted(typed)
+        return f"{before}{spelled}{after}"
+
+    def _from_vni(self, word: str) -> str:
+        lowered = word.lower()
+        spelled = from_vni(lowered)
+        # "q1" and "to2" are more likely numbered than spelled.
+        is_likely = len(word) > 3 or (len(word) == 3 and lowered[1] in _VNI_LETTERS)
+        return _cased_like(word, spelled) if spelled != lowered and is_likely and spelled in self._ids else word
+
+    def _parted(self, word: str) -> str:
+        lowered = modern_tones(word.lower())
+        if len(word) < _LEAST_JOINED or len(word) > _MOST_JOINED or lowered in self._ids:
+            return word
+        if is_plain_syllable(lowered) or lowered in ABBREVIATIONS or self._is_telex(lowered):
+            return word
+        _, lengths = self._cheapest_parts(lowered)
+        if len(lengths) < 2:
+            return word
+        ends = list(accumulate(lengths))
+        return " ".join(word[end - length : end] for end, length in zip(ends, lengths, strict=True))
+
+    def _cheapest_parts(self, word: str) -> tuple[float, tuple[int, ...]]:
+        """Return the cost and the lengths of the most frequent syllables that make up `word`; none if none do."""
+        best: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+        for end in range(1, len(word) + 1):
+            options = [
+                (best[start][0] + self._part_cost(word[start:end]), (*best[start][1], end - start))
+                for start in range(max(0, end - _LONGEST_SYLLABLE), end - 1)
+            ]
+            best.append(min(options, default=(inf, ())))
+        return best[-1] if best[-1][0] < inf else (inf, ())
+
+    def _part_cost(self, part: str) -> float:
+        """How rare a syllable is that may be a part of a word typed without blanks."""
+        if not is_plain_syllable(part):
+            return inf
+        if fold(part) != part:
+            return _PART_COST + self._cost(part) if part in self._ids else inf
+        spellings = self._spellings.get(part)
+        cost = min((self._cost(each) for each in spellings), default=inf) if spellings else inf
+        return _PART_COST + cost if cost < _RARE else inf
+
     def lattice(self, text: str) -> Lattice | None:
         """Return what the syllables of `text` (in normal form C) may stand for; None if nothing is ambiguous."""
         slots = self._slots(text)
@@ -186,13 +251,14 @@ class DiacriticRestorer:
         least = CERTAIN if any(fold(slot.typed) != slot.typed for slot in slots) else 0.0
         for slot, reading in zip(slots, chosen, strict=True):
             syllable, probability = reading[0]
-            if probability < least:
+            needed = min(least, LIKELY) if slot.typed not in self._ids else least
+            if probability < needed:
                 reading = _led_by(slot.typed, reading)
             if len(slot.candidates) > 1:
                 readings[slot.typed] = reading
             pieces.append(text[at : slot.start])
             at = slot.end
-            if syllable == slot.typed or probability < least:
+            if syllable == slot.typed or probability < needed:
                 pieces.append(text[slot.start : slot.end])
             else:
                 pieces.append(_cased_like(text[slot.start : slot.end], syllable))
@@ -209,7 +275,8 @@ class DiacriticRestorer:
         shouted = all(word.isupper() for word in words)
         lowered = [modern_tones(word.lower()) for word in words]
         foreign = sum(
-            not (is_plain_syllable(word) or word in ABBREVIATIONS or self._is_telex(word)) for word in lowered
+            not (is_plain_syllable(word) or word in ABBREVIATIONS or is_abbreviation(word) or self._is_telex(word))
+            for word in lowered
         )
         if not words or foreign > FOREIGN_SHARE * len(words):
             return []
@@ -218,7 +285,7 @@ class DiacriticRestorer:
         slots = []
         for start, end, token in matches:
             is_fixed = any(begin <= start < finish for begin, finish in fixed)
-            is_acronym = token.isupper() and len(token) > 1 and not shouted
+            is_acronym = (token.isupper() and len(token) > 1 and not shouted) or is_abbreviation(token)
             slots.append(self._slot(start, end, token, cost, is_fixed or is_acronym))
         return slots
 

@@ -5,12 +5,13 @@ a lower weight; numbers and codes are asked for in their canonical form; article
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from phoserve.text.abbreviations import abbreviations_in, meanings_in
 from phoserve.text.articles import asked_parts
 from phoserve.text.codes import Code, codes_in
 from phoserve.text.diacritics import DiacriticRestorer, Lattice, Readings, Restored
@@ -18,6 +19,7 @@ from phoserve.text.folding import fold, has_diacritics
 from phoserve.text.lexical import SparseVector, folded_hash, pair_hash, segmented_terms, term_hash
 from phoserve.text.normalise import compose, strip_invisible
 from phoserve.text.pipeline import TextPipeline
+from phoserve.text.readers import Kind
 from phoserve.text.tones import modern_tones
 
 # A code that is written in one piece: at least five characters, or letters and digits.
@@ -50,17 +52,30 @@ class TermWeights:
     plain_pair: float = 0.1
     code: float = 3.0
     """Of a number or code in its most specific canonical form."""
+    long_code: float = 5.0
+    """The same of LONG characters or more: words around a phone number must not outweigh it."""
     wider_code: float = 0.5
+    all_wider: float = 2.0
+    """At most of all wider forms of a code together."""
+    numbered_document: float = 2.0
+    """Of a number and year without the issuer: 30/2020 of 30/2020/NĐ-CP."""
+    number: float = 3.0
+    """Of what is counted or measured, whose words weigh too."""
+    meaning: float = 0.7
+    """Of each word that an abbreviation of the query stands for."""
+    abbreviation: float = 3.0
+    """Of the abbreviation of several words of the query."""
     joined_word: float = 1.0
     """Of words joined by marks, such as "Anh-Việt", without the marks."""
     code_part: float = 1.0
     """Of all parts of a code together, which other codes share; passages indexed by version 0.1 have nothing else."""
-    article: float = 4.0
+    article: float = 6.0
     """Of the very article, clause or point that is asked for."""
-    wider_article: float = 2.0
+    wider_article: float = 3.0
 
 
 WEIGHTS: Final = TermWeights()
+LONG: Final = 8
 SHORT: Final = 3
 """A longer query finds passages without diacritics by its pairs of syllables."""
 
@@ -89,8 +104,13 @@ class QueryReader:
     def read(self, text: str) -> ReadQuery:
         """Return what `text` asks for."""
         typed = compose(strip_invisible(text))
-        lattice = self._restorer.lattice(typed) if self._restorer else None
-        restored = self._restorer.choose(lattice) if self._restorer and lattice else Restored(typed, 1.0)
+        if self._restorer is None:
+            return self._read(typed, Restored(typed, 1.0), None)
+        spelled = self._restorer.spell_out(typed)
+        lattice = self._restorer.lattice(spelled)
+        restored = self._restorer.choose(lattice) if lattice else Restored(spelled, 1.0)
+        if not restored.is_confident:
+            restored = Restored(spelled, 1.0)
         return self._read(typed, restored, lattice)
 
     def read_again(self, asked: ReadQuery, found: Sequence[tuple[str, float]]) -> ReadQuery:
@@ -124,17 +144,20 @@ def query_terms(
     codes = [codes_asked(text) + asked_parts(text) for text in visible]
     typed = [without_codes(text, found) for text, found in zip(visible, codes, strict=True)]
     full = [without_codes(each.text, codes_asked(each.text) + asked_parts(each.text)) for each in meant]
+    others = [" , ".join(meanings_in(each.text)) for each in meant]
     # Few are distinct: a query with its diacritics is what was meant.
-    distinct = list(dict.fromkeys([*typed, *full]))
+    distinct = list(dict.fromkeys([*typed, *full, *others]))
     segmented = dict(zip(distinct, pipeline.segment_query(distinct), strict=True))
     return [
         _vector(
             [
                 *_words(segmented[rest], segmented[whole], each.readings, weights),
+                *_each(segmented_terms(segmented[other])[0], weights.meaning),
+                *_each(map(term_hash, abbreviations_in(each.text)), weights.abbreviation),
                 *(term for code in found for term in _of_code(code, text, weights)),
             ]
         )
-        for text, rest, whole, each, found in zip(visible, typed, full, meant, codes, strict=True)
+        for text, rest, whole, each, other, found in zip(visible, typed, full, meant, others, codes, strict=True)
     ]
 
 
@@ -195,11 +218,20 @@ def _of_code(code: Code, text: str, weights: TermWeights) -> Iterator[tuple[int,
     if code.kind == "words":
         yield from _each(map(term_hash, code.forms), weights.joined_word)
         return
+    if code.kind == "number":
+        yield term_hash(code.forms[0]), weights.number
+        yield from _each(map(term_hash, code.forms[1:]), weights.wider_code)
+        return
     own, wider = (
         (weights.article, weights.wider_article) if code.kind == "article" else (weights.code, weights.wider_code)
     )
+    if code.kind == "code" and len(code.forms[0]) >= LONG and ":" not in code.forms[0]:
+        own = weights.long_code
     yield term_hash(code.forms[0]), own
-    yield from _each(map(term_hash, code.forms[1:]), wider)
+    wider = min(wider, weights.all_wider / len(code.forms))
+    for form in code.forms[1:]:
+        # A number of a legal document without its issuer is as specific as with it.
+        yield term_hash(form), weights.numbered_document if "/" in form and code.kind == "code" else wider
     spelled = modern_tones(text[code.start : code.end].lower())
     yield term_hash(spelled), weights.code_part
     parts = _CODE_PART.findall(spelled)
@@ -225,18 +257,21 @@ def _vector(weighted: Iterable[tuple[int, float]]) -> SparseVector:
     return SparseVector(np.array(indices, np.uint32), np.array([terms[each] for each in indices], np.float32))
 
 
-def codes_asked(text: str) -> list[Code]:
-    """Return the numbers and codes of a query, also those written in one piece."""
-    codes = codes_in(text, query=True)
+def codes_asked(text: str, *, query: bool = True) -> list[Code]:
+    """Return the numbers and codes of a query, or of a passage, also those written in one piece."""
+    codes = codes_in(text, query=query)
     plain = (Code(*match.span(), (fold(match[0].lower()),)) for match in _PLAIN_CODE.finditer(text))
     return codes + [each for each in plain if not any(c.start <= each.start and each.end <= c.end for c in codes)]
 
 
-def without_codes(text: str, codes: Sequence[Code]) -> str:
-    """Return `text` with a mark in place of each number and code, so that no pair of words crosses it."""
+def without_codes(text: str, codes: Sequence[Code], keep: Collection[Kind] = ("words", "number")) -> str:
+    """Return `text` with a mark in place of each number and code, so that no pair of words crosses it.
+
+    Codes of the kinds `keep` stay.
+    """
     kept, at = [], 0
     for code in sorted(codes, key=lambda each: each.start):
-        if code.kind == "words":
+        if code.kind in keep:
             continue
         if code.start >= at:
             kept.append(text[at : code.start])

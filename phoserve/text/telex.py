@@ -1,4 +1,4 @@
-"""Telex, the usual way to type Vietnamese, where the input method was off: "nghir phesp" is "nghỉ phép"."""
+"""Telex and VNI, the usual ways to type Vietnamese, where the input method was off: "nghir phesp", "nghi3 phe1p"."""
 
 import re
 import unicodedata
@@ -17,6 +17,14 @@ _LETTERS: Final = (
     ("dd", "đ"),
 )
 _TONES: Final = {"s": "\u0301", "f": "\u0300", "r": "\u0309", "x": "\u0303", "j": "\u0323"}
+_VNI_TONES: Final = {"1": "\u0301", "2": "\u0300", "3": "\u0309", "4": "\u0303", "5": "\u0323"}
+_VNI_LETTERS: Final = {
+    "6": (("a", "â"), ("e", "ê"), ("o", "ô")),
+    "7": (("uo", "ươ"), ("o", "ơ"), ("u", "ư")),
+    "8": (("a", "ă"),),
+    "9": (("d", "đ"),),
+}
+_DIGITS: Final = re.compile(r"\d")
 _TYPED: Final = re.compile(
     r"(?P<onset>[b-df-hj-np-tv-xzđ]*(?:(?<=g)i(?=[aeiouyăâêôơư])|(?<=q)u)?)(?P<rest>[a-zăâêôơư]+)"
 )
@@ -47,6 +55,39 @@ def from_telex(word: str) -> str:
         return body
     at = parts.start("rest") + _toned(vowels[0], is_open=vowels.end() == len(parts["rest"]))
     return modern_tones(unicodedata.normalize("NFC", body[: at + 1] + tone + body[at + 1 :]))
+
+
+def from_vni(word: str) -> str:
+    """Return the syllable that `word`, in lower case, spells as VNI keys; `word` itself if it spells none.
+
+    Keys come after the letter they change or at the end: "phe1p", "phep1", "d9uo7ng2", "duong972".
+    """
+    keys = _DIGITS.findall(word)
+    body = _DIGITS.sub("", word)
+    if not keys or not body.isascii() or not body.isalpha() or not _VOWELS.search(body):
+        return word
+    tones = [key for key in keys if key in _VNI_TONES]
+    letters = list(dict.fromkeys(key for key in keys if key in _VNI_LETTERS))
+    if len(tones) > 1 or not {*tones, *letters} >= {*keys}:
+        return word
+    # The same marks as Telex has.
+    marked = body
+    for key in letters:
+        changed = next(
+            (marked.replace(plain, letter, 1) for plain, letter in _VNI_LETTERS[key] if plain in marked), None
+        )
+        if changed is None:
+            return word
+        marked = changed
+    marked = marked.replace("ưo", "ươ").replace("uơ", "ươ") if "7" in letters else marked
+    parts = _TYPED.fullmatch(marked)
+    vowels = parts and _VOWELS.match(parts["rest"])
+    if not (parts and vowels):
+        return word
+    if not tones:
+        return marked
+    at = parts.start("rest") + _toned(vowels[0], is_open=vowels.end() == len(parts["rest"]))
+    return modern_tones(unicodedata.normalize("NFC", marked[: at + 1] + _VNI_TONES[tones[0]] + marked[at + 1 :]))
 
 
 def _with_letters(body: str) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import export.bundled
-from loadtests.code_search import generate, recalls
+from loadtests.code_kinds import MORE_KINDS
+from loadtests.code_search import KINDS, Kind, generate, recalls
 from phoserve.search.highlights import highlights
 from phoserve.text import Chunker
 from training.quality import Corpus, Encoder, find
@@ -35,6 +36,14 @@ TYPED = {
     "gui xe o dau": "gx",
     "bao hiem y te": "bh",
     "chuyen khoan": "tt",
+    "nghi3 phe1p": "np",
+    "nghiphep": "np",
+    "bảohiểm ytế": "bh",
+    "BHYT": "bh",
+    "the bhyt": "bh",
+    "quyđịnh gửixe": "gx",
+    "d9uo7ng2 so61 bay3": "dg",
+    "GIO DI LAM ⏰": "dl",
 }
 CODES = {
     "g1": "Phiếu thiết bị 1e6e79b8-8543-4867-ac22-6c9827d272c5 đang chờ sửa.",
@@ -123,9 +132,9 @@ def test_articles(encoder: Encoder, query: str, holds: str) -> None:
     assert holds in firsts(encoder, texts, [query], "hybrid")[0]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_exact_number_comes_before_its_neighbour(encoder: Encoder, seed: int) -> None:
-    texts, asked = generate(400, 200, seed=seed)
+@pytest.mark.parametrize(("seed", "kinds"), [(1, KINDS), (2, KINDS), (3, MORE_KINDS), (4, MORE_KINDS)])
+def test_the_exact_number_comes_before_its_neighbour(encoder: Encoder, seed: int, kinds: Sequence[Kind]) -> None:
+    texts, asked = generate(400, 200, seed=seed, kinds=kinds)
     found = find(encoder, [query.text for query in asked], Corpus(encoder, texts))
     for mode in ("hybrid", "lexical"):
         by_kind = recalls(found.rankings(mode, encoder.pipeline.contract.fusion), asked)

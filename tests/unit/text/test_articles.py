@@ -67,3 +67,28 @@ def test_labels_of_clauses_name_them_exactly() -> None:
         "article:9/clause:3/point:a",
         "article:9/point:a",
     }
+
+
+@pytest.mark.parametrize(
+    ("query", "reference"),
+    [
+        ("Điều 15.2.b nghị định 30", ("15", "2", "b")),
+        ("điều 15.2", ("15", "2", None)),
+        ("Đ.15 k.2", ("15", "2", None)),
+        ("k2 đ15", ("15", "2", None)),
+        ("k.2, d.15", ("15", "2", None)),
+    ],
+)
+def test_articles_written_shortly(query: str, reference: tuple[str, str, str | None]) -> None:
+    assert references_in(query) == [reference]
+
+
+@pytest.mark.parametrize("query", ["phiên bản 15.2", "k2", "áp dụng 15.2.b", "đ15"])
+def test_other_numbers_are_no_articles(query: str) -> None:
+    assert references_in(query) == []
+
+
+@pytest.mark.parametrize("asked", ["Phần thứ hai", "phan thu hai", "Phần II", "phần 2"])
+def test_parts_by_word_and_number(asked: str) -> None:
+    for heading in ("PHẦN THỨ HAI", "Phần II", "Phần 2. Quy định cụ thể"):
+        assert asked_parts(asked)[0].forms[0] in parts_of(f"{heading}\nNội dung")

@@ -32,6 +32,34 @@ def firsts(text: str) -> set[str]:
         ["3,5%", "3.5 %", "3,50%", "3.5 phần trăm"],
         ["bao-cao-05.xlsx", "bao_cao_05.xlsx", "BaoCao05.xlsx"],
         ["LaserJet-Pro_M404dn", "LaserJet Pro-M404dn".replace(" ", "-")],
+        ["0966 048 764", "0084966048764", "(+84)966048764", "84966048764", "tel:+84966048764", "+84 (0)966 048 764"],
+        ["(028) 3822 1234", "028.3822.1234", "(84-28) 38221234", "+84 28 3822 1234", "(028)3822.1234"],
+        ["1900 1234", "1900.1234", "19001234", "1900-12-34"],
+        ["0312345678-001", "0312345678 - 001", "03 1234 5678-001", "0312345678–001", "0312345678001"],
+        ["500k", "500 nghìn", "500.000đ", "500.000 VNĐ", "500,000 VND", "500.000,00", "500000", "₫500.000", "500 ngan"],
+        ["4,5 triệu", "4.5tr", "4tr5", "4tr500", "4 triệu 5", "4 triệu rưỡi", "4.500.000 đồng", "4500000"],
+        ["1 tỷ 2", "1,2 tỷ", "1 tỉ 200 triệu", "1.200 triệu", "1.200.000.000"],
+        ["US$1,200", "$1,200.00", "1200 USD", "1.200 đô la", "usd1200", "1200$"],
+        ["1/5/2026", "01.05.2026", "ngày 1-5-26", "2026-05-01T08:30:00", "1 tháng 5, 2026", "20260501", "May 1, 2026"],
+        ["tháng 5/2026", "T5/2026", "05-2026", "2026-05", "thang 5 2026", "tháng 05, năm 2026"],
+        ["quý 2 năm 2026", "Quý II/2026", "Q2/2026", "q2 2026", "quy ii nam 2026"],
+        ["8h30", "08:30", "8 giờ 30", "8g30", "8 giờ 30 phút", "8 giờ rưỡi", "8:30:00"],
+        ["20h30", "8 giờ 30 tối", "8:30 PM"],
+        ["5kg", "5 kg", "5.0 kg", "5 ki-lô-gam", "5 KG", "5 ký"],
+        ["120m2", "120 m²", "120 mét vuông", "120 met vuong"],
+        ["38°C", "38 độ C", "38oC", "38℃"],
+        ["v1.2.3", "1.2.3", "phiên bản 1.2.3", "ver. 1.2.3", "version 1.2.3"],
+        ["10-15", "10 - 15", "10–15", "10 đến 15", "từ 10 tới 15"],
+        ["khóa XV", "khoá 15", "khóa thứ 15", "KHÓA XV"],
+        ["thế kỷ XX", "thế kỉ 20", "the ky thu 20"],
+        ["Q.1", "Quận 1", "q1", "quan 1"],
+        ["TCVN 5574:2018", "TCVN5574-2018", "TCVN-5574:2018", "tcvn 5574 2018"],
+        ["51F-123.45", "51F12345", "51f 123.45", "51-F 12345"],
+        ["29-H1 123.45", "29H112345", "29h1-123.45"],
+        ["00:1A:2B:3C:4D:5E", "00-1a-2b-3c-4d-5e", "001A2B3C4D5E", "00 1a 2b 3c 4d 5e"],
+        ["Node.js", "nodejs", "NodeJS", "node js"],
+        ["20x30", "20 x 30", "20×30 cm", "20*30"],
+        ["12,50", "12.5", "12,5"],
     ],
 )
 def test_spellings_of_one_number_meet(spellings: list[str]) -> None:
@@ -62,6 +90,18 @@ def test_spellings_of_one_number_meet(spellings: list[str]) -> None:
         ("C++", "lập trình C++ 17"),
         ("c#", "C# trên máy trạm"),
         (".NET", "chạy trên .net."),
+        ("nd 30 2020", "Nghị định 30/2020/NĐ-CP"),
+        ("NĐ30/2020", "30/2020/NĐ-CP"),
+        ("30-2020-NĐ-CP", "30/2020/NĐ-CP"),
+        ("30/2020", "30/2020/NĐ-CP"),
+        ("tt 01 2023", "Thông tư số 01/2023/TT-BNV"),
+        ("TT-BNV", "Thông tư số 01/2023/TT-BNV"),
+        ("QĐ-UBND 1234", "Quyết định 1234/QĐ-UBND"),
+        ("cv 4821", "Công văn số 4821/BGDĐT-GDTH"),
+        ("hợp đồng số 015 năm 2024", "015/2024/HĐLĐ"),
+        ("AB12-0034", "mã SKU-AB12-0034"),
+        ("12/34 Nguyễn Trãi", "số nhà 12/34, đường Nguyễn Trãi"),
+        ("www.cty.example.vn/tin/bai-12.html", "https://cty.example.vn/tin/bai-12.html#dau"),
     ],
 )
 def test_what_is_asked_finds_what_is_written(asked: str, written: str) -> None:
@@ -84,9 +124,7 @@ def test_other_numbers_have_other_forms(one: str, other: str) -> None:
     assert firsts(one).isdisjoint(firsts(other))
 
 
-@pytest.mark.parametrize(
-    "text", ["năm 2019 2020", "10 - 20 km", "mục 1.2.3", "", "không có gì", "45/13/2020", "12 tháng"]
-)
+@pytest.mark.parametrize("text", ["năm 2019 2020", "", "không có gì", "45/13/2020", "12 tháng"])
 def test_other_numbers_are_no_codes(text: str) -> None:
     assert [code for code in codes_in(text) if not code.forms[0].startswith("day:")] == []
 
@@ -129,6 +167,27 @@ def test_any_text_has_spans_within_it(text: str) -> None:
 
 PARTS = [
     *("ngày", "mùng", "tháng", "năm", "số", "nghị", "định", "phần", "trăm", "triệu", "tỷ", "k", "QĐ"),
+    *(
+        "kg",
+        "kilo",
+        "ki-lo",
+        "met",
+        "vuông",
+        "m2",
+        "độ",
+        "C",
+        "giờ",
+        "h",
+        "khóa",
+        "thứ",
+        "XV",
+        "Q",
+        "USD",
+        "$",
+        "x",
+        "v",
+        "nđ",
+    ),
     *("5", "12", "31", "2026", "1.250.000", "12,5", "0912", "345", "679", "%", "/", "-", ".", ","),
 ]
 
@@ -142,8 +201,7 @@ PARTS = [
 )
 def test_what_a_reader_reads_has_one_of_its_signs(parts: list[str], separator: str) -> None:
     lowered = fold(separator.join(parts).lower())
-    for signs, pattern, _, begins, part in _READERS:
-        for match in pattern.finditer(lowered):
-            assert not signs or any(sign in match[0] for sign in signs)
-            assert begins is None or begins.match(lowered, match.start())
-            assert part is None or part.search(match[0])
+    codes_in(lowered, query=True)
+    for reader in _READERS:
+        for match in reader.pattern.finditer(lowered):
+            assert not reader.signs or any(sign in match[0] for sign in reader.signs)

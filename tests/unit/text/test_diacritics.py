@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from phoserve.text.diacritics import MODEL_PATH, DiacriticRestorer, pack_keys, shipped_restorer, unpack_keys
 from phoserve.text.folding import fold
-from phoserve.text.telex import from_telex
+from phoserve.text.telex import from_telex, from_vni
+from training.typed import vni
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +106,44 @@ def test_keys_survive_packing(keys: list[int]) -> None:
 
 def test_the_model_is_small() -> None:
     assert MODEL_PATH.stat().st_size <= 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("typed", "spelled"),
+    [
+        ("nghi3 phe1p na8m", "nghỉ phép năm"),
+        ("d9uo7ng2 so61", "đường số"),
+        ("nghiphep nam", "nghi phep nam"),
+        ("nghỉphép", "nghỉ phép"),
+        ("(baohiemxahoi)", "(bao hiem xa hoi)"),
+        ("Quyđịnh", "Quy định"),
+    ],
+)
+def test_words_are_spelled_out(restorer: DiacriticRestorer, typed: str, spelled: str) -> None:
+    assert restorer.spell_out(typed) == spelled
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "taxi video menu camera vitamin online email marketing laptop smartphone",
+        "covid19 h2o b2b q1 to2 mp3 word2vec E4013 51F12345",
+        "a@b.vn https://noi-bo.example.vn bao-cao-05.xlsx",
+        "nghỉ phép năm 2026",
+    ],
+)
+def test_other_words_stay(restorer: DiacriticRestorer, typed: str) -> None:
+    assert restorer.spell_out(typed) == typed
+
+
+@given(st.text(max_size=200))
+def test_spelling_out_keeps_all_but_keys_and_blanks(text: str) -> None:
+    spelled = shipped_restorer().spell_out(text)
+    assert len(spelled.split()) >= len(text.split())
+
+
+@pytest.mark.parametrize(
+    "query", ["Nghỉ phép năm của nhân viên", "Đường số bảy được mở rộng", "Uỷ ban huyện quyết định"]
+)
+def test_vni_is_read_back(query: str) -> None:
+    assert [from_vni(word) for word in vni(query.lower()).split()] == query.lower().split()

@@ -1,0 +1,128 @@
+"""Canonical forms of dates, months, quarters and times of day.
+
+A day has those of its month and of the day of any year, so that "tháng 5/2026" also finds "31/05/2026".
+"""
+
+import re
+from typing import Final
+
+from phoserve.text.readers import END, YEAR, Forms, Reader, arabic
+
+_MONTHS: Final = 12
+_DAYS: Final = 31
+_NOON: Final = 12
+_ENGLISH: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_ENGLISH_MONTH: Final = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)"
+)
+_ORDINAL: Final = ("mot", "hai", "ba", "bon", "nam", "sau", "bay", "tam", "chin", "muoi")
+
+_DAY: Final = re.compile(
+    rf"(?P<day>\d{{1,2}})(?P<mark>[/.-]|_| [/-] )(?P<month>\d{{1,2}})(?P=mark)(?P<year>\d{{4}}|\d{{2}}){END}"
+)
+_ISO_DAY: Final = re.compile(
+    r"(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})(?!\d|[/.,-]\d)"
+)
+_SPELLED: Final = (
+    r"(?P<day>\d{1,2})(?:\s*,?\s*(?:thang|th)\s+|\s*/)(?P<month>\d{1,2})"
+    rf"(?:\s*,?\s*nam\s+(?P<year>\d{{4}})|\s*[/-]\s*(?P<slash>\d{{4}})|\s*,?\s+(?P<bare>{YEAR}))?{END}"
+)
+_SPELLED_DAY: Final = re.compile(_SPELLED)
+_NAMED_DAY: Final = re.compile(rf"(?:ngay|mung|mong|hom)\s+{_SPELLED}")
+_SHORT_DAY: Final = re.compile(
+    r"(?:ngay|mung|mong|hom)\s+(?P<day>\d{1,2})[/.-](?P<month>\d{1,2})(?:\s+nam\s+(?P<year>\d{4}))?(?![\w/-]|[.,]\d)"
+)
+_BARE_DAY: Final = re.compile(rf"(?P<day>\d{{1,2}})[-.](?P<month>\d{{1,2}}){END}")
+_COMPACT_DAY: Final = re.compile(
+    rf"(?:(?P<day>0[1-9]|[12]\d|3[01])(?<!\d..)(?P<month>0[1-9]|1[0-2])(?P<year>{YEAR})"
+    rf"|(?P<year2>{YEAR})(?<!\d....)(?P<month2>0[1-9]|1[0-2])(?P<day2>0[1-9]|[12]\d|3[01]))(?!\d)"
+)
+_ENGLISH_DAY: Final = re.compile(
+    rf"\b(?:(?P<name>{_ENGLISH_MONTH})\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?"
+    rf"|(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<name2>{_ENGLISH_MONTH})\.?,?)\s+(?P<year>{YEAR}){END}"
+)
+_MONTH: Final = re.compile(
+    rf"(?:(?P<month>0?[1-9]|1[0-2])(?:/|-|\.)(?P<year>{YEAR})|(?P<year2>{YEAR})-(?P<month2>0[1-9]|1[0-2])){END}"
+)
+_NAMED_MONTH: Final = re.compile(
+    rf"(?:thang\s+|t\.?)(?P<month>\d{{1,2}})(?:\s*[/.-]\s*|\s+nam\s+|\s*,\s*(?:nam\s+)?|\s+)(?P<year>{YEAR}){END}"
+)
+_QUARTER: Final = re.compile(
+    r"(?:quy\s+(?:thu\s+)?|(?P<short>q))(?P<quarter>iv|i{1,3}|[1-4])"
+    rf"(?:(?:\s*[/.-]\s*|\s+nam\s+|\s*,?\s+)(?P<year>{YEAR})|(?(short)(?!)|)){END}"
+)
+_LUNAR_DAY: Final = re.compile(rf"(?:mung|mong)\s+(?P<day>\d{{1,2}}|{'|'.join(_ORDINAL)})\b(?![/.-]\d)")
+_TIME: Final = re.compile(
+    r"(?<![\w/.,:-])(?P<hour>[01]?\d|2[0-4])"
+    r"(?:\s?(?:h|gio|g(?=[0-5]\d))(?:\s?(?P<minute>[0-5]\d|\d(?=\s?(?:p|phut)\b))|\s(?P<half>ruoi)\b|(?=\s|\W|\Z))"
+    r"|:(?P<clock>[0-5]\d)(?::[0-5]\d)?)(?:\s?(?:phut|ph|p|'))?(?:\s?(?P<late>chieu|toi|pm)\b)?(?![\w:]|[.,/-]\d)"
+)
+
+
+def _read_day(match: re.Match[str]) -> Forms:
+    groups = match.groupdict()
+    day, month = int(groups["day"] or groups["day2"]), int(groups["month"] or groups["month2"])
+    return _day_forms(day, month, next((groups[name] for name in _YEARS if groups.get(name)), None))
+
+
+_YEARS: Final = ("year", "slash", "bare", "year2")
+
+
+def _day_forms(day: int, month: int, year: str | None) -> Forms:
+    if not (1 <= day <= _DAYS and 1 <= month <= _MONTHS):
+        return ()
+    if not year:
+        return (f"day:{month:02}-{day:02}",)
+    year = year if len(year) == 4 else f"20{year}"
+    return (f"date:{year}-{month:02}-{day:02}", f"month:{year}-{month:02}", f"day:{month:02}-{day:02}")
+
+
+def _read_english_day(match: re.Match[str]) -> Forms:
+    month = _ENGLISH.index((match["name"] or match["name2"])[:3]) + 1
+    return _day_forms(int(match["day"] or match["day2"]), month, match["year"])
+
+
+def _read_month(match: re.Match[str]) -> Forms:
+    groups = match.groupdict()
+    month, year = int(groups["month"] or groups["month2"]), groups["year"] or groups["year2"]
+    return (f"month:{year}-{month:02}",) if 1 <= month <= _MONTHS else ()
+
+
+def _read_quarter(match: re.Match[str]) -> Forms:
+    written, year = match["quarter"], match["year"]
+    quarter = int(written) if written.isdigit() else arabic(written)
+    return (f"quarter:{year}-{quarter}", f"quarter:{quarter}") if year else (f"quarter:{quarter}",)
+
+
+def _read_lunar_day(match: re.Match[str]) -> Forms:
+    day = match["day"]
+    return (f"mung:{int(day) if day.isdigit() else _ORDINAL.index(day) + 1}",)
+
+
+def _read_time(match: re.Match[str]) -> Forms:
+    hour = int(match["hour"])
+    minute = 30 if match["half"] else int(match["minute"] or match["clock"] or 0)
+    forms = (f"{hour}h{minute:02}",)
+    return (f"{hour + _NOON}h{minute:02}", *forms) if match["late"] and hour < _NOON else forms
+
+
+_SHORT_ENGLISH: Final = tuple(month for month in _ENGLISH if month != "may")
+# "may" is also a Vietnamese word.
+_MAY: Final = tuple(sign for digit in range(10) for sign in (f"may {digit}", f"{digit} may"))
+
+DATE_READERS: Final = (
+    Reader(_DAY, _read_day),
+    Reader(_ISO_DAY, _read_day),
+    Reader(_SPELLED_DAY, _read_day),
+    Reader(_NAMED_DAY, _read_day, "noun"),
+    Reader(_SHORT_DAY, _read_day, "noun"),
+    Reader(_BARE_DAY, _read_day, kind="number", query_only=True),
+    Reader(_COMPACT_DAY, _read_day, "anywhere", ("19", "20")),
+    Reader(_ENGLISH_DAY, _read_english_day, "anywhere", (*_SHORT_ENGLISH, *_MAY, "th may", "of may")),
+    Reader(_MONTH, _read_month),
+    Reader(_NAMED_MONTH, _read_month, "noun"),
+    Reader(_QUARTER, _read_quarter, "noun"),
+    Reader(_LUNAR_DAY, _read_lunar_day, "noun", kind="number"),
+    Reader(_TIME, _read_time),
+)
