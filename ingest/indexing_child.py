@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 from contextlib import AsyncExitStack, suppress
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -34,6 +34,7 @@ from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.composition import open_models
 from phoserve.concurrency.priority import lower_priority
+from phoserve.concurrency.tasks import TaskSet
 
 MEASURED_EVERY_S: Final = 1.0
 
@@ -54,37 +55,17 @@ async def serve(messages: int, answers: int) -> None:
             metrics = IngestMetrics()
             pipeline = await _open_pipeline(opening, link, metrics, stack)
             reembedder = Reembedder(pipeline.registry, pipeline.models, pipeline.sources, link)
-            group = await stack.enter_async_context(_Tasks())
-            group.begin(reembedder.run_forever())
-            group.begin(_report(metrics, link))
+            tasks = TaskSet()
+            stack.push_async_callback(tasks.cancel)  # each releases its document
+            tasks.begin(reembedder.run_forever())
+            tasks.begin(_report(metrics, link))
             link.send(Opened())
             while True:
                 message = await next_value(reader)
                 if isinstance(message, IndexResult):
                     link.receive(message)
                 elif isinstance(message, Run):
-                    group.begin(_process(pipeline, message, link))
-
-
-class _Tasks:
-    """Tasks that are cancelled at the end of the block: each releases its document."""
-
-    def __init__(self) -> None:
-        self._running: set[asyncio.Task[None]] = set()
-
-    def begin(self, work: Any) -> None:
-        running = asyncio.create_task(work)
-        self._running.add(running)
-        running.add_done_callback(self._running.discard)
-
-    async def __aenter__(self) -> "_Tasks":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        running = list(self._running)
-        for each in running:
-            each.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+                    tasks.begin(_process(pipeline, message, link))
 
 
 async def _open_pipeline(opening: Opening, link: Link, metrics: IngestMetrics, stack: AsyncExitStack) -> Pipeline:

@@ -27,6 +27,7 @@ from ingest.indexing_messages import (
     Run,
 )
 from phoserve.adapters.edge.frames import PendingCalls, next_value, packed, portable
+from phoserve.concurrency.tasks import TaskSet
 from phoserve.documents.ports import ActivePassageStore, IndexingTask, TaskQueue
 from phoserve.errors import InvalidInput, Unavailable
 
@@ -52,7 +53,7 @@ class IndexingProcess:
         self._families = _Families()
         self.registry.register(self._families)
         self._runs = PendingCalls()
-        self._answering: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
         self._opened = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._supervising: asyncio.Task[None] | None = None
@@ -125,16 +126,11 @@ class IndexingProcess:
             case Ran(number, error):
                 self._runs.finish(number, None, error)
             case IndexCall():
-                self._begin(self._answer(message))
+                self._tasks.begin(self._answer(message))
             case Enqueued(tasks):
-                self._begin(queue.enqueue(tasks))
+                self._tasks.begin(queue.enqueue(tasks))
             case Measured(families):
                 self._families.found = families
-
-    def _begin(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
 
     async def _answer(self, call: IndexCall) -> None:
         result, failure = None, None

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import structlog
 
 from ingest.document_slots import DocumentSlots, Entry
+from phoserve.concurrency.tasks import TaskSet
 from phoserve.documents.ports import IndexingTask
 from phoserve.errors import Unavailable
 
@@ -34,7 +35,7 @@ class InlineWorkers:
         self._queues: dict[bool, dict[str, deque[IndexingTask]]] = {False: {}, True: {}}
         self._waiting: set[IndexingTask] = set()
         self._slots = DocumentSlots(LONG_DOCUMENTS, SMALL_PER_LONG)
-        self._running: set[asyncio.Task[None]] = set()
+        self._tasks = TaskSet()
         self._changed = asyncio.Event()
 
     async def enqueue(self, tasks: Sequence[IndexingTask]) -> None:
@@ -51,19 +52,16 @@ class InlineWorkers:
 
     def start(self, processor: Processor) -> None:
         """Start running tasks."""
-        self._begin(self._run(processor))
+        self._tasks.begin(self._run(processor))
 
     async def stop(self) -> None:
         """Cancel the tasks in flight: the next start resumes them."""
-        while running := list(self._running):
-            for each in running:
-                each.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+        await self._tasks.cancel()
 
     async def _run(self, processor: Processor) -> None:
         while True:
             while task := self._next():
-                self._begin(self._work(task, processor))
+                self._tasks.begin(self._work(task, processor))
             await self._changed.wait()
             self._changed.clear()
 
@@ -86,11 +84,6 @@ class InlineWorkers:
             queues[collection_id] = rest
         self._waiting.discard(task)
         return task
-
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
-        running = asyncio.create_task(work)
-        self._running.add(running)
-        running.add_done_callback(self._running.discard)
 
     async def _work(self, task: IndexingTask, processor: Processor) -> None:
         try:
