@@ -8,11 +8,12 @@ from lxml import etree
 
 from ingest.parsing.embedded import read_embedded
 from ingest.parsing.faults import Unreadable
+from ingest.parsing.legacy_fonts import converted_warning
 from ingest.parsing.opc import Package, is_template_title, local_name
 from ingest.parsing.word.body import BodyReader, Parts, tidy
 from ingest.parsing.word.numbering import Numbering
 from ingest.parsing.word.runs import InlineReader
-from ingest.parsing.word.styles import Styles, W, value
+from ingest.parsing.word.styles import Styles, W, uses_legacy_fonts, value
 from phoserve.text.blocks import Heading, Paragraph, ParsedDocument, ParserWarning
 
 _LONGEST_TITLE: Final = 200
@@ -35,13 +36,14 @@ def parse(path: Path) -> ParsedDocument:
         styles = Styles(_part(package, related, "styles"))
         numbering = Numbering(_part(package, related, "numbering"), styles)
         targets = {identifier: relation.target for identifier, relation in package.relations(main).items()}
-        reader = BodyReader(Parts(package, styles, numbering, dict(_notes(package, related)), targets))
+        notes, with_fonts = dict(_notes(package, related)), uses_legacy_fonts(root)
+        reader = BodyReader(Parts(package, styles, numbering, notes, targets, with_fonts))
         reader.read(body)
         embedded, warnings = read_embedded(package, reader.objects)
         return ParsedDocument(
             blocks=(*reader.blocks, *embedded),
             title=_title(package.core_properties().get("title", ""), reader),
-            warnings=(*_warnings(reader), *warnings),
+            warnings=(*_warnings(reader), *warnings, *converted_warning(reader.converted)),
             properties=_properties(package, main, styles),
         )
 
@@ -96,7 +98,7 @@ def _properties(package: Package, main: str, styles: Styles) -> dict[str, Any]:
 
 
 def _lines(root: etree._Element, styles: Styles) -> Iterator[str]:
-    reader = InlineReader(styles, with_page_fields=False)
+    reader = InlineReader(styles, with_page_fields=False, with_fonts=uses_legacy_fonts(root))
     for paragraph in root.iter(f"{W}p"):
         if any(local_name(parent) == "Fallback" for parent in paragraph.iterancestors()):
             continue

@@ -131,7 +131,7 @@ def stated_type(declared: str, filename: str | None) -> str:
 def _package(path: Path, stated: str) -> str:
     try:
         with zipfile.ZipFile(path) as package:
-            names = package.namelist()
+            names = [name.replace("\\", "/").lstrip("/").lower() for name in package.namelist()]
             # OpenDocument and EPUB declare their type.
             own = package.open("mimetype").read(_LONGEST_TYPE).decode() if "mimetype" in names else ""
     except (zipfile.BadZipFile, OSError, RuntimeError, ValueError):

@@ -54,7 +54,7 @@ class Package:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError) as error:
             raise Unreadable("the file is damaged or incomplete") from error
-        self._names = set(self._zip.namelist())
+        self._names = {_key(name): name for name in self._zip.namelist()}
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +65,7 @@ class Package:
         self._zip.close()
 
     def __contains__(self, name: str) -> bool:
-        return name in self._names
+        return _key(name) in self._names
 
     def read(self, name: str) -> bytes:
         """Return a part's bytes. Raises TooComplex over MAX_PART_BYTES, Unreadable for a damaged part."""
@@ -81,13 +81,13 @@ class Package:
     def open(self, name: str) -> IO[bytes]:
         """Return a part as a stream. Raises Unreadable if there is no such part."""
         try:
-            return self._zip.open(name)
+            return self._zip.open(self._names.get(_key(name), name))
         except (KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
             raise Unreadable(f"it has no readable part {name}") from error
 
     def xml(self, name: str) -> etree._Element | None:
         """Return the root of an XML part, None if the package has no such part."""
-        return parse_xml(self.read(name)) if name in self._names else None
+        return parse_xml(self.read(name)) if name in self else None
 
     def relations(self, name: str) -> dict[str, Relation]:
         """Return the relationships of a part by their ids; those of the package for the name ""."""
@@ -98,7 +98,7 @@ class Package:
     def related(self, name: str, kind: str) -> Iterator[str]:
         """Yield the names of the parts of one kind that a part refers to, if the package has them."""
         for relation in self.relations(name).values():
-            if relation.kind == kind and not relation.external and relation.target in self._names:
+            if relation.kind == kind and not relation.external and relation.target in self:
                 yield relation.target
 
     def main_part(self) -> str:
@@ -106,7 +106,7 @@ class Package:
         for name in self.related("", "officeDocument"):
             return name
         for name in ("word/document.xml", "xl/workbook.xml", "ppt/presentation.xml"):
-            if name in self._names:
+            if name in self:
                 return name
         raise Unreadable("it has no main part")
 
@@ -120,6 +120,11 @@ class Package:
                 if key in ("title", "author", "subject", "created", "modified") and (element.text or "").strip():
                     found.setdefault(key, " ".join((element.text or "").split()))
         return found
+
+
+def _key(name: str) -> str:
+    """Return what equal names of parts have in common: any case; some programs write them as Windows does."""
+    return name.replace("\\", "/").lstrip("/").lower()
 
 
 def parse_xml(content: bytes) -> etree._Element:

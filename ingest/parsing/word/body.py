@@ -36,6 +36,8 @@ class Parts:
     """Footnotes and endnotes by kind and id."""
     targets: Mapping[str, str]
     """Names of related parts by relationship id."""
+    with_fonts: bool = False
+    """Whether some text is in fonts that draw Vietnamese over Western letters."""
 
 
 @dataclass(slots=True)
@@ -47,6 +49,8 @@ class BodyReader:
     hidden_runs: int = 0
     unread_inserts: int = 0
     """Inserted files that cannot be read."""
+    converted: list[str] = field(default_factory=list)
+    """The legacy encoding of each paragraph that was converted by its fonts."""
     objects: list[tuple[str, str]] = field(default_factory=list)
     """The program and the part of each embedded object."""
     title_lines: list[str] = field(default_factory=list)
@@ -68,7 +72,7 @@ class BodyReader:
     """Text of paragraphs whose end was deleted: it joins the next one."""
 
     def __post_init__(self) -> None:
-        self._inline = InlineReader(self.parts.styles)
+        self._inline = InlineReader(self.parts.styles, with_fonts=self.parts.with_fonts)
 
     def read(self, container: etree._Element, depth: int = 0) -> None:
         """Append the blocks of `container`."""
@@ -105,7 +109,7 @@ class BodyReader:
         properties = paragraph.find(f"{W}pPr")
         style = self.parts.styles.of_paragraph(properties)
         inline = self._inline.read(paragraph, style)
-        self.hidden_runs += inline.hidden_runs
+        self._count(inline)
         text = tidy(self._carried + inline.text)
         if _end_is_deleted(properties):
             self._carried = f"{text} " if text else ""
@@ -120,6 +124,11 @@ class BodyReader:
             self._append(text, number, level, _Setting.of(properties, style, inline, self.parts.styles))
         self._collect(inline, depth)
         self._flush()
+
+    def _count(self, inline: Inline) -> None:
+        self.hidden_runs += inline.hidden_runs
+        if inline.encoding:
+            self.converted.append(inline.encoding)
 
     def _append(self, text: str, number: str | None, level: int | None, setting: "_Setting") -> None:
         shown = f"{number} {text}" if number and number != "-" else text
@@ -177,8 +186,8 @@ class BodyReader:
         lines: list[str] = []
         for paragraph in note.iter(f"{W}p"):
             style = self.parts.styles.of_paragraph(paragraph.find(f"{W}pPr"))
-            inline = InlineReader(self.parts.styles).read(paragraph, style)
-            self.hidden_runs += inline.hidden_runs
+            inline = InlineReader(self.parts.styles, with_fonts=self.parts.with_fonts).read(paragraph, style)
+            self._count(inline)
             lines.append(tidy(inline.text))
         if text := "\n".join(filter(None, lines)):
             yield Footnote(text=text, number=number)

@@ -7,10 +7,11 @@ from typing import Final
 from lxml import etree
 
 from ingest.parsing.alternative import alternative_text
+from ingest.parsing.legacy_fonts import LegacyFont, join_runs, legacy_font
 from ingest.parsing.opc import local_name
 from ingest.parsing.scripts import raise_text
 from ingest.parsing.word.formulas import formula
-from ingest.parsing.word.styles import Styles, W, is_on, value
+from ingest.parsing.word.styles import Styles, W, font_of, is_on, value
 
 _MC: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _R: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
@@ -44,13 +45,24 @@ class Inline:
     objects: list[tuple[str, str]] = field(default_factory=list)
     """The program and the relationship id of each embedded object."""
     hidden_runs: int = 0
+    encoding: str = ""
+    """The legacy encoding that some of its text was converted from."""
+
+
+class _LegacyText(str):
+    """Text of a run set in a font that draws Vietnamese over Western letters."""
+
+    __slots__ = ("font",)
+    font: LegacyFont
 
 
 class InlineReader:
     """Reads paragraphs one after the other; fields may begin in one and end in another."""
 
-    def __init__(self, styles: Styles, *, with_page_fields: bool = True) -> None:
+    def __init__(self, styles: Styles, *, with_page_fields: bool = True, with_fonts: bool = False) -> None:
+        """Read with a document's styles; `with_fonts` if some of its text is in fonts such as .VnTime."""
         self._styles = styles
+        self._with_fonts = with_fonts or styles.has_legacy_fonts
         self._with_page_fields = with_page_fields
         self._fields: list[_Field] = []
 
@@ -60,6 +72,8 @@ class InlineReader:
         parts: list[str] = []
         self._children(paragraph, style, inline, parts)
         inline.text = "".join(parts)
+        if self._with_fonts:
+            inline.text, inline.encoding = join_runs([(str(part), getattr(part, "font", None)) for part in parts])
         inline.all_bold = inline.all_bold and bool(inline.text.strip())
         return inline
 
@@ -103,7 +117,18 @@ class InlineReader:
         if text.strip() and not self._switch(properties, style, "b"):
             inline.all_bold = False
         raised = value(properties.find(f"{W}vertAlign")) if properties is not None else None
-        parts.append(raise_text(text, "".join(parts[-1:])) if raised == "superscript" else text)
+        shown = raise_text(text, "".join(parts[-1:])) if raised == "superscript" else text
+        parts.append(self._in_font(shown, properties, style) if self._with_fonts else shown)
+
+    def _in_font(self, text: str, properties: etree._Element | None, style: str) -> str:
+        """Return text marked with its font if that is one of those that draw Vietnamese over Western letters."""
+        character = value(properties.find(f"{W}rStyle")) if properties is not None else None
+        font = legacy_font(font_of(properties) or self._styles.font((character, style)))
+        if font is None:
+            return text
+        marked = _LegacyText(text)
+        marked.font = font
+        return marked
 
     def _run_content(self, run: etree._Element, inline: Inline, *, hidden: bool) -> Iterator[str]:
         for element in run:

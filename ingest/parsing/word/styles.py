@@ -1,10 +1,12 @@
 """Word's styles: what a paragraph or run inherits."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from lxml import etree
+
+from ingest.parsing.legacy_fonts import legacy_font
 
 W: Final = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _OFF: Final = ("0", "false", "off", "none")
@@ -23,6 +25,18 @@ def is_on(properties: etree._Element | None, name: str) -> bool | None:
     return None if element is None else value(element) not in _OFF
 
 
+def font_of(properties: etree._Element | None) -> str:
+    """Return the font that a properties element sets Western letters in, "" if it sets none."""
+    fonts = None if properties is None else properties.find(f"{W}rFonts")
+    return value(fonts, "hAnsi") or value(fonts, "ascii") or ""
+
+
+def uses_legacy_fonts(root: etree._Element | None) -> bool:
+    """Whether anything in a part is set in a font that draws Vietnamese over Western letters."""
+    fonts = () if root is None else root.iter(f"{W}rFonts")
+    return any(legacy_font(value(font, "hAnsi") or value(font, "ascii")) for font in fonts)
+
+
 def outline_level(text: str | None) -> int | None:
     """Return the heading level that an outline level gives, 1 to 9; None for body text."""
     return int(text) + 1 if text and len(text) == 1 and text in "012345678" else None
@@ -34,6 +48,10 @@ class Styles:
     def __init__(self, root: etree._Element | None) -> None:
         self._styles: dict[str, etree._Element] = {}
         self._default_paragraph = ""
+        defaults = None if root is None else root.find(f"{W}docDefaults/{W}rPrDefault/{W}rPr")
+        self._default_font = font_of(defaults)
+        self.has_legacy_fonts = uses_legacy_fonts(root)
+        """Whether a style sets its text in a font that draws Vietnamese over Western letters."""
         for style in () if root is None else root.iterfind(f"{W}style"):
             identifier = value(style, "styleId") or ""
             self._styles[identifier] = style
@@ -81,6 +99,12 @@ class Styles:
             if switch is not None:
                 return switch
         return False
+
+    def font(self, identifiers: Iterable[str | None]) -> str:
+        """Return the font that the first of the styles with one sets its runs in; else that of the document."""
+        chains = (style for identifier in identifiers for style in self._chain(identifier or ""))
+        fonts = (font_of(style.find(f"{W}rPr")) for style in chains)
+        return next(filter(None, fonts), self._default_font)
 
     def is_centred(self, identifier: str) -> bool:
         """Whether a style centres its paragraphs."""
