@@ -20,6 +20,10 @@ from ingest.parsing.word.numbering import format_number
 from phoserve.text.blocks import Block, Caption, Code, Heading, ListItem, Paragraph, ParsedDocument, Record, Table
 
 MAX_DEPTH: Final = 1000
+_SHOWN_BY_SCRIPT: Final = 0.15
+"""The share of its text that a page shows at least without the scripts that open it,"""
+_LONG_PAGE: Final = 3000
+"""if it is as long as this, in characters."""
 MAX_COLUMNS: Final = 200
 MAX_SPAN: Final = 1000
 _BLOCKS: Final = frozenset(
@@ -66,13 +70,31 @@ def read_html(html: str) -> ParsedDocument:
     hidden.match(tree.root)
     hidden.controls = Controls.of(tree)
     main = tree.css_first("main, [role=main]")
-    blocks = _Page(hidden).read(main) if main is not None else []
+    blocks = _read_shown(main, hidden) if main is not None else []
     if not blocks and tree.body is not None:
-        # A page that is hidden whole is one that a script shows.
-        blocks = _Page(hidden).read(tree.body) or _Page(HiddenElements()).read(tree.body)
+        blocks = _read_shown(tree.body, hidden)
     element = tree.css_first("head > title") or tree.css_first("title")
     title = _SPACES.sub(" ", element.text()).strip() if element is not None else ""
     return ParsedDocument(blocks=tuple(blocks), title=_without_site(title, blocks))
+
+
+def _read_shown(root: LexborNode, hidden: HiddenElements) -> list[Block]:
+    """Read what is shown; a page whose style sheets hide nearly all of its text is one that a script shows."""
+    blocks = _Page(hidden).read(root)
+    if hidden.is_empty or (blocks and not _is_mostly_hidden(_length(blocks), len(root.text()))):
+        return blocks
+    everything = _Page(HiddenElements()).read(root)
+    return everything if not blocks or _is_mostly_hidden(_length(blocks), _length(everything)) else blocks
+
+
+def _is_mostly_hidden(shown: int, total: int) -> bool:
+    return total >= _LONG_PAGE and shown < _SHOWN_BY_SCRIPT * total
+
+
+def _length(blocks: list[Block]) -> int:
+    """Return about how many characters of text blocks have."""
+    tables = (len(cell) for block in blocks if isinstance(block, Table) for row in block.rows for cell in row)
+    return sum(len(getattr(block, "text", "")) for block in blocks) + sum(tables)
 
 
 def _is_for_screens(style: LexborNode) -> bool:

@@ -41,6 +41,8 @@ _PACKAGES: Final = {
 DOCX: Final = _PACKAGES["word/"]
 PPTX: Final = _PACKAGES["ppt/"]
 XLSX: Final = _PACKAGES["xl/"]
+XLSB: Final = "application/vnd.ms-excel.sheet.binary.macroenabled.12"
+_BINARY_WORKBOOK: Final = "xl/workbook.bin"
 ODF: Final = tuple(f"application/vnd.oasis.opendocument.{kind}" for kind in ("text", "spreadsheet", "presentation"))
 ODF_TEMPLATES: Final = {f"{kind}-template": kind for kind in ODF}
 _OLD_OFFICE: Final = {
@@ -73,6 +75,7 @@ _BY_SUFFIX: Final = {
     ".docx": _PACKAGES["word/"],
     ".pptx": _PACKAGES["ppt/"],
     ".xlsx": _PACKAGES["xl/"],
+    ".xlsb": XLSB,
     ".md": "text/markdown",
     ".markdown": "text/markdown",
     ".eml": MAIL,
@@ -82,7 +85,7 @@ _BY_SUFFIX: Final = {
     ".jsonl": "application/x-ndjson",
     ".ndjson": "application/x-ndjson",
 }
-READ_BY_KREUZBERG: Final = frozenset({*_PACKAGES.values(), *_OLD_OFFICE.values(), PDF, EPUB, *RTF})
+READ_BY_KREUZBERG: Final = frozenset({*_PACKAGES.values(), *_OLD_OFFICE.values(), XLSB, PDF, EPUB, *RTF})
 """What is neither text nor HTML and has no parser of this project; old formats, and those that another one misses."""
 
 
@@ -138,6 +141,8 @@ def _package(path: Path, stated: str) -> str:
         return stated if stated in READ_BY_KREUZBERG else ARCHIVE
     if own.startswith("application/"):
         return ODF_TEMPLATES.get(own.strip(), own.strip())
+    if _BINARY_WORKBOOK in names:
+        return XLSB
     for folder, media_type in _PACKAGES.items():
         if any(name.startswith(folder) for name in names):
             return media_type

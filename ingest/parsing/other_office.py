@@ -1,4 +1,4 @@
-"""Formats that kreuzberg reads: old Word and PowerPoint files, and RTF; titles from their own metadata."""
+"""What kreuzberg reads: binary workbooks, and old Office and RTF files that are damaged; titles of their own."""
 
 import html
 import re
@@ -11,7 +11,7 @@ import kreuzberg
 
 from ingest.parsing.faults import Encrypted, Unreadable
 from ingest.parsing.markdown import blocks_of_markdown
-from ingest.parsing.media import DOC
+from ingest.parsing.media import DOC, XLS, XLSB
 from ingest.parsing.opc import is_encrypted
 from phoserve.text.blocks import Block, Paragraph, ParsedDocument, ParserWarning
 
@@ -27,6 +27,13 @@ _NOT_AS_DISPLAYED: Final = ParserWarning(
     message="old formats are read without automatic numbers and text boxes; hidden or deleted text may be included; "
     "save it in a new one (.docx, .pptx, .odt) to have it read as displayed",
 )
+_AS_STORED: Final = ParserWarning(
+    code="not_as_displayed",
+    message="the workbook is read with its values as stored, hidden sheets and rows included; save it as .xlsx "
+    "to have it read as displayed",
+)
+_PANIC: Final = "PanicException"
+"""What a parser in Rust raises at a fault of its own; it is no Exception."""
 _LARGEST_PART: Final = 1 << 20
 _RTF_HEAD: Final = 1 << 16
 
@@ -57,7 +64,9 @@ def parse(path: Path, media_type: str) -> ParsedDocument:
         result = kreuzberg.extract_file_sync(path, mime_type=media_type, config=config)
     except MemoryError:
         raise
-    except Exception as error:  # whatever the parser raises, the document is to blame
+    except BaseException as error:  # whatever the parser raises, the document is to blame
+        if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+            raise
         reason = str(error).lower()
         if any(word in reason for word in _OUT_OF_MEMORY):
             raise MemoryError from error
@@ -71,7 +80,8 @@ def parse(path: Path, media_type: str) -> ParsedDocument:
         if is_plain
         else blocks_of_markdown(text)
     )
-    return ParsedDocument(blocks=tuple(blocks), title=title.strip(), warnings=(_NOT_AS_DISPLAYED,) if blocks else ())
+    warning = _AS_STORED if media_type in (XLS, XLSB) else _NOT_AS_DISPLAYED
+    return ParsedDocument(blocks=tuple(blocks), title=title.strip(), warnings=(warning,) if blocks else ())
 
 
 def own_title(path: Path) -> str:

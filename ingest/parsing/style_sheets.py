@@ -80,6 +80,11 @@ class HiddenElements:
         found._paths = [(rule, path) for path, rule in paths.items()]
         return found if is_hiding else cls()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the style sheets hide nothing."""
+        return not self._by_key and not self._paths
+
     def match(self, root: LexborNode | None) -> None:
         """Find the elements below `root` that paths match, from the outermost inwards, in MAX_STEPS at most."""
         if not self._paths or root is None:

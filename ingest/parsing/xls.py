@@ -10,13 +10,14 @@ from xlrd.book import Book
 from xlrd.sheet import Cell
 from xlrd.sheet import Sheet as OldSheet
 
+from ingest.parsing import other_office
 from ingest.parsing.excel.regions import sheet_blocks, used_text
 from ingest.parsing.excel.sheet import MAX_CELLS, Sheet, SheetCell
 from ingest.parsing.excel.workbook import CellFormat
 from ingest.parsing.faults import Encrypted, Unreadable
+from ingest.parsing.media import XLS
 from ingest.parsing.number_codes import Style
 from ingest.parsing.number_format import style_of
-from ingest.parsing.opc import is_encrypted
 from ingest.parsing.xlsx import sheet_warnings
 from phoserve.text.blocks import Block, Footnote, Heading, ParsedDocument, ParserWarning, Place
 
@@ -32,9 +33,11 @@ class _Silence:
 
 
 def parse(path: Path) -> ParsedDocument:
-    """Read a workbook as `xlsx.parse` does. Raises Unreadable or Encrypted."""
-    if is_encrypted(path):
-        raise Encrypted("it is protected by a password")
+    """Read a workbook as `xlsx.parse` does, a damaged one with its values as stored. Raises Unreadable or Encrypted."""
+    return other_office.read_or_extract(path, XLS, _parse)
+
+
+def _parse(path: Path) -> ParsedDocument:
     try:
         book = xlrd.open_workbook(str(path), formatting_info=True, logfile=_Silence())
     except xlrd.XLRDError as error:

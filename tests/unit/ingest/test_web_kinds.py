@@ -98,3 +98,10 @@ def test_a_web_archive_is_read_whatever_its_name(tmp_path: Path, name: str) -> N
     assert [block.text for block in found.blocks if isinstance(block, Paragraph)] == ["Điều 1"]
     assert found.title == "Quyết định"
     assert not found.warnings
+
+
+@pytest.mark.parametrize(("words", "is_shown"), [(2000, True), (20, False)])
+def test_a_page_that_a_script_shows_is_read(words: int, is_shown: bool) -> None:
+    text = " ".join(f"w{n}" for n in range(words))
+    page = read_html(f"<style>.late{{visibility:hidden}}</style><p>Menu</p><div class=late><p>{text}</p></div>")
+    assert (text in render_blocks(page.blocks).text) == is_shown

@@ -1,10 +1,13 @@
 """Old workbooks are read like new ones: formats, hidden parts, errors, comments. LibreOffice wrote the file."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from ingest.parsing.faults import Unreadable
+from ingest.parsing.media import XLSB, media_type_of
+from ingest.parsing.parsers import can_parse, parse_file
 from ingest.parsing.xls import parse
 from phoserve.text.blocks import Footnote, Heading, Table
 from phoserve.text.structure import render_blocks
@@ -57,3 +60,21 @@ def test_what_is_no_workbook_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"khong phai Excel" * 100)
     with pytest.raises(Unreadable):
         parse(path)
+
+
+def test_a_damaged_workbook_is_read_with_its_values_as_stored(tmp_path: Path) -> None:
+    content = bytearray(old_office.excel([["Tên", "Lương"], ["An", "5000"]]))
+    content[28:30] = b"\xff\xfe"  # the order of bytes, which other programs do not check
+    (tmp_path / "a.xls").write_bytes(content)
+    document = parse(tmp_path / "a.xls")
+    assert [word for word in ("Tên", "Lương", "An", "5000") if word not in render_blocks(document.blocks).text] == []
+    assert [warning.code for warning in document.warnings] == ["not_as_displayed"]
+
+
+def test_binary_workbooks_are_no_packages_of_xml(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as package:
+        package.writestr("xl/workbook.bin", b"\x83\x01\x00")
+    assert media_type_of(tmp_path / "a.xlsx", "", "a.xlsx") == XLSB
+    assert can_parse(XLSB)
+    with pytest.raises(Unreadable):
+        parse_file(tmp_path / "a.xlsx", XLSB)
