@@ -53,7 +53,7 @@ def _parse(path: Path) -> ParsedDocument:
         tables: dict[str, bytes] = {name: compound.openstream(name).read() for name in _TABLES if compound.exists(name)}
         main = compound.openstream("WordDocument").read()
         is_word_6 = main[:2] == struct.pack("<H", MAGIC)
-        file = read_word_6(main) if is_word_6 else read_file(main, tables)
+        file = read_word_6(main) if is_word_6 else read_file(main, tables, _data(compound))
         title = _own_title(compound)
     reader = _Reader(file)
     blocks = reader.read()
@@ -66,6 +66,11 @@ def _parse(path: Path) -> ParsedDocument:
     return ParsedDocument(
         blocks=tuple(blocks), title=title, warnings=tuple(warnings), properties=dict(reader.properties())
     )
+
+
+def _data(compound: olefile.OleFileIO) -> bytes:
+    content: bytes = compound.openstream("Data").read() if compound.exists("Data") else b""
+    return content
 
 
 def _own_title(compound: olefile.OleFileIO) -> str:

@@ -165,6 +165,7 @@ def word(
     headers: Sequence[int] = (),
     levels: Sequence[tuple[int, str]] = (),
     version: int = 0xC1,
+    data: bytes = b"",
 ) -> bytes:
     """A Word document (.doc) of the stories given, in their order: text, footnotes, headers, and so on.
 
@@ -191,7 +192,7 @@ def word(
     }
     if levels:
         parts |= {73: _lists(levels), 74: _list_uses()}
-    return _word_file(stories, parts, body, version)
+    return _word_file(stories, parts, body, version, data)
 
 
 def _lists(levels: Sequence[tuple[int, str]]) -> bytes:
@@ -207,7 +208,7 @@ def _list_uses() -> bytes:
     return uses + b"\xff" * 4 + b"\xff" * 4 + struct.pack("<iI", 7, 0x10)
 
 
-def _word_file(stories: Sequence[OldText], parts: dict[int, bytes], body: bytes, version: int) -> bytes:
+def _word_file(stories: Sequence[OldText], parts: dict[int, bytes], body: bytes, version: int, data: bytes) -> bytes:
     head = bytearray(1024)
     struct.pack_into("<HH6xH", head, 0, 0xA5EC, version, 0x0200)
     lengths = [sum(len(run) for run, _ in story.runs) for story in stories]
@@ -216,7 +217,7 @@ def _word_file(stories: Sequence[OldText], parts: dict[int, bytes], body: bytes,
     for number, part in parts.items():
         struct.pack_into("<II", head, 0x9A + 8 * number, len(table), len(part))
         table += part
-    return compound("WordDocument", bytes(head) + body, **{"1Table": table})
+    return compound("WordDocument", bytes(head) + body, **{"1Table": table}, **({"Data": data} if data else {}))
 
 
 def _paragraph_lengths(story: OldText) -> Iterator[tuple[int, int, bytes]]:

@@ -25,6 +25,9 @@ _MAX_CHARACTERS: Final = 20_000_000
 _OPERAND_BYTES: Final = {0: 1, 1: 1, 2: 2, 3: 4, 4: 2, 5: 2, 7: 3}
 """By the three highest bits of an operation; 6 has a length of its own."""
 
+_HUGE: Final = (0x6646, 0x6645)
+"""Operations whose operand is where more of them are in the data stream."""
+
 Properties = dict[int, int]
 """Operands of the operations (sprm) on a run or a paragraph, as far as they are numbers."""
 
@@ -80,7 +83,7 @@ class WordFile:
     """Whether its automatic numbers can be read."""
 
 
-def read_file(main: bytes, tables: dict[str, bytes]) -> WordFile:
+def read_file(main: bytes, tables: dict[str, bytes], data: bytes = b"") -> WordFile:
     """Read the streams of a file. Raises Encrypted, Unreadable for older formats, struct.error for damage."""
     magic, version, flags = struct.unpack_from("<HH6xH", main)
     if magic != _MAGIC or version < _WORD_97:
@@ -102,7 +105,7 @@ def read_file(main: bytes, tables: dict[str, bytes]) -> WordFile:
     return WordFile(
         pieces=list(_pieces(part(_PIECES), main)),
         characters=_runs(part(_CHARACTERS), main, is_paragraph=False),
-        paragraphs=_runs(part(_PARAGRAPHS), main, is_paragraph=True),
+        paragraphs=_with_huge(_runs(part(_PARAGRAPHS), main, is_paragraph=True), data),
         stories=list(zip([0, *ends], ends, strict=False)),
         footnotes=places(part(_FOOTNOTES), 2),
         endnotes=places(part(_ENDNOTES), 2),
@@ -145,6 +148,16 @@ def _runs(table: bytes, main: bytes, *, is_paragraph: bool) -> Runs:
         page = main[(number & 0x3FFFFF) * PAGE :][:PAGE]
         if len(page) == PAGE:
             _read_page(page, runs, is_paragraph=is_paragraph)
+    return runs
+
+
+def _with_huge(runs: Runs, data: bytes) -> Runs:
+    """Add the operations that are stored in the data stream, as those of rows with many cells are (2.9.176)."""
+    for properties in runs.properties:
+        offset = next((properties[code] for code in _HUGE if code in properties), None)
+        if offset is not None and offset + 2 <= len(data):
+            size = struct.unpack_from("<H", data, offset)[0]
+            properties |= read_properties(data[offset + 2 : offset + 2 + size])
     return runs
 
 

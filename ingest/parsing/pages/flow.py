@@ -237,7 +237,8 @@ def _begins(line: Line, paragraph: Sequence[Line], column: Column, pitch: float,
         return True
     if line.size > _LARGER * body:
         return bool(_ENUMERATOR.match(line.text)) or (_room(before, line, column) and not _is_centred(line, column))
-    if _is_shouted(line) != _is_shouted(before):
+    is_next_ground = before.text.endswith(";") and line.text[:1].isupper()  # of a decision
+    if is_next_ground or _is_shouted(line) != _is_shouted(before):
         return True
     centred = _is_centred(line, column) and _is_centred(before, column)
     if line.bold != before.bold and (line.bold or _room(before, line, column) or centred):

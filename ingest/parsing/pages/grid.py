@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -12,6 +13,8 @@ import pypdfium2.raw as pdfium_c
 from ingest.parsing.pages.words import Word
 from ingest.parsing.tables import Cell
 
+_AMOUNT: Final = re.compile(r"-?\d{1,3}(?:(?:\.\d{3})+(?:,\d{1,2})?|(?:,\d{3})+(?:\.\d{1,2})?)")
+_AMOUNT_PART: Final = re.compile(r"-?\d{1,3}(?:[.,]\d{1,3})*[.,]\d{0,3}")
 _MAX_OBJECTS: Final = 20_000
 _MAX_RULES: Final = 2_000
 _TOLERANCE: Final = 3.0
@@ -102,7 +105,18 @@ def text_of(words: Sequence[Word]) -> str:
             lines[-1].append(word)
         else:
             lines.append([word])
-    return " ".join(word.text for line in lines for word in sorted(line, key=lambda word: word.x0))
+    return _joined([" ".join(word.text for word in sorted(line, key=lambda word: word.x0)) for line in lines])
+
+
+def _joined(lines: Sequence[str]) -> str:
+    """Return lines as one text; an amount that a narrow cell breaks is whole."""
+    text = ""
+    for line in lines:
+        broken = text.rpartition(" ")[2]
+        is_amount = line[:1].isdigit() and _AMOUNT_PART.fullmatch(broken) and not _AMOUNT.fullmatch(broken)
+        whole = f"{broken}{line.partition(' ')[0]}"
+        text = f"{text}{line}" if is_amount and _AMOUNT.fullmatch(whole) else f"{text} {line}".strip()
+    return text
 
 
 def _segments(page: pdfium.PdfPage) -> Iterator[tuple[float, float, float, float]]:

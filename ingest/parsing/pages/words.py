@@ -20,6 +20,7 @@ _MAX_CHARACTERS: Final = 200_000
 _HYPHENS: Final = (0x02, 0xFFFE, 0xAD)  # what pdfium makes of a hyphen at the end of a line
 _BLANKS: Final = frozenset({0x20, 0x0A, 0x0D, 0x09, 0xA0, 0x3000})
 _NEW_WORD_GAP: Final = 0.2  # of the font size
+_HINTED_GAP, _FALLBACK_GAP = 0.08, 0.12
 _SAME_LINE: Final = 0.22
 _SAME_PLACE: Final = 0.45
 """How much of a character's width one that is drawn again covers."""
@@ -377,7 +378,9 @@ def _split(row: Iterable[_Glyph]) -> Iterator[list[_Glyph]]:
                 word = []
             continue
         if word:
-            hinted = glyph.after_break and glyph.at > word[-1].at and glyph.x0 - end > 0.08 * glyph.size
+            # After a letter of a fallback font, which is drawn later, pdfium sees a break where there may be none.
+            least = _HINTED_GAP if glyph.at > word[-1].at else _FALLBACK_GAP
+            hinted = glyph.after_break and glyph.x0 - end > least * glyph.size
             if glyph.x0 - end > _NEW_WORD_GAP * glyph.size or hinted:
                 yield word
                 word = []

@@ -1,6 +1,7 @@
 """Word documents of 1997 to 2003: what a reader sees, each word once, in order."""
 
 import contextlib
+import struct
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,12 @@ def test_damage_anywhere_ends(tmp_path: Path, at: int) -> None:
     content[512 * 3 + at : 512 * 3 + at + 4] = b"\xff\xff\xff\x7f"
     with contextlib.suppress(Unreadable):
         assert read(bytes(content), tmp_path).blocks
+
+
+def test_rows_whose_operations_are_in_the_data_stream(tmp_path: Path) -> None:
+    stored = operation(IN_TABLE, 1) + operation(ROW_END, 1)
+    data = b"xx" + struct.pack("<H", len(stored)) + stored
+    wide = (0, operation(IN_TABLE, 1) + operation(0x6646, 2, size=4))
+    text = "".join(f"{n}\x07{n}a\x07{n}b\x07\x07" for n in range(4))
+    document = read(word(OldText([(text, b"")], [*([CELL] * 3), wide] * 4), data=data), tmp_path)
+    assert [len(row) for row in table_of(document).rows] == [3] * 4

@@ -9,6 +9,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from ingest.parsing import pdf
+from ingest.parsing.pages.grid import text_of
 from ingest.parsing.pages.language import is_language
 from ingest.parsing.pages.words import PageText, Word
 from ingest.parsing.recognition import Ocr
@@ -113,3 +114,35 @@ def test_notes_of_consolidated_laws_are_whole(tmp_path: Path) -> None:
     start = "Khoản này được bổ sung theo quy định tại khoản"
     assert notes == [(str(NUMBERS[page]), f"{start} {NUMBERS[page]} {tail}") for page in range(5)]
     assert document.properties["footer"] == "Văn phòng Quốc hội"
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        (["4.710.60", "0"], "4.710.600"),
+        (["12,500,", "000.50"], "12,500,000.50"),
+        (["4.710.600", "12"], "4.710.600 12"),
+        (["2,34", "500.000"], "2,34 500.000"),
+        (["Tổng 1.20", "0 đồng"], "Tổng 1.200 đồng"),
+        (["tháng 3", "2025"], "tháng 3 2025"),
+    ],
+)
+def test_an_amount_that_a_narrow_cell_breaks_is_whole(lines: list[str], text: str) -> None:
+    words = [
+        Word(word, 20 * at, 12 * row, 20 * at + 15, 12 * row + 10, 10)
+        for row, line in enumerate(lines)
+        for at, word in enumerate(line.split())
+    ]
+    assert text_of(words) == text
+
+
+def test_a_space_after_a_letter_of_a_fallback_font(tmp_path: Path) -> None:
+    """Programs draw letters that a font lacks after the others of the line; the space is but a gap then."""
+    content = shown("Can c", 72) + shown("Luat", 112) + shown("u", 72 + 31.4)
+    assert document_text(read(raw_pdf(content), tmp_path)) == "Can cu Luat"
+
+
+def test_grounds_of_a_decision_are_paragraphs(tmp_path: Path) -> None:
+    grounds = ["On the ground of the first law of nineteen hundred;", "Having seen the second proposal of the office,"]
+    content = "".join(shown(line, 72, 700 - 14 * at) for at, line in enumerate(grounds))
+    assert document_text(read(raw_pdf(content), tmp_path)).split("\n") == grounds
