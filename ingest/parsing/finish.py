@@ -9,6 +9,7 @@ import msgspec
 from ingest.parsing.encodings import repair_texts
 from ingest.parsing.failures import ParsingFailed
 from ingest.parsing.limits import ParserLimits
+from ingest.parsing.titles import better_title
 from phoserve.text.blocks import (
     Block,
     Caption,
@@ -48,7 +49,7 @@ def finish(document: ParsedDocument, limits: ParserLimits) -> ParsedDocument:
     if any(_SOFT_HYPHEN in text for text in repaired.texts):  # before, one may be a letter of TCVN3
         blocks = tuple(_map(block, lambda text: text.replace(_SOFT_HYPHEN, "")) for block in blocks)
     blocks = _without_decorations(blocks)
-    title = document.title or first_title(blocks)
+    title = better_title(document.title or first_title(blocks), blocks)
     title = " ".join(repair_texts([compose(title)]).texts[0].replace(_SOFT_HYPHEN, "").split())
     return ParsedDocument(
         blocks=blocks,
