@@ -12,6 +12,7 @@ class ParserLimits:
     """Limits of the parser's process."""
 
     time_s: float = 45.0
+    """Of the processor; on a busy machine it takes longer."""
     memory_bytes: int = 1024 * MIB
     text_bytes: int = 64 * MIB
     ocr_s: float = OCR_S

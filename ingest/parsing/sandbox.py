@@ -30,6 +30,8 @@ __all__ = ["ParserLimits", "read_in_child"]
 _ANSWER_BYTES: Final = 8
 """How many times the text an answer may take: blocks repeat headers and name their places."""
 _ROOT: Final = str(Path(__file__).parents[2])
+_LOADED: Final = 4
+"""How many times its processor time a parser may take: it has the lowest priority, and a busy machine fails no file."""
 _ATTEMPTS: Final = 3
 """How often a request is sent that the server did not start on: it may end just then."""
 _END_S: Final = 5.0
@@ -37,15 +39,19 @@ _END_S: Final = 5.0
 
 async def read_in_child(path: Path, media_type: str, limits: ParserLimits) -> Read | Refused:
     """Return what the parser reads in the file at `path`; Refused if it broke, or went over a limit."""
-    time_s = limits.time_s + (limits.ocr_s if media_type in READ_BY_OCR else 0.0)
+    ocr_s, clock = limits.ocr_s if media_type in READ_BY_OCR else 0.0, asyncio.get_running_loop().time
+    timed_out = Refused("timeout", f"reading the document took longer than {limits.time_s + ocr_s:g} s; split it")
+    began = clock()
     try:
-        async with asyncio.timeout(time_s):
+        async with asyncio.timeout(_LOADED * limits.time_s + ocr_s):
             answer = await _answer(path, media_type, limits)
     except TimeoutError:
-        return Refused("timeout", f"reading the document took longer than {time_s:g} s; split it")
+        return timed_out
     try:
         return await asyncio.to_thread(msgspec.msgpack.decode, answer, type=Read | Refused)
     except msgspec.DecodeError:  # the process ended before it had written all of it
+        if clock() - began >= limits.time_s:
+            return timed_out
         megabytes = limits.memory_bytes // MIB
         return Refused("too_complex", f"reading the document needs more than {megabytes} MiB, or broke; split it")
 

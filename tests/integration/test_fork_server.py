@@ -13,6 +13,7 @@ from ingest.parsing.child import Read, Refused
 from ingest.parsing.limits import ParserLimits
 from ingest.parsing.media import CSV_TYPES
 from ingest.parsing.sandbox import read_in_child
+from tests.support.patience import patient
 from tests.support.polling import eventually
 
 CSV = CSV_TYPES[0]
@@ -44,10 +45,10 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def long_table(folder: Path) -> Path:
+def long_table(folder: Path, rows: int = 500_000) -> Path:
     folder.mkdir()
     path = folder / "original"
-    path.write_text("mã;tên;nơi ở\n" + "1;Bình;Hà Nội\n" * 500_000)
+    path.write_text("mã;tên;nơi ở\n" + "1;Bình;Hà Nội\n" * rows)
     return path
 
 
@@ -84,6 +85,20 @@ async def test_a_parser_that_is_given_up_is_ended_and_the_server_is_not(tmp_path
     await eventually(lambda: not children(server), timeout_s=10)
     assert servers(os.getpid()) == [server]
     assert isinstance(await read_in_child(table, CSV, ParserLimits()), Read)
+
+
+async def test_a_parser_that_waits_for_the_processor_is_not_given_up(tmp_path: Path, table: Path) -> None:
+    await read_in_child(table, CSV, ParserLimits())
+    [server] = servers(os.getpid())
+    limits = ParserLimits(time_s=patient(2.0))
+    reading = asyncio.create_task(read_in_child(long_table(tmp_path / "b", 100_000), CSV, limits))
+    await eventually(lambda: children(server), timeout_s=10, every_s=0.01)
+    for process in children(server):
+        os.kill(process, signal.SIGSTOP)
+    await asyncio.sleep(1.2 * limits.time_s)
+    for process in children(server):
+        os.kill(process, signal.SIGCONT)
+    assert isinstance(await reading, Read)
 
 
 async def test_a_request_that_is_cancelled_ends_its_parser(tmp_path: Path, table: Path) -> None:
