@@ -31,6 +31,8 @@ class ClientAddresses:
             parsed = ipaddress.ip_address(address)
         except ValueError:
             return False
+        if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+            parsed = parsed.ipv4_mapped  # a socket for both versions shows IPv4 clients so
         return any(parsed in network for network in self._networks)
 
     def client_of(self, scope: Mapping[str, Any]) -> str:

@@ -86,6 +86,8 @@ def _from_form(form: Form) -> list[Draft]:
     if not form.files:
         raise InvalidInput("the form has no file; put files into the field `files`", field=FILES_FIELD)
     given = form.fields.get(METADATA_FIELD) or ["{}"]
+    if len(given) > 1:
+        raise InvalidInput("there is more than one; it is that of all files of the form", field=METADATA_FIELD)
     if len(given[0]) > MAX_METADATA_JSON:
         raise InvalidInput(f"metadata is {len(given[0])} characters of JSON; it is too long", field=METADATA_FIELD)
     metadata = decode_json(given[0].encode(), _metadata, field=METADATA_FIELD)

@@ -154,5 +154,5 @@ def _drop_capabilities(libc: ctypes.CDLL) -> None:
     """Leave a process of root the rights of any other user."""
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     none = (ctypes.c_uint32 * 6)()
-    if libc.capset(header, none) != 0:
+    if libc.capset(header, none) != 0 and os.geteuid() == 0:
         raise OSError(ctypes.get_errno(), "the capabilities could not be dropped")

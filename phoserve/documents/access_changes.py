@@ -6,7 +6,7 @@ while the engine is away, when `reconcile` finds it.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,10 +17,12 @@ from phoserve.documents.access import Access, Audience
 from phoserve.documents.passages import PassageStores
 from phoserve.documents.ports import DocumentRegistry
 from phoserve.documents.records import Document
-from phoserve.errors import Overloaded, Unavailable
+from phoserve.errors import InvalidInput, Overloaded, Unavailable
 
 MAX_DUE: Final = 1000
 """Changes that may be waiting for the index: every search reads them."""
+MAX_SETS: Final = 2000
+"""Different sets of groups that the documents of a collection may have."""
 PATIENCE_S: Final = 0.25
 """How long a search waits for a registry that does not respond."""
 RETRY_S: Final = 1.0
@@ -52,6 +54,16 @@ async def check_access_backlog(registry: DocumentRegistry) -> None:
     """Raise Overloaded while too many changes wait for the index."""
     if len(await registry.access_due(limit=MAX_DUE)) >= MAX_DUE:
         raise Overloaded("too many changes of groups wait for the search engine", retry_after_s=10.0)
+
+
+async def check_access_room(registry: DocumentRegistry, collection_id: str, wanted: Collection[Access]) -> None:
+    """Raise InvalidInput if `wanted` would give the collection too many different sets of groups."""
+    if any(wanted) and not await registry.has_access_room(collection_id, wanted, most=MAX_SETS):
+        raise InvalidInput(
+            f"the documents of the collection have {MAX_SETS} different sets of groups already, and each listing reads "
+            "them all; give teams a group, not documents or people",
+            field="access",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import structlog
 
 from phoserve.concurrency.turns import Turns
 from phoserve.documents.access import READERS, Access, Audience, validate_access
-from phoserve.documents.access_changes import check_access_backlog, try_apply_access
+from phoserve.documents.access_changes import check_access_backlog, check_access_room, try_apply_access
 from phoserve.documents.collections import Collection
 from phoserve.documents.metadata import validate_metadata
 from phoserve.documents.passages import PassageStores
@@ -115,6 +115,7 @@ class Intake:
         drafts = await self._turns.map(_validated, enumerate(drafts))
         if any(draft.access is not None for draft in drafts):
             await check_access_backlog(self._registry)
+            await check_access_room(self._registry, target.id, {draft.access for draft in drafts if draft.access})
         named = dict(zip(_ids(collection, drafts, request), drafts, strict=True))
         known = await self._registry.find(target.id, list(named))
         for id_, draft in named.items():

@@ -12,7 +12,7 @@ import msgspec
 
 from phoserve.contract import Fusion
 from phoserve.documents.access import READERS, UNRESTRICTED, Audience, validate_access
-from phoserve.documents.access_changes import check_access_backlog, try_apply_access
+from phoserve.documents.access_changes import check_access_backlog, check_access_room, try_apply_access
 from phoserve.documents.collection_cache import CollectionCache
 from phoserve.documents.collections import Collection, new_collection
 from phoserve.documents.filters import Filter
@@ -201,6 +201,7 @@ class Library:
         for _ in range(ROUNDS):
             document = await self.document(collection, document_id, audience=audience)
             audience.check_assignable(access, document.access)
+            await check_access_room(self._registry, document.collection_id, [access])
             shared = document.share(access)
             saved = document if shared is document else (await self._registry.save([shared]))[0]
             if saved:

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from phoserve.documents.access import UNRESTRICTED, Audience
+from phoserve.documents.access import UNRESTRICTED, Access, Audience
 from phoserve.documents.collections import Collection
 from phoserve.documents.filters import Filter
 from phoserve.documents.records import Document, DocumentState, Passage
@@ -240,6 +240,14 @@ class DocumentRegistry(Protocol):
 
     async def access_due(self, *, limit: int) -> list[Document]:
         """Return documents whose groups the index may not have yet, in no particular order."""
+        ...
+
+    async def has_access_room(self, collection_id: str, wanted: AnyCollection[Access], *, most: int) -> bool:
+        """Return whether the collection has at most `most` different sets of groups, together with those `wanted`.
+
+        Listings and counts of an audience with groups read them all. Sets that no document has any more are forgotten
+        before they count.
+        """
         ...
 
     async def settle_access(self, documents: Sequence[Document]) -> None:

@@ -323,6 +323,29 @@ async def test_more_sets_of_groups_than_are_read_one_by_one(registry: DocumentRe
     assert await listed(registry, kb, audience("g7")) == {"d07"}
 
 
+async def test_different_sets_of_groups_are_limited(registry: DocumentRegistry, kb: Collection) -> None:
+    await saved(registry, *(shared(document(f"d{n}", kb), ("all", f"g{n}")) for n in range(3)), document("open", kb))
+    assert await registry.has_access_room(kb.id, [("all", "g0"), ("all", "g1")], most=1), "these are known"
+    assert await registry.has_access_room(kb.id, [()], most=1), "none is no set"
+    assert await registry.has_access_room(kb.id, [("new",), ("all", "g0")], most=4)
+    assert not await registry.has_access_room(kb.id, [("new",), ("newer",)], most=4)
+    assert not await registry.has_access_room(kb.id, [("new",)], most=3)
+
+
+async def test_sets_of_groups_that_no_document_has_any_more_do_not_count(
+    registry: DocumentRegistry, kb: Collection
+) -> None:
+    [changing] = await saved(registry, document("d", kb))
+    for number in range(30):  # as a writer could, again and again
+        [changing] = await saved(registry, changing.share((f"g{number}",)))
+    assert await registry.has_access_room(kb.id, [("another",)], most=2)
+    assert await registry.counts(kb.id, audience=audience("g29")) == {DocumentState.QUEUED: 1}
+    assert await registry.counts(kb.id, audience=audience("g28")) == {}
+    [changing] = await saved(registry, changing.share(("g28",)))
+    assert await registry.counts(kb.id, audience=audience("g28")) == {DocumentState.QUEUED: 1}
+    assert await listed(registry, kb, audience("g28")) == {"d"}
+
+
 async def test_changed_groups_are_due_until_the_index_has_them(registry: DocumentRegistry, kb: Collection) -> None:
     [known] = await saved(registry, document("d", kb))
     assert await registry.access_due(limit=10) == []

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phoserve.answers.feedback import AnswerRecord, Feedback, Vote
-from phoserve.documents.access import READERS, UNRESTRICTED, Audience
+from phoserve.documents.access import READERS, UNRESTRICTED, Access, Audience
 from phoserve.documents.collections import Collection
 from phoserve.documents.filters import Filter, matches
 from phoserve.documents.ports import DamagedRecord, DocumentPage, IndexedPassage, IndexingTask, StoredSource
@@ -151,6 +151,10 @@ class MemoryRegistry:
 
     async def access_due(self, *, limit: int) -> list[Document]:
         return [each for each in self._documents.values() if each.access_due_at is not None][:limit]
+
+    async def has_access_room(self, collection_id: str, wanted: AnyCollection[Access], *, most: int) -> bool:
+        known = {each.access for each in self._documents.values() if each.collection_id == collection_id}
+        return set(wanted) <= known | {()} or len((known | set(wanted)) - {()}) <= most
 
     async def settle_access(self, documents: Sequence[Document]) -> None:
         for each in documents:

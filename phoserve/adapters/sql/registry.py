@@ -281,6 +281,20 @@ class SqlRegistry:
         """Return documents whose groups the index may not have yet."""
         return await self._find([_DOCUMENTS.where(documents.c.access_due_us.is_not(None)).limit(limit)])
 
+    async def has_access_room(self, collection_id: str, wanted: AnyCollection[Access], *, most: int) -> bool:
+        """Return whether the collection has at most `most` different sets of groups, together with those `wanted`."""
+        keys = {access_key(each) for each in wanted} - {""}
+
+        def fits(connection: Connection) -> bool:
+            known = _access_keys(connection, collection_id)
+            return keys <= known or len(keys | known) <= most
+
+        def fits_without_unused(connection: Connection) -> bool:
+            _forget_unused_access(connection, collection_id)
+            return fits(connection)
+
+        return await self._database.read(fits) or await self._database.write(fits_without_unused)
+
     async def settle_access(self, changed: Sequence[Document]) -> None:
         """Note that the index has the groups of these documents, where `access_version` is still the same."""
         statement = (
@@ -397,6 +411,23 @@ def _visible_keys(connection: Connection, collection_id: str | None, audience: A
         statement = statement.where(document_counts.c.collection_id == collection_id)
     known = {row.access_key: row.access for row in connection.execute(statement)} if audience.groups else {}
     return ["", *(each for each, groups in known.items() if audience.sees(groups))]
+
+
+def _access_keys(connection: Connection, collection_id: str) -> set[str]:
+    key = document_counts.c.access_key
+    found = select(key).where(document_counts.c.collection_id == collection_id, key != "").distinct()
+    return set(connection.execute(found).scalars())
+
+
+def _forget_unused_access(connection: Connection, collection_id: str) -> None:
+    """Remove the counts of sets of groups that no document of the collection has."""
+    if connection.dialect.name == "postgresql":
+        # The sum over the slots of other transactions, which have not ended, is not known before.
+        connection.execute(text(f"LOCK TABLE {document_counts.name} IN EXCLUSIVE MODE"))
+    of = document_counts.c.collection_id == collection_id
+    key = document_counts.c.access_key
+    unused = select(key).where(of, key != "").group_by(key).having(func.sum(document_counts.c.documents) == 0)
+    connection.execute(delete(document_counts).where(of, key.in_(unused)))
 
 
 def _save(connection: Connection, versions: Sequence[Document], rows: Sequence[dict[str, Any]]) -> set[int]:

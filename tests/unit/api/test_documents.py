@@ -421,3 +421,22 @@ def test_a_file_of_another_field_is_refused_by_name(client: Client) -> None:
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "file"
     assert "`files`" in answer.text
+
+
+def test_a_collection_has_a_limit_of_different_sets_of_groups(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phoserve.documents.access_changes.MAX_SETS", 2)
+    path = "/v1/collections/kb/documents"
+    shared = [{"id": f"s{n}", "text": "x", "access": [f"g{n}"]} for n in range(2)]
+    client.post(path, json={"documents": [*shared, {"id": "open", "text": "x"}]}).raise_for_status()
+    client.post(path, json={"documents": [{"text": "y", "access": ["g1"]}, {"text": "z"}]}).raise_for_status()
+    refused = client.post(path, json={"documents": [{"text": "y", "access": ["g1", "g0"]}]})
+    changed = client.patch(f"{path}/open", json={"access": ["g2"]})
+    for each in (refused, changed):
+        assert (each.status_code, each.json()["errors"][0]["field"]) == (422, "access")
+    assert client.patch(f"{path}/open", json={"access": ["g0"]}).status_code == 200
+
+
+def test_metadata_come_once(client: Client) -> None:
+    parts = [("metadata", (None, '{"a": 1}')), ("metadata", (None, '{"a": 2}')), ("files", ("a.txt", b"x"))]
+    response = client.post("/v1/collections/kb/documents", files=parts)
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (422, "metadata")
