@@ -437,6 +437,10 @@ def test_a_collection_has_a_limit_of_different_sets_of_groups(client: Client, mo
 
 
 def test_metadata_come_once(client: Client) -> None:
-    parts = [("metadata", (None, '{"a": 1}')), ("metadata", (None, '{"a": 2}')), ("files", ("a.txt", b"x"))]
+    parts: list[tuple[str, Any]] = [
+        ("metadata", (None, '{"a": 1}')),
+        ("metadata", (None, '{"a": 2}')),
+        ("files", ("a.txt", b"x")),
+    ]
     response = client.post("/v1/collections/kb/documents", files=parts)
     assert (response.status_code, response.json()["errors"][0]["field"]) == (422, "metadata")
