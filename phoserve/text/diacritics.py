@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phoserve.text.abbreviations import is_abbreviation
-from phoserve.text.folding import fold, is_plain_syllable
+from phoserve.text.folding import fold, has_diacritics, is_plain_syllable
 from phoserve.text.spellings import Pair, Spellings, spellings_of
 from phoserve.text.telex import from_telex, from_vni
 from phoserve.text.tones import modern_tones
@@ -83,6 +83,13 @@ _PART_COST: Final = 4.0
 """Of each syllable of a word typed without blanks, in nats: few long ones are likelier than many short ones."""
 _RARE: Final = 11.5
 """Cost of a syllable that is hardly one, in nats."""
+_RELATED: Final = 6.5
+"""Mean cost of the pairs of syllables of a word typed without blanks, in nats; names in other languages are above."""
+_MAYBE_RELATED: Final = 10.0
+"""The same in a text without diacritics, where the words on both sides of a blank may be joined too."""
+_LEAST_MEAN_LENGTH: Final = 2.6
+"""Of three syllables or more of a word typed without blanks; words of other languages fall into shorter ones."""
+_UNKNOWN_PAIR: Final = 15.0
 _WORD_AND_MARKS: Final = re.compile(r"([\W_]*)([^\W_]+)([\W_]*)")
 _HAS_DIGIT: Final = re.compile(r"\d")
 _TOKEN: Final = re.compile(r"[^\W\d_]+|\d+|[.!?;:\n()\"“”…]")
@@ -182,15 +189,21 @@ class DiacriticRestorer:
 
     def spell_out(self, text: str) -> str:
         """Return `text` with words of VNI keys as syllables, and syllables typed without a blank between them apart."""
-        return _BLOCK.sub(self._spelled_block, text)
+        is_accented = has_diacritics(text)
+        return _BLOCK.sub(lambda block: self._spelled_block(block, is_accented), text)
 
-    def _spelled_block(self, block: re.Match[str]) -> str:
+    def _spelled_block(self, block: re.Match[str], is_accented: bool) -> str:
         word = _WORD_AND_MARKS.fullmatch(block[0])
         if word is None:
             return block[0]
         before, typed, after = word.groups()
-        spelled = self._from_vni(typed) if _HAS_DIGIT.search(typed) else self._parted(typed)
-        return f"{before}{spelled}{after}"
+        if _HAS_DIGIT.search(typed):
+            return f"{before}{self._from_vni(typed)}{after}"
+        # A word in a capital without diacritics is a name, unless it begins a text that has none at all.
+        is_name = typed[0].isupper() and not typed.isupper() and not has_diacritics(typed)
+        if is_name and (is_accented or block.start()):
+            return block[0]
+        return f"{before}{self._parted(typed, _RELATED if is_accented else _MAYBE_RELATED)}{after}"
 
     def _from_vni(self, word: str) -> str:
         lowered = word.lower()
@@ -199,17 +212,31 @@ class DiacriticRestorer:
         is_likely = len(word) > 3 or (len(word) == 3 and lowered[1] in _VNI_LETTERS)
         return _cased_like(word, spelled) if spelled != lowered and is_likely and spelled in self._ids else word
 
-    def _parted(self, word: str) -> str:
+    def _parted(self, word: str, most: float) -> str:
         lowered = modern_tones(word.lower())
         if len(word) < _LEAST_JOINED or len(word) > _MOST_JOINED or lowered in self._ids:
             return word
         if is_plain_syllable(lowered) or lowered in ABBREVIATIONS or self._is_telex(lowered):
             return word
         _, lengths = self._cheapest_parts(lowered)
-        if len(lengths) < 2:
-            return word
+        if len(lengths) > 2 and len(word) < _LEAST_MEAN_LENGTH * len(lengths):
+            return word  # "da ta ba se"
         ends = list(accumulate(lengths))
-        return " ".join(word[end - length : end] for end, length in zip(ends, lengths, strict=True))
+        parts = [word[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+        return " ".join(parts) if len(parts) > 1 and self._pair_cost(lowered, ends) <= most else word
+
+    def _pair_cost(self, word: str, ends: Sequence[int]) -> float:
+        """Return how rarely the syllables that end at `ends` of `word` follow each other, in nats for each pair."""
+        parts = [word[start:end] for start, end in pairwise([0, *ends])]
+        ids = [np.array([self._ids[each] for each in self._spelled_like(part)]) for part in parts]
+        costs = []
+        for before, after in pairwise(ids):
+            positions, found = _look_up(self._pair_keys, (before[:, None] * self._size + after[None, :]).ravel())
+            costs.append(float(self._pairs[positions[found]].min(initial=_UNKNOWN_PAIR)))
+        return sum(costs) / len(costs)
+
+    def _spelled_like(self, part: str) -> list[str]:
+        return [part] if fold(part) != part else self._spellings[part]
 
     def _cheapest_parts(self, word: str) -> tuple[float, tuple[int, ...]]:
         """Return the cost and the lengths of the most frequent syllables that make up `word`; none if none do."""

@@ -127,9 +127,12 @@ def test_words_are_spelled_out(restorer: DiacriticRestorer, typed: str, spelled:
     "typed",
     [
         "taxi video menu camera vitamin online email marketing laptop smartphone",
+        "loi database timeout kubernetes astrazeneca techcombank",
         "covid19 h2o b2b q1 to2 mp3 word2vec E4013 51F12345",
         "a@b.vn https://noi-bo.example.vn bao-cao-05.xlsx",
         "nghỉ phép năm 2026",
+        "Richelieu và Mahatma Tagore là ai",
+        "sông Loire ở Paname, Dominicana",
     ],
 )
 def test_other_words_stay(restorer: DiacriticRestorer, typed: str) -> None:
