@@ -1,9 +1,13 @@
 """Migrations, and the error for the schema of another release."""
 
-import time
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -19,8 +23,12 @@ from phoserve.adapters.sql.tables import METADATA_INDEX, UNKEYED_INDEX, tables
 from phoserve.documents.access import Audience
 from phoserve.documents.collections import new_collection
 from phoserve.documents.records import DocumentState, Original, new_document
-from phoserve.errors import ConfigurationError
+from phoserve.errors import ConfigurationError, Unavailable
 from tests.support.postgres_server import PostgresServer
+from tests.support.schema import migrate_to
+from tests.support.waiting import wait_until
+
+BUILT_ONLINE = ["documents_access", "documents_access_due", UNKEYED_INDEX]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -104,44 +112,89 @@ def _downgrade(url: str, version: str) -> None:
     engine.dispose()
 
 
-def test_the_index_of_documents_without_keys_is_built_while_others_write(postgres: PostgresServer) -> None:
+@pytest.mark.parametrize("name", BUILT_ONLINE)
+def test_an_index_is_built_while_others_write(name: str, postgres: PostgresServer) -> None:
     url = postgres.new_database()
     migrate_now(url)
+    with building(url, name) as (connection, migrating):
+        connection.execute(text("SET lock_timeout = '5s'"))
+        connection.execute(text("DELETE FROM documents"))  # not locked out
+    migrating.result(60)
+    assert _is_valid(url, name)
+
+
+@pytest.mark.parametrize("name", BUILT_ONLINE)
+def test_an_index_whose_server_process_was_ended_is_built_again(name: str, postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    migrate_now(url)
+    with building(url, name) as (connection, migrating):
+        ended = text(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE :like AND state = 'active'"
+        )
+        connection.execute(ended, {"like": "CREATE INDEX CONCURRENTLY%"})
+        with pytest.raises(Unavailable, match="cannot be migrated"):
+            migrating.result(60)
+        assert _is_valid(url, name) is False
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(migrate_now, [url] * 3))
+    assert _is_valid(url, name)
+
+
+def test_a_process_that_was_killed_in_the_middle_of_a_migration(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    migrate_to(url, "0005")
+    engine = create_engine(parse_url(url))
+    environment = os.environ | {"PHOSERVE_REGISTRY__URL": url}
+    with engine.begin() as reading:  # the migration waits for this transaction
+        reading.execute(text("SELECT * FROM documents"))
+        killed = subprocess.Popen([sys.executable, "-m", "cli", "migrate"], env=environment, stdout=subprocess.DEVNULL)
+        wait_until(lambda: _counted(url, "ALTER TABLE documents%") > 0, timeout_s=60)
+        killed.kill()
+        killed.wait()
+    engine.dispose()
+    outcome = subprocess.run(
+        [sys.executable, "-m", "cli", "migrate"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert migrate_now(url) == (newest_version(), newest_version())
+    assert all(_is_valid(url, name) for name in BUILT_ONLINE)
+
+
+@contextmanager
+def building(url: str, name: str) -> "Iterator[tuple[Connection, Future[Any]]]":
+    """A migration that builds an index and waits for a transaction to end."""
     engine, writer = create_engine(parse_url(url), isolation_level="AUTOCOMMIT"), create_engine(parse_url(url))
     with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
-        assert _is_valid(connection)
-        connection.execute(text(f"DROP INDEX {UNKEYED_INDEX}"))
-        with writer.begin() as writing:  # the index waits for this transaction
+        connection.execute(text(f"DROP INDEX {name}"))
+        with writer.begin() as writing:
             writing.execute(text("UPDATE documents SET bulk = bulk"))
             migrating = pool.submit(migrate_now, url)
-            while not connection.execute(text(BUILDING), {"like": "CREATE INDEX CONCURRENTLY%"}).scalar():
-                assert not migrating.done()
-                time.sleep(0.02)
-            connection.execute(text("SET lock_timeout = '5s'"))
-            connection.execute(text("DELETE FROM documents"))  # not locked out
-        migrating.result(60)
-        assert _is_valid(connection)
+            wait_until(lambda: migrating.done() or _counted(url, "CREATE INDEX CONCURRENTLY%") > 0, timeout_s=60)
+            assert not migrating.done()
+            yield connection, migrating
     for each in (engine, writer):
         each.dispose()
 
 
-def test_an_index_that_was_interrupted_is_made_again(postgres: PostgresServer) -> None:
-    url = postgres.new_database()
-    migrate_now(url)
-    engine = create_engine(parse_url(url), isolation_level="AUTOCOMMIT")
+def _counted(url: str, like: str) -> int:
+    """Return how many statements of the database wait for a lock."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE :like AND wait_event_type = 'Lock' "
+        "AND datname = current_database()"
+    )
+    return int(_one(url, waiting, {"like": like}))
+
+
+def _is_valid(url: str, name: str) -> bool | None:
+    valid: bool | None = _one(
+        url, "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)", {"name": name}
+    )
+    return valid
+
+
+def _one(url: str, statement: str, values: dict[str, str]) -> Any:
+    engine = create_engine(parse_url(url))
     with engine.connect() as connection:
-        update = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass(:name)"
-        connection.execute(text(update), {"name": UNKEYED_INDEX})
-        assert not _is_valid(connection)
-        with ThreadPoolExecutor(3) as pool:
-            list(pool.map(migrate_now, [url] * 3))
-        assert _is_valid(connection)
+        found = connection.execute(text(statement), values).scalar()
     engine.dispose()
-
-
-BUILDING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE :like AND wait_event_type = 'Lock'"
-
-
-def _is_valid(connection: Connection) -> bool:
-    found = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
-    return bool(connection.execute(found, {"name": UNKEYED_INDEX}).scalar())
+    return found

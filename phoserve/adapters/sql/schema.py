@@ -25,7 +25,13 @@ WAIT_S: Final = 1.0
 _LOCK: Final = 7_245_001_962
 """Of PostgreSQL's advisory locks: one process migrates, the others wait."""
 _INDEX_LOCK: Final = _LOCK + 1
-_UNKEYED_IS_VALID: Final = text(f"SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('{UNKEYED_INDEX}')")  # noqa: S608
+_IS_VALID: Final = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
+_BUILT_ONLINE: Final = {
+    "documents_access": "documents (collection_id, access_key, sequence)",
+    "documents_access_due": "documents (access_due_us) WHERE access_due_us IS NOT NULL",
+    UNKEYED_INDEX: f"documents (collection_id, sequence) WHERE {UNKEYED}",
+}
+"""Indexes of tables that may be large when they are migrated, on PostgreSQL."""
 Seen = Callable[[int, int], None]
 
 log = structlog.get_logger(__name__)
@@ -88,7 +94,8 @@ def migrate_now(url: str, seen: Seen | None = None) -> tuple[str | None, str]:
             _refuse_newer(before)
             _upgrade(connection, seen)
         if not is_sqlite:
-            _index_unkeyed(engine)
+            for name, columns in _BUILT_ONLINE.items():
+                _build_index(engine, name, columns)
             _fill_keys(engine, seen)
         return before, newest_version()
     except OperationalError as error:
@@ -97,26 +104,27 @@ def migrate_now(url: str, seen: Seen | None = None) -> tuple[str | None, str]:
         engine.dispose()
 
 
-def _index_unkeyed(engine: Engine) -> None:
-    """Index the documents without keys while others write: a plain CREATE INDEX would lock them out for its whole time.
+def _build_index(engine: Engine, name: str, columns: str) -> None:
+    """Build an index while others write: a plain CREATE INDEX would lock them out for its whole time.
 
-    An index that an interrupted call left invalid is made again.
+    An index that an interrupted call left invalid is built again.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if connection.execute(_UNKEYED_IS_VALID).scalar():
+        if connection.execute(_IS_VALID, {"name": name}).scalar():
             return
         # Polled: the index waits for all transactions, and so for one that waits for the lock.
         while not connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _INDEX_LOCK}).scalar():
             time.sleep(WAIT_S)
         try:
-            is_valid = connection.execute(_UNKEYED_IS_VALID).scalar()
+            is_valid = connection.execute(_IS_VALID, {"name": name}).scalar()
             if is_valid is False:
-                connection.execute(text(f"DROP INDEX CONCURRENTLY {UNKEYED_INDEX}"))
+                connection.execute(text(f"DROP INDEX CONCURRENTLY {name}"))
             if not is_valid:
-                columns = "documents (collection_id, sequence)"
-                connection.execute(text(f"CREATE INDEX CONCURRENTLY {UNKEYED_INDEX} ON {columns} WHERE {UNKEYED}"))
-        finally:
-            connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _INDEX_LOCK})
+                connection.execute(text(f"CREATE INDEX CONCURRENTLY {name} ON {columns}"))
+        except BaseException:
+            connection.invalidate()  # its lock ends with it
+            raise
+        connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _INDEX_LOCK})
 
 
 def _fill_keys(engine: Engine, seen: Seen | None) -> None:

@@ -1,4 +1,7 @@
-"""Groups of documents: their version, whether the index has them, and counts by them."""
+"""Groups of documents: their version, whether the index has them, and counts by them.
+
+On PostgreSQL, `phoserve.adapters.sql.schema` builds the indexes afterwards, while others write.
+"""
 
 import msgspec
 import sqlalchemy as sa
@@ -23,11 +26,10 @@ def upgrade() -> None:
     op.add_column("documents", sa.Column("access_key", sa.String(64), nullable=False, server_default=""))
     op.add_column("documents", sa.Column("access_version", sa.BigInteger, nullable=False, server_default="0"))
     op.add_column("documents", sa.Column("access_due_us", sa.BigInteger))
-    op.create_index("documents_access", "documents", ["collection_id", "access_key", "sequence"])
-    is_due = sa.text("access_due_us IS NOT NULL")
-    op.create_index(
-        "documents_access_due", "documents", ["access_due_us"], sqlite_where=is_due, postgresql_where=is_due
-    )
+    if op.get_bind().dialect.name == "sqlite":
+        op.create_index("documents_access", "documents", ["collection_id", "access_key", "sequence"])
+        is_due = sa.text("access_due_us IS NOT NULL")
+        op.create_index("documents_access_due", "documents", ["access_due_us"], sqlite_where=is_due)
     groups = _set_keys()
     kinds = DOCUMENTS.c.collection_id, DOCUMENTS.c.state, DOCUMENTS.c.access_key
     counted = sa.select(*kinds, sa.func.count().label("documents")).group_by(*kinds)
@@ -45,8 +47,8 @@ def downgrade() -> None:
     rows = [dict(row) for row in counts.mappings()]
     op.drop_table("document_counts")
     op.bulk_insert(_create_counts(with_access=False), rows)
-    op.drop_index("documents_access_due", "documents")
-    op.drop_index("documents_access", "documents")
+    op.drop_index("documents_access_due", "documents", if_exists=True)
+    op.drop_index("documents_access", "documents", if_exists=True)
     for column in ("access_due_us", "access_version", "access_key"):
         op.drop_column("documents", column)
 
