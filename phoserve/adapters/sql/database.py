@@ -18,6 +18,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from phoserve.concurrency.batcher import Batcher
 from phoserve.documents.filters import moment_us, title_key, title_words
@@ -208,6 +209,7 @@ class PostgresDatabase:
             connect_args=connect_arguments(options),
             **_JSON_CODEC,
         )
+        prepare_connections(self._engine.sync_engine, options)
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._abandoned: set[asyncio.Task[Any]] = set()
 
@@ -298,9 +300,30 @@ def connect_arguments(options: DatabaseOptions) -> dict[str, Any]:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": timeout_ms,
-        "options": f"-c statement_timeout={timeout_ms} -c idle_in_transaction_session_timeout={timeout_ms}",
         "application_name": "phoserve",
     }
+
+
+def prepare_connections(engine: Engine, options: DatabaseOptions) -> None:
+    """Limit the time of statements and of idle transactions of the engine's new connections.
+
+    Where a pooler such as PgBouncer may give every transaction another session, nothing is kept in a session: neither
+    these limits nor prepared statements, whose names would be those of other clients' statements.
+    """
+    timeout_ms = f"{round(options.timeout_s * 1000)}"
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: ConnectionPoolEntry) -> None:
+        session: Any = record.driver_connection
+        cursor = connection.cursor()
+        cursor.execute("SELECT pg_backend_pid()")
+        if cursor.fetchone()[0] == session.info.backend_pid:
+            for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                cursor.execute("SELECT set_config(%s, %s, false)", (name, timeout_ms))
+        else:
+            session.prepare_threshold = None
+        cursor.close()
+        connection.commit()
 
 
 def _encode_json(value: Any) -> str:

@@ -14,7 +14,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from phoserve.adapters.sql.database import Database, DatabaseOptions, connect_arguments, parse_url, sqlite_engine
+from phoserve.adapters.sql.database import (
+    Database,
+    DatabaseOptions,
+    connect_arguments,
+    parse_url,
+    prepare_connections,
+    sqlite_engine,
+)
 from phoserve.adapters.sql.key_search import count_unkeyed, fill_keys
 from phoserve.adapters.sql.tables import UNKEYED, UNKEYED_INDEX
 from phoserve.errors import ConfigurationError, Unavailable
@@ -85,7 +92,9 @@ def migrate_now(url: str, seen: Seen | None = None) -> tuple[str | None, str]:
         Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
         engine = sqlite_engine(Path(str(parsed.database)), begin="BEGIN IMMEDIATE")
     else:
-        engine = create_engine(parsed, connect_args=connect_arguments(DatabaseOptions(timeout_s=MIGRATION_TIMEOUT_S)))
+        options = DatabaseOptions(timeout_s=MIGRATION_TIMEOUT_S)
+        engine = create_engine(parsed, connect_args=connect_arguments(options))
+        prepare_connections(engine, options)
     try:
         with engine.begin() as connection:
             if not is_sqlite:
@@ -109,22 +118,22 @@ def _build_index(engine: Engine, name: str, columns: str) -> None:
 
     An index that an interrupted call left invalid is built again.
     """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with engine.connect() as holder, engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if connection.execute(_IS_VALID, {"name": name}).scalar():
             return
-        # Polled: the index waits for all transactions, and so for one that waits for the lock.
-        while not connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _INDEX_LOCK}).scalar():
+        # Polled: the index waits for all statements, and so for one that waits for the lock. The lock is a
+        # transaction's, as a pooler such as PgBouncer gives every transaction another session.
+        while not holder.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _INDEX_LOCK}).scalar():
+            holder.rollback()
             time.sleep(WAIT_S)
-        try:
-            is_valid = connection.execute(_IS_VALID, {"name": name}).scalar()
-            if is_valid is False:
-                connection.execute(text(f"DROP INDEX CONCURRENTLY {name}"))
-            if not is_valid:
-                connection.execute(text(f"CREATE INDEX CONCURRENTLY {name} ON {columns}"))
-        except BaseException:
-            connection.invalidate()  # its lock ends with it
-            raise
-        connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _INDEX_LOCK})
+        # It waits as long as the index takes. Another statement also ends the snapshot of the last one.
+        holder.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        is_valid = connection.execute(_IS_VALID, {"name": name}).scalar()
+        if is_valid is False:
+            connection.execute(text(f"DROP INDEX CONCURRENTLY {name}"))
+        if not is_valid:
+            connection.execute(text(f"CREATE INDEX CONCURRENTLY {name} ON {columns}"))
+        holder.rollback()
 
 
 def _fill_keys(engine: Engine, seen: Seen | None) -> None:
