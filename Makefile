@@ -55,7 +55,7 @@ clean: ## Remove the environment and caches
 # Without root, the script prints the command to run.
 .PHONY: system
 system:
-	@deploy/system-packages.sh redis-server postgresql chromium tesseract-ocr tesseract-ocr-vie fonts-dejavu-core
+	@deploy/system-packages.sh redis-server postgresql pgbouncer chromium tesseract-ocr tesseract-ocr-vie fonts-dejavu-core
 
 $(VENV)/.local: requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python deploy/locked.py local > $(VENV)/local.txt

@@ -49,7 +49,7 @@ _NOT_RESPONDING: Final = ("08", "53", "57", "58")
 _FAULTS: Final = (
     (
         ("28000", "28P01"),
-        ("authentication failed", "no pg_hba.conf entry", "certificate verify failed"),
+        ("authentication failed", "no pg_hba.conf entry", "no password supplied", "certificate", "not support SSL"),
         "refuses the connection; check user, password and TLS in PHOSERVE_REGISTRY__URL",
     ),
     (("3D000",), ("does not exist",), "has no such database or user; check PHOSERVE_REGISTRY__URL"),
