@@ -64,6 +64,10 @@ _ROLE: Final = (
     r"(?i:\b(?:giám đốc|chủ tịch|trưởng|quản lý|phòng|ban|bộ phận|nhóm|kế toán|thủ trưởng|cán bộ|công chức"
     r"|người|nhân viên|kỹ thuật viên|công ty|cơ quan|bên)\b)"
 )
+_PLACE: Final = (
+    r"(?i:\b(?:tại|đến|ở (?:quầy|tầng|phòng|khu|nhà)|quầy|tầng|sảnh|hầm|đường|địa chỉ|cổng|trang|mục|cửa hàng|chi nhánh|trạm|kho|tủ|nhà [a-z]|"
+    r"trung tâm|văn phòng|ứng dụng|trực tiếp)\b)|\d [A-ZĐ]"
+)
 _PHONE: Final = r"(?<![\d.])\d(?:\d|[ .](?=\d)){7,}+|(?i:số|máy lẻ|máy nhánh|tổng đài) \d"
 # What a question asks for, and what its answer then has; the first that fits decides.
 _KINDS: Final = (
@@ -80,7 +84,13 @@ _KINDS: Final = (
     (r"số (?:điện thoại|máy|đt)|(?:gọi|liên hệ).{0,15}số|số (?:nào|mấy)\b|hotline|tổng đài", _PHONE),
     (r"tên (?:là )?gì|là ai\b|\bai là|tên ai", _NAME),
     (r"(?:^|\W)(?:ai|người nào)\b", rf"{_NAME}|{_ROLE}"),
+    (r"ở đâu|chỗ nào|nơi nào|đi đâu", _PLACE),
     (r"mấy giờ", r"(?i)\d giờ"),
+    (
+        r"bao giờ|khi nào|hôm nào|lúc nào|ngày nào|thứ mấy",
+        rf"(?i)(?:sau|trước|đến|từ|lúc|hết|tới|trong|vòng) {_NUMBER}\s*+(?:\w{{1,12}}+ )?{_TIME}"
+        r"|(?:ngày|tháng|thứ|năm|quý) (?:\d|hai|ba|tư|năm|sáu|bảy|mỗi)|hằng|mỗi (?:ngày|tuần|tháng|quý|năm)|ngay|cuối|đầu",
+    ),
     (
         rf"bao lâu|(?:mấy|bao nhiêu) {_TIME}|{_WHEN}|how long|when",
         rf"(?i){_NO_CONDITION_BEFORE}{_NUMBER}\s*+(?:\w{{1,12}}+ )?{_TIME}{_NO_CONDITION_AFTER}"
