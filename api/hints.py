@@ -11,7 +11,7 @@ from msgspec.inspect import CustomType, EnumType, ListType, LiteralType, Metadat
 
 MOST_NAMED: Final = 12
 VERSION: Final = "/v1"
-_STEP: Final = re.compile(r"[^.\[\]]+|\[[^\]]*\]")
+_STEP: Final = re.compile(r"[^.\[\]]++|\[[^\[\]]*+\]")
 _UNKNOWN: Final = re.compile(r"unknown field `(?P<name>[^`]+)`")
 
 

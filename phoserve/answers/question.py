@@ -65,8 +65,8 @@ _ROLE: Final = (
     r"|người|nhân viên|kỹ thuật viên|công ty|cơ quan|bên)\b)"
 )
 _PLACE: Final = (
-    r"(?i:\b(?:tại|đến|ở (?:quầy|tầng|phòng|khu|nhà)|quầy|tầng|sảnh|hầm|đường|địa chỉ|cổng|trang|mục|cửa hàng|chi nhánh|trạm|kho|tủ|nhà [a-z]|"
-    r"trung tâm|văn phòng|ứng dụng|trực tiếp)\b)|\d [A-ZĐ]"
+    r"(?i:\b(?:tại|đến|ở (?:quầy|tầng|phòng|khu|nhà)|quầy|tầng|sảnh|hầm|đường|địa chỉ|cổng|trang|mục|cửa hàng|chi nhánh"
+    r"|trạm|kho|tủ|nhà [a-z]|trung tâm|văn phòng|ứng dụng|trực tiếp)\b)|\d [A-ZĐ]"
 )
 _PHONE: Final = r"(?<![\d.])\d(?:\d|[ .](?=\d)){7,}+|(?i:số|máy lẻ|máy nhánh|tổng đài) \d"
 # What a question asks for, and what its answer then has; the first that fits decides.
@@ -89,7 +89,8 @@ _KINDS: Final = (
     (
         r"bao giờ|khi nào|hôm nào|lúc nào|ngày nào|thứ mấy",
         rf"(?i)(?:sau|trước|đến|từ|lúc|hết|tới|trong|vòng) {_NUMBER}\s*+(?:\w{{1,12}}+ )?{_TIME}"
-        r"|(?:ngày|tháng|thứ|năm|quý) (?:\d|hai|ba|tư|năm|sáu|bảy|mỗi)|hằng|mỗi (?:ngày|tuần|tháng|quý|năm)|ngay|cuối|đầu",
+        r"|(?:ngày|tháng|thứ|năm|quý) (?:\d|hai|ba|tư|năm|sáu|bảy|mỗi)"
+        r"|hằng|mỗi (?:ngày|tuần|tháng|quý|năm)|ngay|cuối|đầu",
     ),
     (
         rf"bao lâu|(?:mấy|bao nhiêu) {_TIME}|{_WHEN}|how long|when",

@@ -85,6 +85,8 @@ def test_a_question_knows_synonyms_and_the_kind_of_its_answer() -> None:
         ("Số điện thoại phòng nhân sự?", "Phòng nhân sự, máy lẻ 214.", "Phòng nhân sự ở tầng 2."),
         ("Đăng ký kết hôn có mất tiền không?", "Không thu lệ phí.", "Hai bên cùng có mặt tại phường."),
         ("Đăng ký tạm trú mất mấy ngày?", "Giải quyết trong 3 ngày.", "Người ở từ 30 ngày trở lên phải đăng ký."),
+        ("Nhận kết quả ở đâu?", "Nhận tại quầy số 4.", "Kết quả có sau hai giờ."),
+        ("Bao giờ có lương?", "Lương trả vào ngày 10 hằng tháng.", "Thử việc 60 ngày."),
         ("Mẹ được nghỉ bao lâu mỗi ngày?", "Nghỉ 60 phút mỗi ngày.", "Mẹ nuôi con dưới 12 tháng tuổi."),
     ],
 )
