@@ -43,7 +43,7 @@ def test_commands_are_answered(platform: Platform, http: httpx.Client, folder: P
     if "/samples/" in command or command.startswith("phoserve"):
         wait_until(lambda: http.get("/v1/collections/samples").json()["documents"].keys() == {"ready"}, timeout_s=120)
     endless = command.startswith("curl -N")
-    options = "curl --fail-with-body" + (" --max-time 3" if endless else "")
+    options = "curl --fail-with-body" + (f" --max-time {patient(3):.0f}" if endless else "")
     typed = command.replace("localhost:8000", platform.url.removeprefix("http://")).replace("curl", options)
     typed = re.sub("^phoserve", f"{sys.executable} -m cli", typed)
     environment = {"PHOSERVE_URL": platform.url, "PYTHONPATH": str(PAGE.parents[1]), "PATH": "/usr/bin:/bin"}
