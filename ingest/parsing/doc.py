@@ -17,11 +17,13 @@ from ingest.parsing.media import DOC
 from ingest.parsing.old_word.binary import WordFile, read_file
 from ingest.parsing.old_word.codes import IN_TABLE, INNER_ROW_END, OUTLINE, ROW_END
 from ingest.parsing.old_word.lists import LEVEL, LIST, Lists, Style, read_lists, read_styles
+from ingest.parsing.old_word.rows import row_shape
 from ingest.parsing.old_word.text import CELL, NOTE, OldParagraph, StoryReader
 from ingest.parsing.old_word.word_6 import MAGIC, read_word_6
 from ingest.parsing.opc import is_template_title
 from ingest.parsing.outline import Outline
-from ingest.parsing.tables import Cell, build_table
+from ingest.parsing.rich_text.tables import CellText, Row, RowShape, grid_cells
+from ingest.parsing.tables import build_table
 from ingest.parsing.word.body import tidy
 from ingest.parsing.word.numbering import format_number
 from phoserve.text.blocks import Block, Footnote, Heading, ListItem, Paragraph, ParsedDocument, ParserWarning, Place
@@ -98,6 +100,7 @@ class _Reader:
             "endnote": self._note_texts(file.stories[_ENDNOTES], len(file.endnotes)),
         }
         self._rows: list[list[OldParagraph]] = []
+        self._shapes: list[RowShape] = []
         self._row: list[OldParagraph] = []
         self._cell: list[OldParagraph] = []
 
@@ -143,6 +146,7 @@ class _Reader:
         if paragraph.properties.get(ROW_END):
             if self._row:
                 self._rows.append(self._row)
+                self._shapes.append(row_shape(paragraph.properties))
             self._row, self._cell = [], []
             return
         if paragraph.properties.get(INNER_ROW_END):
@@ -154,17 +158,18 @@ class _Reader:
 
     def _end_table(self) -> None:
         rows = [*self._rows, self._row] if self._row else self._rows
-        rest, self._rows, self._row, self._cell = self._cell, [], [], []
+        shapes = [*self._shapes, RowShape()]
+        rest, self._rows, self._row, self._cell, self._shapes = self._cell, [], [], [], []
         if len(rows) <= _LAYOUT_ROWS or max(map(len, rows)) < 2:
             for cell in (cell for row in rows for cell in row):
                 self._append(cell)
         else:
-            cells = [
-                Cell(at, column, tidy(cell.text), strong=cell.is_bold)
-                for at, row in enumerate(rows)
-                for column, cell in enumerate(row)
-            ]
-            if table := build_table(cells):
+            texts = [[CellText(tidy(cell.text), cell.is_bold, 1) for cell in row] for row in rows]
+            defined = all(len(shape.cells) == len(row) for shape, row in zip(shapes, rows, strict=False))
+            cells, header_rows = grid_cells(
+                [Row(shape if defined else RowShape(), row) for shape, row in zip(shapes, texts, strict=False)]
+            )
+            if table := build_table(cells, header_rows=header_rows):
                 self._blocks.append(table)
             self._append_notes(cell for row in rows for cell in row)
         for paragraph in rest:

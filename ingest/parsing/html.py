@@ -6,7 +6,7 @@ Lexbor parses in time linear in the length of the page; the walk below visits ea
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -16,6 +16,7 @@ from ingest.parsing.failures import ParsingFailed
 from ingest.parsing.html_forms import FIELDS, Controls, field_text, is_title_button
 from ingest.parsing.html_formulas import closing_mark, opening_mark
 from ingest.parsing.style_sheets import HiddenElements, is_hiding, is_showing
+from ingest.parsing.tables import Cell, guess_header_rows, header_depth
 from ingest.parsing.word.numbering import format_number
 from phoserve.text.blocks import Block, Caption, Code, Heading, ListItem, Paragraph, ParsedDocument, Record, Table
 
@@ -26,6 +27,8 @@ _LONG_PAGE: Final = 3000
 """if it is as long as this, in characters."""
 MAX_COLUMNS: Final = 200
 MAX_SPAN: Final = 1000
+_HEADER_SEARCH: Final = 10
+"""Rows among which those of a header are looked for."""
 _BLOCKS: Final = frozenset(
     """address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form
     h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu ol p pre section summary table tbody td tfoot th thead
@@ -357,23 +360,38 @@ def _start_of(node: LexborNode) -> int:
 
 def _table(node: LexborNode, hidden: HiddenElements) -> Table | None:
     """The table with each cell under its column; None if it has no more than one column."""
-    head: list[list[str]] = []
-    body: list[list[str]] = []
+    head: list[_Row] = []
+    body: list[_Row] = []
     caption = ""
     taken: dict[int, int] = {}  # columns that a cell above reaches into, with the rows left
     for row, is_head in _rows(node, hidden):
-        cells, all_heads = _cells(row, taken, hidden)
-        in_head = is_head or (all_heads and not body)
-        (head if in_head else body).append(cells)
+        read = _cells(row, taken, hidden, with_shapes=not head and len(body) < _HEADER_SEARCH)
+        (head if is_head or (read.all_heads and not body) else body).append(read)
     element = node.css_first("caption")
     if element is not None:
         caption = _cell_text(element, hidden)
-    width = max((len(cells) for cells in head + body), default=0)
+    width = max((len(row.texts) for row in head + body), default=0)
     if width < 2 or not body:
         return None
-    header = _joined_header(head, width)
-    rows = tuple(tuple(cells + [""] * (width - len(cells))) for cells in body)
+    if not head:
+        count = _plain_header_rows(body)
+        head, body = body[:count], body[count:]
+    header = _joined_header([row.labels for row in head], width)
+    rows = tuple(tuple(row.texts + [""] * (width - len(row.texts))) for row in body)
     return Table(header=header, rows=rows, caption=caption)
+
+
+def _plain_header_rows(rows: list["_Row"]) -> int:
+    """Return how many rows are a header by merged or bold cells, as Office writes its tables; 0 if none is."""
+    cells = [
+        Cell(at, column, row.texts[column], down, across, strong)
+        for at, row in enumerate(rows[:_HEADER_SEARCH])
+        for column, down, across, strong in row.shapes
+    ]
+    first = [cell for cell in cells if cell.row == 0 and cell.text]
+    is_set_apart = header_depth(cells) > 1 or all(cell.strong for cell in first)
+    count = guess_header_rows(cells) if first and is_set_apart else 0
+    return count if count < len(rows) else 0
 
 
 def _rows(node: LexborNode, hidden: HiddenElements) -> Iterator[tuple[LexborNode, bool]]:
@@ -383,32 +401,57 @@ def _rows(node: LexborNode, hidden: HiddenElements) -> Iterator[tuple[LexborNode
             yield row, parent is not None and parent.tag == "thead"
 
 
-def _cells(row: LexborNode, taken: dict[int, int], hidden: HiddenElements) -> tuple[list[str], bool]:
-    """The texts of a row, each in its column, and whether all are headings; `taken` is brought up to date."""
-    cells: list[str] = []
+class _Row(NamedTuple):
+    """A row of a table, each text in its column."""
+
+    texts: list[str]
+    labels: list[str]
+    """The texts of merged cells in every column that they cover."""
+    shapes: list[tuple[int, int, int, bool]]
+    """Column, rows and columns of each cell, and whether all of it is bold."""
+    all_heads: bool
+
+
+def _cells(row: LexborNode, taken: dict[int, int], hidden: HiddenElements, *, with_shapes: bool) -> _Row:
+    """Read a row; `taken` is brought up to date."""
+    read = _Row([], [], [], all_heads=True)
     all_heads = True
     spans: dict[int, int] = {}
     for cell in row.iter():
-        if cell.tag not in ("td", "th") or len(cells) >= MAX_COLUMNS or _is_hidden(cell, hidden):
+        if cell.tag not in ("td", "th") or len(read.texts) >= MAX_COLUMNS or _is_hidden(cell, hidden):
             continue
-        while len(cells) in taken and len(cells) < MAX_COLUMNS:
-            cells.append("")
+        _skip_taken(read, taken)
         all_heads = all_heads and cell.tag == "th"
         down = _span(cell, "rowspan")
-        across = min(_span(cell, "colspan"), MAX_COLUMNS - len(cells))
-        for offset in range(across):
-            if down > 1:
-                spans[len(cells)] = down
-            cells.append(_cell_text(cell, hidden) if offset == 0 else "")
-    while len(cells) in taken and len(cells) < MAX_COLUMNS:
-        cells.append("")
+        across = min(_span(cell, "colspan"), MAX_COLUMNS - len(read.texts))
+        if down > 1:
+            spans |= dict.fromkeys(range(len(read.texts), len(read.texts) + across), down)
+        if across < 1:
+            continue
+        text = _cell_text(cell, hidden)
+        if with_shapes:
+            read.shapes.append((len(read.texts), down, across, _is_bold(cell, text)))
+        read.texts.extend([text, *[""] * (across - 1)])
+        read.labels.extend([text] * across)
+    _skip_taken(read, taken)
     for column, left in list(taken.items()):
         if left <= 1:
             del taken[column]
         else:
             taken[column] = left - 1
     taken.update({column: down - 1 for column, down in spans.items()})
-    return cells, all_heads and bool(cells)
+    return read._replace(all_heads=all_heads and bool(read.texts))
+
+
+def _skip_taken(row: _Row, taken: dict[int, int]) -> None:
+    while len(row.texts) in taken and len(row.texts) < MAX_COLUMNS:
+        row.texts.append("")
+        row.labels.append("")
+
+
+def _is_bold(cell: LexborNode, text: str) -> bool:
+    bold = cell.css_first("b, strong") if text else None
+    return bold is not None and " ".join((bold.text() or "").split()) == text
 
 
 def _span(cell: LexborNode, name: str) -> int:

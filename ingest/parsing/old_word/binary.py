@@ -25,6 +25,8 @@ _MAX_CHARACTERS: Final = 20_000_000
 _OPERAND_BYTES: Final = {0: 1, 1: 1, 2: 2, 3: 4, 4: 2, 5: 2, 7: 3}
 """By the three highest bits of an operation; 6 has a length of its own."""
 
+TABLE_SHAPE: Final = 0xD608
+"""The operation that defines the cells of a row; its operand is kept as one number, the first byte the lowest."""
 _HUGE: Final = (0x6646, 0x6645)
 """Operations whose operand is where more of them are in the data stream."""
 
@@ -194,7 +196,10 @@ def read_properties(operations: bytes) -> Properties:
         operation = struct.unpack_from("<H", operations, at)[0]
         at += 2
         size = _OPERAND_BYTES.get(operation >> 13)
-        if size is None:
+        if operation == TABLE_SHAPE and at + 2 <= len(operations):
+            size = 1 + struct.unpack_from("<H", operations, at)[0]
+            found[operation] = int.from_bytes(operations[at + 2 : at + size], "little")
+        elif size is None:
             size = 1 + operations[at]
         else:
             found[operation] = int.from_bytes(operations[at : at + size], "little")

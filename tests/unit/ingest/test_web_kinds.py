@@ -13,7 +13,7 @@ import pytest
 from ingest.parsing.html import read_html
 from ingest.parsing.media import media_type_of
 from ingest.parsing.parsers import parse_file
-from phoserve.text.blocks import Paragraph
+from phoserve.text.blocks import Paragraph, Table
 from phoserve.text.structure import render_blocks
 
 _KINDS = {
@@ -105,3 +105,33 @@ def test_a_page_that_a_script_shows_is_read(words: int, is_shown: bool) -> None:
     text = " ".join(f"w{n}" for n in range(words))
     page = read_html(f"<style>.late{{visibility:hidden}}</style><p>Menu</p><div class=late><p>{text}</p></div>")
     assert (text in render_blocks(page.blocks).text) == is_shown
+
+
+@pytest.mark.parametrize("tag", ["td", "th"])
+def test_a_header_of_two_rows_with_merged_cells(tag: str) -> None:
+    top = "".join(
+        f"<{tag} {span}>{text}</{tag}>"
+        for text, span in [("STT", "rowspan=2"), ("Lương", "colspan=2"), ("Thực lĩnh", "rowspan=2")]
+    )
+    below = f"<{tag}>Hệ số</{tag}><{tag}>Phụ cấp</{tag}>"
+    rows = "<tr><td>1</td><td>2,34</td><td>500.000</td><td>4.710.600</td></tr>" * 2
+    page = read_html(f"<table><tr>{top}</tr><tr>{below}</tr>{rows}</table>")
+    (table,) = page.blocks
+    assert isinstance(table, Table)
+    assert table.header == ("STT", "Lương Hệ số", "Lương Phụ cấp", "Thực lĩnh")
+    assert table.rows == (("1", "2,34", "500.000", "4.710.600"),) * 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "header"),
+    [
+        ([["<b>Mã</b>", "<b>Tên</b>"], ["A1", "Bút"], ["A2", "Sổ"]], ("Mã", "Tên")),
+        ([["Họ tên", "An"], ["Tuổi", "30"]], ()),
+        ([["<b>Họ tên</b>", "An"], ["<b>Tuổi</b>", "30"]], ()),
+    ],
+)
+def test_a_header_of_plain_cells_is_set_apart(rows: list[list[str]], header: tuple[str, ...]) -> None:
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    (table,) = read_html(f"<table>{body}</table>").blocks
+    assert isinstance(table, Table)
+    assert table.header == header

@@ -8,6 +8,7 @@ import pytest
 
 from ingest.parsing import doc
 from ingest.parsing.faults import Encrypted, Unreadable
+from ingest.parsing.old_word.binary import TABLE_SHAPE
 from ingest.parsing.old_word.codes import BOLD, DELETED, HIDDEN, IN_TABLE, OUTLINE, ROW_END
 from ingest.parsing.old_word.lists import LEVEL, LIST
 from phoserve.text.blocks import Footnote, Heading, Paragraph, ParsedDocument
@@ -174,3 +175,29 @@ def test_rows_whose_operations_are_in_the_data_stream(tmp_path: Path) -> None:
     text = "".join(f"{n}\x07{n}a\x07{n}b\x07\x07" for n in range(4))
     document = read(word(OldText([(text, b"")], [*([CELL] * 3), wide] * 4), data=data), tmp_path)
     assert [len(row) for row in table_of(document).rows] == [3] * 4
+
+
+def row_operations(*cells: tuple[int, int]) -> bytes:
+    """Return the operations at the end of a row: where each of its cells ends, in twips, and how it is merged."""
+    shape = bytes([len(cells)]) + struct.pack(f"<{len(cells) + 1}h", -108, *(right for right, _ in cells))
+    shape += b"".join(struct.pack("<H18x", flags) for _, flags in cells)
+    stored = struct.pack("<HH", TABLE_SHAPE, len(shape) + 1) + shape
+    return operation(IN_TABLE, 1) + operation(ROW_END, 1) + stored
+
+
+def test_merged_cells_are_under_their_columns(tmp_path: Path) -> None:
+    above, first, plain = 0x20, 0x60, 0
+    text = "STT\x07Lương\x07Ghi chú\x07\x07" + "\x07Hệ số\x07Phụ cấp\x07\x07\x07"
+    text += "1\x072,34\x07500.000\x07x\x07\x07" * 2
+    data, ends = b"", []
+    for operations in (
+        row_operations((500, first), (2500, plain), (3500, first)),
+        row_operations((500, above), (1500, plain), (2500, plain), (3500, above)),
+        row_operations((500, plain), (1500, plain), (2500, plain), (3500, plain)),
+    ):
+        ends.append((0, operation(0x6646, len(data), size=4)))
+        data += struct.pack("<H", len(operations)) + operations
+    marks = [*[CELL] * 3, ends[0], *[CELL] * 4, ends[1], *([*[CELL] * 4, ends[2]] * 2)]
+    table = table_of(read(word(OldText([(text, b"")], marks), data=data), tmp_path))
+    assert table.header == ("STT", "Lương / Hệ số", "Lương / Phụ cấp", "Ghi chú")
+    assert table.rows == (("1", "2,34", "500.000", "x"),) * 2
