@@ -1,14 +1,13 @@
 """Measure retrieval on labelled files, through the real Triton, engine and search code."""
 
 import asyncio
-import gzip
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -26,7 +25,7 @@ from phoserve.search.evaluation import Estimate, Ranking, evaluate
 from phoserve.search.fusion import fuse
 from phoserve.search.ports import PassageIndex
 from phoserve.search.retrieval import Candidate, Query, Retriever, SearchMode
-from phoserve.search.tuning import LabelledSearch, Tuning, tune
+from phoserve.search.tuning import LEAST_QUERIES, LabelledSearch, Tuning, tune
 from phoserve.text import QueryReader, TextPipeline
 from phoserve.text.diacritics import shipped_restorer
 
@@ -35,7 +34,8 @@ BATCH: Final = 512
 QUERIES_AT_ONCE: Final = 4
 TIMEOUT_S: Final = 120.0
 
-T = TypeVar("T")
+Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
+"""Anything but blanks."""
 
 
 class CorpusRow(msgspec.Struct, frozen=True):
@@ -49,15 +49,15 @@ class CorpusRow(msgspec.Struct, frozen=True):
 class QueryRow(msgspec.Struct, frozen=True):
     """A query and one passage that answers it; several rows may share a query."""
 
-    query: str
-    positive_id: str
+    query: Text
+    positive_id: Text
 
 
 class LabelRow(msgspec.Struct, frozen=True):
     """A query and one document that answers it; several rows may share a query."""
 
-    query: str
-    document_id: str
+    query: Text
+    document_id: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,12 @@ def measure(
     return {str(mode): evaluate(candidates.rankings(mode, weights), labels) for mode in modes}
 
 
+def check_enough(labels: Mapping[str, object]) -> None:
+    """Raise InvalidInput if there are too few labelled queries to tune with, before anything is searched."""
+    if len(labels) < LEAST_QUERIES:
+        raise InvalidInput(f"{len(labels)} labelled queries are too few to tune with; label at least {LEAST_QUERIES}")
+
+
 def tune_weights(candidates: Candidates, labels: dict[str, set[str]], current: Fusion) -> Tuning:
     """Return the weights chosen on half of the queries, measured on the other half. Raises InvalidInput for few."""
     searches = {
@@ -101,20 +107,6 @@ def tune_weights(candidates: Candidates, labels: dict[str, set[str]], current: F
         for query, wanted in labels.items()
     }
     return tune(searches, current)
-
-
-def read_rows(path: Path, kind: type[T]) -> list[T]:
-    """The rows of a JSON Lines file, gzipped or not. Raises InvalidInput that names the line."""
-    rows: list[T] = []
-    decoder = msgspec.json.Decoder(kind)
-    for number, line in enumerate(_lines(path), start=1):
-        try:
-            rows.append(decoder.decode(line))
-        except msgspec.DecodeError as error:
-            raise InvalidInput(f"{path}, line {number}: {error}") from None
-    if not rows:
-        raise InvalidInput(f"{path} is empty")
-    return rows
 
 
 def labels_of(rows: Sequence[QueryRow], corpus: Sequence[CorpusRow]) -> dict[str, set[str]]:
@@ -126,14 +118,6 @@ def labels_of(rows: Sequence[QueryRow], corpus: Sequence[CorpusRow]) -> dict[str
             raise InvalidInput(f"the corpus has no {row.positive_id!r}, which a query names")
         labels.setdefault(row.query, set()).add(row.positive_id)
     return labels
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            yield from (line for line in file if line.strip())
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error}") from None
 
 
 @asynccontextmanager

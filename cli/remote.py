@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import httpx2
 
-from phoserve.errors import InvalidInput, PhoserveError, Unavailable
+from phoserve.errors import InvalidInput, NotFound, PhoserveError, Unavailable
 
 TIMEOUT: Final = httpx2.Timeout(120.0, connect=5.0)
 RETRY_S: Final = 1.0
@@ -99,4 +99,4 @@ def _check(response: httpx2.Response) -> None:
         except (ValueError, KeyError):
             detail = f"the server answered {response.status_code}; is it phoserve?"
         hint = "; give a key with --key or PHOSERVE_KEY" if response.status_code == HTTPStatus.UNAUTHORIZED else ""
-        raise InvalidInput(detail + hint)
+        raise (NotFound if response.status_code == HTTPStatus.NOT_FOUND else InvalidInput)(detail + hint)

@@ -32,7 +32,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from cli.commands.eval import BUNDLED_MODEL
-from cli.evaluation import CorpusRow, read_rows
+from cli.evaluation import CorpusRow
+from cli.rows import read_rows
 from cli.samples import documents
 from ingest.staging import StagingTools, indexed, passage_of
 from loadtests.in_process import InProcessEmbedder

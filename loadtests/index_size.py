@@ -20,7 +20,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from cli.evaluation import CorpusRow, read_rows
+from cli.evaluation import CorpusRow
+from cli.rows import read_rows
 from phoserve.adapters.edge.builder import optimize
 from phoserve.adapters.edge.graph import GraphOptions
 from phoserve.adapters.edge.index import EdgePassageIndex

@@ -20,7 +20,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from cli.evaluation import QueryRow, read_rows
+from cli.evaluation import QueryRow
+from cli.rows import read_rows
 from loadtests.benchmark.load import Request, closed_loop, open_loop
 from loadtests.benchmark.report import write_results
 from loadtests.benchmark.results import Measurement, Results

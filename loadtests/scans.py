@@ -17,8 +17,9 @@ from pathlib import Path
 import msgspec
 
 from cli.commands.eval import BUNDLED_MODEL
-from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measure, read_rows
+from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measure
 from cli.progress import ConsoleReporter
+from cli.rows import read_rows
 from ingest.parsing import pdf
 from ingest.parsing.recognition import Ocr
 from loadtests.search import write_line

@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 import numpy as np
 
-from cli.evaluation import CorpusRow, read_rows
+from cli.evaluation import CorpusRow
+from cli.rows import read_rows
 from loadtests.benchmark.http import Connection
 from loadtests.benchmark.texts import read_queries
 

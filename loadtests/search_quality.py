@@ -16,8 +16,9 @@ import bm25s
 import msgspec
 
 from cli.commands.eval import BUNDLED_MODEL
-from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measure, read_rows
+from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measure
 from cli.progress import ConsoleReporter
+from cli.rows import read_rows
 from phoserve.search.evaluation import Estimate, Ranking, evaluate
 from phoserve.search.fusion import FUSION_DEPTH
 from phoserve.search.retrieval import SearchMode

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import httpx
 
-from cli.evaluation import CorpusRow, read_rows
+from cli.evaluation import CorpusRow
+from cli.rows import read_rows
 from loadtests.benchmark.texts import read_queries
 from loadtests.search import alone, fill, write_line
 

@@ -21,7 +21,8 @@ from typing import Final
 import httpx
 import numpy as np
 
-from cli.evaluation import QueryRow, read_rows
+from cli.evaluation import QueryRow
+from cli.rows import read_rows
 from loadtests.benchmark.load import Outcome, Request, closed_loop
 from loadtests.benchmark.memory import family, proportional_bytes
 from loadtests.benchmark.processor import part_of

@@ -23,8 +23,8 @@ ALL_MODES = ",".join(SearchMode)
 
 @app.command(name="eval")
 def evaluate(
-    corpus: Annotated[list[Path], typer.Option(help="JSON Lines of id, title, text; .gz too; may be repeated.")],
-    queries: Annotated[Path, typer.Option(help="JSON Lines of query, positive_id; .gz too.")],
+    corpus: Annotated[list[Path], typer.Option(help="JSON Lines or CSV of id, title, text; .gz too; may be repeated.")],
+    queries: Annotated[Path, typer.Option(help="JSON Lines or CSV of query, positive_id; .gz too.")],
     mode: Annotated[str, typer.Option(help="Comma-separated list of dense, lexical, hybrid.")] = ALL_MODES,
     model: Annotated[Path, typer.Option(help="Model folder; the bundled encoder by default.")] = BUNDLED_MODEL,
     weights: Annotated[str | None, typer.Option(help="DENSE,LEXICAL instead of the model's own.")] = None,
@@ -32,12 +32,23 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Index a corpus, search for labelled queries, print nDCG@10, recall and MRR with 95% intervals by mode."""
-    from cli.evaluation import CorpusRow, QueryRow, candidates_of, labels_of, measure, read_rows, tune_weights
+    from cli.evaluation import (
+        CorpusRow,
+        QueryRow,
+        candidates_of,
+        check_enough,
+        labels_of,
+        measure,
+        tune_weights,
+    )
     from cli.progress import ConsoleReporter
+    from cli.rows import read_rows
 
     modes = _modes(mode)
     rows = [row for path in corpus for row in read_rows(path, CorpusRow)]
     labels = labels_of(read_rows(queries, QueryRow), rows)
+    if tune:
+        check_enough(labels)
     found, own = asyncio.run(candidates_of(model, rows, list(labels), ConsoleReporter()))
     chosen = _weights(weights) if weights else own
     if tune:

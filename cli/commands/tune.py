@@ -10,17 +10,19 @@ import typer
 from cli.main import app
 from cli.options import DEFAULT_URL, AsJson, Key, Url
 from phoserve.contract import Fusion
+from phoserve.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from cli.remote import ApiClient
     from phoserve.search.tuning import LabelledSearch, Tuning
 
 DEPTH = 100
+_MOST_NAMED = 5
 
 
 @app.command()
 def tune(
-    queries: Annotated[Path, typer.Option(help="JSON Lines of query, document_id; .gz too.")],
+    queries: Annotated[Path, typer.Option(help="JSON Lines or CSV of query, document_id; .gz too.")],
     collection: Annotated[str, typer.Option("--collection", "-c", help="The collection to tune.")],
     apply: Annotated[bool, typer.Option(help="Store the weights on the collection if they are better.")] = True,
     url: Url = DEFAULT_URL,
@@ -32,6 +34,7 @@ def tune(
     The weights are stored on the collection if the 95% interval of the gain in nDCG@10 is above 0; otherwise nothing
     changes and the exit status is 1.
     """
+    from cli.evaluation import check_enough
     from cli.progress import ConsoleReporter
     from cli.remote import ApiClient
     from phoserve.search.tuning import tune as choose
@@ -40,6 +43,8 @@ def tune(
     path = f"/v1/collections/{quote(collection, safe='')}"
     current = Fusion(**client.get(path)["weights"])
     labels = read_labels(queries)
+    check_enough(labels)
+    _check_documents(client, path, labels)
     searches: dict[str, LabelledSearch] = {}
     with ConsoleReporter().step("Searching", total=len(labels)) as bar:
         for query, relevant in labels.items():
@@ -54,13 +59,27 @@ def tune(
 
 
 def read_labels(path: Path) -> dict[str, set[str]]:
-    """Return the documents that answer each query of a JSON Lines file. Raises InvalidInput that names the line."""
-    from cli.evaluation import LabelRow, read_rows
+    """Return the documents that answer each query of a file of labels. Raises InvalidInput that names the line."""
+    from cli.evaluation import LabelRow
+    from cli.rows import read_rows
 
     labels: dict[str, set[str]] = {}
     for row in read_rows(path, LabelRow):
         labels.setdefault(row.query, set()).add(row.document_id)
     return labels
+
+
+def _check_documents(client: "ApiClient", path: str, labels: Mapping[str, set[str]]) -> None:
+    """Raise InvalidInput if labels name documents that the collection does not have."""
+    unknown = []
+    for document_id in sorted(set().union(*labels.values())):
+        try:
+            client.get(f"{path}/documents/{quote(document_id, safe='')}")
+        except NotFound:
+            unknown.append(document_id)
+    if unknown:
+        named = ", ".join(map(repr, unknown[:_MOST_NAMED])) + (", ..." if len(unknown) > _MOST_NAMED else "")
+        raise InvalidInput(f"the collection has no document {named}, which labels name; correct the labels")
 
 
 def _searched(client: "ApiClient", path: str, query: str, relevant: set[str]) -> "LabelledSearch":

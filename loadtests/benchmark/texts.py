@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import cli.samples
-from cli.evaluation import read_rows
+from cli.rows import read_rows
 from phoserve.errors import ConfigurationError
 
 SAMPLES = Path(cli.samples.__file__).parent

@@ -7,7 +7,8 @@ import bm25s
 import numpy as np
 import pytest
 
-from cli.evaluation import CorpusRow, QueryRow, labels_of, read_rows
+from cli.evaluation import CorpusRow, QueryRow, labels_of
+from cli.rows import read_rows
 from phoserve.adapters.edge.index import EdgePassageIndex
 from phoserve.documents.ports import IndexedPassage
 from phoserve.documents.records import Passage
