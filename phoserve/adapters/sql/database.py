@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -134,6 +134,8 @@ class SqliteDatabase:
         self._writing = ThreadPoolExecutor(1, "registry-writer")
         self._reading = ThreadPoolExecutor(SQLITE_READERS, "registry-reader")
         self._commit: Batcher[Work[Any], _Outcome] = Batcher(self._write_together, max_items=WORK_PER_COMMIT)
+        self._identity: tuple[int, int] | None = None
+        """Of the file, as the first transaction found it."""
 
     async def read(self, work: Work[T]) -> T:
         def read() -> T:
@@ -163,17 +165,36 @@ class SqliteDatabase:
         """Run all in one transaction; one that fails is rolled back alone."""
         if len(works) == 1:
             return [self._run(works[0])]
-        with _sqlite_errors(), self._writer.begin() as connection:
+        with self._begin_writing() as connection:
             return [_outcome(connection, work) for work in works]
 
     def _run(self, work: Work[Any]) -> "_Outcome":
         try:
-            with _sqlite_errors(), self._writer.begin() as connection:
+            with self._begin_writing() as connection:
                 return _Outcome(work(connection))
         except Unavailable:
             raise
         except Exception as error:
             return _Outcome(error=error)
+
+    @contextlib.contextmanager
+    def _begin_writing(self) -> Iterator[Connection]:
+        with _sqlite_errors(), self._writer.begin() as connection:
+            yield connection
+            self._check_place()
+
+    def _check_place(self) -> None:
+        """Raise Unavailable if the file was removed, moved or replaced: what is committed to it would not be found."""
+        with contextlib.suppress(FileNotFoundError):
+            found = self._file.stat()
+            self._identity = self._identity or (found.st_dev, found.st_ino)
+            if self._identity == (found.st_dev, found.st_ino):
+                return
+        raise Unavailable(
+            "registry",
+            f"the registry's file {self._file} was removed, moved or replaced while it was in use: put it back, or stop "
+            "the platform and start it with the state folder of your choice",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +207,9 @@ def _outcome(connection: Connection, work: Work[Any]) -> _Outcome:
     try:
         with connection.begin_nested():
             return _Outcome(work(connection))
-    except OperationalError:
-        raise  # of the disk, not of this work
     except Exception as error:
+        if _is_of_the_file(error):
+            raise
         return _Outcome(error=error)
 
 
@@ -388,8 +409,25 @@ def _moment_us(value: bytes | None) -> int | None:
 def _sqlite_errors() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:  # locked, disk full, input/output error, read-only
-        raise Unavailable("registry", f"the registry's file cannot be used: {error.orig}") from error
+    except DatabaseError as error:
+        if not _is_of_the_file(error):
+            raise
+        raise Unavailable("registry", sqlite_fault(error)) from error
+
+
+def _is_of_the_file(error: Exception) -> bool:
+    """Return whether SQLite cannot use its file, whatever the statement."""
+    return isinstance(error, OperationalError) or type(error) is DatabaseError
+
+
+def sqlite_fault(error: DatabaseError) -> str:
+    """Return a sentence about a file that is locked, full, read-only or damaged."""
+    if isinstance(error, OperationalError):
+        return f"the registry's file cannot be used: {error.orig}"
+    return (
+        f"the registry's file is damaged ({error.orig}): stop the platform and restore the state folder from a backup, "
+        "or recover what can be read with `sqlite3 FILE .recover`"
+    )
 
 
 def _sqlstate(error: DBAPIError) -> str:

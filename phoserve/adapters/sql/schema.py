@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from phoserve.adapters.sql.database import (
     Database,
@@ -21,6 +21,7 @@ from phoserve.adapters.sql.database import (
     parse_url,
     prepare_connections,
     sqlite_engine,
+    sqlite_fault,
 )
 from phoserve.adapters.sql.key_search import count_unkeyed, fill_keys
 from phoserve.adapters.sql.tables import UNKEYED, UNKEYED_INDEX
@@ -109,6 +110,10 @@ def migrate_now(url: str, seen: Seen | None = None) -> tuple[str | None, str]:
         return before, newest_version()
     except OperationalError as error:
         raise Unavailable("registry", f"the registry cannot be migrated: {error.orig}") from error
+    except DatabaseError as error:
+        if type(error) is not DatabaseError or not is_sqlite:
+            raise
+        raise Unavailable("registry", sqlite_fault(error)) from error
     finally:
         engine.dispose()
 
