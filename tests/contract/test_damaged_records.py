@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -198,6 +198,7 @@ async def test_a_damaged_collection_is_listed_with_defaults(tmp_path: Path, sett
 
 
 @settings(max_examples=40, deadline=None)
+@example(damages=[(0, "version", -1), (0, "revision", "")])
 @given(DAMAGES)
 def test_mended_records_are_whole(
     pristine: tuple[Path, Collection, list[Document]], damages: list[tuple[int, str, Any]]

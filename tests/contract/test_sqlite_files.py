@@ -104,10 +104,10 @@ async def test_a_file_that_is_removed_moved_or_replaced_takes_no_more(file: Path
     moved = file.with_name("moved")
     shutil.move(file, moved)
     for _ in range(2):
-        with pytest.raises(Unavailable, match="removed, moved or replaced while it was in use"):
+        with pytest.raises(Unavailable, match="removed, moved or replaced while in use"):
             await registry.save([document(kb, "d")])
     shutil.copy(moved, file)
-    with pytest.raises(Unavailable, match="removed, moved or replaced while it was in use"):
+    with pytest.raises(Unavailable, match="removed, moved or replaced while in use"):
         await registry.save([document(kb, "d")])
     shutil.move(moved, file)
     assert await registry.save([document(kb, "d")]) != [None]

@@ -79,7 +79,8 @@ def _mended(document: Document) -> Document:
     """Return the document with another revision than any before it, so that its passages are made again."""
     now = datetime.now(UTC)
     closed = {"access_version": document.access_version + 1, "access_due_at": now} if document.access == CLOSED else {}
-    known = msgspec.structs.replace(document, error=None, version=document.version + 1, updated_at=now, **closed)
+    counted = {"version": max(document.version, 0) + 1, "revision": max(document.revision, document.live_revision, 0)}
+    known = msgspec.structs.replace(document, error=None, updated_at=now, **counted, **closed)
     return known if known.state is DocumentState.DELETING else known.reindex()
 
 

@@ -192,7 +192,7 @@ class SqliteDatabase:
                 return
         raise Unavailable(
             "registry",
-            f"the registry's file {self._file} was removed, moved or replaced while it was in use: put it back, or stop "
+            f"the registry's file {self._file} was removed, moved or replaced while in use: put it back, or stop "
             "the platform and start it with the state folder of your choice",
         )
 
