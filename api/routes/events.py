@@ -40,6 +40,8 @@ async def collection_events(
 async def _changes(
     changes: BackgroundStream[Document], current: Callable[[], Awaitable[Audience | None]]
 ) -> AsyncGenerator[bytes]:
+    # At once: the client and proxies see that the stream is open, although nothing changes.
+    yield KEEP_ALIVE
     try:
         async for document in changes:
             audience = await current()
