@@ -23,6 +23,7 @@ _NO_SUBJECT: Final = re.compile(
 )
 _APPENDIX: Final = re.compile(r"phụ lục\b(?! hợp đồng)", re.IGNORECASE)
 _MOTTO: Final = re.compile(r"cộng h(?:òa|oà) x[ãẳ] hội chủ nghĩa|độc lập\W+tự do\W+hạnh phúc", re.IGNORECASE)
+_ARTICLE: Final = re.compile(r"điều \d+\b", re.IGNORECASE)
 _WITHIN: Final = 25
 """Blocks from the beginning within which the kind is looked for: the letterhead comes before it."""
 _LONGEST: Final = 300
@@ -48,15 +49,15 @@ def administrative_title(blocks: Sequence[Block]) -> str:
 
 def better_title(title: str, blocks: Sequence[Block]) -> str:
     """Return the administrative title of a document that has no title, or a line of its letterhead for one."""
-    is_motto = _MOTTO.search(compose(title)) is not None
+    is_none = _MOTTO.search(compose(title)) is not None or _ARTICLE.match(compose(title)) is not None
     found = administrative_title(blocks)
     if not found:
-        return "" if is_motto else title
+        return "" if is_none else title
     known = " ".join(compose(title).split()).casefold()
     lines = [line.casefold() for line in _lines(blocks)]
     above = lines[: next((n for n, line in enumerate(lines) if line and found.casefold().startswith(line)), 0)]
     continues = known.startswith(found.casefold()) and known != found.casefold()
-    return found if not known or is_motto or known in above or continues else title
+    return found if not known or is_none or known in above or continues else title
 
 
 def _lines(blocks: Sequence[Block]) -> list[str]:

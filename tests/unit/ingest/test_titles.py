@@ -44,6 +44,7 @@ def test_kind_and_subject(lines: list[str], title: str) -> None:
         ("SỞ NỘI VỤ", "QUYẾT ĐỊNH Về việc nâng lương"),
         ("CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM QUYẾT ĐỊNH", "QUYẾT ĐỊNH Về việc nâng lương"),
         ("QUYẾT ĐỊNH Về việc nâng lương GIÁM ĐỐC", "QUYẾT ĐỊNH Về việc nâng lương"),
+        ("Điều 1. Nâng lương", "QUYẾT ĐỊNH Về việc nâng lương"),
         ("Nâng lương 2025", "Nâng lương 2025"),
     ],
 )
@@ -54,3 +55,7 @@ def test_a_line_of_the_letterhead_is_no_title(own: str, title: str) -> None:
 
 def test_the_motto_alone_is_no_title() -> None:
     assert better_title("CỘNG HOÀ XÃ HỘI CHỦ NGHĨA VIỆT NAM", [Paragraph(text="Xin chào")]) == ""
+
+
+def test_an_article_is_no_title() -> None:
+    assert better_title("Điều 1. Phạm vi", [Paragraph(text="Điều 1. Phạm vi")]) == ""
