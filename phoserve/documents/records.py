@@ -14,21 +14,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from phoserve.documents.access import Access
-from phoserve.documents.collections import (
-    Collection as Collection,
-)
-from phoserve.documents.collections import (
-    Reembedding as Reembedding,
-)
-from phoserve.documents.collections import (
-    RetiredPassages as RetiredPassages,
-)
-from phoserve.documents.collections import (
-    new_collection as new_collection,
-)
-from phoserve.documents.collections import (
-    validate_collection_name as validate_collection_name,
-)
+from phoserve.documents.collections import Collection
 from phoserve.errors import Conflict, InvalidInput
 from phoserve.text.blocks import ParserWarning, Place
 

@@ -19,7 +19,8 @@ from sqlalchemy import text
 from phoserve.adapters.sql.database import DatabaseOptions, open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate, newest_version
-from phoserve.documents.records import Collection, Document, DocumentState, Original, new_collection, new_document
+from phoserve.documents.collections import Collection, new_collection
+from phoserve.documents.records import Document, DocumentState, Original, new_document
 from phoserve.errors import Unavailable
 from tests.support.postgres_server import PASSWORD, USER, PostgresServer, running_postgres
 from tests.support.waiting import wait_until
