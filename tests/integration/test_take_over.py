@@ -1,5 +1,6 @@
 """Records of version 0.1, in the layouts that it wrote, are taken over once and completely."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -133,6 +134,30 @@ async def test_a_release_is_taken_over_once(records: QdrantRecords, tmp_path: Pa
     assert seen[-1] == DOCUMENTS
     assert await job.is_finished()
     await check(registry)
+    await registry.close()
+
+
+async def test_two_processes_take_over_at_once(records: QdrantRecords, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'registry'}"
+    await migrate(url)
+    databases = [open_database(url) for _ in range(2)]
+    old = await records.collections()
+    await asyncio.gather(
+        *(TakeOver(each, "qdrant-0.1").copy(old, records.pages(), lambda _: None) for each in databases)
+    )
+    await check(SqlRegistry(databases[0]))
+    for each in databases:
+        await each.close()
+
+
+async def test_documents_of_a_collection_without_record_are_kept(records: QdrantRecords, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'registry'}"
+    await migrate(url)
+    registry = SqlRegistry(open_database(url))
+    old = [each for each in await records.collections() if each.name != "luat.x"]
+    await TakeOver(registry.database, "qdrant-0.1").copy(old, records.pages(), lambda _: None)
+    kept = await registry.collection("luat.x")
+    assert len(await all_pages(registry, kept.id, limit=200)) == DOCUMENTS // 10
     await registry.close()
 
 

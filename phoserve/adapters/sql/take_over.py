@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select
+import structlog
+from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from phoserve.adapters.sql.database import Database
@@ -18,6 +19,8 @@ from phoserve.documents.records import Document
 from phoserve.errors import ConfigurationError
 
 ROWS_PER_WRITE: Final = 500
+
+log = structlog.get_logger(__name__)
 
 
 class TakeOver:
@@ -48,15 +51,21 @@ class TakeOver:
             copied += len(page)
             seen(copied)
         finished = {"source": self._source, "finished_us": microseconds(datetime.now(UTC))}
-        await self._database.write(lambda connection: connection.execute(insert(imports), finished).close())
+        # Another process may have copied them at the same time.
+        once = _inserting(self._database.dialect, imports).on_conflict_do_nothing()
+        await self._database.write(lambda connection: connection.execute(once, finished).close())
         return copied
+
+
+def _inserting(dialect: str, table: Table) -> Any:
+    return (postgresql if dialect == "postgresql" else sqlite).insert(table)
 
 
 def _add_collections(connection: Connection, old: Sequence[Collection]) -> None:
     if not old:
         return
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(collections).on_conflict_do_nothing(), [collection_row(each) for each in old])
+    statement = _inserting(connection.dialect.name, collections).on_conflict_do_nothing()
+    connection.execute(statement, [collection_row(each) for each in old])
     there = set(connection.execute(select(collections.c.id)).scalars())
     for each in old:
         if each.id not in there:
@@ -66,9 +75,20 @@ def _add_collections(connection: Connection, old: Sequence[Collection]) -> None:
             )
 
 
+def _without_record(connection: Connection, page: Sequence[Document]) -> list[Collection]:
+    """Return collections for documents whose own has no record, as an interrupted deletion may have left them."""
+    names = {each.collection_id: each.collection for each in page}
+    there = select(collections.c.id).where(collections.c.id.in_(names))
+    lost = sorted(set(names) - set(connection.execute(there).scalars()))
+    if lost:
+        log.warning("collections_without_record", collections=lost)
+    return [Collection(id=each, name=names[each], created_at=datetime.now(UTC), version=1) for each in lost]
+
+
 def _add_documents(connection: Connection, page: Sequence[Document]) -> None:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(documents).on_conflict_do_nothing().returning(documents.c.key, documents.c.sequence)
+    _add_collections(connection, _without_record(connection, page))
+    new = _inserting(connection.dialect.name, documents).on_conflict_do_nothing()
+    statement = new.returning(documents.c.key, documents.c.sequence)
     rows = {each.key: keyed_row(each) for each in page}
     added = {row.key: row.sequence for row in connection.execute(statement, list(rows.values()))}
     add_keys(connection, [rows[key] | {"sequence": sequence} for key, sequence in added.items()])
