@@ -10,6 +10,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,8 @@ from training.quality import MODES, Corpus, Encoder, find
 
 SAMPLES: Final = 20
 """How many draws show which places of a code vary."""
+
+MOST_TRIES: Final = 200
 
 Spell = Callable[[str], str]
 
@@ -163,14 +166,20 @@ KINDS: Final = (
 def generate(
     documents: int, queries: int, *, seed: int = 0, kinds: Sequence[Kind] = KINDS
 ) -> tuple[list[str], list[CodeQuery]]:
-    """Return texts of documents, in pairs one digit apart, and queries for some of them."""
+    """Return texts of documents, in pairs one digit apart, and queries for some of them.
+
+    There are fewer documents where a kind has too few values.
+    """
     rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
     texts: list[str] = []
     codes: list[tuple[Kind, str, int]] = []
     taken: set[tuple[str, str]] = set()
     for number in range(documents // 2):
         kind = kinds[number % len(kinds)]
-        pair = next(pair for pair in _pairs(kind, rng) if taken.isdisjoint((kind.name, digits) for digits in pair))
+        tries = islice(_pairs(kind, rng), MOST_TRIES)
+        pair = next((pair for pair in tries if taken.isdisjoint((kind.name, digits) for digits in pair)), None)
+        if pair is None:
+            continue  # a kind with few values, such as the districts of a city
         taken.update((kind.name, digits) for digits in pair)
         words = {"name": rng.choice(NAMES), "place": rng.choice(PLACES), "goods": rng.choice(GOODS)}
         sentence = rng.choice(kind.sentences)
