@@ -9,7 +9,7 @@ from ingest.parsing.failures import ParsingFailed
 from phoserve.text.blocks import ParserWarning
 
 # An embedded picture: nothing to read, and thousands of tokens long.
-_IMAGE: Final = re.compile(r"!\[([^\]\n]{0,1000})\]\(\s*data:[^)\s]*(?:\s[^)\n]{0,200})?\)")
+_IMAGE: Final = re.compile(r"!\[([^\[\]\n]{0,1000}+)\]\(\s*data:[^)\s]*(?:\s[^)\n]{0,200})?\)")
 _DATA: Final = re.compile(r"data:[\w.+-]{1,60}/[\w.+-]{1,60};base64,[A-Za-z0-9+/=]{64,}")
 
 

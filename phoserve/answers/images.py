@@ -15,12 +15,13 @@ _BEGUN: Final = re.compile(
 )
 _PART_OF_START: Final = re.compile(r"[!<]\Z")
 _START: Final = re.compile(r"!(?=\[)")
-# Elements, and attributes of any element, with addresses that a browser loads by itself.
+# Behind "<": elements, and attributes of any element, with addresses that a browser loads by itself.
 _LOADING: Final = re.compile(
-    r"<(?=(?:audio|base|body|embed|frame|iframe|image|img|input|link|meta|object|picture|script|source|style|svg|table"
-    r"|track|video)\b|[a-z][^<>]*[\s\"'/](?:background|data|poster|src|srcset|style|xlink:href)\s*+=)",
+    r"(?:audio|base|body|embed|frame|iframe|image|img|input|link|meta|object|picture|script|source|style|svg|table"
+    r"|track|video)\b|[a-z][^>]*[\s\"'/](?:background|data|poster|src|srcset|style|xlink:href)\s*+=",
     re.IGNORECASE,
 )
+_UNCLOSED: Final = re.compile(r"[a-z][^>]*+\Z", re.IGNORECASE)
 MAX_HELD: Final = 2000
 """Characters held back while they may still become an image; data: addresses are longer and are cut as they come."""
 
@@ -62,7 +63,14 @@ class ImageFilter:
 
 
 def _harmless(text: str) -> str:
-    return _LOADING.sub("&lt;", _START.sub("", text))
+    before, *elements = _START.sub("", text).split("<")
+    shown: list[str] = []
+    is_loading = False
+    for element in reversed(elements):
+        # An element that has no end before the next one takes the attributes of that one.
+        is_loading = bool(_LOADING.match(element) or (is_loading and _UNCLOSED.match(element)))
+        shown.append(("&lt;" if is_loading else "<") + element)
+    return before + "".join(reversed(shown))
 
 
 def _alternative(image: "re.Match[str]") -> str:

@@ -46,6 +46,7 @@ def filtered(text: str, cuts: list[int]) -> str:
 @example("<im<img>g src=e>", [])
 @example("!<img>[a](http://e/)", [])
 @example("!【99】[a](http://e/)", [])
+@example("<!--<a<iframe src=e>", [])
 @example("<i【99】mg src=http://e/>", [])
 def test_no_text_loads_an_address(text: str, cuts: list[int]) -> None:
     shown = PARSER.render(filtered(text, cuts))
