@@ -64,8 +64,8 @@ class Query:
     @property
     def depth(self) -> int:
         """How many candidates of each kind to ask the index for; spare ones replace what goes before it is read."""
-        many = self.mode is SearchMode.HYBRID or self.per_document is not None
-        return max(self.window, FUSION_DEPTH if many else RERANK_DEPTH)
+        # The same for all pages of the first hundred: engines order equal scores by how many are asked for.
+        return -(-self.window // FUSION_DEPTH) * FUSION_DEPTH
 
     @property
     def window(self) -> int:
@@ -235,9 +235,10 @@ class Retriever:
                 [asked.meant], input_type=InputType.QUERY, timeout_s=deadline.left_s()
             )
         with timings.stage("search_dense"):
-            return await self.index.nearest(
+            found = await self.index.nearest(
                 collection, embeddings.vectors[0], limit=query.depth, where=query.where, audience=query.audience
             )
+            return _in_order(found)
 
     async def _search_lexical(
         self, collection: str, query: Query, asked: ReadQuery, timings: Timings
@@ -245,9 +246,10 @@ class Retriever:
         if not len(asked.terms.indices):
             return []
         with timings.stage("search_lexical"):
-            return await self.index.matching(
+            found = await self.index.matching(
                 collection, asked.terms, limit=query.depth, where=query.where, audience=query.audience
             )
+            return _in_order(found)
 
     async def _rerank(
         self,
@@ -300,6 +302,11 @@ class Retriever:
         ids = [each.id for each in candidates]
         passages = await self.index.find(collection, ids, audience=audience) if ids else {}
         return [(each, passages[each.id]) for each in candidates if each.id in passages]
+
+
+def _in_order(found: Sequence[ScoredId]) -> list[ScoredId]:
+    """Best first, equal scores by id: pages of one search neither repeat nor miss a passage."""
+    return sorted(found, key=lambda each: (-each.score, each.id))
 
 
 def _ranked(dense: Sequence[ScoredId], lexical: Sequence[ScoredId], query: Query, fusion: Fusion) -> list[Candidate]:

@@ -318,3 +318,9 @@ async def test_a_deadline_cancels_and_says_so() -> None:
         await deadline.keep(asyncio.sleep(5))
     with pytest.raises(DeadlineExceeded):
         deadline.left_s()
+
+
+@pytest.mark.parametrize("mode", list(SearchMode))
+@pytest.mark.parametrize("top_k", [1, 7, 30, 50])
+def test_pages_within_the_first_hundred_ask_for_the_same_candidates(mode: SearchMode, top_k: int) -> None:
+    assert {Query(text="a", mode=mode, top_k=top_k, offset=at).depth for at in range(0, 99 - top_k, 7)} == {100}
