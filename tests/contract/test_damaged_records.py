@@ -138,7 +138,7 @@ async def check(file: Path, collection: Collection, documents: list[Document], d
         await registry.close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(DAMAGES)
 def test_a_damaged_row_stops_nothing(
     pristine: tuple[Path, Collection, list[Document]], damages: list[tuple[int, str, Any]]
@@ -197,7 +197,7 @@ async def test_a_damaged_collection_is_listed_with_defaults(tmp_path: Path, sett
         await registry.close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @example(damages=[(0, "version", -1), (0, "revision", "")])
 @given(DAMAGES)
 def test_mended_records_are_whole(

@@ -261,7 +261,7 @@ FILTERS = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_filter_means_the_same_everywhere(
     data: st.DataObject, filters_everywhere: Callable[[Any, Any], dict[str, set[int]]]

@@ -197,7 +197,7 @@ def test_any_history_ends_as_in_the_fake(url: str) -> None:
         pass
 
     OfUrl.url = url
-    quick = settings(max_examples=10, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
+    quick = settings(max_examples=10, stateful_step_count=12, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(OfUrl, settings=quick)
 
 

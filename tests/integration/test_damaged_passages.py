@@ -66,7 +66,7 @@ async def check(index: EdgePassageIndex, damaged: set[int]) -> None:
     assert await reconciler.run_once() == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(FIELDS), GARBAGE), min_size=1, max_size=4))
 def test_a_damaged_payload_stops_nothing(damages: list[tuple[int, str, Any]]) -> None:
     import asyncio

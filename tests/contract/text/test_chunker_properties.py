@@ -48,7 +48,7 @@ def assert_sound(text: str, chunks: list[Chunk], budget: int, *, overlapping: bo
 
 
 @given(text=texts, max_tokens=st.integers(10, 256), overlap=st.integers(0, 3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_chunks_are_sound(pipeline: TextPipeline, text: str, max_tokens: int, overlap: int) -> None:
     chunker = Chunker(pipeline, max_tokens=max_tokens, overlap_sentences=overlap)
     chunks = chunker.chunk(text)
@@ -57,7 +57,7 @@ def test_chunks_are_sound(pipeline: TextPipeline, text: str, max_tokens: int, ov
 
 
 @given(text=texts, max_tokens=st.integers(24, 80))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_word_is_cut(pipeline: TextPipeline, text: str, max_tokens: int) -> None:
     """Words as pyvi finds them in each sentence; only a word over the budget by itself may be cut."""
     chunks = Chunker(pipeline, max_tokens=max_tokens).chunk(text)

@@ -78,13 +78,13 @@ def test_corpus(pipeline: TextPipeline, tokenizer: Any) -> None:
 
 
 @given(batch=st.lists(texts, min_size=1, max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text(pipeline: TextPipeline, tokenizer: Any, batch: list[str]) -> None:
     assert_equal(pipeline, tokenizer, batch)
 
 
 @given(text=sentences | jumbles | st.text(max_size=60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_tokenizer_alone(tokenizer: Any, text: str, plain_pipeline: TextPipeline) -> None:
     """Text that went through no segmenter: white space, newlines and specials are then the tokenizer's own business."""
     (segmented,) = plain_pipeline.segment([text])

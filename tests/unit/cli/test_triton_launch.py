@@ -48,7 +48,7 @@ def launched(
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(SECRETS, SECRETS)
 def test_the_server_receives_what_its_command_line_does_not_show(admin: str, key: str) -> None:
     done = launched(environment={"TRITON_ADMIN_SECRET": "admin!" + admin, "TRITON_API_KEY": "team!" + key})

@@ -337,7 +337,7 @@ MEANWHILE = st.one_of(st.lists(EVENTS, min_size=1, max_size=3), st.sampled_from(
 NESTED = st.lists(st.tuples(st.integers(0, 15), MEANWHILE), max_size=6)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @example(events=[partial(add, id_="d1", text="lương")], nested=[(0, [partial(switch, to=1)])])
 @example(events=[partial(switch, to=1)], nested=[(0, [partial(add, id_="d1", text="lương")])])
 @example(events=[partial(switch, to=1)], nested=[(0, [partial(delete, id_="d1")])])

@@ -81,4 +81,4 @@ def urgency(job: Job) -> tuple[float, int]:
 
 
 TestQueue = QueueMachine.TestCase
-TestQueue.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestQueue.settings = settings(max_examples=60, stateful_step_count=30)

@@ -111,7 +111,7 @@ WORDS = st.lists(st.sampled_from(PARTS), min_size=1, max_size=9).map("".join)
 SEGMENTED = st.lists(WORDS, max_size=30).map(" ".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(SEGMENTED, max_size=4))
 def test_terms_of_a_batch_are_those_of_each_text_word_by_word(texts: list[str]) -> None:
     """`segmented_terms` hashes every pair; a batch computes the hashes of pairs from those of their halves."""

@@ -409,7 +409,7 @@ def test_round_trip_keeps_every_visible_word_once_in_order(tmp_path: Path, seed:
     assert "BÍ MẬT" not in text
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z", "M"]), min_size=1, max_size=30),

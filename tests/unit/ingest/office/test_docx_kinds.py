@@ -189,7 +189,7 @@ def test_visible_words_are_read_once_in_order(tmp_path: Path, kind: str) -> None
     assert words(read(tmp_path, _KINDS[kind])) == sorted(expected)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(sorted(_KINDS)), min_size=2, max_size=25))
 def test_kinds_after_each_other_keep_every_visible_word_once_in_order(tmp_path: Path, kinds: list[str]) -> None:
     bodies, expected = [], []
