@@ -342,6 +342,7 @@ NESTED = st.lists(st.tuples(st.integers(0, 15), MEANWHILE), max_size=6)
 @example(events=[partial(switch, to=1)], nested=[(0, [partial(add, id_="d1", text="lương")])])
 @example(events=[partial(switch, to=1)], nested=[(0, [partial(delete, id_="d1")])])
 @example(events=[partial(switch, to=1)], nested=[(0, [cancel, an_hour, partial(switch, to=1)])])
+@example(events=[partial(change, to=1), cancel, an_hour, reembed], nested=[(2, [partial(switch, to=1)])])
 @given(events=st.lists(EVENTS, max_size=6).map(lambda before: [*before, partial(switch, to=1)]), nested=NESTED)
 def test_any_history_ends_with_every_document_found_by_one_model(
     text: TextPipeline, events: list[Event], nested: list[tuple[int, list[Event]]]
