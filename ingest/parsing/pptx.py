@@ -27,7 +27,8 @@ _FURNITURE: Final = ("dt", "ftr", "sldNum", "hdr", "sldImg")
 _SHAPES: Final = ("sp", "grpSp", "graphicFrame", "pic")
 _LONGEST_TITLE: Final = 150
 _OFF: Final = ("0", "false")
-_MAX_DEPTH: Final = 20
+_MAX_DEPTH: Final = 256
+"""As deep as libxml2 reads: nothing is left out."""
 
 
 def parse(path: Path) -> ParsedDocument:

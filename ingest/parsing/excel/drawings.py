@@ -14,7 +14,8 @@ from phoserve.text.blocks import Block, Caption, Paragraph, Place
 
 _R: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _OFF: Final = ("", "0", "false")
-_MAX_DEPTH: Final = 40
+_MAX_DEPTH: Final = 256
+"""As deep as libxml2 reads: nothing is left out."""
 
 
 def drawing_blocks(package: Package, part: str, place: Place, style: Style) -> Iterator[Block]:

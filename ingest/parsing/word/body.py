@@ -19,7 +19,8 @@ from ingest.parsing.word.styles import Styles, W, outline_level, value
 from ingest.parsing.word.tables import Row, is_layout, table_cells, table_rows
 from phoserve.text.blocks import Block, Caption, Footnote, Heading, ListItem, Paragraph, Place
 
-_MAX_DEPTH: Final = 40
+_MAX_DEPTH: Final = 256
+"""As deep as libxml2 reads: nothing is left out."""
 _MAX_TITLE_LINES: Final = 3
 _PLACE: Final = Place()
 _RELATION: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"

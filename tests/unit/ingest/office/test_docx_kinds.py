@@ -197,3 +197,17 @@ def test_kinds_after_each_other_keep_every_visible_word_once_in_order(tmp_path: 
         bodies.append(re.sub(r"\bv(\d)", rf"v{number:02d}\1", _KINDS[kind]))
         expected += sorted(set(re.findall(r"\bv\d+b?\b", bodies[-1])))
     assert words(read(tmp_path, "".join(bodies))) == expected
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing", "depth"),
+    [
+        ("<w:tbl><w:tr><w:tc><w:p><w:r><w:t> v{} </w:t></w:r></w:p>", "</w:tc></w:tr></w:tbl>", 80),
+        ("<w:sdt><w:sdtContent><w:p><w:r><w:t> v{} </w:t></w:r></w:p>", "</w:sdtContent></w:sdt>", 110),
+        ("<w:ins><w:p><w:r><w:t> v{} </w:t></w:r></w:p>", "</w:ins>", 200),
+    ],
+    ids=["table", "control", "insertion"],
+)
+def test_nothing_is_too_deep_to_be_read(tmp_path: Path, opening: str, closing: str, depth: int) -> None:
+    nested = "".join(opening.format(number) for number in range(depth)) + closing * depth
+    assert sorted(words(read(tmp_path, nested))) == sorted(f"v{number}" for number in range(depth))
