@@ -32,7 +32,15 @@ from phoserve.documents.records import (
     validate_title,
 )
 from phoserve.documents.removal import remove_marked
-from phoserve.errors import CollectionNotFound, Conflict, DocumentNotFound, InvalidInput, Overloaded, Unavailable
+from phoserve.errors import (
+    CollectionNotFound,
+    Conflict,
+    DocumentNotFound,
+    Forbidden,
+    InvalidInput,
+    Overloaded,
+    Unavailable,
+)
 from phoserve.text.normalise import compose, compose_value
 
 UPLOADS_AT_ONCE: Final = 64
@@ -124,8 +132,12 @@ class Intake:
             id_: draft for id_, draft in named.items() if not _is_repetition(target, known.get(id_), draft, request)
         }
         uploads = await self._store(target, pending)
+        waiting = dict(uploads)
         try:
-            taken = await self._register(target, uploads, known, audience=audience, bulk=bulk, request=request)
+            taken = await self._register(target, waiting, known, audience=audience, bulk=bulk, request=request)
+        except (Conflict, Forbidden):  # no record names what still waits
+            await self._delete_originals([upload.original.key for upload in waiting.values()])
+            raise
         except CollectionNotFound:  # deleted meanwhile, so no record can name these
             await self._delete_originals([upload.original.key for upload in uploads.values()])
             raise
@@ -201,19 +213,18 @@ class Intake:
     async def _register(
         self,
         collection: Collection,
-        uploads: "dict[str, _Upload]",
+        pending: "dict[str, _Upload]",
         known: Mapping[str, Document],
         *,
         audience: Audience,
         bulk: bool,
         request: str | None,
     ) -> dict[str, Document]:
-        """Write the records, retrying while other writers change the same documents.
+        """Write the records of `pending`, which leave it, retrying while other writers change the same documents.
 
         `known` has records as they were before the upload: those that changed since are not overwritten.
         """
         taken: dict[str, Document] = {}
-        pending = dict(uploads)
         for round_ in range(ROUNDS):
             if not pending:
                 return taken
@@ -233,7 +244,8 @@ class Intake:
             doubled = [pending[id_].original.key for id_ in same]
             unneeded = {*replaced, *doubled} - {each.original.key for each in same.values()}
             taken |= same | saved
-            pending = {id_: upload for id_, upload in pending.items() if id_ not in taken}
+            for id_ in {*same, *saved}:
+                del pending[id_]
             await self._delete_originals(sorted(unneeded))
         if pending:
             raise Conflict(f"document {next(iter(pending))!r} keeps changing; try again")
