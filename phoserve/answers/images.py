@@ -13,7 +13,6 @@ _BEGUN: Final = re.compile(
     r"!\[[^\[\]\n]*+(?:\](?:\((?:[^()\n]++|\([^()\n]*+\))*+(?:\([^()\n]*+)?|\[[^\[\]\n]*+)?)?\Z|<[a-z][^<>]*+\Z",
     re.IGNORECASE,
 )
-_PART_OF_START: Final = re.compile(r"[!<]\Z")
 _START: Final = re.compile(r"!(?=\[)")
 # Behind "<": elements, and attributes of any element, with addresses that a browser loads by itself.
 _LOADING: Final = re.compile(
@@ -40,10 +39,11 @@ class ImageFilter:
         """Yield what is certain now that `text` has come."""
         self._held = _IMAGE.sub(_alternative, self._held + text)
         ready = self._ready()
-        if len(self._held) - ready > MAX_HELD:  # no image is this long
+        is_cut = len(self._held) - ready > MAX_HELD  # no image is this long
+        if is_cut:
             ready = len(self._held)
         if ready:
-            yield _harmless(self._held[:ready])
+            yield _harmless(self._held[:ready], is_cut=is_cut)
         self._held = self._held[ready:]
 
     def finish(self) -> Iterator[str]:
@@ -56,18 +56,20 @@ class ImageFilter:
     def _ready(self) -> int:
         """Return how much cannot become an image or an element any more."""
         start = max(self._held.rfind("!["), self._held.rfind("<"))
-        if start >= 0 and _BEGUN.match(self._held, start):
-            return start
-        part = _PART_OF_START.search(self._held, max(0, len(self._held) - 1))
-        return part.start() if part else len(self._held)
+        if start < 0 or not _BEGUN.match(self._held, start):
+            start = len(self._held) - self._held.endswith(("!", "<"))
+        # An element that has no end before the next one takes the attributes of that one.
+        while (before := self._held.rfind("<", 0, start)) >= 0 and _UNCLOSED.match(self._held[before + 1 : start]):
+            start = before
+        return start
 
 
-def _harmless(text: str) -> str:
+def _harmless(text: str, *, is_cut: bool = False) -> str:
+    """Return `text` without what loads an address; of a text that is cut, the last element may become one that does."""
     before, *elements = _START.sub("", text).split("<")
     shown: list[str] = []
-    is_loading = False
+    is_loading = is_cut
     for element in reversed(elements):
-        # An element that has no end before the next one takes the attributes of that one.
         is_loading = bool(_LOADING.match(element) or (is_loading and _UNCLOSED.match(element)))
         shown.append(("&lt;" if is_loading else "<") + element)
     return before + "".join(reversed(shown))

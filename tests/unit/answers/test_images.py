@@ -73,6 +73,8 @@ def test_a_marker_of_another_kind_is_no_alternative_text() -> None:
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.lists(st.integers(0, 80), max_size=6))
+@example("<a<iframe src=e>", [3])
+@example("<a<b style=x>", [2, 3])
 def test_how_the_stream_is_cut_does_not_matter(text: str, cuts: list[int]) -> None:
     assert filtered(text, cuts) == filtered(text, [])
 
