@@ -20,7 +20,7 @@ _LOADING: Final = re.compile(
     r"|track|video)\b|[a-z][^>]*[\s\"'/](?:background|data|poster|src|srcset|style|xlink:href)\s*+=",
     re.IGNORECASE,
 )
-_UNCLOSED: Final = re.compile(r"[a-z][^>]*+\Z", re.IGNORECASE)
+_UNCLOSED: Final = re.compile(r"(?:[a-z][^>]*+)?\Z", re.IGNORECASE)
 MAX_HELD: Final = 2000
 """Characters held back while they may still become an image; data: addresses are longer and are cut as they come."""
 

@@ -1,6 +1,6 @@
 """Nothing that an LLM writes makes a reader's browser load an address, however it is written and cut."""
 
-import re
+from html.parser import HTMLParser
 
 import pytest
 from hypothesis import example, given, settings
@@ -11,11 +11,26 @@ from phoserve.answers.citations import CitedText
 from phoserve.answers.images import ImageFilter
 from phoserve.documents.records import Passage
 
-LOADS = re.compile(
-    r"<(?:audio|base|body|embed|frame|iframe|image|img|input|link|meta|object|picture|script|source|style|svg|table|track"
-    r"|video)\b|<[a-z][^<>]*[\s\"'/](?:background|data|poster|src|srcset|style|xlink:href)\s*=",
-    re.IGNORECASE,
-)
+ELEMENTS = {
+    *("audio", "base", "body", "embed", "frame", "iframe", "image", "img", "input", "link", "meta", "object"),
+    *("picture", "script", "source", "style", "svg", "table", "track", "video"),
+}
+ATTRIBUTES = {"background", "data", "poster", "src", "srcset", "style", "xlink:href"}
+
+
+class Loads(HTMLParser):
+    """Finds what loads an address by itself."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ELEMENTS or ATTRIBUTES & {name for name, _ in attrs}:
+            self.found.append(tag)
+
+
 PARSER = MarkdownIt("commonmark", {"html": True})
 PIECES = [
     *["!", "[", "]", "(", ")", "![", "](", "][", "a", "\\", "\n", "<", ">", "<img", "img", "src=", "im", " ", "/", '"'],
@@ -49,8 +64,7 @@ def filtered(text: str, cuts: list[int]) -> str:
 @example("<!--<a<iframe src=e>", [])
 @example("<i【99】mg src=http://e/>", [])
 def test_no_text_loads_an_address(text: str, cuts: list[int]) -> None:
-    shown = PARSER.render(filtered(text, cuts))
-    assert not LOADS.search(shown)
+    assert not Loads(PARSER.render(filtered(text, cuts))).found
 
 
 def test_a_marker_of_another_kind_is_no_alternative_text() -> None:
@@ -75,6 +89,7 @@ def test_a_marker_of_another_kind_is_no_alternative_text() -> None:
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.lists(st.integers(0, 80), max_size=6))
 @example("<a<iframe src=e>", [3])
 @example("<a<b style=x>", [2, 3])
+@example("<![a](http://e/)<iframe src=e>", [2])
 def test_how_the_stream_is_cut_does_not_matter(text: str, cuts: list[int]) -> None:
     assert filtered(text, cuts) == filtered(text, [])
 
