@@ -55,6 +55,10 @@ ABBREVIATED: Final = "|".join(_SHORT)
 _SUFFIX: Final = r"[a-z]+\d{0,2}(?:\s?-\s?[a-z][a-z0-9]*|/[a-z][a-z0-9]*)*"
 _SO: Final = r"(?:\s*\bso\s*:?)?\s*"
 
+_OF_YEAR: Final = (
+    rf"(?:\s*/\s*(?P<slash>\d{{4}})|[.-](?P<dash>{YEAR})|,?\s+nam\s+(?P<year>\d{{4}}))?(?:(?=/[a-z])|{END})"
+)
+
 _LEGAL: Final = re.compile(
     rf"(?P<number>\d{{1,6}})"
     rf"(?:/(?P<year>\d{{4}})|(?P<mark>[.-])(?P<year2>{YEAR}))?(?(mark)(?:(?P=mark)|/)|\s?/\s?)(?P<suffix>{_SUFFIX})(?![\w/])"
@@ -65,14 +69,8 @@ _DASHED_ACT: Final = re.compile(
 _SPACED: Final = re.compile(
     rf"(?P<number>\d{{1,6}})(?:/(?P<year>\d{{4}}))?\s(?P<suffix>(?:{ABBREVIATED})-[a-z]+)(?![\w/])"
 )
-_NAMED: Final = re.compile(
-    rf"\b(?P<kind>{_KIND}){_SO}(?P<number>\d{{1,6}})"
-    rf"(?:\s*/\s*(?P<slash>\d{{4}})|[.-](?P<dash>{YEAR})|,?\s+nam\s+(?P<year>\d{{4}}))?(?:(?=/[a-z])|{END})"
-)
-_NAMED_BY_SHORT: Final = re.compile(
-    rf"(?P<kind>{ABBREVIATED})(?P<issuer>-[a-z]+)?{_SO}(?P<number>\d{{1,6}})"
-    rf"(?:\s*/\s*(?P<slash>\d{{4}})|[.-](?P<dash>{YEAR})|,?\s+nam\s+(?P<year>\d{{4}}))?(?:(?=/[a-z])|{END})"
-)
+_NAMED: Final = re.compile(rf"\b(?P<kind>{_KIND}){_SO}(?P<number>\d{{1,6}}){_OF_YEAR}")
+_NAMED_BY_SHORT: Final = re.compile(rf"(?P<kind>{ABBREVIATED})(?P<issuer>-[a-z]+)?{_SO}(?P<number>\d{{1,6}}){_OF_YEAR}")
 _NAMED_LOOSELY: Final = re.compile(
     rf"\b(?P<kind>{_KIND}|{ABBREVIATED})(?:-[a-z]+)?{_SO}(?P<number>\d{{1,6}})\s+(?P<year>{YEAR}){END}"
 )

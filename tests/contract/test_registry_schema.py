@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, create_engine, text
 
@@ -25,7 +23,7 @@ from phoserve.documents.collections import new_collection
 from phoserve.documents.records import DocumentState, Original, new_document
 from phoserve.errors import ConfigurationError, Unavailable
 from tests.support.postgres_server import PostgresServer
-from tests.support.schema import migrate_to
+from tests.support.schema import downgrade_to, migrate_to
 from tests.support.waiting import wait_until
 
 BUILT_ONLINE = ["documents_access", "documents_access_due", UNKEYED_INDEX]
@@ -94,22 +92,12 @@ async def test_groups_from_before_a_downgrade_are_in_force_again(url: str) -> No
     for number, access in enumerate([(), ("a", "b"), ("kế toán",), ("kế toán",)]):
         original = Original(key=f"o{number}", sha256="0", size_bytes=1, media_type="text/plain")
         assert all(await registry.save([new_document(kb, f"d{number}", original, access=access)]))
-    _downgrade(url, "0005")
+    downgrade_to(url, "0005")
     assert await migrate(url) == ("0005", newest_version())
     for groups, count in [((), 1), (("a",), 2), (("kế toán",), 3)]:
         assert await registry.counts(kb.id, audience=Audience(frozenset(groups))) == {DocumentState.QUEUED: count}
         assert len((await registry.page(kb.id, audience=Audience(frozenset(groups)))).documents) == count
     await registry.close()
-
-
-def _downgrade(url: str, version: str) -> None:
-    engine = create_engine(parse_url(url))
-    with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", "phoserve/adapters/sql/migrations")
-        config.attributes["connection"] = connection
-        command.downgrade(config, version)
-    engine.dispose()
 
 
 @pytest.mark.parametrize("name", BUILT_ONLINE)
