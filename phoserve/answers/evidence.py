@@ -113,13 +113,13 @@ def _weights() -> dict[str, Weights]:
 
 def _row(question: Question, candidate: Candidate, cosine: float, best: float) -> list[float]:
     hit, text = candidate.hit, candidate.text
-    context = question.fold(candidate.context)
+    context, unit = question.fold(candidate.context), question.fold_subject(text)
     # Joined by a mark: no pair reaches from the one into the other.
-    in_context = f"{context}|{question.fold(text)}"
+    in_context = f"{context}|{unit}"
     return [
-        question.coverage(question.fold(text)),
+        question.coverage(unit),
         question.coverage(in_context),
-        question.coverage(f"{context}|{question.fold(hit.passage.text)}"),
+        question.coverage(f"{context}|{question.fold_subject(hit.passage.text)}"),
         question.pair_coverage(in_context),
         cosine,
         hit.score / best if best > 0 else 0.0,

@@ -45,6 +45,13 @@ _NUMBERED: Final = frozenset(
 _NAMED: Final = _NUMBERED - frozenset("ngày tháng quý phòng ngay thang quy phong".split())  # noqa: SIM905
 # What is asked for, which an answer need not name: "Văn phòng: 0236 3888 245".
 _PHONE_ASKED: Final = re.compile(r"số (?:điện thoại|máy|đt)\b|\bsđt\b|so dien thoai", re.IGNORECASE)
+# "Ngoài phép năm, nhân viên được nghỉ thêm ba ngày khi kết hôn": the rest of the sentence is about something else.
+_BESIDES: Final = re.compile(
+    r"(?:^|(?<=[.;:!?]\s))\W{0,4}+(?:ngoài|bên cạnh|không kể|chưa kể|besides|apart from|in addition to)\s"
+    r"[^,.;:!?\n]{1,80},",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ASKS_BESIDES: Final = re.compile(r"\b(?:ngoài|ngoai|bên cạnh|ben canh|kể|besides|apart|addition)\b", re.IGNORECASE)
 IGNORED: Final = FUNCTION_SYLLABLES | ASKING_SYLLABLES
 
 # A run of digits is read once: a search begins at its first character only, and never gives back what it took.
@@ -127,6 +134,7 @@ class Question:
     def __init__(self, text: str, turns: Sequence[str] = ()) -> None:
         self.text = text
         self._is_bare = text.isascii()
+        self._asks_besides = bool(_ASKS_BESIDES.search(text))
         self._turns = [{bare(folded(word)) for word in WORD.findall(turn)} for turn in turns]
         self._memo: dict[str, str] = {}
         self._syllables = self._folded(_PHONE_ASKED.sub(" ", text)) or self._folded(text)
@@ -142,6 +150,10 @@ class Question:
         if text not in self._memo:
             self._memo[text] = f" {' '.join(self._folded(text))} "
         return self._memo[text]
+
+    def fold_subject(self, text: str) -> str:
+        """Return `fold` of `text` without what its sentences set aside ("Ngoài phép năm, ...")."""
+        return self.fold(text if self._asks_besides else _BESIDES.sub(" ", text))
 
     def coverage(self, text: str) -> float:
         """Return the share of the question's weight that the folded `text` has, 0 to 1."""

@@ -94,6 +94,31 @@ def test_a_question_expects_the_kind_of_its_answer(question: str, answer: str, o
     assert (Question(question).expects(answer), Question(question).expects(other)) == (1.0, -1.0)
 
 
+@pytest.mark.parametrize(
+    ("question", "text", "words"),
+    [
+        ("nghỉ phép năm mấy ngày", "Ngoài phép năm, được nghỉ ba ngày.", "được nghỉ ba ngày"),
+        ("nghi phep nam may ngay", "Gửi đơn. Ngoài phép năm, được nghỉ ba ngày.", "Gửi đơn. Được nghỉ ba ngày"),
+        ("annual leave how long", "Besides annual leave, sick leave is paid.", "sick leave is paid"),
+        ("Ngoài phép năm còn được nghỉ gì?", "Ngoài phép năm, được nghỉ ba ngày.", "Ngoài phép năm được nghỉ ba ngày"),
+        ("trồng cây ngoài trời", "Cây ngoài phép, dù to, bị chặt.", "Cây ngoài phép dù to bị chặt"),
+    ],
+)
+def test_what_a_sentence_sets_aside_is_not_its_subject(question: str, text: str, words: str) -> None:
+    asked = Question(question)
+    assert asked.fold_subject(text) == asked.fold(words)
+
+
+async def test_what_a_sentence_sets_aside_is_answered_by_another() -> None:
+    leave = "Nhân viên chính thức có 12 ngày phép trong mỗi năm dương lịch."
+    found = await quotes(
+        "Nhân viên được nghỉ phép bao nhiêu ngày một năm?",
+        hit(LEAVE),
+        hit(leave, document="annual", title="Nghỉ phép năm", score=0.9),
+    )
+    assert found.citations[0].quote == leave
+
+
 def test_a_number_counts_with_its_unit() -> None:
     question = Question("gửi 6 tháng")
     assert question.coverage(question.fold("gửi trong 6 tháng")) == 1.0
