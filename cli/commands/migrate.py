@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from cli.progress import Reporter
     from phoserve.settings import Settings
 
-RETRY_S = 1.0
+RETRY_S = 3.0
+"""Longer than `LOCK_TIMEOUT_S`, for which statements of others may wait behind a migration."""
 
 
 @app.command()
@@ -23,7 +24,9 @@ def migrate(
         str | None,
         typer.Option(help="URL of the Qdrant that holds the records of a release of version 0.1: copy them, once."),
     ] = None,
-    wait_s: Annotated[float, typer.Option(help="Seconds to wait for a database that does not respond yet.")] = 60,
+    wait_s: Annotated[
+        float, typer.Option(help="Seconds to wait for a database that does not respond, or whose tables are in use.")
+    ] = 60,
     json: Annotated[bool, typer.Option("--json", help="Report in JSON lines on standard output.")] = False,
 ) -> None:
     """Bring the schema of the registry's database to this release, and copy the records of version 0.1 into it.
@@ -51,9 +54,10 @@ async def _migrate(settings: "Settings", from_qdrant: str | None, wait_s: float,
             with ExitStack() as steps:
                 before, after = await migrate(url, migration_progress(steps, report))
             break
-        except Unavailable:
+        except Unavailable as error:
             if time.monotonic() >= deadline:
                 raise
+            report.tell("waiting", f"Waiting: {error}")
             await asyncio.sleep(RETRY_S)
     text = f"the registry's schema is at version {after}" + ("" if before == after else f", was at {before or 'none'}")
     report.tell("migrated", text, before=before, after=after)

@@ -1,18 +1,26 @@
 """Migrations, and the error for the schema of another release."""
 
+import asyncio
+import json
 import os
+import random
+import re
+import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, create_engine, text
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
 
 from phoserve.adapters.sql.database import open_database, parse_url
 from phoserve.adapters.sql.registry import SqlRegistry
@@ -20,6 +28,7 @@ from phoserve.adapters.sql.schema import check_schema, migrate, migrate_now, new
 from phoserve.adapters.sql.tables import METADATA_INDEX, UNKEYED_INDEX, tables
 from phoserve.documents.access import Audience
 from phoserve.documents.collections import new_collection
+from phoserve.documents.filters import Match
 from phoserve.documents.records import DocumentState, Original, new_document
 from phoserve.errors import ConfigurationError, Unavailable
 from tests.support.postgres_server import PostgresServer
@@ -148,6 +157,101 @@ def test_a_process_that_was_killed_in_the_middle_of_a_migration(postgres: Postgr
     assert all(_is_valid(url, name) for name in BUILT_ONLINE)
 
 
+@pytest.mark.parametrize("version", ["0001", "0005"])
+async def test_a_migration_that_is_killed_at_any_statement_is_completed_by_the_next(url: str, version: str) -> None:
+    migrate_now(url)
+    registry = SqlRegistry(open_database(url))
+    kb = await registry.add_collection(new_collection("kb"))
+    assert kb is not None
+    drafts = [
+        new_document(kb, f"d{n}", Original(key=f"o{n}", sha256="0", size_bytes=1, media_type="text/plain"), title="Tên")
+        for n in range(20)
+    ]
+    before = await registry.save([msgspec.structs.replace(each, metadata={"year": 2020}) for each in drafts])
+    downgrade_to(url, version)
+    rng = random.Random()
+    for statements in (*rng.sample(range(15), 2), rng.randrange(60)):
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", __name__, url, str(statements))
+        assert await process.wait() == -signal.SIGKILL or statements >= 15
+    await migrate(url)
+    by_filter = await registry.page(kb.id, where=Match("year", 2020), limit=100)
+    assert sorted(by_filter.documents, key=lambda each: each.id) == sorted(filter(None, before), key=lambda e: e.id)
+    assert await registry.counts(kb.id) == {DocumentState.QUEUED: len(drafts)}
+    await registry.close()
+
+
+def test_readers_and_writers_do_not_wait_behind_a_migration_that_waits(postgres: PostgresServer) -> None:
+    """A dump of the database holds its tables for as long as it takes."""
+    url = postgres.new_database()
+    migrate_to(url, "0005")
+    engine = create_engine(parse_url(url), connect_args={"application_name": "pg_dump"})
+    with engine.begin() as dumping, ThreadPoolExecutor(1) as pool:
+        dumping.execute(text("SELECT * FROM documents"))
+        migrating = pool.submit(migrate_now, url)
+        wait_until(lambda: migrating.done() or _counted(url, "ALTER TABLE documents%") > 0, timeout_s=60)
+        with psycopg.connect(url, options="-c statement_timeout=12s") as reading:
+            reading.execute("SELECT count(*) FROM documents")
+        with pytest.raises(Unavailable, match=r"while a transaction of pg_dump \(server process \d+, \d+ s old\)"):
+            migrating.result(60)
+        assert _one(url, "SELECT version_num FROM alembic_version", {}) == "0005"
+    engine.dispose()
+    assert migrate_now(url) == ("0005", newest_version())
+
+
+def test_the_command_waits_for_a_table_in_use_and_reports_why(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    migrate_to(url, "0005")
+    engine = create_engine(parse_url(url))
+    command = [sys.executable, "-m", "cli", "migrate", "--json", "--wait-s", "120"]
+    with subprocess.Popen(command, env=os.environ | {"PHOSERVE_REGISTRY__URL": url}, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        with engine.begin() as reading:
+            reading.execute(text("SELECT * FROM documents"))
+            waiting = json.loads(process.stdout.readline())
+        done = json.loads(process.stdout.read().splitlines()[-1])
+    engine.dispose()
+    assert (waiting["event"], "uses its tables" in waiting["text"]) == ("waiting", True)
+    assert (process.returncode, done["event"], done["before"]) == (0, "migrated", "0005")
+
+
+def test_a_role_without_the_rights_is_explained(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    role = f"r{uuid.uuid4().hex}"
+    postgres.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
+    limited = re.sub(r"//[^@]+@", f"//{role}:x@", url)
+    for _ in range(2):  # may not create tables, then may not read them
+        with pytest.raises(ConfigurationError, match=r"permission denied .* must own the tables"):
+            migrate_now(limited)
+        migrate_now(url)
+
+
+def test_a_database_that_cannot_be_written_is_not_migrated(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    migrate_to(url, "0005")
+    name = url.rpartition("/")[2]
+    postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with pytest.raises(Unavailable, match=r"cannot be migrated: cannot execute .* in a read-only transaction"):
+        migrate_now(url)
+    postgres.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    assert migrate_now(url) == ("0005", newest_version())
+
+
+@pytest.mark.parametrize("change", ["DROP TABLE document_counts", "ALTER TABLE documents DROP COLUMN warnings"])
+async def test_a_schema_that_changes_under_a_running_process(change: str, postgres: PostgresServer) -> None:
+    """As after the restore of an older backup."""
+    url = postgres.new_database()
+    await migrate(url)
+    registry = SqlRegistry(open_database(url))
+    kb = await registry.add_collection(new_collection("kb"))
+    assert kb is not None
+    postgres.execute(change, url.rpartition("/")[2])
+    original = Original(key="o", sha256="0", size_bytes=1, media_type="text/plain")
+    with pytest.raises(Unavailable, match=r"schema of another release: run `phoserve migrate`"):
+        await registry.save([new_document(kb, "d", original)])
+    assert await registry.collections() == [kb]
+    await registry.close()
+
+
 @contextmanager
 def building(url: str, name: str) -> "Iterator[tuple[Connection, Future[Any]]]":
     """A migration that builds an index and waits for a transaction to end."""
@@ -186,3 +290,19 @@ def _one(url: str, statement: str, values: dict[str, str]) -> Any:
         found = connection.execute(text(statement), values).scalar()
     engine.dispose()
     return found
+
+
+def migrate_until(url: str, statements: int) -> None:
+    """Migrate in this process, which is killed before one of its statements."""
+    done = iter(range(statements))
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def count(*_: Any) -> None:
+        if next(done, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    migrate_now(url)
+
+
+if __name__ == "__main__":
+    migrate_until(sys.argv[1], int(sys.argv[2]))

@@ -60,6 +60,19 @@ _FAULTS: Final = (
     ),
     (("53100",), (), "has no disk space left"),
     (("57014",), (), "took too long for a statement"),
+    (("57P03",), ("starting up", "shutting down", "recovery mode"), "is starting, stopping or in recovery"),
+    (
+        ("25006",),
+        ("read-only",),
+        "is read-only at this address, as a standby or a former primary is; list all hosts in PHOSERVE_REGISTRY__URL, "
+        "with target_session_attrs=read-write",
+    ),
+    (("42501",), (), "denies the role of PHOSERVE_REGISTRY__URL the rights to the registry's tables"),
+    (
+        ("42P01", "42703", "42883"),
+        (),
+        "has the registry's schema of another release: run `phoserve migrate`, or deploy that release",
+    ),
 )
 """Codes, words of messages without one, and the sentence for each."""
 
@@ -208,7 +221,7 @@ def _outcome(connection: Connection, work: Work[Any]) -> _Outcome:
         with connection.begin_nested():
             return _Outcome(work(connection))
     except Exception as error:
-        if _is_of_the_file(error):
+        if is_of_the_file(error):
             raise
         return _Outcome(error=error)
 
@@ -300,7 +313,7 @@ class PostgresDatabase:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _may_succeed(self, error: DBAPIError) -> bool:
-        state = _sqlstate(error)
+        state = sql_state(error)
         if state in _MOVED:
             await self._engine.dispose()
         # A connection that was cut: SQLAlchemy has dropped the others that are as old, so the next one is new.
@@ -410,17 +423,17 @@ def _sqlite_errors() -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        if not _is_of_the_file(error):
+        if not is_of_the_file(error):
             raise
         raise Unavailable("registry", sqlite_fault(error)) from error
 
 
-def _is_of_the_file(error: Exception) -> bool:
+def is_of_the_file(error: Exception) -> bool:
     """Return whether SQLite cannot use its file, whatever the statement."""
     return isinstance(error, OperationalError) or type(error) is DatabaseError
 
 
-def sqlite_fault(error: DatabaseError) -> str:
+def sqlite_fault(error: DBAPIError) -> str:
     """Return a sentence about a file that is locked, full, read-only or damaged."""
     if isinstance(error, OperationalError):
         return f"the registry's file cannot be used: {error.orig}"
@@ -430,7 +443,8 @@ def sqlite_fault(error: DatabaseError) -> str:
     )
 
 
-def _sqlstate(error: DBAPIError) -> str:
+def sql_state(error: DBAPIError) -> str:
+    """Return PostgreSQL's code of the error, "" without one."""
     return str(getattr(error.orig, "sqlstate", None) or "")
 
 
@@ -439,7 +453,7 @@ def _unanswered(options: DatabaseOptions) -> Unavailable:
 
 
 def _translated(error: DBAPIError) -> Exception:
-    state = _sqlstate(error)
+    state = sql_state(error)
     is_connecting = not state and isinstance(error, OperationalError)  # libpq has no code for these
     for states, words, sentence in _FAULTS:
         if state in states or (is_connecting and any(each in str(error.orig) for each in words)):
