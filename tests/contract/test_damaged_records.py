@@ -35,6 +35,7 @@ from tests.support.postgres_server import PostgresServer
 COUNT = 5
 FAILURE = DocumentFailure(code="test", message="a test")
 NUMBERS = ("version", "revision", "live_revision", "passages", "attempts", "original_bytes", "created_us", "updated_us")
+COUNTERS = ("version", "revision", "live_revision", "access_version", "passages", "attempts", "original_bytes")
 TEXTS = ("title", "state", "original_sha256", "media_type", "filename", "fingerprint", "id", "key", "original_key")
 JSONS = ("metadata", "properties", "access", "error", "warnings", "requests")
 OTHERS = ("progress", "bulk", "due_us")
@@ -160,6 +161,10 @@ def test_a_damaged_row_stops_nothing(
     [
         *((column, '{"a": ') for column in JSONS),
         *((column, "không phải số") for column in NUMBERS if column != "updated_us"),
+        *((column, value) for column in COUNTERS for value in (-1, 2**63 - 1)),
+        ("version", 0),
+        ("revision", 0),
+        ("progress", 1.5),
         ("title", b"\xff\xfe"),
         ("state", "unheard-of"),
         ("created_us", 2**62),
@@ -177,7 +182,7 @@ async def test_a_damaged_document_is_listed_as_failed(tmp_path: Path, column: st
         assert listed["d2"].error is not None
         assert listed["d2"].error.code == UNREADABLE
         assert column in listed["d2"].error.message
-        assert listed["d2"].access == (CLOSED if column == "access" else ())
+        assert listed["d2"].access == (CLOSED if column.startswith("access") else ())
         assert listed["d2"].key in await registry.find_keys([documents[2].key]), "its passages are no orphans"
     finally:
         await registry.close()
@@ -305,6 +310,10 @@ async def test_the_original_of_a_record_that_names_none_is_found_or_kept(tmp_pat
         "warnings = '[1]'",
         "error = '[1]'",
         "created_us = 9223372036854775807",
+        *(f"{each} = -1" for each in COUNTERS),
+        "version = 9223372036854775807",
+        "revision = 0",
+        "progress = 'NaN'",
     ],
 )
 async def test_damaged_records_of_postgres_are_mended(postgres: PostgresServer, damaged: str) -> None:
@@ -328,6 +337,7 @@ async def test_damaged_records_of_postgres_are_mended(postgres: PostgresServer, 
         assert (await registry.page(collection.id)).documents == [mended]
         assert await registry.counts(collection.id) == {DocumentState.QUEUED: 1}
         assert mended is not None
+        assert await registry.save([mended.failed(FAILURE)]) != [None], "it can be written again"
         keys = await registry.database.read(
             lambda connection: set(connection.execute(select(filter_keys.c.key)).scalars())
         )

@@ -21,6 +21,14 @@ _IDENTITY: Final = frozenset({"collection", "collection_id", "id", "key"})
 T = TypeVar("T", bound=msgspec.Struct)
 log = structlog.get_logger(__name__)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LEAST: Final = {
+    "version": 1,
+    "revision": 1,
+    **dict.fromkeys(("live_revision", "access_version", "passages", "attempts", "progress"), 0),
+}
+"""Of a stored document. One with a lower version would never be written again."""
+_MOST: Final = {"progress": 1, "version": 2**62, "access_version": 2**62}
+_MOST_OF_INTEGERS: Final = 2**31 - 1
 _UNCHANGING: Final = frozenset({"key", "collection_id", "id", "created_us"})
 
 
@@ -216,13 +224,22 @@ def _damaged(row: Mapping[Any, Any], blank: Mapping[str, Any], read: Callable[[M
 
 
 def _checked(record: T) -> T:
-    """Return the record. Raises ValueError if a field has another type or text that is not Unicode."""
+    """Return the record. Raises ValueError for another type, a number out of range, or text that is not Unicode."""
     values = msgspec.structs.asdict(record)
     if isinstance(record, Document):
         values["original"] = msgspec.structs.asdict(record.original)
+        _check_numbers(record)
     msgspec.convert(values, type(record))
     msgspec.json.encode(record)
     return record
+
+
+def _check_numbers(document: Document) -> None:
+    for name, least in _LEAST.items():
+        if not least <= getattr(document, name) <= _MOST.get(name, _MOST_OF_INTEGERS):
+            raise ValueError(f"its {name} is out of range")
+    if not 0 <= document.original.size_bytes <= 2**62:
+        raise ValueError("the size of its original is out of range")
 
 
 def _plain_document(row: Mapping[Any, Any]) -> Document:
@@ -301,6 +318,7 @@ _BLANK_DOCUMENT: Final[Mapping[str, Any]] = {
             collection_id="",
             id="",
             key="",
+            version=1,
             original=Original(key="", sha256="", size_bytes=0, media_type="application/octet-stream"),
             created_at=_EPOCH,
             updated_at=_EPOCH,
