@@ -19,6 +19,7 @@ from api.routes import (
     answers,
     audit,
     chat,
+    cohere,
     collection_work,
     collections,
     console,
@@ -31,6 +32,7 @@ from api.routes import (
     metrics,
     rerank,
     search,
+    tei,
     tokenize,
 )
 from api.services import Services
@@ -49,9 +51,18 @@ def create_app(services: Services) -> Litestar:
         metrics.prometheus,
         console.page,
         console.asset,
+        tei.root(limits.max_body_bytes),
         Router(
             "/",
-            route_handlers=[embeddings.create_embeddings, tokenize.tokenize, rerank.rerank],
+            route_handlers=[
+                embeddings.create_embeddings,
+                tokenize.tokenize,
+                rerank.rerank,
+                tei.embed,
+                tei.rerank,
+                cohere.embed_v1,
+                cohere.embed_v2,
+            ],
             request_max_body_size=limits.max_body_bytes,
         ),
         embeddings.list_models,

@@ -10,6 +10,7 @@ from litestar.params import SkipValidation
 
 from api.admission import AdmissionGates
 from api.audit import AuditTrail
+from api.embedding import EmbeddingCall
 from api.event_streams import EventStreams
 from api.keys import Principal
 from api.metrics import Metrics
@@ -27,6 +28,7 @@ MetricsDep = NamedDependency[SkipValidation[Metrics]]
 EventStreamsDep = NamedDependency[SkipValidation[EventStreams]]
 DeadlineDep = NamedDependency[SkipValidation[Deadline]]
 AnswerDeadlineDep = NamedDependency[SkipValidation[Deadline]]
+EmbeddingDep = NamedDependency[SkipValidation[EmbeddingCall]]
 PrincipalDep = NamedDependency[SkipValidation[Principal]]
 AuditDep = NamedDependency[SkipValidation[AuditTrail]]
 LibraryDep = NamedDependency[SkipValidation[Library]]
@@ -48,6 +50,7 @@ def providers() -> dict[str, Provide]:
         **{name: _provide_field(name) for name in OF_SERVICES},
         "deadline": Provide(_deadline, sync_to_thread=False),
         "answer_deadline": Provide(_answer_deadline, sync_to_thread=False),
+        "embedding": Provide(_embedding, sync_to_thread=False),
         "principal": Provide(_principal, sync_to_thread=False),
     }
 
@@ -75,6 +78,10 @@ def _provide_field(name: str) -> Provide:
 def _deadline(request: Request[Any, Any, Any], state: State) -> Deadline:
     limit_s = services_of(state).limits.timeout_s
     return Deadline.after(requested_timeout_s(request.headers.get(TIMEOUT_HEADER), limit_s))
+
+
+def _embedding(state: State, deadline: DeadlineDep) -> EmbeddingCall:
+    return EmbeddingCall(services_of(state), deadline)
 
 
 def _answer_deadline(request: Request[Any, Any, Any], state: State) -> Deadline:

@@ -11,6 +11,48 @@ from msgspec.inspect import CustomType, EnumType, ListType, LiteralType, Metadat
 
 MOST_NAMED: Final = 12
 VERSION: Final = "/v1"
+ELSEWHERE: Final = {
+    "/docs": "/schema",
+    "/redoc": "/schema",
+    "/openapi.json": "/schema",
+    "/swagger": "/schema",
+    "/healthz": "/health/ready",
+    "/livez": "/health/live",
+    "/readyz": "/health/ready",
+    "/ping": "/health/live",
+    "/info": "/v1/models",
+    "/encode": "/v1/embeddings",
+    "/predict": "/v1/embeddings",
+    "/score": "/rerank",
+    "/v1/score": "/rerank",
+    "/v1/responses": "/v1/chat/completions",
+    "/v1/completions": "/v1/chat/completions",
+    "/completions": "/v1/chat/completions",
+    "/v1/vector_stores": "/v1/collections",
+    "/v1/files": "/v1/collections/{collection}/documents",
+}
+"""Paths of other servers and of OpenAI's API, and the route here that does the same."""
+OPENAI_MISSING: Final = tuple(
+    f"{prefix}/{name}"
+    for prefix in (VERSION, "")
+    for name in (
+        "chat/",
+        "responses",
+        "completions",
+        "audio/",
+        "images/",
+        "files",
+        "vector_stores",
+        "moderations",
+        "batches",
+        "assistants",
+        "threads",
+        "fine_tuning/",
+        "conversations",
+        "uploads",
+    )
+)
+"""How paths of OpenAI's API begin that have no route here; its clients read errors in its shape only."""
 _STEP: Final = re.compile(r"[^.\[\]]++|\[[^\[\]]*+\]")
 _UNKNOWN: Final = re.compile(r"unknown field `(?P<name>[^`]+)`")
 
@@ -31,6 +73,8 @@ def hint_for(message: str, path: str, type_: Any) -> str:
 
 def missing_route(path: str, routes: Iterable[str]) -> str:
     """Return the message about a path that no route has."""
+    if path in ELSEWHERE:
+        return f"there is no route {path}; use {ELSEWHERE[path]}"
     known = set(routes)
     meant = next(
         (each for each in (VERSION + path, path.replace("/v1/v1/", "/v1/"), path.rstrip("/")) if each in known), ""

@@ -8,9 +8,15 @@ from typing import Any, Final
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, InternalServerException, NotFoundException, ValidationException
+from litestar.exceptions import (
+    HTTPException,
+    InternalServerException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
 
-from api.hints import missing_route
+from api.hints import OPENAI_MISSING, missing_route
 from phoserve.answers.ports import LlmOverloaded, LlmTimeout, LlmUnavailable
 from phoserve.errors import (
     ConfigurationError,
@@ -50,7 +56,9 @@ OPENAI_TYPES: Final = {
     429: "rate_limit_error",
 }
 MODEL_NOT_FOUND: Final = "model_not_found"  # as OpenAI names it
-OPENAI_PATHS: Final = ("/v1/embeddings", "/v1/models", "/v1/chat/")
+OPENAI_PATHS: Final = ("/v1/embeddings", "/v1/models", "/v1/chat/", "/embeddings", "/models", *OPENAI_MISSING)
+TEI_PATHS: Final = ("/", "/embed", "/rerank")
+TEI_TYPES: Final = {422: "Validation", 413: "Validation", 429: "Overloaded", 503: "Unhealthy"}
 MAX_ECHOED_CHARACTERS: Final = 500
 DISCONNECTED: Final = "client disconnected prematurely"
 """Litestar's words for a client that leaves while its body is read."""
@@ -86,6 +94,13 @@ class OpenAIErrorBody(msgspec.Struct, frozen=True):
     code: str | None = None
 
 
+class TeiError(msgspec.Struct, frozen=True):
+    """The error object of text-embeddings-inference."""
+
+    error: str
+    error_type: str
+
+
 class OpenAIError(msgspec.Struct, frozen=True):
     """OpenAI's error object."""
 
@@ -103,6 +118,8 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     headers = _headers(error)
     if request.scope["path"].startswith(OPENAI_PATHS):
         return Response(openai_error(problem), status_code=problem.status, headers=headers)
+    if request.scope["path"] in TEI_PATHS:
+        return Response(tei_error(problem), status_code=problem.status, headers=headers)
     return Response(problem, status_code=problem.status, headers=headers, media_type="application/problem+json")
 
 
@@ -117,6 +134,10 @@ def problem_of(error: Exception, *, request_id: str | None = None) -> Problem:
         case InternalServerException() if error.detail == DISCONNECTED:
             # No client receives this response. It must not count as a server error in the access log.
             status, detail, errors = HTTPStatus.BAD_REQUEST, "the connection ended before the request did", ()
+        case MethodNotAllowedException():
+            allowed = (error.headers or {}).get("allow", "").split(", ")
+            status, errors = HTTPStatus.METHOD_NOT_ALLOWED, ()
+            detail = f"this method is not allowed here; use {' or '.join(sorted({*allowed} - {'OPTIONS'}))}"
         case HTTPException():
             status, detail, errors = HTTPStatus(error.status_code), error.detail, ()
         case _:
@@ -146,6 +167,11 @@ def openai_error(problem: Problem) -> OpenAIError:
     kind = fault if problem.code == MODEL_NOT_FOUND else OPENAI_TYPES.get(problem.status, fault)
     param = problem.errors[0].field if problem.errors else None
     return OpenAIError(OpenAIErrorBody(message=problem.detail, type=kind, param=param or None, code=problem.code))
+
+
+def tei_error(problem: Problem) -> TeiError:
+    """Convert `problem` to the shape of text-embeddings-inference."""
+    return TeiError(error=problem.detail, error_type=TEI_TYPES.get(problem.status, "Backend"))
 
 
 def _headers(error: Exception) -> dict[str, str]:

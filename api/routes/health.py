@@ -24,7 +24,7 @@ async def live() -> Alive:
     return Alive()
 
 
-@get("/health/ready", tags=["health"])
+@get(["/health/ready", "/health"], tags=["health"])
 async def ready(request: Request[Any, Any, Any], services: ServicesDep) -> Response[Readiness]:
     """Return 200 when requests can be served, else 503.
 

@@ -11,7 +11,7 @@ from litestar.params import JSONBody
 from api.auth import check_body, check_capacity, readers
 from api.body import StrictJson
 from api.dependencies import DeadlineDep, GatesDep, ServicesDep
-from api.routes.embeddings import validate_texts
+from api.embedding import validate_texts
 from api.schemas.openai import TokenizedText, TokenizeRequest, TokenizeResponse
 from api.services import Services
 from phoserve.contract import InputType

@@ -20,13 +20,18 @@ class EmbeddingsRequest(Struct, frozen=True, kw_only=True):
     model: Annotated[
         str | None, Meta(description="A name of GET /v1/models, or an alias; the default model without it.")
     ] = None
-    encoding_format: Literal["float", "base64"] = "float"
+    encoding_format: Annotated[
+        Literal["float", "base64"] | None, Meta(description="`float`, the default, or `base64`.")
+    ] = None
     dimensions: Annotated[int | None, Meta(description="The model's dimension, or a shorter one it offers.")] = None
     user: str | None = None
-    input_type: Annotated[InputType, Meta(description="What the texts are for.")] = InputType.PASSAGE
-    truncate: Annotated[Truncate, Meta(description="`none` refuses texts that are longer than the model takes.")] = (
-        "end"
-    )
+    input_type: Annotated[
+        InputType | None, Meta(description="What the texts are for; passages to search in by default.")
+    ] = None
+    truncate: Annotated[
+        Truncate | None,
+        Meta(description="`none` refuses texts that are longer than the model takes; `end`, the default, cuts them."),
+    ] = None
 
 
 class EmbeddingItem(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ class RerankRequest(Struct, frozen=True, kw_only=True):
     documents: Annotated[list[str | RerankDocument], Meta(min_length=1)]
     model: Annotated[str | None, Meta(description="A reranker of GET /v1/models; the default one without it.")] = None
     top_n: Annotated[int, Meta(ge=1)] | None = None
-    return_documents: bool = False
+    return_documents: bool | None = False
 
 
 class RerankResult(Struct, frozen=True, kw_only=True):

@@ -130,6 +130,14 @@ WITHOUT_DOCUMENTS = {
     ("POST", "/v1/embeddings"): "vectors of the caller's own texts",
     ("POST", "/v1/rerank"): "scores of the caller's own texts",
     ("POST", "/v2/rerank"): "scores of the caller's own texts",
+    ("GET", "/health"): "nothing of any collection",
+    ("GET", "/models"): "names of models and collections",
+    ("POST", "/embeddings"): "vectors of the caller's own texts",
+    ("POST", "/embed"): "vectors of the caller's own texts",
+    ("POST", "/"): "vectors of the caller's own texts",
+    ("POST", "/v1/embed"): "vectors of the caller's own texts",
+    ("POST", "/v2/embed"): "vectors of the caller's own texts",
+    ("POST", "/rerank"): "scores of the caller's own texts",
     ("POST", "/v1/tokenize"): "tokens of the caller's own texts",
 }
 

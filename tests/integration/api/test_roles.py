@@ -48,6 +48,13 @@ OTHER_ROUTES: list[tuple[str, str, Any, Role, int]] = [
     ("POST", "/v1/tokenize", {"input": "a"}, Role.READER, 200),
     ("POST", "/v1/rerank", {"query": "a", "documents": ["a"]}, Role.READER, 404),
     ("POST", "/v2/rerank", {"query": "a", "documents": ["a"]}, Role.READER, 404),
+    ("POST", "/rerank", {"query": "a", "texts": ["a"]}, Role.READER, 404),
+    ("GET", "/models", None, Role.READER, 200),
+    ("POST", "/embeddings", {"input": "a"}, Role.READER, 200),
+    ("POST", "/embed", {"inputs": "a"}, Role.READER, 200),
+    ("POST", "/", {"inputs": "a"}, Role.READER, 200),
+    ("POST", "/v1/embed", {"texts": ["a"]}, Role.READER, 200),
+    ("POST", "/v2/embed", {"texts": ["a"]}, Role.READER, 200),
     ("POST", "/v1/chat/completions", {"model": "collection/kb", "messages": MESSAGES}, Role.READER, 200),
 ]
 ADMIN_ROUTES: list[tuple[str, str, Any, int]] = [
@@ -56,7 +63,7 @@ ADMIN_ROUTES: list[tuple[str, str, Any, int]] = [
     ("DELETE", "/v1/keys/new", None, 204),
     ("GET", "/v1/audit", None, 200),
 ]
-OPEN_ROUTES = ["/health/live", "/health/ready", "/", "/console/main.js"]
+OPEN_ROUTES = ["/health/live", "/health/ready", "/health", "/", "/console/main.js"]
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from api.app import create_app
+from api.hints import ELSEWHERE
 from tests.support.services import memory_services
 
 Client = TestClient[Litestar]
@@ -50,10 +51,12 @@ def test_values_that_embeddings_take_are_named(client: Client, more: dict[str, s
 @pytest.mark.parametrize(
     ("path", "detail"),
     [
-        ("/embeddings", "did you mean /v1/embeddings?"),
+        ("/tokenize", "did you mean /v1/tokenize?"),
         ("/v1/v1/embeddings", "did you mean /v1/embeddings?"),
-        ("/chat/completions", "did you mean /v1/chat/completions?"),
-        ("/embed", "the API is under /v1"),
+        ("/docs", "use /schema"),
+        ("/predict", "use /v1/embeddings"),
+        ("/score", "use /rerank"),
+        ("/nope", "the API is under /v1"),
         ("/v1/nope", "the API is under /v1"),
     ],
 )
@@ -61,6 +64,25 @@ def test_a_path_without_a_route_names_the_one_meant(client: Client, path: str, d
     answer = client.post(path, json={})
     assert answer.status_code == 404
     assert detail in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/completions", "/completions", "/chat/completions"])
+def test_openai_clients_read_where_chats_are(client: Client, path: str) -> None:
+    answer = client.post(path, json={})
+    assert answer.status_code == 404
+    assert "/v1/chat/completions" in answer.json()["error"]["message"]
+
+
+def test_every_route_that_a_hint_names_exists(client: Client) -> None:
+    paths = {*client.get("/schema").json()["paths"], "/schema"}
+    for named in ELSEWHERE.values():
+        assert named in paths, named
+
+
+def test_another_method_is_named(client: Client) -> None:
+    answer = client.get("/v1/embeddings")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST, OPTIONS")
+    assert answer.json()["error"]["message"] == "this method is not allowed here; use POST"
 
 
 @pytest.mark.parametrize("field", ["metadata", "access"])
