@@ -131,8 +131,8 @@ def _read_fraction(match: re.Match[str]) -> Forms:
 
 
 RUN_READERS: Final = (
-    Reader(_FRACTION, _read_fraction),
-    Reader(_PLATE, _read_code),
+    Reader(_FRACTION, _read_fraction, after="/a"),
+    Reader(_PLATE, _read_code, after="- a"),
     Reader(_HEXADECIMAL, _read_code, "anywhere", query_only=True),
     Reader(_PIECES, _read_code, "anywhere", query_only=True),
     Reader(_LABELLED, _read_labelled, "anywhere", query_only=True),

@@ -11,7 +11,7 @@ from phoserve.text.readers import END, YEAR, Forms, Reader, arabic
 _MONTHS: Final = 12
 _DAYS: Final = 31
 _NOON: Final = 12
-_ENGLISH: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+ENGLISH_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ENGLISH_MONTH: Final = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)"
@@ -79,7 +79,7 @@ def _day_forms(day: int, month: int, year: str | None) -> Forms:
 
 
 def _read_english_day(match: re.Match[str]) -> Forms:
-    month = _ENGLISH.index((match["name"] or match["name2"])[:3]) + 1
+    month = ENGLISH_MONTHS.index((match["name"] or match["name2"])[:3]) + 1
     return _day_forms(int(match["day"] or match["day2"]), month, match["year"])
 
 
@@ -107,22 +107,18 @@ def _read_time(match: re.Match[str]) -> Forms:
     return (f"{hour + _NOON}h{minute:02}", *forms) if match["late"] and hour < _NOON else forms
 
 
-_SHORT_ENGLISH: Final = tuple(month for month in _ENGLISH if month != "may")
-# "may" is also a Vietnamese word.
-_MAY: Final = tuple(sign for digit in range(10) for sign in (f"may {digit}", f"{digit} may"))
-
 DATE_READERS: Final = (
-    Reader(_DAY, _read_day),
-    Reader(_ISO_DAY, _read_day),
-    Reader(_SPELLED_DAY, _read_day),
+    Reader(_DAY, _read_day, after="/.-_ "),
+    Reader(_ISO_DAY, _read_day, after="-/."),
+    Reader(_SPELLED_DAY, _read_day, after=" ,/a"),
     Reader(_NAMED_DAY, _read_day, "noun"),
     Reader(_SHORT_DAY, _read_day, "noun"),
-    Reader(_BARE_DAY, _read_day, kind="number", query_only=True),
-    Reader(_COMPACT_DAY, _read_day, "anywhere", ("19", "20")),
-    Reader(_ENGLISH_DAY, _read_english_day, "anywhere", (*_SHORT_ENGLISH, *_MAY, "th may", "of may")),
-    Reader(_MONTH, _read_month),
+    Reader(_BARE_DAY, _read_day, kind="number", query_only=True, after="-."),
+    Reader(_COMPACT_DAY, _read_day, "eight digits"),
+    Reader(_ENGLISH_DAY, _read_english_day, "english date"),
+    Reader(_MONTH, _read_month, after="/-."),
     Reader(_NAMED_MONTH, _read_month, "noun"),
     Reader(_QUARTER, _read_quarter, "noun"),
     Reader(_LUNAR_DAY, _read_lunar_day, "noun", kind="number"),
-    Reader(_TIME, _read_time),
+    Reader(_TIME, _read_time, after=": a"),
 )

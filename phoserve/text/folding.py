@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Final
 
@@ -20,6 +21,24 @@ def _plain_letters() -> dict[int, str]:
 
 
 _PLAIN: Final = _plain_letters()
+# One character each, so that positions stay.
+_SAME_SIGNS: Final = {
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\uff0d"), "-"),
+    **dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f"), " "),
+    **dict.fromkeys(map(ord, "’′ʹ＇"), "'"),
+    **{
+        ord("×"): "x",
+        ord("²"): "2",
+        ord("³"): "3",
+        ord("∼"): "~",
+        ord("～"): "~",
+        ord("º"): "°",
+        ord("˚"): "°",
+        ord("％"): "%",
+    },
+    **{ord("０") + digit: str(digit) for digit in range(10)},
+}
+_ODD_SIGN: Final = re.compile(f"[{''.join(map(chr, _SAME_SIGNS))}]")
 _TABLE_CODES: Final = 0x3000
 _NOT_IN_TABLE: Final = 0xFFFF
 _WORTH_A_TABLE: Final = 100
@@ -49,13 +68,26 @@ def fold(text: str) -> str:
 
 def fold_lower(text: str) -> str:
     """Return `fold(text.lower())`; of a long text by a table of characters, in a third of the time."""
-    if len(text) >= _WORTH_A_TABLE and not text.isascii():
-        codes = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
-        if codes.max() < _TABLE_CODES:
-            folded = _lower_table()[codes]
-            if folded.max() != _NOT_IN_TABLE:
-                return folded.tobytes().decode("utf-16-le")
-    return fold(text.lower())
+    return _by_table(text, _lower_table) or fold(text.lower())
+
+
+def fold_signs(text: str) -> str:
+    """Return `fold_lower(text)` with one sign for all that are written for it: "-" for dashes, " " for hard blanks."""
+    if folded := _by_table(text, _sign_table):
+        return folded
+    folded = fold(text.lower())
+    return folded.translate(_SAME_SIGNS) if _ODD_SIGN.search(folded) else folded
+
+
+def _by_table(text: str, table: Callable[[], NDArray[np.uint16]]) -> str:
+    """Return the characters of `text` by a table; "" if not all are in it, or it is not worth it."""
+    if len(text) < _WORTH_A_TABLE or text.isascii():
+        return ""
+    codes = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
+    if codes.max() >= _TABLE_CODES:
+        return ""
+    folded = table()[codes]
+    return folded.tobytes().decode("utf-16-le") if folded.max() != _NOT_IN_TABLE else ""
 
 
 @cache
@@ -66,6 +98,14 @@ def _lower_table() -> NDArray[np.uint16]:
         folded = fold(chr(code).lower())
         if len(folded) == 1 and chr(code) != "Σ":
             table[code] = ord(folded)
+    return table
+
+
+@cache
+def _sign_table() -> NDArray[np.uint16]:
+    table = _lower_table().copy()
+    for sign, written in _SAME_SIGNS.items():
+        table[table == sign] = ord(written)
     return table
 
 

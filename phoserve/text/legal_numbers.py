@@ -124,12 +124,12 @@ def _read_standard(match: re.Match[str]) -> Forms:
 
 
 LEGAL_READERS: Final = (
-    Reader(_LEGAL, _read_legal),
-    Reader(_DASHED_ACT, _read_legal),
-    Reader(_SPACED, _read_legal),
-    Reader(_NAMED, _read_named, "anywhere", KIND_NAMES),
+    Reader(_LEGAL, _read_legal, after="/.- "),
+    Reader(_DASHED_ACT, _read_legal, after="/"),
+    Reader(_SPACED, _read_legal, after="/ "),
+    Reader(_NAMED, _read_named, "noun"),
     Reader(_NAMED_BY_SHORT, _read_named, "noun"),
     Reader(_NAMED_LOOSELY, _read_named, "anywhere", query_only=True),
-    Reader(_NUMBER_AND_YEAR, _read_number_and_year, query_only=True),
+    Reader(_NUMBER_AND_YEAR, _read_number_and_year, query_only=True, after="/"),
     Reader(_STANDARD, _read_standard, "noun"),
 )

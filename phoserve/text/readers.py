@@ -6,8 +6,9 @@ from typing import Final, Literal, NamedTuple
 
 Forms = tuple[str, ...]
 Kind = Literal["code", "number", "words", "article"]
-Place = Literal["number", "noun", "anywhere"]
-"""Where a match can begin: at a digit that nothing joins to what is before it, at a noun or letters before a number."""
+Place = Literal["number", "noun", "eight digits", "english date", "anywhere"]
+"""Where a match can begin: at a digit that nothing joins to what is before it, at a noun or letters before a number, at
+eight digits; "english date": anywhere in a text that has a year after the name of a month."""
 
 END: Final = r"(?![\w/]|[.,-]\d)"
 """Of a number that nothing continues."""
@@ -31,6 +32,9 @@ class Reader(NamedTuple):
     kind: Kind = "code"
     query_only: bool = False
     """Whether the reading is too uncertain to index."""
+    after: str = ""
+    """What can follow the first digits of a number, to try only the patterns that can match: characters, " " for any
+    white space, "a" for any letter; "" for anything."""
 
 
 def plain_number(written: str) -> str:

@@ -1,5 +1,6 @@
 """Numbers and codes: every usual spelling has the same canonical form, and other numbers have others."""
 
+import re
 from datetime import date
 
 import pytest
@@ -194,14 +195,29 @@ PARTS = [
 
 @given(
     st.lists(
-        st.sampled_from(PARTS),
-        max_size=12,
+        st.sampled_from([*PARTS, "May", "june", "luật", "báo cáo", "a", "84", "(", "GB", "*", "℃", "_"]), max_size=12
     ),
     st.sampled_from(["", " "]),
 )
-def test_what_a_reader_reads_has_one_of_its_signs(parts: list[str], separator: str) -> None:
+def test_what_a_reader_reads_is_where_it_is_looked_for(parts: list[str], separator: str) -> None:
     lowered = fold(separator.join(parts).lower())
-    codes_in(lowered, query=True)
     for reader in _READERS:
         for match in reader.pattern.finditer(lowered):
             assert not reader.signs or any(sign in match[0] for sign in reader.signs)
+            if reader.at == "number" and reader.after:
+                [_, following] = re.split(r"^\d+", lowered[match.start() :])
+                kind = " " if following[0].isspace() else "a" if following[0].isalpha() else following[0]
+                assert kind in reader.after
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("(nghị định 86/2014)", "nd:86/2014"), ("Nghị định30/2020", "nd:30/2020"),
+        ("Thông tư liên tịch số: 5/2012", "ttlt:5/2012"),
+        ("công văn thứ 2", "thu:2"), ("mã31052026x", "date:2026-05-31"), ("(May 5th, 2026)", "date:2026-05-05"),
+        ("ngày/5 may 2026", "date:2026-05-05"), ("the 5th of June, 2026", "date:2026-06-05"),
+    ],
+)  # fmt: skip
+def test_numbers_are_found_among_other_signs(text: str, form: str) -> None:
+    assert form in {form for code in codes_in(text) for form in code.forms}

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phoserve.text.folding import fold, fold_lower, has_diacritics, is_plain_syllable
+from phoserve.text.folding import fold, fold_lower, fold_signs, has_diacritics, is_plain_syllable
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,14 @@ def test_what_has_diacritics_is_what_folding_changes(text: str) -> None:
 def test_a_long_text_is_folded_and_lowered_as_a_short_one_is(text: str) -> None:
     for each in (text * 20, f"đ{'a' * 200}{text}"):
         assert fold_lower(each) == fold(each.lower())
+
+
+@given(st.text(st.sampled_from("aĐ1–−’×²º\u00a0\u202f％９～"), max_size=30))
+def test_signs_of_a_long_text_are_those_of_a_short_one(text: str) -> None:
+    shorter = fold_signs(text)
+    assert len(shorter) == len(text)
+    assert fold_signs(text + "đ" * 200) == shorter + "d" * 200
+
+
+def test_signs() -> None:
+    assert fold_signs("2–5 × 3m² ở 30º, ９％") == "2-5 x 3m2 o 30°, 9%"
