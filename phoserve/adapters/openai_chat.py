@@ -88,7 +88,10 @@ class OpenAIChat:
             timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S),
             max_retries=0,
             default_headers={"Accept-Encoding": IDENTITY},
-            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [_limit_size]}),
+            # A redirect would send the prompt, and to some hosts the key, where no setting names.
+            http_client=openai.DefaultAsyncHttpxClient(
+                follow_redirects=False, event_hooks={"response": [_limit_size]}
+            ),
         )
 
     async def reply(
@@ -382,6 +385,11 @@ def _translated(error: Exception) -> PhoserveError:
                 REFUSED,
                 f"the LLM's server refused the request ({error.status_code}): the prompt may be longer than its "
                 "context (PHOSERVE_LLM__CONTEXT_TOKENS), or it does not support a parameter",
+            )
+        case openai.APIStatusError() if error.response.is_redirect:
+            moved = f"the LLM's server answered {error.status_code}, a redirect, which is not followed: "
+            return LlmUnavailable(
+                "llm_error", f"{moved}set PHOSERVE_LLM__URL to its final address", retry_after_s=MAX_RETRY_AFTER_S
             )
         case openai.APIStatusError():
             return LlmUnavailable("llm_error", f"the LLM's server answered {error.status_code}")

@@ -15,7 +15,7 @@ USAGE = {"prompt_tokens": 50, "completion_tokens": 9, "total_tokens": 59}
 STRUCTURED = '{"days": 12, "sources": [1, 9]}'
 REASONING = "Người dùng hỏi số ngày phép; đoạn [1] có câu trả lời."
 HTML = "<html><body>Please sign in: secret</body></html>"
-stats: dict[str, Any] = {"open": 0, "finished": 0, "abandoned": 0, "requests": Counter()}
+stats: dict[str, Any] = {"open": 0, "finished": 0, "abandoned": 0, "followed": 0, "requests": Counter()}
 last: dict[str, Any] = {}
 
 
@@ -28,6 +28,12 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             await reply(writer, "200 OK", json.dumps(stats))
         elif head.startswith("GET /last"):
             await reply(writer, "200 OK", json.dumps(last))
+        elif head.startswith("GET /moved"):
+            stats["followed"] += 1
+            await reply(writer, "200 OK", "{}")
+        elif head.startswith(("POST /moved", "PUT /moved")):
+            stats["followed"] += 1
+            await stream(writer)
         elif head.startswith("GET /v1/models"):
             models = [{"id": name, "object": "model", "created": 0, "owned_by": "tests"} for name in BEHAVIOURS]
             await reply(writer, "200 OK", json.dumps({"object": "list", "data": models}))
@@ -200,6 +206,10 @@ BEHAVIOURS: dict[str, Any] = {
     "broken": refuse("500 Oops", "the prompt was: secret"),
     "wrong": refuse("401 Unauthorized", "bad key sk-123"),
     "missing": refuse("404 Not Found", "no such model: secret"),
+    **{
+        f"moved-{status}": refuse(f"{status} Moved", "secret", "Location: /moved")
+        for status in (300, 301, 302, 303, 307, 308)
+    },
     "picky": refuse("400 Bad Request", "response_format is unknown: secret"),
 }
 

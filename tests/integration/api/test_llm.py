@@ -37,6 +37,7 @@ FAULTS = [
     ("missing", 503, "llm_model_not_found", "PHOSERVE_LLM__MODEL"),
     ("picky", 503, "llm_refused", "PHOSERVE_LLM__CONTEXT_TOKENS"),
     ("busy", 429, "llm_overloaded", "busy"),
+    ("moved-301", 503, "llm_error", "PHOSERVE_LLM__URL"),
     ("silent", 504, "llm_timeout", "silent"),
     ("comments", 504, "llm_timeout", "silent"),
     ("flood", 503, "llm_too_long", "max_tokens"),
@@ -190,6 +191,16 @@ def test_reasoning_is_kept_apart(client: httpx.Client) -> None:
     message = client.post(CHAT, json=CHAT_QUESTION | {"include_reasoning": True}).json()["choices"][0]["message"]
     assert (message["content"], message["reasoning_content"].strip()) == (GENERATED, REASONING)
     assert "".join(each["choices"][0]["delta"].get("content", "") for each in chunks(client)) == GENERATED
+
+
+@pytest.mark.parametrize("model", [f"moved-{status}" for status in (300, 301, 302, 303, 307, 308)], indirect=True)
+def test_a_redirect_is_not_followed(client: httpx.Client, llm_url: str) -> None:
+    """The prompt holds passages, and a client may send the key along."""
+    before = httpx.get(f"{llm_url}/stats").json()["followed"]
+    refused = client.post(CHAT, json=CHAT_QUESTION, timeout=patient(20))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "llm_error")
+    assert "redirect" in refused.json()["error"]["message"]
+    assert httpx.get(f"{llm_url}/stats").json()["followed"] == before
 
 
 @pytest.mark.parametrize("model", ["image"], indirect=True)
