@@ -15,6 +15,7 @@ from api.dependencies import providers
 from api.encoded_slashes import PreserveEncodedSlashes
 from api.openapi import CompletedJson
 from api.problems import answer_error
+from api.query_parameters import known_parameters
 from api.routes import (
     answers,
     audit,
@@ -103,6 +104,7 @@ def create_app(services: Services) -> Litestar:
         ),
         logging_config=None,
     )
+    app.state.query_parameters = known_parameters(app)
     http = services.http
     guarded = BrowserGuard(
         PreserveEncodedSlashes(app.asgi_handler),

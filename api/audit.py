@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 
+from api.encoded_slashes import restore_slashes
 from api.keys import Principal
 from phoserve.administration.audit import AuditEvent, AuditStore
 from phoserve.errors import Unavailable
@@ -43,6 +44,7 @@ class AuditTrail:
     ) -> Iterator[None]:
         """Record the write in the block, with its outcome."""
         outcome = "done"
+        details = {name: restore_slashes(each) if isinstance(each, str) else each for name, each in details.items()}
         try:
             yield
         except BaseException as error:

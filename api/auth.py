@@ -1,8 +1,10 @@
 """Guards: each route names the role it needs; the key's collections are checked wherever the path names one."""
 
-from collections.abc import Callable
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from litestar.connection import ASGIConnection, Request
@@ -16,15 +18,26 @@ from api.body_process import MAX_VALUES, SHORT_BYTES
 from api.clients import UNKNOWN
 from api.dependencies import services_of
 from api.keys import Principal, Role
+from api.query_parameters import check_query
+from phoserve.administration.keys import digest_of
 from phoserve.concurrency.turns import CALLER
 from phoserve.documents.access import Audience
 from phoserve.embedding.caching import CACHE_SCOPE
 from phoserve.errors import CollectionNotFound, Unavailable
 
 SCHEME: Final = "bearer "
+RECHECK_S: Final = 1.0
+T = TypeVar("T")
 
 log = structlog.get_logger("phoserve.access")
 Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+class KeyNotValid(NotAuthorizedException):
+    """The key of an open response is not valid any more, or for less."""
+
+    def __init__(self) -> None:
+        super().__init__(detail="the key is not valid any more, or its rights have changed; ask again")
 
 
 def allow(role: Role) -> Guard:
@@ -41,6 +54,7 @@ def allow(role: Role) -> Guard:
             raise CollectionNotFound(collection)
         if not principal.role.includes(role):
             raise PermissionDeniedException(detail=f"this needs a key with the role {role} or above")
+        check_query(connection)
 
     return guard
 
@@ -52,19 +66,22 @@ async def authenticate(connection: Connection) -> Principal:
     keys cannot be checked.
     """
     services = services_of(connection.app.state)
-    address = client_address(connection)
-    services.failed_keys.check(address)
-    secret = secret_of(connection)
+    address, secret = client_address(connection), secret_of(connection)
+    digest = digest_of(secret) if secret else b""
+    services.failed_keys.check(address, digest)
     principal = await services.keys.find(secret)
     if principal is None:
         if secret is not None:
-            services.failed_keys.count(address)
+            services.failed_keys.count(address, digest)
             log.warning("wrong_key", client=address)
         raise NotAuthorizedException(
             detail="send a valid key in the header Authorization: Bearer <key>", headers={"WWW-Authenticate": "Bearer"}
         )
     connection.scope["principal"] = principal  # type: ignore[typeddict-unknown-key]
-    CACHE_SCOPE.set(principal.id)
+    if digest:
+        services.failed_keys.prove(address, digest)
+    # An id may be given to a new key, which must not learn from times what the former one asked.
+    CACHE_SCOPE.set(f"{principal.id} {digest.hex()}")
     CALLER.set(principal.id)
     return principal
 
@@ -91,6 +108,46 @@ async def current_audience(connection: Connection, collection: str) -> Audience 
     except Unavailable:
         return None
     return principal.audience if principal is not None and principal.may_touch(collection) else None
+
+
+async def is_still_valid(connection: Connection, collection: str) -> bool:
+    """Return whether the request's key may see all that it could when the request began."""
+    begun: Principal = connection.scope["principal"]  # type: ignore[typeddict-item]
+    audience = await current_audience(connection, collection)
+    return audience is not None and audience.includes(begun.audience)
+
+
+async def while_valid(
+    connection: Connection, collection: str, items: AsyncIterator[T], *, every_s: float | None = None
+) -> AsyncGenerator[T]:
+    """Yield the items of a response while the key is valid, which is checked about once a second.
+
+    Raises KeyNotValid.
+    """
+    every_s = RECHECK_S if every_s is None else every_s
+    check_at = time.monotonic() + every_s
+    try:
+        async for each in items:
+            if time.monotonic() >= check_at:
+                if not await is_still_valid(connection, collection):
+                    raise KeyNotValid
+                check_at = time.monotonic() + every_s
+            yield each
+    finally:
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()
+
+
+async def file_parts(connection: Connection, collection: str, parts: AsyncIterator[T]) -> AsyncGenerator[T]:
+    """Yield the parts of a file while the key is valid; then the connection is closed before the end of the file."""
+    try:
+        async with aclosing(while_valid(connection, collection, parts)) as valid:
+            async for part in valid:
+                yield part
+    except KeyNotValid:
+        # The outermost layer ends the connection, so that no client takes the beginning for the whole.
+        connection.scope["cut"] = True  # type: ignore[typeddict-unknown-key]
+        raise
 
 
 async def check_body(connection: Connection, _: BaseRouteHandler) -> None:

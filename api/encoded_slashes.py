@@ -27,6 +27,6 @@ class PreserveEncodedSlashes:
         await self._app(scope, receive, send)
 
 
-def restore_slashes(document_id: str) -> str:
-    """Return the original id."""
-    return document_id.replace(STAND_IN, "/")
+def restore_slashes(text: str) -> str:
+    """Return an id from a path, or a message about one, with its slashes."""
+    return text.replace(STAND_IN, "/")

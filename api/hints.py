@@ -64,11 +64,16 @@ def hint_for(message: str, path: str, type_: Any) -> str:
         return f": use {_listed(values)}" if values else ""
     if unknown := _UNKNOWN.search(message):
         known = [field.encode_name for each in _structs(_types_at(path, type_)) for field in each.fields]
-        near = get_close_matches(unknown["name"], known, n=1)
-        if near:
-            return f"; did you mean `{near[0]}`?"
-        return f"; fields are {_listed(known)}" if 0 < len(known) <= MOST_NAMED else ""
+        return near_name(unknown["name"], known, "fields")
     return ""
+
+
+def near_name(name: str, known: list[str], kind: str) -> str:
+    """Return what follows a message about an unknown name: the one that was meant, or all of the `kind`."""
+    near = get_close_matches(name, known, n=1)
+    if near:
+        return f"; did you mean `{near[0]}`?"
+    return f"; {kind} are {_listed(known)}" if 0 < len(known) <= MOST_NAMED else ""
 
 
 def missing_route(path: str, routes: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from litestar.exceptions import (
 )
 
 from api.hints import OPENAI_MISSING, missing_route
+from api.encoded_slashes import restore_slashes
 from phoserve.answers.ports import LlmOverloaded, LlmTimeout, LlmUnavailable
 from phoserve.errors import (
     ConfigurationError,
@@ -115,6 +116,7 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
         routes = (route.path for route in request.app.routes)
         detail = missing_route(request.scope["path"], routes)[:MAX_ECHOED_CHARACTERS]
         problem = msgspec.structs.replace(problem, detail=detail)
+    problem = msgspec.structs.replace(problem, detail=restore_slashes(problem.detail))
     headers = _headers(error)
     if request.scope["path"].startswith(OPENAI_PATHS):
         return Response(openai_error(problem), status_code=problem.status, headers=headers)

@@ -103,20 +103,35 @@ class RedisRates:
 class FailedKeys:
     """Throttles clients that send wrong keys: an address may fail `per_minute` times, then it waits.
 
-    The addresses of an IPv6 network of 64 bits count together.
+    The addresses of an IPv6 network of 64 bits count together. Keys that were valid at an address before are still
+    looked at there: clients behind one proxy or router share its address, and one of them must not lock out the others.
     """
 
     def __init__(self, per_minute: int) -> None:
         self._rates = MemoryRates(per_minute / 60, per_minute)
+        self._proven: OrderedDict[tuple[str, bytes], None] = OrderedDict()
 
-    def check(self, address: str) -> None:
-        """Raise Overloaded while the address has failed too often; its keys are not even looked at."""
-        self._rates.check(network_of(address))
+    def check(self, address: str, digest: bytes | None = None) -> None:
+        """Raise Overloaded while the address has failed too often, unless the key of this digest was valid there."""
+        network = network_of(address)
+        if digest is None or (network, digest) not in self._proven:
+            self._rates.check(network)
 
-    def count(self, address: str) -> None:
-        """Count one failure."""
+    def count(self, address: str, digest: bytes | None = None) -> None:
+        """Count one failure, of the key of this digest."""
+        network = network_of(address)
+        if digest is not None:
+            self._proven.pop((network, digest), None)
         with suppress(Overloaded):
-            self._rates.count(network_of(address))
+            self._rates.count(network)
+
+    def prove(self, address: str, digest: bytes) -> None:
+        """Remember that the key of this digest is valid, and used at this address."""
+        proven = network_of(address), digest
+        self._proven[proven] = None
+        self._proven.move_to_end(proven)
+        if len(self._proven) > REMEMBERED_KEYS:
+            self._proven.popitem(last=False)
 
 
 class ConcurrentRequests:

@@ -104,8 +104,15 @@ class RegistryKeys:
                 bytes.fromhex(each.key.sha256): _Known(principal_of(each.key), each.expires_at) for each in stored
             }
             self._version = version
+            self._warn_of_equal_ids()
         self._read_at = begun
         self._silent_until = -float("inf")
+
+    def _warn_of_equal_ids(self) -> None:
+        """Log ids that two keys have: they share logs, limits and audit events."""
+        of_settings = {each.id for each in self.source.entries()}
+        if twice := sorted({each.principal.id for each in self._known.values()} & of_settings):
+            log.warning("key_ids_twice", ids=twice[:10], count=len(twice))
 
 
 def _log_failure(reading: "asyncio.Task[None]") -> None:

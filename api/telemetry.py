@@ -55,7 +55,12 @@ class Telemetry:
             with _tracer.start_as_current_span(
                 f"{state['method']} {state['path']}", context=context, kind=trace.SpanKind.SERVER
             ) as span:
-                await self._app(scope, receive, seen)
+                try:
+                    await self._app(scope, receive, seen)
+                except Exception:
+                    if not state.get("cut"):
+                        raise
+                    log.warning("response_cut", reason="the key is not valid any more")
                 span.update_name(f"{state['method']} {_route(state)}")
                 span.set_attribute("http.response.status_code", status)
         finally:

@@ -16,6 +16,7 @@ from api.body_child import DOCUMENTS, MAX_METADATA_JSON, WireDocument, read_docu
 from api.body_process import SHORT_BYTES
 from api.decoding import decode_json
 from api.forms import Form, read_form
+from api.hints import near_name
 from api.services import Services
 from phoserve.documents.access import Access, validate_access
 from phoserve.documents.intake import Draft
@@ -27,6 +28,7 @@ FILES_FIELD: Final = "files"
 METADATA_FIELD: Final = "metadata"
 ID_FIELD: Final = "id"
 ACCESS_FIELD: Final = "access"
+_FIELDS: Final = [ACCESS_FIELD, FILES_FIELD, ID_FIELD, METADATA_FIELD]
 _VALUES: Final = frozenset({METADATA_FIELD, ID_FIELD, ACCESS_FIELD})
 MAX_ACCESS_JSON: Final = 64 * 1024
 BLOCK_BYTES: Final = 1 << 20
@@ -85,6 +87,10 @@ def _draft_of(document: WireDocument) -> Draft:
 def _from_form(form: Form) -> list[Draft]:
     if not form.files:
         raise InvalidInput("the form has no file; put files into the field `files`", field=FILES_FIELD)
+    for name in form.fields:
+        if name not in _FIELDS:
+            hint = near_name(name[:64], _FIELDS, "fields")
+            raise InvalidInput(f"the form has a field `{name[:64]}` that is not known{hint}", field=name[:64])
     given = form.fields.get(METADATA_FIELD) or ["{}"]
     if len(given) > 1:
         raise InvalidInput("there is more than one; it is that of all files of the form", field=METADATA_FIELD)

@@ -3,14 +3,15 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import uuid4
 
 import structlog
-from litestar import Response, post
+from litestar import Request, Response, post
 from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 
-from api.auth import check_body, readers
+from api.auth import KeyNotValid, check_body, readers, while_valid
 from api.body import StrictJson
 from api.dependencies import AnswerDeadlineDep, GatesDep, LibraryDep, MetricsDep, PrincipalDep, ServicesDep
 from api.metrics import Metrics
@@ -60,6 +61,7 @@ async def answer(
     principal: PrincipalDep,
     answer_deadline: AnswerDeadlineDep,
     metrics: MetricsDep,
+    request: Request[Any, Any, Any],
 ) -> Response[AnswerResponse] | Stream:
     """Answer a question from a collection, with citations.
 
@@ -93,7 +95,8 @@ async def answer(
     recorded = recorded_events(answering, services, searched, question)
     relay = BackgroundStream(gated_events(recorded, gates, metrics), answer_deadline)
     if data.stream:
-        return stream(_as_sse(await relay.first(), relay, data))
+        first = await relay.first()
+        return stream(_as_sse(first, while_valid(request, collection, aiter(relay)), data))
     return Response(_whole([each async for each in relay if each is not None], data))
 
 
@@ -174,15 +177,16 @@ def _count(done: Done, metrics: Metrics) -> None:
         metrics.tokens.labels("llm_completion").inc(done.usage.completion)
 
 
-async def _as_sse(first: Event, rest: BackgroundStream[Event], request: AnswerRequest) -> AsyncGenerator[bytes]:
+async def _as_sse(first: Event, rest: AsyncGenerator[Event | None], request: AnswerRequest) -> AsyncGenerator[bytes]:
     yield _event_bytes(first, request)
     try:
-        async for each in rest:
-            if each is None:
-                yield KEEP_ALIVE
-            elif request.include_reasoning or not isinstance(each, Thought):
-                yield _event_bytes(each, request)
-    except PhoserveError as error:
+        async with aclosing(rest):
+            async for each in rest:
+                if each is None:
+                    yield KEEP_ALIVE
+                elif request.include_reasoning or not isinstance(each, Thought):
+                    yield _event_bytes(each, request)
+    except (PhoserveError, KeyNotValid) as error:
         yield error_event(error)
 
 

@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
-from litestar import Response, post
+from litestar import Request, Response, post
 from litestar.params import JSONBody
 from litestar.response import Stream
 
-from api.auth import check_body, readers
+from api.auth import KeyNotValid, check_body, readers, while_valid
 from api.body import StrictJson
 from api.dependencies import AnswerDeadlineDep, GatesDep, LibraryDep, MetricsDep, PrincipalDep, ServicesDep
 from api.problems import openai_error, problem_of
@@ -59,6 +60,7 @@ async def complete(
     principal: PrincipalDep,
     answer_deadline: AnswerDeadlineDep,
     metrics: MetricsDep,
+    request: Request[Any, Any, Any],
 ) -> Response[ChatResponse] | Stream:
     """Answer the last user message from the collection that `model` names.
 
@@ -93,7 +95,8 @@ async def complete(
     if data.stream:
         await relay.first()
         include_usage = data.stream_options is not None and bool(data.stream_options.include_usage)
-        return stream(_chunks(relay, reply, include_usage=include_usage))
+        valid = while_valid(request, collection, aiter(relay))
+        return stream(_chunks(valid, reply, include_usage=include_usage))
     return Response(reply.whole([each async for each in relay if each is not None]))
 
 
@@ -130,31 +133,32 @@ class _Reply:
         return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
 
 
-async def _chunks(events: BackgroundStream[Event], reply: _Reply, *, include_usage: bool) -> AsyncGenerator[bytes]:
+async def _chunks(events: AsyncGenerator[Event | None], reply: _Reply, *, include_usage: bool) -> AsyncGenerator[bytes]:
     citations: list[CitationView] = []
     yield reply.chunk(ChunkChoice(delta={"role": "assistant", "content": ""}))
     try:
-        async for each in events:
-            match each:
-                case None:
-                    yield KEEP_ALIVE
-                case Delta(text):
-                    yield reply.chunk(ChunkChoice(delta={"content": text}))
-                case Thought(text) if reply.include_reasoning:
-                    yield reply.chunk(ChunkChoice(delta={"reasoning_content": text}))
-                case Cited(citation):
-                    citations.append(citation_view(citation))
-                case Done():
-                    yield reply.chunk(
-                        ChunkChoice(delta={}, finish_reason=each.finish_reason),
-                        citations=citations,
-                        confidence=msgspec.UNSET if each.confidence is None else each.confidence,
-                        notes=note_views(each.notes),
-                    )
-                    if include_usage:
-                        yield reply.chunk(usage=usage_view(each.usage) or NO_USAGE)
-                    yield DONE
-    except PhoserveError as error:
+        async with aclosing(events):
+            async for each in events:
+                match each:
+                    case None:
+                        yield KEEP_ALIVE
+                    case Delta(text):
+                        yield reply.chunk(ChunkChoice(delta={"content": text}))
+                    case Thought(text) if reply.include_reasoning:
+                        yield reply.chunk(ChunkChoice(delta={"reasoning_content": text}))
+                    case Cited(citation):
+                        citations.append(citation_view(citation))
+                    case Done():
+                        yield reply.chunk(
+                            ChunkChoice(delta={}, finish_reason=each.finish_reason),
+                            citations=citations,
+                            confidence=msgspec.UNSET if each.confidence is None else each.confidence,
+                            notes=note_views(each.notes),
+                        )
+                        if include_usage:
+                            yield reply.chunk(usage=usage_view(each.usage) or NO_USAGE)
+                        yield DONE
+    except (PhoserveError, KeyNotValid) as error:
         yield b"data: " + msgspec.json.encode(openai_error(problem_of(error))) + b"\n\n"
 
 

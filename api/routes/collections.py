@@ -108,8 +108,8 @@ async def change_model(
 
     Searches use the former model until all are embedded. If the collection has that model already, nothing changes.
     """
-    chosen = services.directory.named(data.model)
-    with audit.record("change_model", principal, collection=collection, model=chosen.model.name):
+    with audit.record("change_model", principal, collection=collection, model=data.model):
+        chosen = services.directory.named(data.model)
         changed = await library.change_model(collection, ModelName(chosen.model.name, chosen.fingerprint))
     return model_view(changed, _model_name(changed, services), principal.audience)
 

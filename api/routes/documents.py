@@ -7,7 +7,7 @@ from litestar import Request, Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
-from api.auth import check_body, readers, writers
+from api.auth import check_body, file_parts, readers, writers
 from api.body import StrictJson
 from api.byte_ranges import requested_span, span_headers, span_status
 from api.dependencies import AuditDep, IntakeDep, LibraryDep, PrincipalDep, ServicesDep
@@ -174,7 +174,7 @@ async def get_original(
     id_, span = restore_slashes(document_id), requested_span(request.headers)
     opened = await library.original(collection, id_, span, audience=principal.audience)
     return Stream(
-        opened.parts,
+        file_parts(request, collection, opened.parts),
         status_code=span_status(opened),
         media_type="application/octet-stream",
         headers=span_headers(opened) | {"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"},
@@ -187,6 +187,7 @@ async def get_text(
     document_id: FromPath[str],
     library: LibraryDep,
     principal: PrincipalDep,
+    request: Request[Any, Any, Any],
     start: Annotated[int, QueryParameter(ge=0)] = 0,
     end: Annotated[int | None, QueryParameter(ge=0)] = None,
 ) -> Stream:
@@ -195,7 +196,8 @@ async def get_text(
     With the query parameters `start` and `end`, that stretch of it.
     """
     text = await library.text(collection, restore_slashes(document_id), start, end, audience=principal.audience)
-    return Stream(text, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
+    parts = file_parts(request, collection, text)
+    return Stream(parts, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
 
 
 @delete("/v1/collections/{collection:str}/documents/{document_id:str}", guards=[writers], tags=["documents"])
@@ -223,8 +225,8 @@ async def reindex_document(
 ) -> AcceptedDocument:
     """Index a document's stored original again, such as after a failure."""
     audience = principal.audience
-    document = await library.document(collection, restore_slashes(document_id), audience=audience)
     with audit.record("reindex_document", principal, collection=collection, document=document_id):
+        document = await library.document(collection, restore_slashes(document_id), audience=audience)
         return _accepted(await intake.reindex(collection, document.id, audience=audience))
 
 

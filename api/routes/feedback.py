@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from api.auth import check_body, readers, writers
 from api.body import StrictJson
-from api.dependencies import DeadlineDep, LibraryDep, PrincipalDep, ServicesDep
+from api.dependencies import AuditDep, DeadlineDep, LibraryDep, PrincipalDep, ServicesDep
 from api.services import Services
 from phoserve.answers.feedback import AnswerLog, Feedback, LabelledQuery, Vote, labelled_queries, visible_answers
 from phoserve.errors import NotFound
@@ -46,21 +46,23 @@ async def give_feedback(
     library: LibraryDep,
     services: ServicesDep,
     principal: PrincipalDep,
+    audit: AuditDep,
     deadline: DeadlineDep,
 ) -> None:
     """Store a vote on an answer, by the `id` that came with it; a later vote replaces it."""
     answers = _answer_log(services)
-    found = await deadline.keep(library.collection(collection))
     id_ = answer_id.removeprefix(CHAT_PREFIX)
-    answer = await deadline.keep(answers.answer(found.id, id_))
-    visible = await deadline.keep(
-        visible_answers([answer] if answer else [], principal.audience, services.stores.registry)
-    )
-    is_rated = bool(visible) and await deadline.keep(
-        answers.rate(found.id, id_, data.vote, comment=data.comment, voter=principal.id)
-    )
-    if not is_rated:
-        raise NotFound(f"answer {answer_id!r} does not exist or is too old for feedback")
+    with audit.record("give_feedback", principal, collection=collection, answer=id_, vote=data.vote):
+        found = await deadline.keep(library.collection(collection))
+        answer = await deadline.keep(answers.answer(found.id, id_))
+        visible = await deadline.keep(
+            visible_answers([answer] if answer else [], principal.audience, services.stores.registry)
+        )
+        is_rated = bool(visible) and await deadline.keep(
+            answers.rate(found.id, id_, data.vote, comment=data.comment, voter=principal.id)
+        )
+        if not is_rated:
+            raise NotFound(f"answer {answer_id!r} does not exist or is too old for feedback")
 
 
 @get("/v1/collections/{collection:str}/feedback", guards=[writers], tags=["answers"])

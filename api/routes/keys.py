@@ -67,15 +67,15 @@ async def revoke_key(
 ) -> None:
     """Revoke a key for good: in this process at once, in the others within about a second.
 
-    Event streams that are open with it end within 20 seconds. A key of the settings is removed there.
+    Responses that are being sent with it end within 20 seconds. A key of the settings is removed there.
     """
     ring, store = _registry_keys(services)
     with audit.record("revoke_key", principal, revoked=key_id):
-        if any(_is_manageable(each, key_id, principal) for each in ring.source.entries()):
-            raise Conflict(f"the key {key_id!r} is one of the settings; remove it from the key file")
         known = [each.key for each in await deadline.keep(store.keys())]
         is_known = any(_is_manageable(each, key_id, principal) for each in known)
         if not is_known or not await deadline.keep(store.revoke(key_id, by=principal.id)):
+            if any(_is_manageable(each, key_id, principal) for each in ring.source.entries()):
+                raise Conflict(f"the key {key_id!r} is one of the settings; remove it from the key file")
             raise NotFound(f"key {key_id!r} does not exist")
         try:
             await ring.refresh()

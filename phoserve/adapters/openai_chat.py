@@ -89,9 +89,7 @@ class OpenAIChat:
             max_retries=0,
             default_headers={"Accept-Encoding": IDENTITY},
             # A redirect would send the prompt, and to some hosts the key, where no setting names.
-            http_client=openai.DefaultAsyncHttpxClient(
-                follow_redirects=False, event_hooks={"response": [_limit_size]}
-            ),
+            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, event_hooks={"response": [_limit_size]}),
         )
 
     async def reply(
@@ -372,6 +370,20 @@ def _translated(error: Exception) -> PhoserveError:
     match error:
         case openai.APITimeoutError() | httpx2.TimeoutException():
             return LlmTimeout("the LLM's server cannot be reached in time")
+        case openai.APIStatusError():
+            return _refused(error)
+        case openai.APIConnectionError() | httpx2.ConnectError():
+            return LlmUnavailable("llm_unreachable", "the LLM's server cannot be reached")
+        case httpx2.HTTPError():
+            return LlmUnavailable("llm_cut_off", "the LLM's reply was cut off")
+        case openai.APIError():
+            return LlmUnavailable("llm_error", "the LLM's server reported an error in the middle of its reply")
+        case _:
+            return LlmUnavailable("llm_unreadable", "the LLM's reply is not readable")
+
+
+def _refused(error: openai.APIStatusError) -> PhoserveError:
+    match error:
         case openai.RateLimitError():
             return LlmOverloaded("the LLM is busy", retry_after_s=_retry_after_s(error) or 5.0)
         case openai.AuthenticationError() | openai.PermissionDeniedError():
@@ -386,21 +398,13 @@ def _translated(error: Exception) -> PhoserveError:
                 f"the LLM's server refused the request ({error.status_code}): the prompt may be longer than its "
                 "context (PHOSERVE_LLM__CONTEXT_TOKENS), or it does not support a parameter",
             )
-        case openai.APIStatusError() if error.response.is_redirect:
+        case _ if error.response.is_redirect:
             moved = f"the LLM's server answered {error.status_code}, a redirect, which is not followed: "
             return LlmUnavailable(
                 "llm_error", f"{moved}set PHOSERVE_LLM__URL to its final address", retry_after_s=MAX_RETRY_AFTER_S
             )
-        case openai.APIStatusError():
-            return LlmUnavailable("llm_error", f"the LLM's server answered {error.status_code}")
-        case openai.APIConnectionError() | httpx2.ConnectError():
-            return LlmUnavailable("llm_unreachable", "the LLM's server cannot be reached")
-        case httpx2.HTTPError():
-            return LlmUnavailable("llm_cut_off", "the LLM's reply was cut off")
-        case openai.APIError():
-            return LlmUnavailable("llm_error", "the LLM's server reported an error in the middle of its reply")
         case _:
-            return LlmUnavailable("llm_unreadable", "the LLM's reply is not readable")
+            return LlmUnavailable("llm_error", f"the LLM's server answered {error.status_code}")
 
 
 def _is_retriable(error: Exception) -> bool:

@@ -35,6 +35,10 @@ class Audience:
         """Return whether documents with these groups are visible."""
         return self.sees_all or not access or not self.groups.isdisjoint(access)
 
+    def includes(self, other: Self) -> bool:
+        """Return whether this audience sees every document that `other` sees, apart from those hidden by key."""
+        return self.sees_all or (not other.sees_all and self.groups >= other.groups)
+
     def check_assignable(self, access: Access, before: Access = ()) -> None:
         """Raise Forbidden if `access` adds a group that is not this audience's own.
 

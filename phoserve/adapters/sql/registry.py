@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, fun
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from phoserve.adapters.sql.cursors import decode_cursor, encode_cursor
 from phoserve.adapters.sql.damage import find_damaged, mend
 from phoserve.adapters.sql.database import Database
 from phoserve.adapters.sql.filter_keys import candidates_of
@@ -36,7 +37,7 @@ from phoserve.documents.collections import Collection
 from phoserve.documents.filters import Filter
 from phoserve.documents.ports import DamagedRecord, DocumentPage
 from phoserve.documents.records import Document, DocumentState
-from phoserve.errors import CollectionNotFound, DocumentNotFound, InvalidInput
+from phoserve.errors import CollectionNotFound, DocumentNotFound
 
 KEYS_PER_QUERY: Final = 1000
 ROWS_PER_DELETE: Final = 5000
@@ -255,7 +256,7 @@ class SqlRegistry:
         """
         conditions: list[ColumnElement[bool]] = [documents.c.collection_id == collection_id]
         if cursor is not None:
-            conditions.append(documents.c.sequence < _sequence_of(cursor, collection_id))
+            conditions.append(documents.c.sequence < decode_cursor(cursor, collection_id))
         # One query a state, which an index answers in order.
         by_state = [[*conditions, documents.c.state == state.value] for state in sorted(set(states))] or [conditions]
         queries = [[*each, *more] for each in by_state for more in await self._visible(collection_id, audience)]
@@ -263,7 +264,7 @@ class SqlRegistry:
         rows = sorted(found.rows, key=lambda row: -int(row["sequence"]))
         shown = [each for each in documents_of(rows[:limit]) if audience.sees(each.access)]
         before = int(rows[limit - 1]["sequence"]) if len(rows) > limit else found.examined_from
-        return DocumentPage(shown, f"{collection_id}.{before}" if before else None)
+        return DocumentPage(shown, encode_cursor(before, collection_id) if before else None)
 
     async def changed(
         self, collection_id: str, *, since: datetime, audience: Audience = UNRESTRICTED, limit: int = 200
@@ -580,10 +581,3 @@ def _parts(keys: Sequence[str]) -> list[Sequence[str]]:
 def _number(value: Any) -> int:
     """Return the number in a column, 0 if the row is damaged."""
     return value if isinstance(value, int) else 0
-
-
-def _sequence_of(cursor: str, collection_id: str) -> int:
-    of, _, digits = cursor.rpartition(".")
-    if of != collection_id or not digits.isascii() or not digits.isdigit() or len(digits) > 18:
-        raise InvalidInput("this cursor is of another listing; start again without one", field="cursor")
-    return int(digits)

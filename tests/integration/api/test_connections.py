@@ -229,6 +229,38 @@ def test_a_revoked_key_keeps_no_stream(tmp_path: Path, monkeypatch: pytest.Monke
         assert ended.wait(10)
 
 
+@pytest.mark.parametrize("kind", ["original", "text"])
+@pytest.mark.parametrize("changed", ["revoked", "without its group"])
+def test_a_revoked_key_gets_no_more_of_a_file(
+    tmp_path: Path, kind: str, changed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.auth.RECHECK_S", 0.1)
+    path, size = tmp_path / "keys.json", 60_000_000
+    (root, root_entry), (reader, entry) = new_key("root", Role.ADMIN), new_key("app", Role.READER, groups=("hr",))
+    path.write_bytes(msgspec.json.encode([root_entry, entry]))
+    services = memory_services(
+        tmp_path, WordHashEmbedder(), sources=ObjectStoreSources(tmp_path / "originals"), keys=KeyFile(path)
+    )
+    left = [] if changed == "revoked" else [msgspec.structs.replace(entry, groups=())]
+    with live_api(services) as url, httpx.Client(base_url=url, timeout=patient(30)) as client:
+        bearer = {"Authorization": f"Bearer {root}"}
+        client.put("/v1/collections/kb", headers=bearer).raise_for_status()
+        files = {"files": ("long.txt", b"x" * size)}
+        client.post("/v1/collections/kb/documents", files=files, data={"id": "long"}, headers=bearer).raise_for_status()
+        asyncio.run(_make_live(services, "x" * size))
+        with client.stream(
+            "GET", f"/v1/collections/kb/documents/long/{kind}", headers={"Authorization": f"Bearer {reader}"}
+        ) as response:
+            parts = response.iter_raw(65536)
+            received = len(next(parts))
+            path.write_bytes(msgspec.json.encode([root_entry, *left]))
+            time.sleep(1.2)  # the file is read again after a second
+            with pytest.raises(httpx.RemoteProtocolError):  # the client notices that it is not the whole file
+                received += sum(map(len, parts))
+        assert received < size
+        assert client.get("/health/live").status_code == 200
+
+
 def _is_served(url: str) -> bool:
     try:
         return httpx.get(f"{url}/health/live", timeout=2).status_code == 200

@@ -118,6 +118,23 @@ def test_keys_of_the_settings_are_listed_and_changed_there(deployment: Deploymen
     assert ask(deployment.here, ROOT, "POST", "/v1/keys", {"id": "root"}).status_code == 409
 
 
+def test_a_key_of_the_registry_is_revoked_although_the_settings_have_its_id(
+    deployment: Deployment, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = add(deployment.here, "twin", groups=["hr"])
+    listed_secret, listed = new_key("twin", Role.READER)
+    services = live_services(tmp_path, keys=FixedKeys((ROOT_ENTRY, listed)), state=deployment.folder, http=PATIENT)
+    with live_api(services) as url:
+        assert [status(url, each) for each in (stored, listed_secret)] == [200, 200]
+        sources = [each["source"] for each in ask(url, ROOT, "GET", "/v1/keys").json()["keys"] if each["id"] == "twin"]
+        assert sorted(sources) == ["registry", "settings"]
+        assert ask(url, ROOT, "DELETE", "/v1/keys/twin").status_code == 204
+        assert [status(url, each) for each in (stored, listed_secret)] == [401, 200]
+        refused = ask(url, ROOT, "DELETE", "/v1/keys/twin")
+        assert (refused.status_code, "key file" in refused.text) == (409, True)
+    wait_until(lambda: status(deployment.there, stored) == 401, timeout_s=REVOKED_WITHIN_S)
+
+
 def test_an_administrator_of_some_collections_manages_no_others(deployment: Deployment) -> None:
     url = deployment.here
     add(url, "of-all")
@@ -211,6 +228,55 @@ def test_every_write_is_an_event_that_every_process_lists(deployment: Deployment
     assert added["request_id"] == sent.headers["X-Request-Id"]
     assert (deleted["outcome"], deleted["details"]) == ("DocumentNotFound", {"document": "none"})
     assert "bí mật" not in json.dumps(found, ensure_ascii=False)
+
+
+# Every route that is not a GET: one that writes, with a body and its event, or one that only reads.
+WRITES: dict[tuple[str, str], tuple[Any, str]] = {
+    ("PUT", "/v1/collections/{collection}"): ({}, "put_collection"),
+    ("POST", "/v1/collections/{collection}/model"): ({"model": "none"}, "change_model"),
+    ("DELETE", "/v1/collections/{collection}/model"): (None, "cancel_model_change"),
+    ("POST", "/v1/collections/{collection}/documents"): ({"documents": [{"id": "a/b", "text": "x"}]}, "add_documents"),
+    ("POST", "/v1/collections/{collection}/documents/delete"): ({"states": ["failed"]}, "delete_documents"),
+    ("POST", "/v1/collections/{collection}/reindex"): (None, "reindex_collection"),
+    ("PATCH", "/v1/collections/{collection}/documents/{document_id}"): ({"access": []}, "set_access"),
+    ("POST", "/v1/collections/{collection}/documents/{document_id}/reindex"): (None, "reindex_document"),
+    ("DELETE", "/v1/collections/{collection}/documents/{document_id}"): (None, "delete_document"),
+    ("POST", "/v1/collections/{collection}/answers/{answer_id}/feedback"): ({"vote": "up"}, "give_feedback"),
+    ("DELETE", "/v1/collections/{collection}"): (None, "delete_collection"),
+    ("POST", "/v1/keys"): ({"id": "audited"}, "add_key"),
+    ("DELETE", "/v1/keys/{key_id}"): (None, "revoke_key"),
+}
+READS = {
+    ("POST", "/v1/collections/{collection}/search"),
+    ("POST", "/v1/collections/{collection}/answers"),
+    ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/embeddings"),
+    ("POST", "/v1/rerank"),
+    ("POST", "/v2/rerank"),
+    ("POST", "/v1/tokenize"),
+}
+
+
+def test_no_route_that_writes_is_without_an_event(deployment: Deployment) -> None:
+    url = deployment.here
+    paths = ask(url, ROOT, "GET", "/schema").json()["paths"]
+    served = {(method.upper(), path) for path, item in paths.items() for method in item} - READS
+    assert {each for each in served if each[0] != "GET"} == WRITES.keys()
+    ask(url, ROOT, "PUT", "/v1/collections/written").raise_for_status()
+    sent: dict[str, tuple[str, str | None]] = {}
+    for (method, path), (body, action) in WRITES.items():
+        named = path.format(collection="written", document_id="a%2Fb", answer_id="x%2Fy", key_id="audited")
+        response = ask(url, ROOT, method, named, body)
+        assert response.status_code < 500, response.text
+        sent[response.headers["X-Request-Id"]] = action, "written" if "{collection}" in path else None
+
+    def found() -> dict[str, tuple[str, str | None]]:
+        return {each["request_id"]: (each["action"], each["collection"]) for each in events(url)}
+
+    wait_until(lambda: sent.items() <= found().items(), timeout_s=10)
+    details = [each["details"] for each in events(url) if each["request_id"] in sent]
+    assert {each["document"] for each in details if "document" in each} == {"a/b"}, "as the client wrote it"
+    assert {each["answer"] for each in details if "answer" in each} == {"x/y"}
 
 
 def test_an_administrator_of_some_collections_sees_events_of_these(deployment: Deployment) -> None:

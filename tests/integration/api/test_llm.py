@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from api.keys import KeyFile, Role, new_key
 from phoserve.adapters.openai_chat import ChatSettings, OpenAIChat
 from phoserve.settings import LimitSettings
 from tests.integration.api.conftest import fill
@@ -206,6 +208,32 @@ def test_a_redirect_is_not_followed(client: httpx.Client, llm_url: str) -> None:
 @pytest.mark.parametrize("model", ["image"], indirect=True)
 def test_an_image_is_dropped(client: httpx.Client) -> None:
     assert client.post(PATH, json=QUESTION).json()["answer"] == f"x {GENERATED}"
+
+
+@pytest.mark.parametrize("shape", ["answers", "chat"])
+def test_an_answer_ends_when_its_key_is_revoked(
+    tmp_path: Path, llm_url: str, shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.auth.RECHECK_S", 0.1)
+    path = tmp_path / "keys.json"
+    (root, root_entry), (reader, entry) = new_key("root", Role.ADMIN), new_key("app", Role.READER)
+    path.write_bytes(msgspec.json.encode([root_entry, entry]))
+    (tmp_path / "model").mkdir()
+    chat = OpenAIChat(ChatSettings(url=llm_url, model="endless"))
+    services = live_services(tmp_path / "model", chat=chat, keys=KeyFile(path))
+    where, body = (PATH, QUESTION) if shape == "answers" else (CHAT, CHAT_QUESTION)
+    with live_api(services) as url, httpx.Client(base_url=url, timeout=patient(30)) as client:
+        fill(url, headers={"Authorization": f"Bearer {root}"})
+        headers = {"Authorization": f"Bearer {reader}"}
+        with client.stream("POST", where, json=body | {"stream": True}, headers=headers) as response:
+            lines = response.iter_lines()
+            while "…" not in next(lines):
+                pass
+            path.write_bytes(msgspec.json.encode([root_entry]))
+            *_, last = [line for line in lines if line.startswith("data: ")]
+        problem = json.loads(last.removeprefix("data: "))
+        assert problem.get("status") == 401 or problem["error"]["type"] == "authentication_error"
+        wait_until(lambda: httpx.get(f"{llm_url}/stats").json()["open"] == 0, timeout_s=10)
 
 
 def test_parameters_reach_the_llm(client: httpx.Client, llm_url: str) -> None:

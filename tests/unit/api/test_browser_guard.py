@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
 from api.app import create_app
-from api.keys import FixedKeys, Role, new_key
+from api.keys import FixedKeys, KeyFile, Role, new_key
 from phoserve.settings import HttpSettings
 from tests.support.services import memory_services
 
@@ -141,3 +142,24 @@ def test_wrong_keys_are_throttled_by_address(tmp_path: Path) -> None:
         assert [status(f"guess-{n}", "203.0.113.1") for n in range(8)] == [401] * 5 + [429] * 3
         assert status(secret, "203.0.113.1") == 429
         assert status(secret, "203.0.113.2") == 200
+
+
+def test_wrong_keys_do_not_lock_out_keys_that_are_in_use_behind_the_same_address(tmp_path: Path) -> None:
+    (app, app_entry), (other, other_entry) = new_key("app", Role.READER), new_key("other", Role.READER)
+    path = tmp_path / "keys.json"
+    path.write_bytes(msgspec.json.encode([app_entry, other_entry]))
+    ring = KeyFile(path)
+    http = HttpSettings(max_failed_keys_per_minute=5)
+    (tmp_path / "model").mkdir()
+    with TestClient(create_app(memory_services(tmp_path / "model", keys=ring, http=http))) as client:
+
+        def status(key: str) -> int:
+            return client.get("/v1/collections", headers={"Authorization": f"Bearer {key}"}).status_code
+
+        assert status(app) == 200
+        assert [status(f"guess-{n}") for n in range(7)] == [401] * 5 + [429] * 2
+        assert status(app) == 200
+        assert status(other) == 429, "not used from here before"
+        path.write_bytes(msgspec.json.encode([other_entry]))
+        ring._look_at = 0.0
+        assert [status(app) for _ in range(2)] == [401, 429], "a key that is not valid any more proves nothing"

@@ -54,6 +54,10 @@ FILE = part("files", b"nghi phep", "a.txt")
         (part("id", b"c", None, "text/plain; charset=unicode_escape") + FILE, 202, None),
         (part("other", b"x" * 3 * MB, "other.bin") + FILE, 422, "other"),
         (part("other", b"x", "other.bin"), 422, "other"),
+        (part("meta", b"{}") + FILE, 422, "meta"),
+        (FILE + part("title", b"x"), 422, "title"),
+        (part("", b"x") + FILE, 422, None),
+        (part("a" * 300, b"x") + FILE, 422, "a" * 64),
     ],
 )
 def test_fields_are_bounded_and_text(client: Client, body: bytes, status: int, field: str | None) -> None:

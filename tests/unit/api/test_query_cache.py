@@ -1,5 +1,6 @@
 """The caches of searches are kept apart by key: the time of a search does not show what another key asked."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,22 @@ async def test_the_query_of_another_key_is_computed_again(
     first, second, *again = computed
     assert first == second >= 1
     assert again == [0, 0]
+
+
+async def test_a_new_key_of_a_former_id_shares_nothing_with_the_former_one(
+    services: tuple[Services, WordHashEmbedder],
+) -> None:
+    (path, body), (made, embedder) = REQUESTS["search"], services
+    [secret, entry], [other, renamed] = KEYS[0], new_key(KEYS[0][1].id, Role.READER, ("kb",))
+    computed = []
+    for key, entries in ((secret, entry), (other, renamed), (secret, entry)):
+        made = replace(made, keys=FixedKeys((entries,)))
+        with TestClient[Litestar](create_app(made), base_url="http://kb.example") as client:
+            before = queries(embedder)
+            client.post(path, json=body, headers={"Authorization": f"Bearer {key}"}).raise_for_status()
+            computed.append(queries(embedder) - before)
+    assert computed[0] == computed[1] >= 1
+    assert computed[2] == 0
 
 
 async def test_fields_that_another_key_filtered_by_are_looked_up_again(
