@@ -16,8 +16,8 @@ from litestar.exceptions import (
     ValidationException,
 )
 
-from api.hints import OPENAI_MISSING, missing_route
 from api.encoded_slashes import restore_slashes
+from api.hints import OPENAI_MISSING, missing_route
 from phoserve.answers.ports import LlmOverloaded, LlmTimeout, LlmUnavailable
 from phoserve.errors import (
     ConfigurationError,
