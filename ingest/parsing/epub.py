@@ -12,6 +12,7 @@ from ingest.parsing.encodings import decode_text
 from ingest.parsing.faults import Encrypted, Unreadable
 from ingest.parsing.html import read_html
 from ingest.parsing.opc import Package
+from ingest.parsing.style_sheets import HiddenElements
 from phoserve.text.blocks import Block, ParsedDocument, ParserWarning, Place
 
 _CHAPTERS: Final = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
@@ -35,7 +36,9 @@ def parse(path: Path) -> ParsedDocument:
         styles = _styles(package, book, posixpath.dirname(main))
         for name in chapters[:_MAX_CHAPTERS]:
             if name in package:
-                blocks += read_html(styles + decode_text(package.read(name)).text).blocks
+                page = read_html(styles + decode_text(package.read(name)).text)
+                blocks += page.blocks
+                warnings += page.warnings
             else:
                 warnings.append(_missing(name, "the book does not hold it"))
         warnings += [_missing(name, f"only the first {_MAX_CHAPTERS} are read") for name in chapters[_MAX_CHAPTERS:]]
@@ -67,10 +70,12 @@ def _chapters(book: etree._Element, folder: str) -> Iterator[str]:
 
 
 def _styles(package: Package, book: etree._Element, folder: str) -> str:
-    """Return the book's style sheets as elements, so that they hide what they hide in a reader."""
+    """Return the book's style sheets that hide something as elements, so that they do as in a reader."""
     names = [_target(item, folder) for item in book.iter("{*}item") if item.get("media-type") == "text/css"]
     sheets = [decode_text(_read(package, name)).text for name in names[:_MAX_STYLES]]
-    return "".join(f"<style>{sheet.replace('</', '')}</style>" for sheet in sheets if "display" in sheet)
+    return "".join(
+        f"<style>{sheet.replace('</', '')}</style>" for sheet in sheets if not HiddenElements.of([sheet]).is_empty
+    )
 
 
 def _target(item: etree._Element, folder: str) -> str:

@@ -3,28 +3,41 @@
 Lexbor parses in time linear in the length of the page; the walk below visits each node twice at most.
 """
 
+import codecs
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from ingest.parsing.alternative import alternative_text
-from ingest.parsing.encodings import decode_text
+from ingest.parsing.css_declarations import FONTS, INHERITED, Aspect, declared_by
+from ingest.parsing.encodings import Decoded, decode_text
 from ingest.parsing.failures import ParsingFailed
 from ingest.parsing.html_forms import FIELDS, Controls, field_text, is_title_button
 from ingest.parsing.html_formulas import closing_mark, opening_mark
-from ingest.parsing.style_sheets import HiddenElements, is_hiding, is_showing
+from ingest.parsing.legacy_fonts import LegacyFont, converted_warning, join_runs
+from ingest.parsing.media_queries import fits_a_screen
+from ingest.parsing.style_sheets import HiddenElements
 from ingest.parsing.tables import Cell, guess_header_rows, header_depth
 from ingest.parsing.word.numbering import format_number
 from phoserve.text.blocks import Block, Caption, Code, Heading, ListItem, Paragraph, ParsedDocument, Record, Table
+from phoserve.text.normalise import compose
 
 MAX_DEPTH: Final = 1000
 _SHOWN_BY_SCRIPT: Final = 0.15
 """The share of its text that a page shows at least without the scripts that open it,"""
 _LONG_PAGE: Final = 3000
 """if it is as long as this, in characters."""
+_CHARSET: Final = re.compile(rb"(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
+_CHARSET_WITHIN: Final = 4096
+_BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_DECODED_BY_CONTENT: Final = frozenset(
+    {"utf-8", "ascii", "iso8859-1", "cp1252", "cp1258", "latin_1", "utf-16", "utf-16-le", "utf-16-be", "utf-32"}
+)
+"""Encodings that Vietnamese text is declared in, rightly or not; what it really is shows in its words."""
 MAX_COLUMNS: Final = 200
 MAX_SPAN: Final = 1000
 _HEADER_SEARCH: Final = 10
@@ -42,9 +55,16 @@ _PLAIN: Final = frozenset({"a", "abbr", "b", "bdi", "code", "em", "font", "i", "
 """Elements that change nothing but how their text is set."""
 _FURNITURE_ROLES: Final = frozenset({"navigation", "banner", "contentinfo", "search", "menu", "menubar", "toolbar"})
 _UNSEEN: Final = re.compile(r"(?:\A|\s)(?:sr-only|visually-hidden|screen-reader-text)(?:\Z|\s)")
+_UNSEEN_ASPECTS: Final = frozenset({Aspect.VISIBILITY, Aspect.FONT, Aspect.INK})
+"""With one of them the letters are not seen, though what is within may be."""
+_GONE: Final = (Aspect.OPACITY, Aspect.PLACE, Aspect.TURN, Aspect.CLIP, Aspect.BOX)
+_OLD_ATTRIBUTES: Final = {"color": "color", "bgcolor": "background-color", "face": "font-family"}
+_LABELS: Final = "text, foreignObject"
+_UNDRAWN: Final = ("defs", "symbol", "clippath", "clipPath", "mask", "marker", "pattern")
 _BANNER: Final = re.compile(r"cookie|consent|gdpr", re.IGNORECASE)
 _LONGEST_BANNER: Final = 1500
 _SPACES: Final = re.compile(r"[ \t\r\f\v\n\u00a0]+")
+_MANY_SPACES: Final = re.compile(r" {2,}")
 _SITE: Final = re.compile(r"(?<!\s)\s+[-–—|·»]\s+")
 _TAG: Final = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z][A-Za-z0-9:-]{0,30})[^<>]*>?")
 # Elements that have no content, or that the next of their kind ends.
@@ -59,35 +79,115 @@ _EXPONENT: Final = re.compile(r"[+\-−]?\d+")
 def parse(path: Path) -> ParsedDocument:
     """Read a page. Raises ParsingFailed."""
     try:
-        decoded = decode_text(path.read_bytes())
+        decoded = _decode(path.read_bytes())
     except ValueError as error:
         raise ParsingFailed("unreadable", f"this is not HTML: {error}") from error
     page = read_html(decoded.text)
-    return ParsedDocument(blocks=page.blocks, title=page.title, warnings=decoded.warnings)
+    return ParsedDocument(blocks=page.blocks, title=page.title, warnings=(*decoded.warnings, *page.warnings))
+
+
+def _decode(content: bytes) -> Decoded:
+    """Return the text of a page: in UTF-8 if it is, or in the encoding that it declares for another language."""
+    declared = _CHARSET.search(content, 0, _CHARSET_WITHIN)
+    encoding = ""
+    if declared is not None and not content.startswith(_BYTE_ORDER_MARKS):
+        try:
+            encoding = codecs.lookup(declared[1].decode()).name
+            if encoding not in _DECODED_BY_CONTENT and (content.isascii() or not _is_utf8(content)):
+                return Decoded(compose(content.decode(encoding)))
+        except (LookupError, ValueError):
+            encoding = ""
+    decoded = decode_text(content)
+    if encoding == "cp1258" and any("Windows-1252" in warning.message for warning in decoded.warnings):
+        return replace(decoded, text=compose(content.decode(encoding, "replace")), warnings=())
+    return decoded
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def read_html(html: str) -> ParsedDocument:
     """Read a page or a fragment of one."""
     tree = LexborHTMLParser(_limit_depth(html))
-    hidden = HiddenElements.of(style.text() for style in tree.css("style") if _is_for_screens(style))
+    may_be_coloured = _may_be_coloured(tree)
+    sheets = (style.text() for style in tree.css("style") if _is_for_screens(style))
+    hidden = HiddenElements.of(sheets, with_colours=not may_be_coloured)
     hidden.match(tree.root)
-    hidden.controls = Controls.of(tree)
+    setting = _Setting(hidden, Controls.of(tree), may_be_coloured)
     main = tree.css_first("main, [role=main]")
-    blocks = _read_shown(main, hidden) if main is not None else []
+    blocks = _read_shown(main, setting) if main is not None else []
     if not blocks and tree.body is not None:
-        blocks = _read_shown(tree.body, hidden)
+        blocks = _read_shown(tree.body, setting)
     element = tree.css_first("head > title") or tree.css_first("title")
     title = _SPACES.sub(" ", element.text()).strip() if element is not None else ""
-    return ParsedDocument(blocks=tuple(blocks), title=_without_site(title, blocks))
+    warnings = tuple(converted_warning(setting.converted))
+    return ParsedDocument(blocks=tuple(blocks), title=_without_site(title, blocks), warnings=warnings)
 
 
-def _read_shown(root: LexborNode, hidden: HiddenElements) -> list[Block]:
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What of a page decides how its elements are shown."""
+
+    hidden: HiddenElements
+    controls: Controls
+    may_be_coloured: bool = True
+    """Whether white letters may be seen on pictures or on grounds that other files declare."""
+    converted: list[str] = field(default_factory=list)
+    """The encoding of each text that was converted from the font that draws it."""
+
+
+def _may_be_coloured(tree: LexborHTMLParser) -> bool:
+    return tree.css_first("link[rel~=stylesheet], img, picture, video, canvas, svg, [background]") is not None
+
+
+def _read_shown(root: LexborNode, setting: _Setting) -> list[Block]:
     """Read what is shown; a page whose style sheets hide nearly all of its text is one that a script shows."""
-    blocks = _Page(hidden).read(root)
-    if hidden.is_empty or (blocks and not _is_mostly_hidden(_length(blocks), len(root.text()))):
+    sight = _sight_at(root, setting)
+    blocks = _Page(setting, sight).read(root)
+    if setting.hidden.is_empty or (blocks and not _is_mostly_hidden(_length(blocks), len(root.text()))):
         return blocks
-    everything = _Page(HiddenElements()).read(root)
+    everything = _Page(replace(setting, hidden=HiddenElements(), converted=[])).read(root)
     return everything if not blocks or _is_mostly_hidden(_length(blocks), _length(everything)) else blocks
+
+
+class _Sight(NamedTuple):
+    """How elements around show the text within them."""
+
+    inherited: frozenset[Aspect] = frozenset()
+    """Those of `css_declarations.INHERITED` that hold."""
+
+    def within(self, looks: dict[Aspect, bool]) -> "_Sight":
+        """Return it for what is within an element that is declared to look so."""
+        own = frozenset(aspect for aspect in INHERITED if looks.get(aspect, aspect in self.inherited))
+        return _Sight(own) if own != self.inherited else self
+
+    def shows(self, setting: _Setting) -> bool:
+        """Return whether text is seen."""
+        if not self.inherited:
+            return True
+        is_white = Aspect.WHITE in self.inherited and Aspect.PAPER not in self.inherited
+        return not (_UNSEEN_ASPECTS & self.inherited or (is_white and not setting.may_be_coloured))
+
+    @property
+    def font(self) -> LegacyFont | None:
+        """Return the font of Vietnamese over Western letters that draws text, if one does."""
+        return next((FONTS[aspect] for aspect in self.inherited if aspect in FONTS), None)
+
+
+def _sight_at(root: LexborNode, setting: _Setting) -> _Sight:
+    """Return how the elements around `root` show what is within them."""
+    around = [root.parent] if root.parent is not None else []
+    while around and around[-1].parent is not None and len(around) < MAX_DEPTH:
+        around.append(around[-1].parent)
+    sight = _Sight()
+    for node in reversed(around):
+        sight = sight.within(_looks(node, setting))
+    return sight
 
 
 def _is_mostly_hidden(shown: int, total: int) -> bool:
@@ -101,7 +201,7 @@ def _length(blocks: list[Block]) -> int:
 
 
 def _is_for_screens(style: LexborNode) -> bool:
-    return (style.attributes.get("media") or "all").strip().lower() in ("", "all", "screen")
+    return fits_a_screen(style.attributes.get("media") or "all")
 
 
 def _limit_depth(html: str) -> str:
@@ -132,10 +232,13 @@ def _without_site(title: str, blocks: list[Block]) -> str:
 class _Page:
     """Walks over nodes and collects blocks."""
 
-    def __init__(self, hidden: HiddenElements) -> None:
-        self._hidden = hidden
+    def __init__(self, setting: _Setting, sight: _Sight = _Sight()) -> None:  # noqa: B008 (immutable)
+        self._setting = setting
+        self._sight = sight
         self._blocks: list[Block] = []
         self._text: list[str] = []
+        self._fonts: dict[int, LegacyFont] = {}
+        """The fonts that draw some of the texts as other letters, by their numbers."""
         self._heading = 0
         self._lists: list[int | None] = []
         """For each open list the number of its last item, None where items have bullets."""
@@ -149,27 +252,53 @@ class _Page:
 
     def read(self, root: LexborNode) -> list[Block]:
         """Return the blocks below `root`."""
-        stack: list[tuple[LexborNode, bool]] = [(root, False)]
+        stack: list[tuple[LexborNode, bool, _Sight]] = [(root, False, self._sight)]
         while stack:
-            node, leaves = stack.pop()
+            node, leaves, sight = stack.pop()
+            self._sight = sight
             if leaves:
                 self._leave(node)
             elif node.tag == "-text":
                 self._add(node.text_content or "")
-            elif node.tag == "svg" and not _is_hidden(node, self._hidden):
-                self._drawing(node)
-            elif node.tag in FIELDS:
-                self._field(node)
-            elif not _is_skipped(node, self._hidden) and not self._enter_table(node):
+            else:
+                looks = _looks(node, self._setting)
+                self._sight = sight.within(looks) if looks else sight
+                if self._is_read_otherwise(node, looks):
+                    continue
                 if node.tag not in _PLAIN:
                     self._enter(node)
-                    stack.append((node, True))
-                stack.extend((child, False) for child in reversed(list(node.iter(include_text=True))))
+                    stack.append((node, True, self._sight))
+                stack.extend((child, False, self._sight) for child in reversed(list(node.iter(include_text=True))))
         self._flush()
         return self._blocks
 
+    def _is_read_otherwise(self, node: LexborNode, looks: dict[Aspect, bool]) -> bool:
+        """Skip an element, or read one that is no text; return False for one whose content is to be read."""
+        if node.tag == "svg":
+            if not _is_hidden(node, looks, self._setting) and self._is_seen:
+                self._drawing(node)
+        elif node.tag in FIELDS:
+            if not _is_hidden(node, looks, self._setting) and self._is_seen:
+                self._field(node)
+        else:
+            return _is_skipped(node, looks, self._setting) or (self._is_seen and self._enter_table(node))
+        return True
+
+    @property
+    def _is_seen(self) -> bool:
+        return self._sight.shows(self._setting)
+
     def _add(self, text: str) -> None:
-        self._text.append(text if self._verbatim else _SPACES.sub(" ", text))
+        shown = text if self._verbatim else _SPACES.sub(" ", text)
+        if not self._sight.inherited:
+            self._text.append(shown)
+        elif self._is_seen:
+            self._write(shown, self._sight.font)
+
+    def _write(self, text: str, font: LegacyFont | None = None) -> None:
+        if font is not None:
+            self._fonts[len(self._text)] = font
+        self._text.append(text)
 
     def _enter(self, node: LexborNode) -> None:
         tag = node.tag
@@ -186,19 +315,18 @@ class _Page:
         elif tag == "dd":
             self._term, self._is_described = ", ".join(self._terms), True
         elif tag == "br":
-            self._text.append("\n")
+            self._write("\n")
         elif tag == "img":
             self._picture(node.attributes.get("alt") or "")
         else:
-            self._text.append(_mark_before(node))
+            self._write(_mark_before(node))
 
     def _leave(self, node: LexborNode) -> None:
         tag = node.tag
         if tag in ("dt", "dl"):
             self._leave_terms(tag)
         elif tag == "pre":
-            text = "".join(self._text).strip("\n")
-            self._text.clear()
+            text = self._joined().strip("\n")
             self._verbatim -= 1
             if text.strip():
                 self._blocks.append(Code(text=text))
@@ -208,7 +336,7 @@ class _Page:
         elif tag in _BLOCKS:
             self._flush()
         else:
-            self._text.append(closing_mark(node))
+            self._write(closing_mark(node))
         if tag in _HEADINGS:
             self._heading = 0
         elif tag in ("ul", "menu", "ol") and self._lists:
@@ -239,32 +367,47 @@ class _Page:
 
     def _picture(self, alt: str) -> None:
         alt = alternative_text(alt)
-        if not alt:
+        if not alt or not self._is_seen:
             return
-        if "".join(self._text).strip():
-            self._text.append(f" {alt} ")
+        if self._has_text:
+            self._write(f" {alt} ")
         else:
             self._blocks.append(Caption(text=alt))
 
     def _field(self, node: LexborNode) -> None:
         """Keep what a form field shows, if it has a label or follows text."""
-        is_named = "".join(self._text).strip() or self._hidden.controls.label(node)
-        if is_named and not _is_hidden(node, self._hidden):
-            self._text.append(f" {field_text(node)} ")
+        if self._has_text or self._setting.controls.label(node):
+            self._write(f" {field_text(node)} ")
 
     def _drawing(self, node: LexborNode) -> None:
         """Keep the words that a drawing shows."""
-        texts = (_SPACES.sub(" ", text.text()).strip() for text in node.css("text"))
+        shown = (text for text in node.css(_LABELS) if not _is_hidden_within(text, node, self._setting))
+        texts = (_SPACES.sub(" ", text.text()).strip() for text in shown)
         if text := " ".join(filter(None, texts)):
             self._flush()
             self._blocks.append(Caption(text=text))
 
     def _taken(self) -> str:
         """The text collected so far, tidied; nothing is left."""
+        text = self._joined() if self._text else ""
+        if not text or text.isspace():
+            return ""
+        lines = map(str.strip, _MANY_SPACES.sub(" ", text).split("\n"))
+        return "\n".join(filter(None, lines))
+
+    @property
+    def _has_text(self) -> bool:
+        return any(map(str.strip, self._text))
+
+    def _joined(self) -> str:
+        """Return the text collected so far as it is displayed; nothing is left."""
         text = "".join(self._text)
+        if self._fonts:
+            text, encoding = join_runs([(each, self._fonts.get(at)) for at, each in enumerate(self._text)])
+            self._setting.converted.extend([encoding] if encoding else ())
+            self._fonts.clear()
         self._text.clear()
-        lines = (line.strip() for line in re.sub(" {2,}", " ", text).split("\n"))
-        return "\n".join(line for line in lines if line)
+        return text
 
     def _flush(self) -> None:
         if self._verbatim:
@@ -289,7 +432,7 @@ class _Page:
             return False
         if node.css_first("table table, h1, h2, h3, ul, ol, form") is not None or node.css_first("td, th") is None:
             return False
-        table = _table(node, self._hidden)
+        table = _table(node, self._setting, self._sight)
         if table is None:
             return False
         self._flush()
@@ -304,12 +447,12 @@ def _mark_before(node: LexborNode) -> str:
     return opening_mark(node)
 
 
-def _is_skipped(node: LexborNode, hidden: HiddenElements) -> bool:
+def _is_skipped(node: LexborNode, looks: dict[Aspect, bool], setting: _Setting) -> bool:
     tag = node.tag or ""
     if tag in _SKIPPED or (tag == "button" and not is_title_button(node)):
         return True
     attributes = node.attributes
-    if _is_hidden(node, hidden) or (tag == "dialog" and "open" not in attributes):
+    if _is_hidden(node, looks, setting) or (tag == "dialog" and "open" not in attributes):
         return True
     if not attributes and tag not in ("header", "footer"):
         return False
@@ -320,21 +463,48 @@ def _is_skipped(node: LexborNode, hidden: HiddenElements) -> bool:
     return _is_cookie_banner(node)
 
 
-def _is_hidden(node: LexborNode, hidden: HiddenElements) -> bool:
-    """Whether an attribute or a style hides the element; its own style wins over those of style sheets.
+def _looks(node: LexborNode, setting: _Setting) -> dict[Aspect, bool]:
+    """Return what style sheets, its own style and old attributes declare about an element."""
+    attributes = node.attributes
+    style = attributes.get("style") if attributes else None
+    looks = setting.hidden.look_at(node, style or "") if style or not setting.hidden.is_empty else {}
+    if attributes and _OLD_ATTRIBUTES.keys() & attributes.keys():
+        old = ";".join(f"{name}:{attributes.get(attribute) or ''}" for attribute, name in _OLD_ATTRIBUTES.items())
+        looks = {one.aspect: one.holds for one in declared_by(old)} | looks
+    return looks
+
+
+def _is_hidden(node: LexborNode, looks: dict[Aspect, bool], setting: _Setting) -> bool:
+    """Whether an attribute or a style hides the element with all that is in it.
 
     What a tab or the title of an answer opens is not hidden.
     """
     attributes = node.attributes
-    if attributes and (attributes.get("role") == "tabpanel" or attributes.get("id") in hidden.controls.panels):
+    if not attributes and not looks:
         return False
-    own = attributes.get("style") or ""
-    if own and is_hiding(own):
-        return True
-    if own and is_showing(own):
+    if attributes.get("role") == "tabpanel" or attributes.get("id") in setting.controls.panels:
         return False
-    hides = "hidden" in attributes and attributes["hidden"] != "until-found"
-    return hides or "popover" in attributes or hidden.hide(node)
+    if looks:
+        if any(looks.get(aspect) for aspect in _GONE):
+            return True
+        if Aspect.DISPLAY in looks:
+            return looks[Aspect.DISPLAY]
+    return ("hidden" in attributes and attributes["hidden"] != "until-found") or "popover" in attributes
+
+
+def _is_hidden_within(node: LexborNode, drawing: LexborNode, setting: _Setting) -> bool:
+    """Whether a label of a drawing is not drawn."""
+    inner: LexborNode | None = node
+    for _ in range(MAX_DEPTH):
+        if inner is None or inner.mem_id == drawing.mem_id:
+            return False
+        looks = _looks(inner, setting)
+        if inner.tag in _UNDRAWN or inner.attributes.get("display") == "none" or _is_hidden(inner, looks, setting):
+            return True
+        if any(looks.get(aspect) for aspect in (Aspect.VISIBILITY, Aspect.FONT)):
+            return True
+        inner = inner.parent
+    return False
 
 
 def _is_inside_content(node: LexborNode) -> bool:
@@ -358,18 +528,18 @@ def _start_of(node: LexborNode) -> int:
     return int(start) - 1 if start.isdecimal() and len(start) < 10 else 0
 
 
-def _table(node: LexborNode, hidden: HiddenElements) -> Table | None:
+def _table(node: LexborNode, setting: _Setting, sight: _Sight) -> Table | None:
     """The table with each cell under its column; None if it has no more than one column."""
     head: list[_Row] = []
     body: list[_Row] = []
     caption = ""
     taken: dict[int, int] = {}  # columns that a cell above reaches into, with the rows left
-    for row, is_head in _rows(node, hidden):
-        read = _cells(row, taken, hidden, with_shapes=not head and len(body) < _HEADER_SEARCH)
+    for row, is_head, row_sight in _rows(node, setting, sight):
+        read = _cells(row, taken, setting, row_sight, with_shapes=not head and len(body) < _HEADER_SEARCH)
         (head if is_head or (read.all_heads and not body) else body).append(read)
     element = node.css_first("caption")
     if element is not None:
-        caption = _cell_text(element, hidden)
+        caption = _cell_text(element, setting, sight)
     width = max((len(row.texts) for row in head + body), default=0)
     if width < 2 or not body:
         return None
@@ -394,11 +564,18 @@ def _plain_header_rows(rows: list["_Row"]) -> int:
     return count if count < len(rows) else 0
 
 
-def _rows(node: LexborNode, hidden: HiddenElements) -> Iterator[tuple[LexborNode, bool]]:
+def _rows(node: LexborNode, setting: _Setting, sight: _Sight) -> Iterator[tuple[LexborNode, bool, _Sight]]:
+    """Yield the rows that are shown as browsers order them, whether each is in the head, and how it is seen."""
+    groups: dict[str, list[tuple[LexborNode, bool, _Sight]]] = {"thead": [], "": [], "tfoot": []}
     for row in node.css("tr"):
         parent = row.parent
-        if not _is_hidden(row, hidden) and not (parent is not None and _is_hidden(parent, hidden)):
-            yield row, parent is not None and parent.tag == "thead"
+        around = {} if parent is None else _looks(parent, setting)
+        looks = _looks(row, setting)
+        if _is_hidden(row, looks, setting) or (parent is not None and _is_hidden(parent, around, setting)):
+            continue
+        group = parent.tag if parent is not None and parent.tag in ("thead", "tfoot") else ""
+        groups[group or ""].append((row, group == "thead", sight.within(around).within(looks)))
+    yield from (row for rows in groups.values() for row in rows)
 
 
 class _Row(NamedTuple):
@@ -412,13 +589,15 @@ class _Row(NamedTuple):
     all_heads: bool
 
 
-def _cells(row: LexborNode, taken: dict[int, int], hidden: HiddenElements, *, with_shapes: bool) -> _Row:
+def _cells(row: LexborNode, taken: dict[int, int], setting: _Setting, sight: _Sight, *, with_shapes: bool) -> _Row:
     """Read a row; `taken` is brought up to date."""
     read = _Row([], [], [], all_heads=True)
     all_heads = True
     spans: dict[int, int] = {}
     for cell in row.iter():
-        if cell.tag not in ("td", "th") or len(read.texts) >= MAX_COLUMNS or _is_hidden(cell, hidden):
+        if cell.tag not in ("td", "th") or len(read.texts) >= MAX_COLUMNS:
+            continue
+        if _is_hidden(cell, _looks(cell, setting), setting):
             continue
         _skip_taken(read, taken)
         all_heads = all_heads and cell.tag == "th"
@@ -428,7 +607,7 @@ def _cells(row: LexborNode, taken: dict[int, int], hidden: HiddenElements, *, wi
             spans |= dict.fromkeys(range(len(read.texts), len(read.texts) + across), down)
         if across < 1:
             continue
-        text = _cell_text(cell, hidden)
+        text = _cell_text(cell, setting, sight)
         if with_shapes:
             read.shapes.append((len(read.texts), down, across, _is_bold(cell, text)))
         read.texts.extend([text, *[""] * (across - 1)])
@@ -459,9 +638,9 @@ def _span(cell: LexborNode, name: str) -> int:
     return max(1, min(int(given), MAX_SPAN)) if given.isdecimal() and len(given) < 6 else 1
 
 
-def _cell_text(cell: LexborNode, hidden: HiddenElements) -> str:
+def _cell_text(cell: LexborNode, setting: _Setting, sight: _Sight) -> str:
     texts: list[str] = []
-    for block in _Page(hidden).read(cell):
+    for block in _Page(setting, sight).read(cell):
         match block:
             case Table(rows=rows):
                 texts += [" ".join(row) for row in rows]

@@ -14,7 +14,7 @@ from phoserve.text.blocks import ParserWarning
 
 _TCVN: Final = re.compile(r"\.Vn[A-Z0-9].*|Vn(?:Time|Arial|Book|Avant|Centur|Helve|Cou)\w*", re.IGNORECASE)
 _VNI: Final = re.compile(r"VNI[- ].*", re.IGNORECASE)
-_CAPITALS: Final = re.compile(r".*[a-z0-9 ]H( .*)?")
+_CAPITALS: Final = re.compile(r".*[a-z0-9 ]H( .*)?|\.vn[a-z0-9 ]*h")
 
 
 class LegacyFont(NamedTuple):

@@ -222,6 +222,7 @@ def _add_text(part: EmailMessage, kind: str, found: _Found) -> None:
         page = read_html(text)
         found.title = found.title or page.title
         found.blocks += page.blocks
+        found.warnings += page.warnings
     else:
         if str(part.get_param("format") or "").lower() == "flowed":
             text = unflow(text, deletes_space=str(part.get_param("delsp") or "").lower() == "yes")

@@ -36,7 +36,8 @@ def parse(path: Path) -> ParsedDocument:
         raise Unreadable("it is no mail that Outlook saved, or damaged") from error
     blocks: list[Block] = [located.block for located in read_lines(body.replace("\r\n", "\n"))]
     if not blocks and html:
-        blocks = list(read_html(html).blocks)
+        page = read_html(html)
+        blocks, skipped = list(page.blocks), [*page.warnings, *skipped]
     more, warnings = read_attachments(attachments)
     properties = {
         "sender": message.sender or "",

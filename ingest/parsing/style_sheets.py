@@ -1,4 +1,4 @@
-"""The elements that a page's own style sheets hide, within limits that keep it linear in the length of the page."""
+"""What a page's own style sheets hide, within limits that keep it linear in the length of the page."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,83 +7,99 @@ from typing import Final
 
 from selectolax.lexbor import LexborNode
 
-from ingest.parsing.css_selectors import Path, Selector, Weight, keys_of, read_selector
-from ingest.parsing.html_forms import Controls
+from ingest.parsing.css_declarations import FONTS, Aspect, Declared, declared_by
+from ingest.parsing.css_selectors import Path, Selector, Siblings, Weight, keys_of, read_selectors, split_list
+from ingest.parsing.media_queries import holds_on_a_screen
 
-_HIDING: Final = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
-    r"|(?<![\w-])(?:left|right|top|bottom|text-indent)\s*:\s*-(?:\d{4,}px|\d{3,}r?em)"
-    r"|(?<![\w-])clip\s*:\s*rect\(\s*[01](?:px)?[\s,]|clip-path\s*:\s*inset\(\s*(?:50|100)%"
+# Most rules hide nothing, which is found faster than what they declare.
+_MAY_HIDE: Final = re.compile(
+    r"none|hidden|collapse|clip|transparent|white|#f|snow|rgb|hsl|:\s*[+-]?\.?0|-\d{3}|scale|opacity|polygon|background"
+    r"|\.vn|vni",
+    re.IGNORECASE,
 )
-"""Also what puts an element off the screen or cuts it to nothing."""
-_SHOWING: Final = re.compile(r"display\s*:\s*(?!none)[a-z]|visibility\s*:\s*visible")
-# Most rules have none of these words, which are found faster than the expressions.
-_HIDING_WORDS: Final = ("none", "hidden", "collapse", "clip", "left", "right", "top", "bottom", "indent")
-_SHOWING_WORDS: Final = ("display", "visible")
+_WORDS: Final[Mapping[Aspect, tuple[str, ...]]] = {
+    Aspect.DISPLAY: ("display",),
+    Aspect.VISIBILITY: ("visibility",),
+    Aspect.FONT: ("font",),
+    Aspect.INK: ("color",),
+    Aspect.WHITE: ("color",),
+    Aspect.PAPER: ("background",),
+    Aspect.OPACITY: ("opacity", "visibility", "filter"),
+    Aspect.PLACE: ("left", "right", "top", "bottom", "indent"),
+    Aspect.TURN: ("transform", "scale"),
+    Aspect.CLIP: ("clip",),
+    Aspect.BOX: ("overflow", "height", "width"),
+    **dict.fromkeys(FONTS, ("font",)),
+}
+"""What a rule has to name so that it can undo what another one hides."""
 MAX_CHARACTERS: Final = 2_000_000
 MAX_SELECTORS: Final = 20_000
 MAX_STEPS: Final = 3_000_000
 """Of matching selectors of several elements; what is not matched by then is not hidden by them."""
-_COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
+_MAX_TRIES: Final = 200_000
+_USUAL_TRIES: Final = 20
+"""Selectors of one element that may fit it, which do not count; those of all elements beyond it are _MAX_TRIES."""
+_MAX_OUTER: Final = 8
+_COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)|<!--|-->", re.DOTALL)
 _PIECE: Final = re.compile(r"[{};]|[^{};]+")
-_SEEN: Final = re.compile(r"@(?:layer|supports)\b|@media\s*(?:only\s+)?(?:all|screen)\s*\Z", re.IGNORECASE)
-"""Groups of rules that hold on a screen of any size; those for print or small screens do not count."""
 
-
-Rule = tuple[Weight, int, bool]
-"""Specificity, order, and whether it hides; of several, the greatest wins."""
+Rule = tuple[bool, Weight, int, bool]
+"""Importance, specificity, order, and whether it hides; of several, the greatest wins."""
 _Step = tuple[int, int]
 """A path's number and a position in it."""
-
-
-def is_hiding(style: str) -> bool:
-    """Return whether declarations hide their element, put it off the screen or cut it to nothing."""
-    style = style.lower()
-    return any(word in style for word in _HIDING_WORDS) and _HIDING.search(style) is not None
-
-
-def is_showing(style: str) -> bool:
-    """Return whether declarations show an element that others hide."""
-    style = style.lower()
-    return any(word in style for word in _SHOWING_WORDS) and _SHOWING.search(style) is not None
+_Rules = tuple[tuple[Aspect, Rule], ...]
+_OWN: Final[Weight] = (1_000_000, 0, 0)
+"""The specificity of an element's own style."""
 
 
 @dataclass(slots=True)
 class HiddenElements:
     """Decides whether style sheets hide an element. The rule of the highest specificity wins, of equals the last."""
 
-    _by_key: dict[str, dict[Selector, Rule]] = field(default_factory=dict)
-    """The last rule of each selector of one element, by an id, class, attribute or tag that the selector names."""
-    _paths: list[tuple[Rule, Path]] = field(default_factory=list)
-    _by_node: dict[int, list[Rule]] = field(default_factory=dict)
+    _by_key: dict[str, dict[Selector, _Rules]] = field(default_factory=dict)
+    """The last rules of each selector of one element, by an id, class, attribute or tag that the selector names."""
+    _paths: list[tuple[_Rules, Path]] = field(default_factory=list)
+    _by_node: dict[int, list[tuple[Aspect, Rule]]] = field(default_factory=dict)
     """The rules whose paths match, by the memory addresses of nodes."""
-    controls: Controls = field(default_factory=Controls)
+    is_empty: bool = True
+    """Whether the style sheets hide nothing."""
+    _siblings: Siblings = field(default_factory=Siblings)
+    _tries_left: int = _MAX_TRIES
 
     @classmethod
-    def of(cls, sheets: Iterable[str]) -> "HiddenElements":
+    def of(cls, sheets: Iterable[str], *, with_colours: bool = True) -> "HiddenElements":
         """Read style sheets in their order, up to MAX_CHARACTERS of each and MAX_SELECTORS selectors."""
+        rules = [rule for sheet in sheets for rule in _blocks(_COMMENT.sub(" ", sheet[:MAX_CHARACTERS]))]
+        declared = [declared_by(body) if _MAY_HIDE.search(body) else [] for _, body in rules]
+        hidden = {one.aspect for each in declared for one in each if one.holds}
+        if not with_colours or Aspect.WHITE not in hidden:
+            hidden -= {Aspect.WHITE, Aspect.PAPER}
         found = cls()
-        is_hiding = False
-        paths: dict[Path, Rule] = {}
-        for order, (written, hides) in enumerate(_rules(sheets)):
-            if order >= MAX_SELECTORS:
-                break
-            selector = read_selector(written)
-            if selector is None:
-                continue
-            rule = selector.weight, order, hides
-            if isinstance(selector, Selector):
-                found._by_key.setdefault(selector.key, {})[selector] = rule
-            else:
-                paths[selector] = rule
-            is_hiding = is_hiding or hides
-        found._paths = [(rule, path) for path, rule in paths.items()]
-        return found if is_hiding else cls()
+        if not hidden:
+            return found
+        words = tuple({word for aspect in hidden for word in _WORDS[aspect]})
+        paths: dict[Path, _Rules] = {}
+        order = 0
+        for (prelude, body), hiding in zip(rules, declared, strict=True):
+            those = hiding or (declared_by(body) if any(word in body.lower() for word in words) else [])
+            those = [one for one in those if one.aspect in hidden]
+            for written in split_list(prelude) if those else ():
+                order += 1
+                if order > MAX_SELECTORS:
+                    break
+                for selector in read_selectors(written.strip()):
+                    found._add(selector, those, order, paths)
+        found._paths = [(each, path) for path, each in paths.items()]
+        found.is_empty = not found._by_key and not found._paths
+        return found
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether the style sheets hide nothing."""
-        return not self._by_key and not self._paths
+    def _add(self, selector: Selector | Path, declared: list[Declared], order: int, paths: dict[Path, _Rules]) -> None:
+        rules = tuple((one.aspect, (one.is_important, selector.weight, order, one.holds)) for one in declared)
+        if isinstance(selector, Selector):
+            known = self._by_key.setdefault(selector.key, {})
+            known[selector] = _stronger(known.get(selector, ()), rules)
+        else:
+            paths[selector] = _stronger(paths.get(selector, ()), rules)
 
     def match(self, root: LexborNode | None) -> None:
         """Find the elements below `root` that paths match, from the outermost inwards, in MAX_STEPS at most."""
@@ -111,15 +127,21 @@ class HiddenElements:
                 stack.append((child, above | reached if reached else above, reached))
                 previous, earlier = reached, earlier | reached if reached else earlier
 
-    def hide(self, node: LexborNode) -> bool:
-        """Return whether an element is hidden."""
-        if not self._by_key and not self._by_node:
-            return False
-        rules = list(self._by_node.get(node.mem_id, ()))
-        if self._by_key:
-            known = [each for key in keys_of(node) for each in self._by_key.get(key, {}).items()]
-            rules += [rule for selector, rule in known if selector.fits(node)]
-        return max(rules)[2] if rules else False
+    def look_at(self, node: LexborNode, style: str) -> dict[Aspect, bool]:
+        """Return for each aspect that an element's own style or a rule declares whether it holds."""
+        own = [(one.aspect, (one.is_important, _OWN, 0, one.holds)) for one in declared_by(style)] if style else []
+        if self.is_empty and not own:
+            return {}
+        rules = [*self._by_node.get(node.mem_id, ()), *own]
+        if self._by_key and self._tries_left > 0:
+            candidates = [each for key in keys_of(node) for each in self._by_key.get(key, {}).items()]
+            self._tries_left -= max(0, len(candidates) - _USUAL_TRIES)
+            rules += [rule for selector, each in candidates if selector.fits(node, self._siblings) for rule in each]
+        best: dict[Aspect, Rule] = {}
+        for aspect, rule in rules:
+            if aspect not in best or rule > best[aspect]:
+                best[aspect] = rule
+        return {aspect: rule[3] for aspect, rule in best.items()}
 
     def _steps(self) -> dict[str, list[_Step]]:
         """Return the parts of all paths by the key that an element of theirs has."""
@@ -135,30 +157,26 @@ class HiddenElements:
         `before` are the parts that the elements around it are, by how it relates to them.
         """
         number, position = step
-        rule, path = self._paths[number]
+        rules, path = self._paths[number]
         if position and (number, position - 1) not in before[path.combinators[position]]:
             return False
-        if not path.parts[position].fits(node):
+        if not path.parts[position].fits(node, self._siblings):
             return False
         if position == len(path.parts) - 1:
-            self._by_node.setdefault(node.mem_id, []).append(rule)
+            self._by_node.setdefault(node.mem_id, []).extend(rules)
         return True
 
 
-def _rules(sheets: Iterable[str]) -> Iterator[tuple[str, bool]]:
-    """Yield the selectors whose rules hide or show their elements."""
-    for sheet in sheets:
-        for prelude, body in _blocks(_COMMENT.sub("", sheet[:MAX_CHARACTERS])):
-            hides = is_hiding(body)
-            if not hides and not is_showing(body):
-                continue
-            for written in prelude.split(","):
-                if written.strip():
-                    yield written.strip(), hides
+def _stronger(known: _Rules, added: _Rules) -> _Rules:
+    """Return the rules of one selector, of each aspect the one that wins."""
+    best = dict(known)
+    for aspect, rule in added:
+        best[aspect] = max(rule, best[aspect]) if aspect in best else rule
+    return tuple(best.items())
 
 
 def _blocks(sheet: str) -> Iterator[tuple[str, str]]:
-    """Yield prelude and declarations of the rules that hold on any screen."""
+    """Yield prelude and declarations of the rules that hold on a screen, also of rules within others."""
     open_groups: list[tuple[str, list[str]]] = []
     text = ""
     for piece in _PIECE.findall(sheet):
@@ -169,8 +187,9 @@ def _blocks(sheet: str) -> Iterator[tuple[str, str]]:
             if open_groups:
                 prelude, declarations = open_groups.pop()
                 declarations.append(text)
-                if not prelude.startswith("@") and all(_SEEN.match(outer) for outer, _ in open_groups):
-                    yield prelude, ";".join(declarations)
+                within = _within(prelude, [outer for outer, _ in open_groups])
+                if within:
+                    yield within, ";".join(declarations)
             text = ""
         elif piece == ";":
             if open_groups:
@@ -178,3 +197,23 @@ def _blocks(sheet: str) -> Iterator[tuple[str, str]]:
             text = ""
         else:
             text = piece
+
+
+def _within(prelude: str, outer: list[str]) -> str:
+    """Return the selectors of a rule that is within others; "" if it does not hold on a screen."""
+    around = [one for one in outer if not one.startswith("@")]
+    groups = [one for one in [*outer, prelude] if one.startswith("@")]
+    if not all(map(holds_on_a_screen, groups)) or len(around) > 3:
+        return ""
+    selectors = "" if prelude.startswith("@") else prelude
+    for parents in reversed(around):
+        each = split_list(parents)
+        inner = split_list(selectors) if selectors else ["&"]
+        if len(each) * len(inner) > _MAX_OUTER:
+            return ""
+        selectors = ",".join(
+            one.replace("&", parent.strip()) if "&" in one else f"{parent.strip()} {one.strip()}"
+            for parent in each
+            for one in inner
+        )
+    return selectors

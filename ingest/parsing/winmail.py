@@ -8,7 +8,7 @@ from ingest.parsing.encodings import decode_text
 from ingest.parsing.faults import Unreadable
 from ingest.parsing.html import read_html
 from ingest.parsing.mail import Attachment, read_attachments
-from phoserve.text.blocks import Block, ParsedDocument
+from phoserve.text.blocks import Block, ParsedDocument, ParserWarning
 from phoserve.text.lines import read_lines
 
 
@@ -25,12 +25,14 @@ def read_tnef(content: bytes, depth: int) -> ParsedDocument:
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, LookupError, struct.error) as error:
         raise Unreadable("it is damaged, or no winmail.dat") from error
     blocks: list[Block] = []
+    own: tuple[ParserWarning, ...] = ()
     if body:
         blocks = [located.block for located in read_lines(_text(body))]
     elif html:
-        blocks = list(read_html(_text(html)).blocks)
+        page = read_html(_text(html))
+        blocks, own = list(page.blocks), page.warnings
     more, warnings = read_attachments(attachments, depth)
-    return ParsedDocument(blocks=(*blocks, *more), warnings=tuple(warnings))
+    return ParsedDocument(blocks=(*blocks, *more), warnings=(*own, *warnings))
 
 
 def _text(value: str | bytes) -> str:
