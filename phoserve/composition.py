@@ -13,7 +13,7 @@ from phoserve.adapters.qdrant.server import QdrantOptions, connect, reachable_gr
 from phoserve.adapters.sources import ObjectStoreSources
 from phoserve.adapters.sql.answer_log import SqlAnswerLog
 from phoserve.adapters.sql.audit_log import SqlAuditLog
-from phoserve.adapters.sql.database import Database, DatabaseOptions, open_database, parse_url
+from phoserve.adapters.sql.database import Database, DatabaseOptions, open_database, parse_url, password_of
 from phoserve.adapters.sql.key_store import SqlKeyStore
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import wait_for_schema
@@ -186,14 +186,19 @@ async def open_registry(settings: RegistrySettings) -> AsyncIterator[SqlRegistry
 def open_registry_database(settings: RegistrySettings) -> Database:
     """Open the registry's database; nothing is sent yet. Raises ConfigurationError."""
     options = DatabaseOptions(
-        pool_size=settings.pool_size, timeout_s=settings.timeout_s, connect_timeout_s=settings.connect_timeout_s
+        pool_size=settings.pool_size,
+        timeout_s=settings.timeout_s,
+        connect_timeout_s=settings.connect_timeout_s,
+        password_file=settings.password_file,
     )
     return open_database(registry_url(settings), options)
 
 
 def registry_url(settings: RegistrySettings) -> str:
-    """Return the registry's URL with its password. Raises ConfigurationError."""
+    """Return the registry's URL with its password. Raises ConfigurationError, Unavailable without a password file."""
     password = settings.password.get_secret_value() if settings.password else None
+    if settings.password_file:
+        password = password_of(settings.password_file)
     url = parse_url(settings.url.get_secret_value())
     return (url.set(password=password) if password else url).render_as_string(hide_password=False)
 

@@ -98,6 +98,8 @@ class RegistrySettings(Group):
     ?sslmode=verify-full&sslrootcert=FILE."""
     password: SecretStr | None = None
     """In place of the URL's password, so that a secret need hold nothing else."""
+    password_file: Path | None = None
+    """In place of both: read for every new connection, so that a rotated password takes effect without a restart."""
     pool_size: int = 10
     """Connections of one process at most."""
     timeout_s: float = 10.0

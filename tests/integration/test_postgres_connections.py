@@ -14,14 +14,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from phoserve.adapters.sql.database import DatabaseOptions, open_database
 from phoserve.adapters.sql.registry import SqlRegistry
 from phoserve.adapters.sql.schema import migrate, newest_version
+from phoserve.composition import open_registry_database, registry_url
 from phoserve.documents.collections import Collection, new_collection
 from phoserve.documents.records import Document, DocumentState, Original, new_document
 from phoserve.errors import Unavailable
+from phoserve.settings import RegistrySettings
 from tests.support.postgres_server import PASSWORD, USER, PostgresServer, running_postgres
 from tests.support.waiting import wait_until
 
@@ -135,6 +138,30 @@ async def test_any_password(postgres: PostgresServer) -> None:
             await SqlRegistry(database).ping()
         await database.close()
         assert "wrong" not in str(error.value)
+
+
+async def test_a_password_that_is_rotated(postgres: PostgresServer, tmp_path: Path) -> None:
+    url = postgres.new_database()
+    file = tmp_path / "password"
+    postgres.execute("CREATE ROLE rotated SUPERUSER LOGIN PASSWORD 'first'")
+    settings = RegistrySettings(url=SecretStr(re.sub(r"//[^@]+@", "//rotated:wrong@", url)), password_file=file)
+    with pytest.raises(Unavailable, match="password file of PostgreSQL"):
+        registry_url(settings)
+    file.write_text("first\n")
+    assert await migrate(registry_url(settings)) == (None, newest_version())
+    registry = SqlRegistry(open_registry_database(settings))
+    await registry.ping()
+    postgres.execute("ALTER ROLE rotated PASSWORD 'second'")
+    await registry.ping()
+    postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rotated'")
+    with pytest.raises(Unavailable, match="check user, password and TLS"):
+        await registry.ping()
+    file.unlink()
+    with pytest.raises(Unavailable, match="password file of PostgreSQL"):
+        await registry.ping()
+    file.write_text("second")
+    await registry.ping()
+    await registry.close()
 
 
 async def test_a_server_that_is_verified_by_its_own_authority(postgres: PostgresServer) -> None:

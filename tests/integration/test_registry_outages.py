@@ -1,9 +1,11 @@
 """PostgreSQL stopped, killed, hanging, moved, or out of connections: 503 with a sentence, nothing lost, no restart."""
 
 import asyncio
+import socket
+import struct
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,11 @@ from tests.support.memory import MemoryIndex, MemoryQueue, MemorySources
 from tests.support.pages import all_pages
 from tests.support.patience import patient
 from tests.support.postgres_server import PostgresServer, running_postgres
+from tests.support.tcp_proxy import tcp_proxy
+from tests.support.waiting import wait_until
 
+NO_ENCRYPTION = struct.pack("!i", 80877103)
+"""A client asks whether the server encrypts."""
 OPTIONS = DatabaseOptions(pool_size=4, timeout_s=2.0, connect_timeout_s=2.0)
 
 
@@ -209,6 +215,83 @@ async def test_the_server_has_no_connection_left(server: PostgresServer, registr
     with pytest.raises(Unavailable, match="PHOSERVE_REGISTRY__URL"):
         await wrong.ping()
     await wrong.close()
+
+
+async def test_connections_that_a_firewall_dropped_cost_one_request(server: PostgresServer) -> None:
+    url = server.new_database()
+    await migrate(url)
+    with tcp_proxy(server.port) as proxy:
+        limit_s = min(patient(2), 10)
+        options = DatabaseOptions(pool_size=4, timeout_s=limit_s, connect_timeout_s=limit_s)
+        registry = SqlRegistry(open_database(url.replace(f":{server.port}", f":{proxy.port}"), options))
+        collection = await added(registry)
+        wait = text("SELECT pg_sleep(0.3)")
+        await asyncio.gather(*(registry.database.read(lambda each: each.execute(wait).close()) for _ in range(4)))
+        proxy.drop()
+        writer = Writer(registry, collection)
+        task = asyncio.create_task(writer.run(0))
+        await progress([writer])
+        writer.stop()
+        await task
+        assert len(writer.errors) <= 1, "the other connections of the pool are as old"
+        await check(registry, collection, [writer])
+        await registry.close()
+
+
+async def test_hosts_that_do_not_respond_leave_time_for_the_last_one(server: PostgresServer) -> None:
+    url = server.new_database()
+    await migrate(url)
+    with ExitStack() as silent:
+        ports = [silent.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(2)]
+        hosts = "&".join(f"host=127.0.0.1:{port}" for port in (*ports, server.port))
+        options = DatabaseOptions(pool_size=1, timeout_s=12, connect_timeout_s=6)
+        registry = SqlRegistry(open_database(url.replace(f"127.0.0.1:{server.port}", "") + f"?{hosts}", options))
+        await registry.ping()
+        await registry.close()
+
+
+@pytest.mark.parametrize("query", ["", "?target_session_attrs=read-write"])
+async def test_a_standby_is_no_place_to_write_to(server: PostgresServer, tmp_path: Path, query: str) -> None:
+    database = server.new_database().rpartition("/")[2]
+    await migrate(server.url(database))
+    with server.standby(tmp_path / "standby") as standby:
+        url = standby.url(database) + query
+        registry = SqlRegistry(open_database(url, OPTIONS))
+        with pytest.raises(Unavailable, match=r"read-only at this address.*target_session_attrs=read-write"):
+            await registry.add_collection(new_collection("kb"))
+        server.kill()
+        standby.promote()
+        wait_until(lambda: not standby.is_standby(), timeout_s=60)
+        await added(registry)
+        await registry.close()
+        server.start()  # the fixture ends it
+
+
+async def test_a_server_that_starts_is_waited_for() -> None:
+    """Crash recovery may take minutes, and the server answers meanwhile."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            [length] = struct.unpack("!i", await reader.readexactly(4))
+            request = await reader.readexactly(length - 4)
+            if request != NO_ENCRYPTION:
+                break
+            writer.write(b"N")
+        fields = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+        writer.write(b"E" + struct.pack("!i", len(fields) + 4) + fields)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as fake:
+        port = fake.sockets[0].getsockname()[1]
+        url = f"postgresql://user:x@127.0.0.1:{port}/phoserve?gssencmode=disable"
+        registry = SqlRegistry(open_database(url, OPTIONS))
+        for attempt in (registry.ping(), migrate(url)):
+            with pytest.raises(Unavailable, match="start"):
+                await attempt
+        with pytest.raises(Unavailable, match="PostgreSQL is starting, stopping or in recovery"):
+            await registry.add_collection(new_collection("kb"))
+        await registry.close()
 
 
 async def test_collections_stay_known_while_it_is_away(server: PostgresServer, registry: SqlRegistry) -> None:

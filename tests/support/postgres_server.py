@@ -132,6 +132,11 @@ class PostgresServer:
         self.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
         self.execute("SELECT pg_reload_conf()")
 
+    def is_standby(self) -> bool:
+        """Whether it is still a copy of another server."""
+        with psycopg.connect(self.url()) as connection:
+            return connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
+
     def url_of_both(self, standby: "PostgresServer", database: str) -> str:
         """The URL of a database on whichever of the two can be written."""
         hosts = f"host=127.0.0.1:{self.port}&host=127.0.0.1:{standby.port}&target_session_attrs=read-write"

@@ -15,10 +15,17 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    DisconnectionError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from phoserve.concurrency.batcher import Batcher
 from phoserve.documents.filters import moment_us, title_key, title_words
@@ -85,6 +92,9 @@ class DatabaseOptions:
     timeout_s: float = 10.0
     """For one transaction, including the wait for a connection."""
     connect_timeout_s: float = 5.0
+    """For one host; less where the time limit would not leave as much for each of the hosts."""
+    password_file: Path | None = None
+    """Read for every new connection, in place of the URL's password."""
 
 
 class Database(Protocol):
@@ -240,10 +250,14 @@ class PostgresDatabase:
             pool_timeout=options.timeout_s / 2,
             pool_recycle=1800,
             pool_use_lifo=True,
-            connect_args=connect_arguments(options),
+            connect_args=connect_arguments(url, options),
             **_JSON_CODEC,
         )
         prepare_connections(self._engine.sync_engine, options)
+        self._generation = 0
+        """Of connections: those of an earlier one are replaced before they are used."""
+        event.listen(self._engine.sync_engine, "connect", self._stamp)
+        event.listen(self._engine.sync_engine, "checkout", self._refuse_old)
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._abandoned: set[asyncio.Task[Any]] = set()
 
@@ -282,6 +296,7 @@ class PostgresDatabase:
         try:
             await asyncio.wait({task}, timeout=self._options.timeout_s)
             if not task.done():
+                self._generation += 1  # a firewall may have dropped the other connections just as silently
                 raise _unanswered(self._options)
             return task.result()
         except DBAPIError as error:
@@ -301,7 +316,7 @@ class PostgresDatabase:
             try:
                 return await attempt()
             except DBAPIError as error:
-                if progress.is_committing or not remaining or not await self._may_succeed(error):
+                if progress.is_committing or not remaining or not self._may_succeed(error):
                     raise
         raise AssertionError("unreachable")
 
@@ -312,10 +327,18 @@ class PostgresDatabase:
         task.add_done_callback(self._abandoned.discard)
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def _may_succeed(self, error: DBAPIError) -> bool:
+    def _stamp(self, _connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["generation"] = self._generation
+
+    def _refuse_old(self, _connection: Any, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+        """Have the pool replace a connection of an earlier generation."""
+        if record.info.get("generation") != self._generation:
+            raise DisconnectionError
+
+    def _may_succeed(self, error: DBAPIError) -> bool:
         state = sql_state(error)
         if state in _MOVED:
-            await self._engine.dispose()
+            self._generation += 1
         # A connection that was cut: SQLAlchemy has dropped the others that are as old, so the next one is new.
         return error.connection_invalidated or state in _RETRIED | _MOVED
 
@@ -325,11 +348,12 @@ class _Progress:
     is_committing: bool = False
 
 
-def connect_arguments(options: DatabaseOptions) -> dict[str, Any]:
+def connect_arguments(url: URL, options: DatabaseOptions) -> dict[str, Any]:
     """Return libpq's parameters: no connection hangs longer than the options allow."""
     timeout_ms = round(options.timeout_s * 1000)
+    hosts = sum(each.count(",") + 1 for each in url.normalized_query.get("host", ("",)))
     return {
-        "connect_timeout": max(2, round(options.connect_timeout_s)),
+        "connect_timeout": max(2, int(min(options.connect_timeout_s, options.timeout_s / hosts))),
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
@@ -339,12 +363,18 @@ def connect_arguments(options: DatabaseOptions) -> dict[str, Any]:
 
 
 def prepare_connections(engine: Engine, options: DatabaseOptions) -> None:
-    """Limit the time of statements and of idle transactions of the engine's new connections.
+    """Limit the time of statements and of idle transactions of the engine's new connections; read their password.
 
     Where a pooler such as PgBouncer may give every transaction another session, nothing is kept in a session: neither
     these limits nor prepared statements, whose names would be those of other clients' statements.
     """
     timeout_ms = f"{round(options.timeout_s * 1000)}"
+    file = options.password_file
+    if file is not None:
+
+        @event.listens_for(engine, "do_connect")
+        def read_password(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+            parameters["password"] = password_of(file)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: ConnectionPoolEntry) -> None:
@@ -358,6 +388,14 @@ def prepare_connections(engine: Engine, options: DatabaseOptions) -> None:
             session.prepare_threshold = None
         cursor.close()
         connection.commit()
+
+
+def password_of(file: Path) -> str:
+    """Return the password in a file. Raises Unavailable."""
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeError) as error:
+        raise Unavailable("registry", f"the password file of PostgreSQL, {file}, cannot be read: {error}") from error
 
 
 def _encode_json(value: Any) -> str:

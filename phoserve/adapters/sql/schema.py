@@ -106,7 +106,7 @@ def migrate_now(url: str, seen: Seen | None = None) -> tuple[str | None, str]:
     if parsed.get_backend_name() == "sqlite":
         return _migrate_sqlite(Path(str(parsed.database)), seen)
     options = DatabaseOptions(timeout_s=MIGRATION_TIMEOUT_S)
-    engine = create_engine(parsed, connect_args=connect_arguments(options))
+    engine = create_engine(parsed, connect_args=connect_arguments(parsed, options))
     prepare_connections(engine, options)
     try:
         with engine.begin() as connection:
