@@ -3,8 +3,9 @@
 import { call, events } from "./client.js";
 import { $, h, toast } from "./dom.js";
 import { hitCard } from "./hits.js";
-import { inLanguage, t } from "./i18n.js";
+import { inLanguage, problemText, t } from "./i18n.js";
 import { rich, withMarkers } from "./rich.js";
+import { searchFor } from "./search.js";
 import { here, state } from "./state.js";
 
 const TURNS_KEPT = 6;
@@ -102,7 +103,7 @@ function take(name, data, answer) {
   } else if (name === "done") {
     finish(data, answer);
   } else if (name === "error") {
-    throw new Error(data.detail);
+    throw new Error(problemText(data));
   }
 }
 
@@ -114,6 +115,8 @@ function finish(data, answer) {
   if (data.id) notes.push(feedback(data.id));
   $("answer-notes").replaceChildren(...notes);
   if (!data.found) {
+    const { question } = answer;
+    $("answer-notes").prepend(h("li", {}, h("button", { className: "quiet search", onclick: () => searchFor(question) }, t("searchInstead", { query: question }))));
     $("sources-head").hidden = true;
     $("sources").replaceChildren();
   }

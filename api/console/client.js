@@ -1,7 +1,7 @@
 // The REST API from the page: the key, problems as errors, event streams with the key's header.
 
 import { prompt } from "./dom.js";
-import { t } from "./i18n.js";
+import { problemText, t } from "./i18n.js";
 
 let key = sessionStorage.getItem("key") ?? "";
 let asking = null;
@@ -20,6 +20,10 @@ export async function call(method, path, { json, form, signal } = {}) {
   const response = await send(method, path, { json, form, signal });
   return response.status === 204 ? null : response.json();
 }
+
+export const fetchBlob = async (path) => (await send("GET", path, {})).blob();
+
+export const fetchText = async (path) => (await send("GET", path, {})).text();
 
 // The server-sent events of a response, as [name, data] pairs.
 export async function* events(method, path, { json, signal } = {}) {
@@ -62,7 +66,9 @@ async function send(method, path, { json, form, signal }) {
   if (response.status === 401 && (await askForKey({ isRefused: key !== "" }))) return send(method, path, { json, form, signal });
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));
-    throw new Error(problem.detail ?? problem.error?.message ?? response.statusText);
+    const code = problem.code ?? problem.error?.code;
+    const error = new Error(problemText({ code, detail: problem.detail ?? problem.error?.message ?? response.statusText }));
+    throw Object.assign(error, { status: response.status, code });
   }
   return response;
 }

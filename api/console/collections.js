@@ -9,6 +9,7 @@ export async function loadCollections() {
   const { collections } = await call("GET", "/v1/collections");
   const names = collections.map((each) => each.name);
   const severalModels = new Set(collections.flatMap((each) => [each.model, each.reembedding?.model ?? each.model])).size > 1;
+  const focused = [...$("collections").children].indexOf(document.activeElement);
   $("collections").replaceChildren(
     ...collections.map((each) =>
       h("button", { ariaCurrent: String(each.name === state.collection), onclick: () => choose(each.name) },
@@ -16,10 +17,12 @@ export async function loadCollections() {
         severalModels ? h("span", { className: "model" }, each.reembedding ? `${each.model} → ${each.reembedding.model} ${Math.round(each.reembedding.progress * 100)}%` : each.model) : null,
         h("span", { className: "count" }, String(Object.values(each.documents).reduce((a, b) => a + b, 0))))),
   );
+  $("collections").children[focused]?.focus();
   if (!names.includes(state.collection)) {
     const remembered = localStorage.getItem("collection");
     choose(names.includes(remembered) ? remembered : names[0] ?? null);
   }
+  return collections;
 }
 
 export function markChosen() {
@@ -29,11 +32,22 @@ export function markChosen() {
 }
 
 export async function createCollection() {
-  const name = await prompt({ title: t("newCollection"), text: t("nameHint"), ok: t("create"), input: {} });
-  if (!name) return;
+  const given = await prompt({ title: t("newCollection"), text: t("nameHint"), ok: t("create"), input: {} });
+  if (!given) return;
+  const name = plainName(given);
+  if (!name) throw new Error(t("noName"));
   await call("PUT", `/v1/collections/${encodeURIComponent(name)}`);
   choose(name);
   await loadCollections();
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+// "Sổ tay (2026)" as the name of a collection: so-tay-2026. A name that is valid stays as it is.
+export function plainName(given) {
+  if (NAME.test(given)) return given;
+  const plain = given.normalize("NFD").replace(/\p{M}/gu, "").replace(/[đĐ]/g, "d").toLowerCase();
+  return plain.replace(/[^a-z0-9._-]+/g, "-").replace(/^[^a-z0-9]+/, "").slice(0, 64).replace(/-+$/, "");
 }
 
 export async function deleteCollection() {

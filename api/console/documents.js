@@ -1,20 +1,23 @@
 // Documents: drop files, watch them become searchable, delete them.
 
 import { call, events } from "./client.js";
+import { chosenFiles, droppedFiles, send } from "./upload.js";
 import { $, h, prompt, toast, when } from "./dom.js";
 import { loadCollections } from "./collections.js";
 import { readDocument } from "./hits.js";
-import { inLanguage, t } from "./i18n.js";
+import { inLanguage, placeText, t } from "./i18n.js";
 import { here, state } from "./state.js";
 
 const STATES = ["queued", "processing", "ready", "failed"];
 const AGAIN_MS = 3000;
+const COUNT_MS = 1500;
 let cursor = null;
 let watching = null;
+let counting = null;
 
 export function startDocuments() {
   const drop = $("drop");
-  $("files").addEventListener("change", (event) => upload([...event.target.files]));
+  $("files").addEventListener("change", (event) => upload(chosenFiles(event.target.files)));
   drop.addEventListener("keydown", (event) => {
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
@@ -23,7 +26,7 @@ export function startDocuments() {
   });
   for (const name of ["dragenter", "dragover"]) drop.addEventListener(name, (event) => over(event, true));
   for (const name of ["dragleave", "drop"]) drop.addEventListener(name, (event) => over(event, false));
-  drop.addEventListener("drop", (event) => upload([...event.dataTransfer.files]));
+  drop.addEventListener("drop", async (event) => upload(await droppedFiles(event.dataTransfer)));
   $("state-filter").addEventListener("change", () => loadDocuments());
   $("more-documents").addEventListener("click", () => loadDocuments(cursor));
 }
@@ -45,6 +48,7 @@ export async function loadDocuments(from = null) {
   if (!$("documents").children.length) $("documents").append(h("tr", {}, h("td", { className: "empty", colSpan: 5 }, t("noDocuments"))));
   cursor = page.cursor;
   $("more-documents").hidden = cursor === null;
+  if (!from) countSoon();
 }
 
 // Follow the collection's events for as long as it is chosen; a broken stream is taken up again.
@@ -56,6 +60,7 @@ export async function watch(name) {
     try {
       for await (const [kind, data] of events("GET", here("/events"), { signal: mine.signal })) {
         if (kind === "document") update(data);
+        if (kind === "document") countSoon();
         if (kind === "end") return;
       }
     } catch {
@@ -79,7 +84,8 @@ function row(each) {
   const busy = each.state === "queued" || each.state === "processing";
   const element = h("tr", {},
     h("td", {}, h("button", { className: "title", onclick: () => readDocument(each.id, each.title).catch(complain) }, each.title || each.id),
-      each.error ? failure(each.error) : h("small", {}, each.id),
+      h("small", { title: each.id }, label(each)),
+      each.error ? failure(each.error) : null,
       each.access.length ? h("small", { className: "access" }, t("seenBy", { groups: each.access.join(", ") })) : null,
       ...each.warnings.map(warning)),
     h("td", {}, h("span", { className: `state ${each.state}` }, t(each.state)), busy ? h("progress", { max: 1, value: each.progress }) : null),
@@ -93,11 +99,21 @@ function row(each) {
   return element;
 }
 
+// What people know a document by: its file. An id that the server made means nothing to them.
+function label(each) {
+  const name = each.filename && !each.id.endsWith(each.filename) && /^[0-9a-f]{32}$/.test(each.id) ? each.filename : each.id;
+  return [name === each.title ? null : name, size(each.size_bytes)].filter(Boolean).join(" · ");
+}
+
+function size(bytes) {
+  const unit = [["GB", 2 ** 30], ["MB", 2 ** 20], ["KB", 2 ** 10]].find(([, factor]) => bytes >= factor) ?? ["B", 1];
+  return `${(bytes / unit[1]).toLocaleString(document.documentElement.lang, { maximumFractionDigits: 1 })} ${unit[0]}`;
+}
+
 // By its code, so that it is in the page's language; the sentence has the details.
 function warning(each) {
   const name = inLanguage(`warning_${each.code}`) ?? each.message;
-  const place = Object.entries(each.place ?? {}).map(([kind, value]) => `${inLanguage(`place_${kind}`) ?? kind} ${value}`).join(", ");
-  const text = [name, place].filter(Boolean).join(" · ");
+  const text = [name, placeText(each.place)].filter(Boolean).join(" · ");
   return h("small", { className: "warning", title: each.message }, text);
 }
 
@@ -110,15 +126,27 @@ function failure(error) {
 async function upload(files) {
   $("files").value = "";
   if (!files.length || !state.collection) return;
-  const form = new FormData();
-  for (const file of files) form.append("files", file);
   try {
-    const { documents } = await call("POST", here("/documents"), { form });
-    toast(t("uploaded", { n: documents.length }));
-    await Promise.all([loadDocuments(), loadCollections()]);
+    await send(files, (done) => { $("counts").textContent = t("sending", { done, all: files.length }); });
+    await loadDocuments();
   } catch (error) {
     complain(error);
   }
+  await count().catch(complain);
+}
+
+// The numbers by state, here and in the list of collections; while many documents change, every `COUNT_MS` at most.
+async function count() {
+  counting = null;
+  if (!state.collection) return;
+  const collections = await loadCollections();
+  const documents = collections.find((each) => each.name === state.collection)?.documents ?? {};
+  const sum = (...names) => names.reduce((total, name) => total + (documents[name] ?? 0), 0);
+  $("counts").textContent = t("counts", { ready: sum("ready"), waiting: sum("queued", "processing"), failed: sum("failed") });
+}
+
+function countSoon() {
+  counting ??= setTimeout(() => count().catch(() => {}), COUNT_MS);
 }
 
 async function remove(each) {
@@ -127,7 +155,7 @@ async function remove(each) {
   try {
     await call("DELETE", here(`/documents/${encodeURIComponent(each.id)}`));
     toast(t("deleted"));
-    await Promise.all([loadDocuments(), loadCollections()]);
+    await Promise.all([loadDocuments(), count()]);
   } catch (error) {
     complain(error);
   }

@@ -60,6 +60,13 @@ export function when(date) {
   return h("time", { dateTime: date, title: new Date(date).toLocaleString() }, new Date(date).toLocaleString(document.documentElement.lang, { dateStyle: "short", timeStyle: "short" }));
 }
 
+// Have the browser save a file that only a request with the key's header can read.
+export function save(blob, name) {
+  const link = h("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
 export function empty(name, values) {
   return h("li", { className: "empty" }, t(name, values));
 }

@@ -1,8 +1,8 @@
 // A passage as a card, and the reader that shows it among its neighbours.
 
-import { call } from "./client.js";
-import { $, h, marked } from "./dom.js";
-import { t } from "./i18n.js";
+import { call, fetchBlob, fetchText } from "./client.js";
+import { $, h, marked, save, toast } from "./dom.js";
+import { placeText, t } from "./i18n.js";
 import { here } from "./state.js";
 
 const LEAD = 260;
@@ -18,10 +18,11 @@ export function hitCard(hit, { number = null, best = 1 } = {}) {
       h("span", { className: "path" }, hit.headings.filter((each) => each !== hit.title).join(" › ")),
       h("span", { className: "score", title: scores(hit) }, bar, hit.score.toFixed(3))),
     h("p", { className: "text" }, ...excerpt(hit)),
-    h("footer", {}, ...Object.entries(hit.metadata).slice(0, 6).map(([name, value]) => h("span", { className: "chip" }, `${name}: ${show(value)}`))));
-  card.addEventListener("click", () => read(hit));
+    h("footer", {}, ...[placeText(hit.place)].filter(Boolean).map((place) => h("span", { className: "chip place" }, place)), ...Object.entries(hit.metadata).slice(0, 6).map(([name, value]) => h("span", { className: "chip" }, `${name}: ${show(value)}`))));
+  const open = () => read(hit).catch((error) => toast(error.message, "bad"));
+  card.addEventListener("click", open);
   card.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") read(hit);
+    if (event.key === "Enter") open();
     if (event.key === "ArrowDown") move(event, card.nextElementSibling);
     if (event.key === "ArrowUp") move(event, card.previousElementSibling ?? $("query"));
   });
@@ -29,13 +30,29 @@ export function hitCard(hit, { number = null, best = 1 } = {}) {
 }
 
 export async function readDocument(documentId, title, here_ = null) {
-  const { passages } = await call("GET", here(`/documents/${encodeURIComponent(documentId)}/passages`));
+  const path = here(`/documents/${encodeURIComponent(documentId)}`);
+  const [document_, { passages }] = await Promise.all([call("GET", path), call("GET", `${path}/passages`)]);
+  const button = (name, action) => h("button", { className: "quiet", onclick: () => action().catch((error) => toast(error.message, "bad")) }, t(name));
+  const body = h("div", {}, ...passages.map((each, position) => passage(each, passages[position - 1], here_)));
+  const name = document_.filename ?? `${documentId}.txt`;
   $("reader-body").replaceChildren(
     h("h3", {}, title || documentId),
-    h("small", {}, `${documentId} · ${t("passages")}: ${passages.length}`),
-    ...passages.map((each) => h("p", { className: each.passage_id === here_?.passage_id ? "here" : "" }, ...(each.passage_id === here_?.passage_id ? marked(each.text, here_.highlights) : [each.text]))));
+    h("small", {}, [document_.filename, `${t("passages")}: ${passages.length}`].filter(Boolean).join(" · ")),
+    h("nav", {},
+      button("original", async () => save(await fetchBlob(`${path}/original`), name)),
+      button("wholeText", async () => body.replaceChildren(h("p", {}, await fetchText(`${path}/text`))))),
+    body);
   $("reader").showModal();
   $("reader-body").querySelector(".here")?.scrollIntoView({ block: "center" });
+}
+
+// A passage of the reader, with its place where that is another one than that of the passage before.
+function passage(each, before, here_) {
+  const isHere = each.passage_id === here_?.passage_id;
+  const place = placeText(each.place);
+  return h("p", { className: isHere ? "here" : "" },
+    place && place !== placeText(before?.place) ? h("small", { className: "place" }, place) : null,
+    ...(isHere ? marked(each.text, here_.highlights) : [each.text]));
 }
 
 const read = (hit) => readDocument(hit.document_id, hit.title, hit);

@@ -7,10 +7,10 @@ const WORDS = {
     query: "Nội dung cần tìm", queryHint: "Tìm theo ý nghĩa hoặc từ ngữ…", mode: "Cách tìm", hybrid: "Kết hợp", dense: "Ý nghĩa",
     lexical: "Từ ngữ", grouped: "Mỗi tài liệu một đoạn", field: "trường", operator: "Phép so sánh", value: "giá trị", addFilter: "Lọc",
     more: "Xem thêm", question: "Câu hỏi", questionHint: "Đặt câu hỏi về tài liệu…", sources: "Nguồn", stop: "Dừng",
-    drop: "Thả tệp vào đây, hoặc nhấn để chọn", dropHint: "PDF, Word, Excel, HTML, Markdown, văn bản", state: "Trạng thái", allStates: "Mọi trạng thái",
+    drop: "Thả tệp hoặc thư mục vào đây, hoặc nhấn để chọn tệp", dropHint: "PDF, Word, Excel, PowerPoint, OpenDocument, ảnh chụp, thư điện tử, ZIP, HTML, Markdown, văn bản", state: "Trạng thái", allStates: "Mọi trạng thái",
     deleteCollection: "Xoá bộ sưu tập", title: "Tài liệu", passages: "Đoạn", updated: "Cập nhật", actions: "Thao tác", close: "Đóng", cancel: "Huỷ",
     queued: "Đang chờ", processing: "Đang xử lý", ready: "Sẵn sàng", failed: "Lỗi", deleting: "Đang xoá",
-    create: "Tạo", remove: "Xoá", save: "Lưu", nameHint: "Chữ cái không dấu, số, gạch nối. Ví dụ: so-tay",
+    create: "Tạo", remove: "Xoá", save: "Lưu", nameHint: "Ví dụ: Sổ tay nhân viên. Dấu được bỏ và khoảng trắng thành gạch nối: so-tay-nhan-vien.",
     keyRefused: "Máy chủ không nhận khoá này.",
     keyHint: "Khoá được giữ trong thẻ trình duyệt này cho tới khi đóng.", retry: "Thử lại", found: "{n} đoạn · {ms} ms", nothing: "Không tìm thấy gì. Thử từ khác, hoặc bỏ bớt bộ lọc.",
     startSearch: "Gõ để tìm trong “{name}”.", noCollections: "Chưa có bộ sưu tập nào. Tạo một bộ sưu tập rồi thả tệp vào.", noDocuments: "Chưa có tài liệu.",
@@ -28,6 +28,15 @@ const WORDS = {
     warning_columns_cut: "Bảng quá rộng, đã cắt bớt", warning_formula_without_value: "Công thức chưa có giá trị", warning_image_skipped: "Bỏ qua hình nhúng",
     warning_not_parsed: "Không đúng định dạng, đã đọc như văn bản thường", warning_pages_cut: "Tài liệu quá dài, bỏ bớt trang", warning_more_warnings: "Còn cảnh báo khác",
     warning_not_as_displayed: "Đọc không hẳn như hiển thị: có thể thiếu số thứ tự hoặc có phần bị ẩn",
+    noName: "Tên cần ít nhất một chữ cái hoặc chữ số.", original: "Tải bản gốc", wholeText: "Toàn văn", searchInstead: "Tìm “{query}” trong tài liệu",
+    sending: "Đang gửi {done}/{all} tệp…", unchanged: "{n} tệp đã có và không đổi.", refusedFiles: "{n} tệp không gửi được: {names}", replaceTitle: "Tài liệu đã có",
+    replaceText: "Đã có tài liệu cùng tên: {names}. Thay bằng bản mới? Bản cũ vẫn tìm được cho tới khi bản mới sẵn sàng.", replace: "Thay bản cũ",
+    counts: "{ready} sẵn sàng · {waiting} đang chờ · {failed} lỗi", unknownField: "Không tài liệu nào có trường “{field}”.", fieldTitle: "tiêu đề",
+    problem_unauthorized: "Cần khoá API hợp lệ", problem_forbidden: "Khoá này không có quyền làm việc đó", problem_not_found: "Không tìm thấy",
+    problem_conflict: "Đang được thay đổi hoặc xoá: hãy thử lại sau", problem_too_large: "Quá lớn: hãy chia nhỏ", problem_unsupported_media_type: "Máy chủ không nhận dữ liệu kiểu này",
+    problem_misdirected_request: "Máy chủ không phục vụ địa chỉ này", problem_invalid_input: "Nội dung không hợp lệ", problem_overloaded: "Máy chủ đang quá tải: hãy thử lại sau ít giây",
+    problem_unavailable: "Một phần của hệ thống tạm ngừng: hãy thử lại sau", problem_deadline_exceeded: "Quá thời gian chờ: hãy thử lại", problem_internal_server_error: "Lỗi của máy chủ: hãy báo quản trị viên",
+    problem_llm_timeout: "LLM trả lời quá lâu", problem_llm_overloaded: "LLM đang quá tải", problem_llm: "LLM gặp lỗi",
     error_empty: "Không có chữ nào trong tài liệu", error_encoding: "Không đọc được bảng mã của văn bản", error_encrypted: "Tài liệu có mật khẩu: hãy bỏ mật khẩu rồi gửi lại",
     error_unreadable: "Tệp bị hỏng hoặc không đúng định dạng", error_unsupported: "Loại tệp này chưa đọc được", error_too_large: "Tài liệu quá lớn: hãy chia nhỏ",
     error_too_complex: "Tài liệu quá phức tạp: hãy chia nhỏ", error_timeout: "Đọc quá lâu: hãy chia nhỏ tài liệu", error_abandoned: "Nhiều lần đọc tài liệu này đều bị ngắt giữa chừng",
@@ -40,10 +49,10 @@ const WORDS = {
     query: "Query", queryHint: "Search by meaning or words…", mode: "Search mode", hybrid: "Hybrid", dense: "Meaning",
     lexical: "Words", grouped: "One passage per document", field: "field", operator: "Comparison", value: "value", addFilter: "Filter",
     more: "Show more", question: "Question", questionHint: "Ask about the documents…", sources: "Sources", stop: "Stop",
-    drop: "Drop files here, or press to choose", dropHint: "PDF, Word, Excel, HTML, Markdown, text", state: "State", allStates: "All states",
+    drop: "Drop files or folders here, or press to choose files", dropHint: "PDF, Word, Excel, PowerPoint, OpenDocument, images, mail, ZIP, HTML, Markdown, text", state: "State", allStates: "All states",
     deleteCollection: "Delete collection", title: "Document", passages: "Passages", updated: "Updated", actions: "Actions", close: "Close", cancel: "Cancel",
     queued: "Queued", processing: "Processing", ready: "Ready", failed: "Failed", deleting: "Deleting",
-    create: "Create", remove: "Delete", save: "Save", nameHint: "Letters, digits and hyphens, such as handbook",
+    create: "Create", remove: "Delete", save: "Save", nameHint: "Such as: Staff handbook. Diacritics are removed and blanks become hyphens: staff-handbook.",
     keyRefused: "The server refused this key.",
     keyHint: "The key is kept in this browser tab until you close it.", retry: "Try again", found: "{n} passages · {ms} ms", nothing: "Nothing found. Try other words, or fewer filters.",
     startSearch: "Type to search “{name}”.", noCollections: "No collection yet. Make one, then drop files into it.", noDocuments: "No documents yet.",
@@ -55,6 +64,10 @@ const WORDS = {
     uploaded: "{n} documents taken in.", sureCollection: "Delete the collection “{name}” with all its documents? This cannot be undone.", sureDocument: "Delete the document “{name}”? This cannot be undone.",
     access: "Access", seenBy: "Groups: {groups}", accessHint: "The groups that may see the document, separated by commas. Empty: every reader of the collection.",
     deleted: "Deleted.", offline: "The server cannot be reached.", healthy: "The server is ready", unhealthy: "The server is not ready", passage: "Open passage {n}",
+    noName: "The name needs at least one letter or digit.", original: "Download the original", wholeText: "Whole text", searchInstead: "Search the documents for “{query}”",
+    sending: "Sending {done} of {all} files…", unchanged: "{n} files are stored already and have not changed.", refusedFiles: "{n} files could not be sent: {names}", replaceTitle: "Stored already",
+    replaceText: "There are documents with the same name: {names}. Replace them? Searches find the old ones until the new ones are ready.", replace: "Replace",
+    counts: "{ready} ready · {waiting} waiting · {failed} failed", unknownField: "No document has the field “{field}”.", fieldTitle: "title",
     place_page: "page", place_slide: "slide", place_sheet: "sheet", place_row: "row", place_part: "part",
   },
 };
@@ -67,6 +80,17 @@ export function t(name, values = {}) {
 
 // What the language has for `name`, null for nothing.
 export const inLanguage = (name) => WORDS[language][name] ?? null;
+
+// What went wrong, in the page's language first; the server's own sentence has the details.
+export function problemText({ code, detail }) {
+  const name = inLanguage(`problem_${code}`) ?? (code?.startsWith("llm") ? inLanguage("problem_llm") : null);
+  return [name, detail].filter(Boolean).join(" · ");
+}
+
+// Where a passage or a warning is: "trang 3", "trang tính Lương, dòng 12".
+export function placeText(place) {
+  return Object.entries(place ?? {}).map(([kind, value]) => `${inLanguage(`place_${kind}`) ?? kind} ${value}`).join(", ");
+}
 
 export function setLanguage(next) {
   language = next;

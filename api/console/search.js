@@ -3,11 +3,12 @@
 import { call } from "./client.js";
 import { $, empty, h, toast } from "./dom.js";
 import { hitCard } from "./hits.js";
-import { t } from "./i18n.js";
+import { inLanguage, t } from "./i18n.js";
 import { here, state } from "./state.js";
 
 const PAUSE_MS = 160;
 const PAGE = 10;
+const TITLE = /^(tiêu đề|tieu de|title)$/i;
 const filters = [];
 let timer = 0;
 let running = null;
@@ -59,13 +60,33 @@ export function reset() {
 
 function show(answer, offset, ms) {
   if (offset === 0) $("hits").replaceChildren();
+  suggestFields(answer.hits);
   const best = Math.max(...answer.hits.map((hit) => hit.score), offset ? 1 : 0);
   $("hits").append(...answer.hits.map((hit) => hitCard(hit, { best: mode() === "hybrid" ? 1 : best })));
   next = answer.next_offset;
   $("more-hits").hidden = next === null;
   const shown = $("hits").querySelectorAll(".hit").length;
   if (!shown) $("hits").append(empty("nothing"));
-  $("search-status").textContent = t("found", { n: shown, ms: Math.round(ms) });
+  const used = answer.query_used ? t("queryUsed", { query: answer.query_used }) : null;
+  $("search-status").textContent = [t("found", { n: shown, ms: Math.round(ms) }), used, ...answer.warnings.map(warning)].filter(Boolean).join(" · ");
+}
+
+function suggestFields(hits) {
+  const names = [t("fieldTitle"), ...new Set(hits.flatMap((hit) => Object.keys(hit.metadata)))];
+  $("filter-fields").replaceChildren(...names.map((name) => h("option", { value: name })));
+}
+
+// The one warning there is names a field of a filter.
+function warning(message) {
+  const field = /the field '(.*)' that the filter/.exec(message)?.[1];
+  return field && inLanguage("unknownField") ? t("unknownField", { field }) : message;
+}
+
+// Search for what was asked, as if it had been typed.
+export function searchFor(query) {
+  $("query").value = query;
+  $("tab-search").click();
+  search();
 }
 
 const mode = () => $("modes").querySelector(":checked").value;
@@ -90,7 +111,14 @@ function showFilters() {
 
 function filter() {
   if (!filters.length) return null;
-  return { $all: filters.map(({ field, operator, value }) => ({ [field]: { [operator]: typed(value) } })) };
+  return { $all: filters.map(condition) };
+}
+
+// Titles are compared by words, without case and diacritics; other fields are metadata.
+function condition({ field, operator, value }) {
+  if (!TITLE.test(field)) return { [field]: { [operator]: typed(value) } };
+  const title = { $title: value };
+  return operator === "not" ? { $not: title } : title;
 }
 
 // "2024" is a number, "true" a boolean; quotes make it a text after all. A date in a range stays a text.

@@ -83,10 +83,15 @@ async def list_documents(
     library: LibraryDep,
     principal: PrincipalDep,
     states: Annotated[list[DocumentState] | None, QueryParameter(name="state")] = None,
+    ids: Annotated[list[str] | None, QueryParameter(name="id", max_items=PAGE_LIMIT)] = None,
     cursor: FromQuery[str | None] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=PAGE_LIMIT)] = 50,
 ) -> DocumentList:
-    """Return a page of documents, newest first."""
+    """Return a page of documents, newest first; or with `id`, which may be repeated, those of the ids that exist."""
+    if ids:
+        found = await library.documents_by_id(collection, ids, audience=principal.audience)
+        shown = [view_of(each) for each in found if not states or each.state in states]
+        return DocumentList(documents=shown, cursor=None)
     page = await library.documents(
         collection, audience=principal.audience, states=states or (), cursor=cursor, limit=limit
     )

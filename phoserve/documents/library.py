@@ -183,6 +183,16 @@ class Library:
             found.id, states=states, where=where, audience=audience, cursor=cursor, limit=min(limit, PAGE_LIMIT)
         )
 
+    async def documents_by_id(
+        self, collection: str, document_ids: Sequence[str], *, audience: Audience = READERS
+    ) -> list[Document]:
+        """Return those of the documents that exist, in the order of `document_ids`. Raises CollectionNotFound."""
+        found = await self.collection(collection)
+        # Version 0.1 kept ids as they were typed.
+        wanted = list(dict.fromkeys(form for each in document_ids for form in (compose(each), each)))
+        existing = await self._registry.find(found.id, wanted)
+        return [existing[each] for each in wanted if each in existing and audience.sees(existing[each].access)]
+
     async def counts(self, collection: Collection, *, audience: Audience = READERS) -> Mapping[DocumentState, int]:
         """Return how many documents of the collection are in each state."""
         return await self._registry.counts(collection.id, audience=audience)

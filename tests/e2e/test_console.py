@@ -162,6 +162,104 @@ def test_a_phone_shows_whole_titles(uploaded: Page) -> None:
     uploaded.set_viewport_size(desk or {"width": 1280, "height": 900})
 
 
+NAMES = {"Sổ tay (2026)": "so-tay-2026", "Đơn từ": "don-tu", "KB_1": "KB_1"}
+
+
+@pytest.mark.parametrize("given", NAMES)
+def test_a_collection_may_be_named_in_vietnamese(uploaded: Page, platform: Platform, given: str) -> None:
+    uploaded.locator("#new-collection").click()
+    uploaded.locator("#prompt-input").fill(given)
+    uploaded.keyboard.press("Enter")
+    expect(uploaded.locator('#collections button[aria-current="true"]')).to_contain_text(NAMES[given])
+    with platform.client() as http:
+        http.delete(f"/v1/collections/{NAMES[given]}").raise_for_status()
+    uploaded.reload()
+    uploaded.locator("#collections button", has_text="thu-nghiem").click()
+
+
+def test_a_file_sent_again_is_the_same_document(uploaded: Page, tmp_path: Path) -> None:
+    file = tmp_path / "Quy định đỗ xe.md"
+    file.write_text("# Đỗ xe\n\nGửi xe ở tầng hầm.\n", encoding="utf-8")
+    uploaded.get_by_role("tab", name="Tài liệu").click()
+    row = uploaded.locator("#documents tr", has_text="Quy định đỗ xe.md")
+    uploaded.locator("#files").set_input_files(file)
+    expect(row.locator(".state.ready")).to_have_count(1, timeout=patient(30_000))
+    uploaded.locator("#files").set_input_files(file)
+    expect(uploaded.locator(".toast", has_text="đã có và không đổi")).to_have_count(1)
+    file.write_text("# Đỗ xe\n\nGửi xe ở sân sau.\n", encoding="utf-8")
+    for button, text in (("cancel", "tầng hầm"), ("ok", "sân sau")):
+        uploaded.locator("#files").set_input_files(file)
+        expect(uploaded.locator("#prompt-text")).to_contain_text("Quy định đỗ xe.md")
+        uploaded.locator(f"#prompt button[value={button}]").click()
+        expect(uploaded.locator("#counts")).to_contain_text("0 đang chờ", timeout=patient(30_000))
+        expect(row.locator(".state.ready")).to_have_count(1, timeout=patient(30_000))
+        row.locator(".title").click()
+        expect(uploaded.locator("#reader-body")).to_contain_text(text)
+        uploaded.keyboard.press("Escape")
+
+
+def test_the_reader_gives_the_original_and_the_whole_text(uploaded: Page) -> None:
+    uploaded.get_by_role("tab", name="Tài liệu").click()
+    uploaded.locator("#documents tr", has_text="Quy định đỗ xe.md").locator(".title").click()
+    with uploaded.expect_download() as download:
+        uploaded.get_by_role("button", name="Tải bản gốc").click()
+    assert download.value.suggested_filename == "Quy định đỗ xe.md"
+    assert "sân sau" in Path(download.value.path()).read_text(encoding="utf-8")
+    uploaded.get_by_role("button", name="Toàn văn").click()
+    expect(uploaded.locator("#reader-body p")).to_contain_text(["Gửi xe ở sân sau."])
+    uploaded.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_long_headings_and_titles_stay_on_the_page(uploaded: Page, platform: Platform, width: int) -> None:
+    chapters = "\n\n".join(f"{'#' * level} Chương {level} {'TRÌNH BÀY VĂN BẢN ' * 8}" for level in (2, 3, 4))
+    text = f"# {'Quy định về thể thức ' * 6}\n\n{chapters}\n\nDấu giáp lai đóng ở mép phải.\n"
+    with platform.client() as http:
+        body = {"documents": [{"id": "dai", "text": text, "title": "Quy định về thể thức " * 6}]}
+        http.post("/v1/collections/thu-nghiem/documents", json=body).raise_for_status()
+    desk = uploaded.viewport_size
+    uploaded.set_viewport_size({"width": width, "height": 844})
+    uploaded.get_by_role("tab", name="Tài liệu").click()
+    row = uploaded.locator('#documents tr[data-id="dai"]')
+    expect(row.locator(".state.ready")).to_be_visible(timeout=patient(30_000))
+    uploaded.get_by_role("tab", name="Tìm kiếm").click()
+    uploaded.locator("#query").fill("dau giap lai")
+    hit = uploaded.locator("#hits .hit", has_text="Dấu giáp lai").first
+    expect(hit).to_be_visible()
+    box = hit.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    expect(uploaded.locator("#search-status")).to_contain_text("Đã tìm: “dấu giáp lai”")
+    uploaded.set_viewport_size(desk or {"width": 1280, "height": 900})
+
+
+def test_filters_name_unknown_fields_and_take_titles(uploaded: Page) -> None:
+    uploaded.get_by_role("tab", name="Tìm kiếm").click()
+    uploaded.locator("#query").fill("văn bản")
+
+    def add(field: str, value: str) -> None:
+        uploaded.locator("#filter-field").fill(field)
+        uploaded.locator("#filter-value").fill(value)
+        uploaded.keyboard.press("Enter")
+
+    add("phòng ban", "nhân sự")
+    expect(uploaded.locator("#search-status")).to_contain_text("Không tài liệu nào có trường “phòng ban”.")
+    uploaded.locator("#filters .chip").click()
+    add("tiêu đề", "the thuc")
+    expect(uploaded.locator("#hits .hit").first).to_contain_text("Quy định về thể thức")
+    uploaded.locator("#filters .chip").click()
+
+
+def test_a_question_without_an_answer_leads_to_a_search(uploaded: Page) -> None:
+    uploaded.get_by_role("tab", name="Hỏi").click()
+    uploaded.locator("#question").fill("Giá vé tàu lên sao Hoả là bao nhiêu?")
+    uploaded.keyboard.press("Enter")
+    uploaded.get_by_role("button", name="Tìm “Giá vé tàu lên sao Hoả").click()
+    expect(uploaded.locator("#query")).to_have_value("Giá vé tàu lên sao Hoả là bao nhiêu?")
+    expect(uploaded.locator("#search-status")).to_contain_text("đoạn")
+
+
 def test_deleting_needs_consent_and_is_final(uploaded: Page, tmp_path: Path) -> None:
     uploaded.get_by_role("tab", name="Tài liệu").click()
     row = uploaded.locator("#documents tr", has_text=TITLE)

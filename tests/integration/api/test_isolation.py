@@ -63,6 +63,7 @@ DOORS: dict[tuple[str, str], list[Door]] = {
     ("GET", f"{KB}/documents"): [
         Door("GET", f"{KB}/documents"),
         Door("GET", f"{KB}/documents?limit=1"),
+        Door("GET", f"{KB}/documents?id=hidden&id=open"),
         Door("GET", f"{KB}/documents?state=ready&state=failed"),
     ],
     ("GET", f"{KB}/documents/{{document_id}}"): [of_document("GET")],

@@ -1,6 +1,7 @@
 """Collections, documents and search over HTTP, on stores in memory."""
 
 import json
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,23 @@ def test_all_documents_are_indexed_again(filled: Client) -> None:
     assert filled.post("/v1/collections/kb/reindex", json={"states": ["failed"]}).json() == {"queued": 0}
     one = filled.post("/v1/collections/kb/documents/d1/reindex").json()
     assert one["revision"] == 3
+
+
+def test_documents_by_id_are_those_that_exist(filled: Client) -> None:
+    def found(**parameters: Any) -> list[str]:
+        response = filled.get("/v1/collections/kb/documents", params=parameters).raise_for_status()
+        assert response.json()["cursor"] is None
+        return [each["id"] for each in response.json()["documents"]]
+
+    assert found(id=["d3", "none", "d1", "d3"]) == ["d3", "d1"]
+    assert found(id="d2", state="ready") == ["d2"]
+    assert found(id="d2", state="failed") == []
+    too_many = filled.get("/v1/collections/kb/documents", params={"id": [str(n) for n in range(201)]})
+    assert too_many.status_code == 422
+    name = "Quy định.md"
+    file = {"files": (name, "Nội dung.".encode())}
+    filled.post("/v1/collections/kb/documents", files=file, data={"id": unicodedata.normalize("NFD", name)})
+    assert found(id=name) == found(id=unicodedata.normalize("NFD", name)) == [name]
 
 
 def test_listing_pages_and_states(filled: Client) -> None:
