@@ -3,9 +3,11 @@
 import errno
 import fcntl
 import os
+import pwd
 import shutil
 import socket
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -43,6 +45,9 @@ def open_state(folder: Path) -> IO[str]:
         raise ConfigurationError(
             f"another phoserve runs on {folder}; stop it, or choose another folder with --state"
         ) from error
+    if (owner := folder.stat().st_uid) != os.geteuid():
+        # Only root comes this far: what it creates here is not readable by the owner.
+        log.warning("state_of_another_user", folder=str(folder), owner=_user_name(owner))
     return lock
 
 
@@ -97,7 +102,28 @@ def _unusable(folder: Path, error: OSError) -> str:
             f"the disk of {folder} is full: {MIN_FREE_BYTES >> 20} MB must be free; "
             "free some space, or choose another folder with --state"
         )
+    if error.errno in {errno.EACCES, errno.EPERM} and (foreign := _foreign_path(folder)) is not None:
+        owner, user = _user_name(foreign.stat().st_uid), _user_name(os.geteuid())
+        return (
+            f"{foreign} belongs to the user {owner}, and this is {user}: start phoserve as {owner}, give {folder} to "
+            f"{user} with `chown -R`, or choose another folder with --state"
+        )
     return f"{folder} cannot be written ({error.strerror}); choose another folder with --state"
+
+
+def _foreign_path(folder: Path) -> Path | None:
+    """Return the lock or the state folder if it belongs to another user."""
+    for path in (folder / LOCK_FILE, folder):
+        with suppress(OSError):
+            return path if path.stat().st_uid != os.geteuid() else None
+    return None
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def _unbindable(host: str, port: int, error: OSError) -> str:

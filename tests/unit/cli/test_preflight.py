@@ -1,6 +1,9 @@
 import os
 import shutil
 import stat
+import subprocess
+import sys
+import tempfile
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +46,58 @@ def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 0))
     with pytest.raises(ConfigurationError, match="is full"):
         open_state(tmp_path)
+
+
+OTHER_USER = 65534
+AS_ANOTHER_USER = """
+import os, sys
+sys.path[:0] = eval(sys.argv[3])
+from pathlib import Path
+from cli.preflight import open_state
+from phoserve.errors import ConfigurationError
+os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2]))
+try:
+    open_state(Path(sys.argv[1]))
+except ConfigurationError as error:
+    print(error)
+"""
+
+
+def open_as_another_user(folder: Path) -> str:
+    command = [sys.executable, "-c", AS_ANOTHER_USER, str(folder), str(OTHER_USER), repr(sys.path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd="/")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that other users can reach; those of pytest are private."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+@pytest.mark.parametrize("private", ["folder", "lock"])
+def test_a_state_of_another_user_is_named(public_folder: Path, private: str) -> None:
+    state = public_folder / "state"
+    open_state(state).close()
+    if private == "lock":  # started with sudo once, and the folder was given back without its content
+        os.chown(state, OTHER_USER, OTHER_USER)
+    said = open_as_another_user(state)
+    assert "belongs to the user root" in said
+    assert "chown -R" in said
+    assert "--state" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root opens the folders of all users")
+def test_root_is_warned_that_the_state_is_another_users(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "state").mkdir(mode=0o700)
+    os.chown(tmp_path / "state", OTHER_USER, OTHER_USER)
+    with open_state(tmp_path / "state"):
+        assert "state_of_another_user" in capsys.readouterr().out
 
 
 @pytest.fixture
