@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from api.problems import OPENAI_PATHS, OpenAIError, Problem
+from api.problems import OPENAI_PATHS, TEI_PATHS, OpenAIError, Problem, TeiError
 from api.schemas.answers import CitationView, DeltaEvent, DoneEvent, RestartEvent, RetrievalEvent
 from api.schemas.documents import DocumentsRequest
 
@@ -39,6 +39,7 @@ STREAMS: Final = {
 STREAMED_TYPES: Final = [
     Problem,
     OpenAIError,
+    TeiError,
     DocumentsRequest,
     RetrievalEvent,
     DeltaEvent,
@@ -93,11 +94,7 @@ def _complete_operation(path: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     responses.pop("400", None)
     _describe_optional_body(operation)
-    name, media_type = (
-        ("OpenAIError", "application/json")
-        if path.startswith(OPENAI_PATHS)
-        else ("Problem", "application/problem+json")
-    )
+    name, media_type = _error_shape(path)
     for status, description in PROBLEMS.items():
         content = {media_type: {"schema": {"$ref": REF.format(name=name)}}}
         responses.setdefault(status, {"description": description, "content": content})
@@ -109,6 +106,15 @@ def _complete_operation(path: str, operation: dict[str, Any]) -> None:
         ok = responses["200"]
         ok["content"] = ok.get("content", {}) if path != next(reversed(STREAMS)) else {}
         ok["content"]["text/event-stream"] = {"schema": {"type": "string", "description": STREAMS[path]}}
+
+
+def _error_shape(path: str) -> tuple[str, str]:
+    """Return the schema and the media type of a route's errors."""
+    if path.startswith(OPENAI_PATHS):
+        return "OpenAIError", "application/json"
+    if path in TEI_PATHS:
+        return "TeiError", "application/json"
+    return "Problem", "application/problem+json"
 
 
 def _describe_optional_body(operation: dict[str, Any]) -> None:

@@ -41,3 +41,19 @@ def test_the_document_describes_bodies_as_they_are_checked(client: Client) -> No
     assert whole == {"type": "integer", "minimum": 1, "maximum": 50}
     assert not paths["/v1/collections/{collection}/reindex"]["post"]["requestBody"]["required"]
     assert paths["/v1/collections/{collection}/search"]["post"]["requestBody"]["required"]
+
+
+def test_errors_have_the_documented_types(client: Client) -> None:
+    seen = 0
+    for path, item in client.get("/schema").json()["paths"].items():
+        for method, operation in item.items():
+            if method not in {"put", "post", "patch"}:
+                continue
+            place = path.replace("{", "").replace("}", "")
+            refused = client.request(method, place, content=b"[", headers={"Content-Type": "application/json"})
+            if refused.status_code < 400:  # a body is not needed
+                continue
+            documented = operation["responses"][str(refused.status_code)]["content"]
+            assert refused.headers["content-type"].split(";")[0] in documented, (method, path)
+            seen += 1
+    assert seen > 10
