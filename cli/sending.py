@@ -2,13 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TextIO, TypeVar
+from urllib.parse import quote
 
 from cli.remote import ApiClient
-from phoserve.errors import InvalidInput
+from phoserve.errors import InvalidInput, NotFound
 
 BATCH_DOCUMENTS: Final = 100
 BATCH_BYTES: Final = 16 * 1024 * 1024
@@ -27,6 +30,24 @@ class FileDocument:
     @property
     def size_bytes(self) -> int:
         return self.path.stat().st_size
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document of the collection, as far as a file is compared with it."""
+
+    sha256: str
+    is_current: bool
+    """Whether it has not failed and has the wanted groups."""
+    is_pending: bool
+    """Whether it is queued or processed."""
+
+    @classmethod
+    def of(cls, record: dict[str, Any], access: Sequence[str] | None) -> "StoredDocument":
+        """Read the record of the API; without `access`, any groups are the wanted ones."""
+        same_access = access is None or record["access"] == sorted(set(access))
+        state = record["state"]
+        return cls(record["sha256"], state != "failed" and same_access, state in {"queued", "processing"})
 
 
 def files_in(patterns: Sequence[str]) -> list[FileDocument]:
@@ -69,6 +90,9 @@ class Sender:
     """The groups of all documents sent; None leaves those of existing documents, and lines may name their own."""
     sent: list[str] = field(default_factory=list)
     unchanged: int = 0
+    pending: list[str] = field(default_factory=list)
+    """Unchanged documents that are not indexed yet, such as those of a run that was interrupted."""
+    pruned: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
 
     @property
@@ -76,31 +100,45 @@ class Sender:
         """The collection."""
         return f"/v1/collections/{self.collection}"
 
-    def known(self) -> dict[str, str]:
-        """Return the hash of every stored document that has not failed and has the wanted groups, by id."""
-        hashes: dict[str, str] = {}
+    def stored(self) -> dict[str, StoredDocument]:
+        """Return every document of the collection by id."""
+        found: dict[str, StoredDocument] = {}
         cursor = ""
         while True:
             page = self.remote.get(f"{self.url}/documents?limit={PAGE}{cursor}")
-            hashes |= {each["id"]: each["sha256"] for each in page["documents"] if self._is_current(each)}
+            found |= {each["id"]: StoredDocument.of(each, self.access) for each in page["documents"]}
             if page["cursor"] is None:
-                return hashes
+                return found
             cursor = f"&cursor={page['cursor']}"
 
-    def _is_current(self, document: dict[str, Any]) -> bool:
-        same_access = self.access is None or document["access"] == sorted(set(self.access))
-        return document["state"] != "failed" and same_access
+    def send_files(self, files: Sequence[FileDocument], *, prune: bool = False) -> Iterator[int]:
+        """Send new files; with `prune`, delete the documents that are none of `files`.
 
-    def send_files(self, files: Iterable[FileDocument]) -> Iterator[int]:
-        """Send new files. Yields the number of finished files after each step."""
-        known, done = self.known(), 0
+        Yields the number of finished files after each step.
+        """
+        stored, done = self.stored(), 0
         for batch in _batches(files, lambda each: each.size_bytes):
-            wanted = [each for each in batch if known.get(each.id) != _sha256(each.path)]
-            self.unchanged += len(batch) - len(wanted)
+            wanted = [each for each in batch if not self._is_unchanged(each, stored.get(_composed(each.id)))]
             if wanted:
                 self._post(wanted)
             done += len(batch)
             yield done
+        if prune:
+            self._prune(stored.keys() - {_composed(each.id) for each in files})
+
+    def _is_unchanged(self, file: FileDocument, stored: StoredDocument | None) -> bool:
+        if stored is None or not stored.is_current or stored.sha256 != _sha256(file.path):
+            return False
+        self.unchanged += 1
+        if stored.is_pending:
+            self.pending.append(_composed(file.id))
+        return True
+
+    def _prune(self, document_ids: Collection[str]) -> None:
+        for each in sorted(document_ids):
+            with suppress(NotFound):  # deleted in the meantime
+                self.remote.delete(f"{self.url}/documents/{quote(each, safe='')}")
+                self.pruned += 1
 
     def send_lines(self, documents: Iterable[dict[str, Any]]) -> Iterator[int]:
         """Send documents as JSON. Yields the number of finished documents after each step."""
@@ -148,6 +186,11 @@ def _named(pattern: str) -> Iterator[FileDocument]:
         for each in anchor.glob(str(path.relative_to(path.anchor))):
             if each.is_file():
                 yield FileDocument(each.as_posix().lstrip("/"), each)
+
+
+def _composed(document_id: str) -> str:
+    """Return the id as the server keeps it: file systems of other machines decompose letters."""
+    return unicodedata.normalize("NFC", document_id)
 
 
 def _is_hidden(path: Path) -> bool:

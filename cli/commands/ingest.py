@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,6 +34,10 @@ def ingest(
         list[str] | None,
         typer.Option(help="A group that may see the documents; may be repeated. '' opens them to every reader."),
     ] = None,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Delete the documents of the collection that are no file of the folder any more."),
+    ] = False,
     wait: Annotated[bool, typer.Option(help="Wait until everything is indexed.")] = True,
     url: Url = DEFAULT_URL,
     key: Key = None,
@@ -51,9 +56,11 @@ def ingest(
     remote = ApiClient(url, key, patience_s=PATIENCE_S)
     fields = parse_object("--metadata", metadata) or {}
     sender = Sender(remote, validate_collection_name(collection), fields, access_of(access))
+    if prune and not (len(paths) == 1 and Path(paths[0]).expanduser().is_dir()):
+        raise InvalidInput("--prune needs one folder, whose files are all documents of the collection")
     remote.put(sender.url, {"model": model} if model else None)
-    _send(sender, paths, report)
-    if wait and sender.sent:
+    _send(sender, paths, report, prune=prune)
+    if wait and (sender.sent or sender.pending):
         _follow(sender, report)
     failed = sender.refused + (_failed(sender) if wait else [])
     if wait:
@@ -62,7 +69,7 @@ def ingest(
     sys.exit(1 if failed else 0)
 
 
-def _send(sender: "Sender", paths: list[str], report: "Reporter") -> None:
+def _send(sender: "Sender", paths: list[str], report: "Reporter", *, prune: bool) -> None:
     from cli.sending import files_in, lines_of
 
     if STDIN in paths:
@@ -74,13 +81,13 @@ def _send(sender: "Sender", paths: list[str], report: "Reporter") -> None:
         return
     files = files_in(paths)
     with report.step("Sending", total=len(files)) as bar:
-        for done in sender.send_files(files):
+        for done in sender.send_files(files, prune=prune):
             bar.done(done)
 
 
 def _follow(sender: "Sender", report: "Reporter") -> None:
     """Show progress until no document of the collection is queued or processing."""
-    total = len(sender.sent)
+    total = len(sender.sent) + len(sender.pending)
     with report.step("Indexing", total=total) as bar:
         while unfinished := _unfinished(sender):
             bar.done(max(total - unfinished, 0))
@@ -94,13 +101,13 @@ def _unfinished(sender: "Sender") -> int:
 
 
 def _failed(sender: "Sender") -> list[tuple[str, str]]:
-    """Return those of the documents just sent that could not be indexed, each with its reason."""
+    """Return the documents just sent, or still to be indexed, that could not be indexed, each with its reason."""
     return [(each["id"], each["error"]["message"]) for each in _records(sender, "failed")]
 
 
 def _records(sender: "Sender", state: str) -> Iterator[dict[str, Any]]:
-    """Yield the records of the documents just sent that are in `state`."""
-    ours, cursor = set(sender.sent), ""
+    """Yield the records of the documents just sent, or still to be indexed, that are in `state`."""
+    ours, cursor = {*sender.sent, *sender.pending}, ""
     while True:
         page = sender.remote.get(f"{sender.url}/documents?state={state}&limit=200{cursor}")
         yield from (each for each in page["documents"] if each["id"] in ours)
@@ -124,8 +131,10 @@ def _summary(sender: "Sender", failed: list[tuple[str, str]], report: "Reporter"
         report.tell("failed", f"  {document_id}: {reason}", id=document_id, reason=reason)
     if len(failed) > SHOWN:
         report.tell("more", f"  ... and {len(failed) - SHOWN} more; see GET {sender.url}/documents?state=failed")
-    text = f"{len(sender.sent)} sent, {sender.unchanged} unchanged, {len(failed)} failed"
-    report.tell("ingested", text, sent=len(sender.sent), unchanged=sender.unchanged, failed=len(failed))
+    pruned = f", {sender.pruned} deleted" if sender.pruned else ""
+    text = f"{len(sender.sent)} sent, {sender.unchanged} unchanged{pruned}, {len(failed)} failed"
+    counts = {"sent": len(sender.sent), "unchanged": sender.unchanged, "pruned": sender.pruned, "failed": len(failed)}
+    report.tell("ingested", text, **counts)
 
 
 def access_of(groups: list[str] | None) -> list[str] | None:

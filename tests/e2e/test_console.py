@@ -34,9 +34,11 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def page(platform: Platform) -> Iterator[Page]:
     problems: list[str] = []
+    expect.set_options(timeout=patient(15_000))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_context(locale="vi-VN", viewport={"width": 1280, "height": 900}).new_page()
+        page.set_default_timeout(patient(30_000))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
         page.goto(platform.url)

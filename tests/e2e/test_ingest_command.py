@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def run(platform: Platform, *arguments: str, lines: str = "", status: int = 0) -
     events = [json.loads(line) for line in outcome.stdout.splitlines()]
     assert events[-1]["event"] == "ingested"
     failures = {each["id"]: each["reason"] for each in events if each["event"] == "failed"}
-    return {name: events[-1][name] for name in ("sent", "unchanged", "failed")} | {"failures": failures}
+    return {name: events[-1][name] for name in ("sent", "unchanged", "pruned", "failed")} | {"failures": failures}
 
 
 @pytest.fixture
@@ -54,6 +55,33 @@ def test_a_folder_is_sent_once_and_changes_follow(platform: Platform, http: http
     assert (record["state"], record["revision"], record["metadata"]) == ("ready", 2, {"dept": "hr"})
 
 
+def test_a_second_run_waits_for_what_an_interrupted_one_sent(
+    platform: Platform, http: httpx.Client, folder: Path
+) -> None:
+    (folder / "rỗng.md").write_text(" ")
+    sent = run(platform, str(folder), "-c", "interrupted", "--no-wait")
+    assert sent["sent"] == FILES + 1
+    again = run(platform, str(folder), "-c", "interrupted", status=1)
+    assert again["failed"] == 1
+    assert again["sent"] + again["unchanged"] == FILES + 1
+    counts = http.get("/v1/collections/interrupted").json()["documents"]
+    assert counts == {"ready": FILES, "failed": 1}
+
+
+def test_pruning_follows_files_that_were_renamed_or_deleted(
+    platform: Platform, http: httpx.Client, folder: Path
+) -> None:
+    decomposed = unicodedata.normalize("NFD", "Đơn nghỉ phép.md")
+    (folder / decomposed).write_text("# Đơn\n\nNgười nộp đơn ký tên.")
+    assert run(platform, str(folder), "-c", "pruned")["sent"] == FILES + 1
+    (folder / "phòng 1" / "1.md").rename(folder / "phòng 1" / "một.md")
+    (folder / "phòng 2" / "2.md").unlink()
+    again = run(platform, str(folder), "-c", "pruned", "--prune")
+    assert (again["sent"], again["unchanged"], again["pruned"]) == (1, FILES - 1, 2)
+    assert http.get("/v1/collections/pruned").json()["documents"] == {"ready": FILES}
+    assert http.get("/v1/collections/pruned/documents/ph%C3%B2ng%201%2F1.md").status_code == 404
+
+
 def test_patterns_and_lines(platform: Platform, http: httpx.Client, folder: Path) -> None:
     matched = run(platform, f"{folder}/**/1*.md", "-c", "patterns")
     assert matched["sent"] == sum(str(number).startswith("1") for number in range(FILES))
@@ -68,6 +96,7 @@ def test_patterns_and_lines(platform: Platform, http: httpx.Client, folder: Path
         (["/nowhere/*.pdf", "-c", "bad"], "matches no file"),
         (["-", "-c", "bad"], "line 1 is not JSON"),
         (["-", "-c", "không được"], "a collection name"),
+        (["-", "-c", "bad", "--prune"], "--prune needs one folder"),
         (["-", "-c", "bad", "--metadata", "[]"], "--metadata must be a JSON object"),
     ],
 )
