@@ -81,8 +81,9 @@ async def authenticate(connection: Connection) -> Principal:
     if digest:
         services.failed_keys.prove(address, digest)
     # An id may be given to a new key, which must not learn from times what the former one asked.
-    CACHE_SCOPE.set(f"{principal.id} {digest.hex()}")
-    CALLER.set(principal.id)
+    scope = f"{principal.id} {digest.hex()}"
+    CACHE_SCOPE.set(scope)
+    CALLER.set(scope)
     return principal
 
 

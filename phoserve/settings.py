@@ -156,7 +156,10 @@ class LimitSettings(Group):
     answer_timeout_s: float = 120.0
     """Deadline of an answer, which waits for an LLM."""
     max_in_flight: int = 64
-    """Searches, answers and embeddings requests in flight; further ones return 429."""
+    """Searches, answers and embeddings requests in flight; further ones return 429.
+
+    Of this and of the next two, one of several active keys has three quarters at most.
+    """
     max_texts_in_flight: int = 8192
     """Texts in flight to the encoder, over all requests."""
     max_answers_in_flight: int = 16

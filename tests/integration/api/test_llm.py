@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 
-from api.keys import KeyFile, Role, new_key
+from api.keys import FixedKeys, KeyFile, Role, new_key
 from phoserve.adapters.openai_chat import ChatSettings, OpenAIChat
 from phoserve.settings import LimitSettings
 from tests.integration.api.conftest import fill
@@ -234,6 +235,25 @@ def test_an_answer_ends_when_its_key_is_revoked(
         problem = json.loads(last.removeprefix("data: "))
         assert problem.get("status") == 401 or problem["error"]["type"] == "authentication_error"
         wait_until(lambda: httpx.get(f"{llm_url}/stats").json()["open"] == 0, timeout_s=10)
+
+
+def test_one_key_does_not_hold_all_answers(tmp_path: Path, llm_url: str) -> None:
+    (greedy, greedy_entry), (other, other_entry) = new_key("greedy", Role.ADMIN), new_key("other", Role.READER)
+    chat = OpenAIChat(ChatSettings(url=llm_url, model="endless"))
+    limits = LimitSettings(max_answers_in_flight=4)
+    services = live_services(tmp_path, chat=chat, limits=limits, keys=FixedKeys((greedy_entry, other_entry)))
+    with live_api(services) as url, httpx.Client(base_url=url, timeout=patient(30)) as client, ExitStack() as stack:
+        fill(url, headers={"Authorization": f"Bearer {greedy}"})
+
+        def status(secret: str) -> int:
+            """Open an answer without end, which stays open."""
+            headers = {"Authorization": f"Bearer {secret}"}
+            body = CHAT_QUESTION | {"stream": True}
+            return stack.enter_context(client.stream("POST", CHAT, json=body, headers=headers)).status_code
+
+        assert status(other) == 200
+        assert [status(greedy) for _ in range(4)] == [200, 200, 429, 429]
+        assert status(other) == 200
 
 
 def test_parameters_reach_the_llm(client: httpx.Client, llm_url: str) -> None:
