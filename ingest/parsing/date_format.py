@@ -1,6 +1,7 @@
 """Dates and times as a spreadsheet program displays them."""
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
@@ -10,6 +11,11 @@ from openpyxl.utils.datetime import MAC_EPOCH, WINDOWS_EPOCH
 from ingest.parsing.number_codes import Style, Token, literal
 
 _ELAPSED: Final = re.compile(r"h+|m+|s+", re.IGNORECASE)
+_LANGUAGE: Final = re.compile(r"\$[^-]*-([0-9A-Fa-f]{1,8})")
+_PRIMARY: Final = 0x3FF
+_ENGLISH, _VIETNAMESE = 0x09, 0x2A
+_LANGUAGES: Final = (_ENGLISH, _VIETNAMESE)
+"""Primary languages of Windows (MS-LCID)."""
 _MONTHS: Final = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
                   "November", "December")  # fmt: skip
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -30,6 +36,7 @@ def display_date(value: float, tokens: tuple[Token, ...], style: Style) -> str:
     """Return a day number as displayed. Raises ValueError for a number that is no date."""
     if not 0 <= value < _LAST_SERIAL and not _is_elapsed(tokens):
         raise ValueError("no date")
+    style = _in_language(tokens, style)
     fraction_marks = _second_places(tokens)
     seconds = Decimal(repr(value)) * 86400
     seconds = seconds.quantize(Decimal(1).scaleb(-fraction_marks), rounding=ROUND_HALF_UP)
@@ -55,6 +62,15 @@ def display_date(value: float, tokens: tuple[Token, ...], style: Style) -> str:
         else:
             parts.append(literal(kind, text))
     return "".join(parts).strip()
+
+
+def _in_language(tokens: tuple[Token, ...], style: Style) -> Style:
+    """Return the style with names in the language that a format such as "[$-409]mmm" is fixed to."""
+    for kind, text in tokens:
+        if kind == "bracket" and (match := _LANGUAGE.fullmatch(text)):
+            language = int(match[1], 16) & _PRIMARY
+            return replace(style, vietnamese=language == _VIETNAMESE) if language in _LANGUAGES else style
+    return style
 
 
 def _second_places(tokens: tuple[Token, ...]) -> int:

@@ -16,6 +16,7 @@ from ingest.parsing.style_sheets import HiddenElements
 from phoserve.text.blocks import Block, ParsedDocument, ParserWarning, Place
 
 _CHAPTERS: Final = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
+_FONT_OBFUSCATION: Final = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 _NO_TITLES: Final = ("unknown title", "unknown", "untitled")
 _MAX_STYLES: Final = 50
 _MAX_CHAPTERS: Final = 5000
@@ -24,7 +25,7 @@ _MAX_CHAPTERS: Final = 5000
 def parse(path: Path) -> ParsedDocument:
     """Read a book. A chapter that is missing is a warning. Raises Unreadable or Encrypted."""
     with Package(path) as package:
-        if "META-INF/rights.xml" in package or b"EncryptedData" in _read(package, "META-INF/encryption.xml"):
+        if _is_protected(package):
             raise Encrypted("it is protected against copying")
         main = _main_part(package)
         book = package.xml(main)
@@ -49,6 +50,15 @@ def parse(path: Path) -> ParsedDocument:
             warnings=tuple(warnings),
             properties={"author": author} if author else {},
         )
+
+
+def _is_protected(package: Package) -> bool:
+    """Whether chapters are encrypted; fonts are obfuscated in books that anyone may read."""
+    root = package.xml("META-INF/encryption.xml")
+    if root is None:
+        return "META-INF/rights.xml" in package or "META-INF/encryption.xml" in package
+    methods = [method.get("Algorithm", "") for method in root.iter("{*}EncryptionMethod")]
+    return not methods or any(method not in _FONT_OBFUSCATION for method in methods)
 
 
 def _main_part(package: Package) -> str:

@@ -79,14 +79,14 @@ _EXPONENT: Final = re.compile(r"[+\-−]?\d+")
 def parse(path: Path) -> ParsedDocument:
     """Read a page. Raises ParsingFailed."""
     try:
-        decoded = _decode(path.read_bytes())
+        decoded = decode_page(path.read_bytes())
     except ValueError as error:
         raise ParsingFailed("unreadable", f"this is not HTML: {error}") from error
     page = read_html(decoded.text)
     return ParsedDocument(blocks=page.blocks, title=page.title, warnings=(*decoded.warnings, *page.warnings))
 
 
-def _decode(content: bytes) -> Decoded:
+def decode_page(content: bytes) -> Decoded:
     """Return the text of a page: in UTF-8 if it is, or in the encoding that it declares for another language."""
     declared = _CHARSET.search(content, 0, _CHARSET_WITHIN)
     encoding = ""

@@ -57,6 +57,9 @@ _WEB_ARCHIVE_HEAD: Final = re.compile(
 )
 """What Word and browsers begin a page with that they save as one file (MHTML), also under the name of a .doc file."""
 _LONGEST_TYPE: Final = 100
+_LONGEST_MANIFEST: Final = 1 << 20
+_ROOT_ENTRY: Final = re.compile(rb"<[\w:]*file-entry\b[^<>]*full-path=[\"']/[\"'][^<>]*>")
+_MANIFEST_TYPE: Final = re.compile(rb"media-type=[\"'](application/[\w.+-]{1,90})[\"']")
 _OLD_OFFICE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MAGIC: Final = (
     (b"%PDF-", "application/pdf"),
@@ -131,6 +134,18 @@ def stated_type(declared: str, filename: str | None) -> str:
     return _BY_SUFFIX.get(suffix) or mimetypes.types_map.get(suffix) or PLAIN
 
 
+def _declared_in_manifest(path: Path) -> str:
+    """Return the type that an OpenDocument package without the entry "mimetype" has by its manifest, "" for none."""
+    try:
+        with zipfile.ZipFile(path) as package:
+            manifest = package.open("META-INF/manifest.xml").read(_LONGEST_MANIFEST)
+    except (zipfile.BadZipFile, KeyError, OSError, RuntimeError, ValueError):
+        return ""
+    root = _ROOT_ENTRY.search(manifest)
+    found = _MANIFEST_TYPE.search(root[0]) if root else None
+    return found[1].decode() if found else ""
+
+
 def _package(path: Path, stated: str) -> str:
     try:
         with zipfile.ZipFile(path) as package:
@@ -139,6 +154,8 @@ def _package(path: Path, stated: str) -> str:
             own = package.open("mimetype").read(_LONGEST_TYPE).decode() if "mimetype" in names else ""
     except (zipfile.BadZipFile, OSError, RuntimeError, ValueError):
         return stated if stated in READ_BY_KREUZBERG else ARCHIVE
+    if not own and {"content.xml", "meta-inf/manifest.xml"} <= set(names):
+        own = _declared_in_manifest(path)
     if own.startswith("application/"):
         return ODF_TEMPLATES.get(own.strip(), own.strip())
     if _BINARY_WORKBOOK in names:

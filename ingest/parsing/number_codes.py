@@ -7,7 +7,7 @@ from typing import Final
 
 _TOKEN: Final = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_(?P<blank>.)|\*(?P<fill>.)|\[(?P<bracket>[^\]]*)\]|'
-    r"(?P<clock>AM/PM|A/P)|(?P<general>General)|(?P<date>[yY]+|[mM]+|[dD]+|[hH]+|[sS]+|[bBgG]+|e(?![+-]))|"
+    r"(?P<clock>AM/PM|A/P)|(?P<general>(?i:General))|(?P<date>[yY]+|[mM]+|[dD]+|[hH]+|[sS]+|[bBgG]+|e(?![+-]))|"
     r"(?P<exponent>[eE][+-])|(?P<digits>[0#?]+)|(?P<point>\.)|(?P<comma>,)|(?P<percent>%)|(?P<slash>/)|(?P<text>@)|(?P<other>.)",
     re.DOTALL,
 )

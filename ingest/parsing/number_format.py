@@ -14,7 +14,8 @@ from openpyxl.styles.numbers import BUILTIN_FORMATS
 from ingest.parsing.date_format import display_date, is_date
 from ingest.parsing.number_codes import ENGLISH, VIETNAMESE, Style, Token, literal, split_sections
 
-# Ids whose display depends on the language of the system; a Vietnamese one shows the day first.
+# Ids whose display depends on the language of the system; a Vietnamese one shows the day first. Those from 27 to 36 and
+# from 50 to 58 are dates and times of East Asian editions, which WPS Office writes too.
 _SYSTEM_FORMATS: Final = {
     14: "dd/mm/yyyy",
     22: "dd/mm/yyyy hh:mm",
@@ -22,6 +23,9 @@ _SYSTEM_FORMATS: Final = {
     6: "#,##0",
     7: "#,##0.00",
     8: "#,##0.00",
+    47: "mm:ss.0",
+    **dict.fromkeys((*range(27, 32), 36, *range(50, 55), 57, 58), "dd/mm/yyyy"),
+    **dict.fromkeys((*range(32, 36), 55, 56), "hh:mm:ss"),
 }
 _SYSTEM_CODES: Final = {"mm-dd-yy": "dd/mm/yyyy", "m/d/yy h:mm": "dd/mm/yyyy hh:mm", "m/d/yyyy": "dd/mm/yyyy"}
 _CONDITION: Final = re.compile(r"(<=|>=|<>|<|>|=)(-?[\d.]+)")
@@ -151,7 +155,7 @@ def _decimal(value: float, tokens: tuple[Token, ...], style: Style) -> str:
     before = "".join(literal(kind, text) for kind, text in tokens[:first])
     after = "".join("%" if kind == "percent" else literal(kind, text) for kind, text in tokens[last + 1 :])
     lead = "".join("%" for kind, _ in tokens[:first] if kind == "percent")
-    return f"{sign}{before}{lead}{shown or ('0' if not before and not after else '')}{exponent}{after}".strip()
+    return f"{sign}{before}{lead}{shown}{exponent}{after}".strip()
 
 
 def _scaled(number: Decimal, whole: str, tokens: tuple[Token, ...]) -> tuple[Decimal, str]:

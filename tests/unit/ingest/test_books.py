@@ -17,7 +17,9 @@ CONTAINER = (
 )
 
 
-def read(folder: Path, spine: list[str], chapters: dict[str, str], **extra: str) -> ParsedDocument:
+def read(
+    folder: Path, spine: list[str], chapters: dict[str, str], styles: str = ".kín { display: none }", **extra: str
+) -> ParsedDocument:
     items = "".join(
         f'<item id="i{n}" href="{name}" media-type="application/xhtml+xml" properties="{"nav" if name == "nav.xhtml" else ""}"/>'
         for n, name in enumerate(spine)
@@ -33,7 +35,7 @@ def read(folder: Path, spine: list[str], chapters: dict[str, str], **extra: str)
             f"<dc:title>Sách hay</dc:title><dc:creator>Lan</dc:creator></metadata><manifest>{items}"
             f'<item id="s" href="a.css" media-type="text/css"/></manifest><spine>{references}</spine></package>',
         )
-        package.writestr("O/a.css", ".kín { display: none }")
+        package.writestr("O/a.css", styles)
         for name, body in chapters.items():
             package.writestr(f"O/{name}", f'<html xmlns="http://www.w3.org/1999/xhtml"><body>{body}</body></html>')
         for name, content in extra.items():
@@ -70,3 +72,22 @@ def test_a_package_without_a_book_is_refused(tmp_path: Path) -> None:
         package.writestr("mimetype", "application/epub+zip")
     with pytest.raises(Unreadable):
         parse(path)
+
+
+def test_a_book_with_obfuscated_fonts_is_read(tmp_path: Path) -> None:
+    data = (
+        '<encryption xmlns="urn:oasis:names:tc:opendocument:xmlns:container" xmlns:enc="http://www.w3.org/2001/04/xmlenc#">'
+        '<enc:EncryptedData><enc:EncryptionMethod Algorithm="http://www.idpf.org/2008/embedding"/></enc:EncryptedData>'
+        "</encryption>"
+    )
+    found = read(tmp_path, ["a.xhtml"], {"a.xhtml": "<p>Đọc được</p>"}, **{"META-INF__encryption_xml": data})
+    assert render_blocks(found.blocks).text == "Đọc được"
+    with pytest.raises(Encrypted):
+        other = data.replace("http://www.idpf.org/2008/embedding", "http://www.w3.org/2001/04/xmlenc#aes128-cbc")
+        read(tmp_path, ["a.xhtml"], {"a.xhtml": "x"}, **{"META-INF__encryption_xml": other})
+
+
+def test_styles_of_a_book_hide_as_in_pages(tmp_path: Path) -> None:
+    styles = "p.mờ { opacity: 0 } .nhỏ { font-size: 0 }"
+    chapter = "<p>rõ</p><p class='mờ'>ẨN</p><p class='nhỏ'>ẨN</p>"
+    assert render_blocks(read(tmp_path, ["a.xhtml"], {"a.xhtml": chapter}, styles).blocks).text == "rõ"

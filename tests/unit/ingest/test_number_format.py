@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.parsing.number_codes import ENGLISH, VIETNAMESE, Style
-from ingest.parsing.number_format import display, display_text, general, style_of
+from ingest.parsing.number_format import builtin_format, display, display_text, general, style_of
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,14 @@ from ingest.parsing.number_format import display, display_text, general, style_o
         (3, "0.##", "3"),
         (912345679, "0000\\ 000\\ 000", "0912 345 679"),
         (5, "[<10]0;[>=10]#,##0", "5"),
+        (12.5, "GENERAL", "12,5"),
+        (7, 'general" m²"', "7 m²"),
+        (0, "#,###", ""),
+        (0, "#", ""),
+        (46026, "[$-409]d\\-mmm\\-yy;@", "4-Jan-26"),
+        (46026, "[$-0409]mmmm dd, yyyy", "January 04, 2026"),
+        (46026.75, "[$-409]h:mm AM/PM", "6:00 PM"),
+        (46026.75, "h:mm AM/PM", "6:00 CH"),
         (46026, "dd/mm/yyyy", "04/01/2026"),
         (46026, "d/m/yy", "4/1/26"),
         (46026, "mm-dd-yy", "04/01/2026"),
@@ -112,3 +120,16 @@ def test_two_places_are_those_of_the_number(value: float) -> None:
     number = float(value)
     assert float(display(number, "0.00").replace(",", ".")) == pytest.approx(round(number, 2), abs=0.011)
     assert float(general(number).replace(",", ".")) == pytest.approx(number, rel=1e-9, abs=1e-9)
+
+
+def test_a_format_fixed_to_a_language_names_months_in_it() -> None:
+    assert display(46026, "[$-42A]d mmmm", ENGLISH) == "4 Tháng 1"
+    assert display(46026, "[$-409]d mmmm", VIETNAMESE) == "4 January"
+    assert display(46026, "[$-407]d mmmm", ENGLISH) == "4 January"
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(58, "04/01/2026"), (31, "04/01/2026"), (32, "12:00:00"), (47, "00:00,0")]
+)
+def test_built_in_formats_of_other_editions(number: int, shown: str) -> None:
+    assert display(46026.5, builtin_format(number)) == shown
