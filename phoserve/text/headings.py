@@ -21,14 +21,22 @@ _LAW_LEVELS: Final = {
 }
 ARTICLE_LEVEL: Final = _LAW_LEVELS["điều"]
 ROMAN_LEVEL: Final = 9
-_KINDS: Final = "|".join(f"{kind.capitalize()}|{kind.upper()}" for kind in _LAW_LEVELS)
+_KINDS: Final = "|".join(f"{kind.capitalize()}|{kind.upper()}|{kind}" for kind in _LAW_LEVELS)
+_INITIALS: Final = frozenset(initial for kind in _LAW_LEVELS for initial in (kind[0], kind[0].upper()))
 _FORM: Final = "mẫu"
 # A form's number may be a code: "Mẫu số 01/TNDN".
-_NUMBER: Final = r"(?:thứ|THỨ)\s+[^\W\d_]+|[IVXLC]+|\d+[a-zđ]?(?:\.\d+)*(?:[/-][A-ZĐ]+)*"
+_NUMBER: Final = (
+    r"(?:thứ|THỨ)\s+[^\W\d_]+|(?:(?:số|SỐ)\s+)?(?:[IVXLC]+[a-zđ]?(?![^\W_])|\d+[a-zđ]?(?:\.\d+)*(?:[/-][A-ZĐ]+)*|"
+    r"[ivx]{1,6}(?![^\W_])|[A-ZĐ](?=\s?[.:–—-]|\s*\Z))"
+)
 _LAW: Final = re.compile(
-    rf"(?P<prefix>(?P<kind>{_KINDS})\s+(?P<number>{_NUMBER})(?P<stop>\s?[.:–-])?[*_]*)(?:\s+(?P<title>\S.*))?",
+    rf"(?P<prefix>(?P<kind>{_KINDS})(?:\s+|(?=\d))(?P<number>{_NUMBER})(?P<stop>\s?(?:\.\s?[–—:-]|[.:–—-]))?[*_]*)"
+    r"(?:(?:\s+|(?<=[.:])(?=[^\W\d_]))(?P<title>\S.*))?",
     re.DOTALL,
 )
+_APPENDIX: Final = "PHỤ LỤC"
+"""The only appendix of a document has no number."""
+_LETTERHEAD: Final = re.compile(r"CỘNG H(?:ÒA|OÀ) XÃ HỘI CHỦ NGHĨA")
 _ROMAN: Final = re.compile(r"(?:[IVX]{1,6})[.\-–/]\s*(?P<title>[^\W\d_].*)")
 _NUMBERED: Final = re.compile(r"[^\W_]{1,5}[.)]\s")
 _LONGEST: Final = 200
@@ -47,18 +55,21 @@ class Title:
     """True where it continues the heading before it: "Chương I", and on the next line "QUY ĐỊNH CHUNG"."""
 
 
-def title_of(line: str, *, follows: str | None = None, marks: bool = False) -> Title | None:
+def title_of(line: str, *, follows: str | None = None, marks: bool = False, continues: bool = False) -> Title | None:
     """Return the heading that `line` (stripped) is or begins with, None if it is none.
 
-    `follows` is the text of the heading on the line before; with `marks`, the line may hold those of Markdown.
+    `follows` is the text of the heading on the line before; with `marks`, the line may hold those of Markdown. A line
+    that may continue the sentence before it (`continues`) is no heading if it begins with a small letter.
     """
     marked = _MARKDOWN.match(line) if marks else None
     bare = (marked["title"].rstrip("# \t") if marked else line).strip("*_ \t" if marks else None)
     if not bare:
         return None
-    law = _LAW.fullmatch(bare)
-    if law and (marked or _reads_as_heading(law)):
+    law = _LAW.fullmatch(bare) if bare[0] in _INITIALS else None
+    if law and (marked or (_reads_as_heading(law) and not (continues and bare[0].islower()))):
         return _law_title(law, line)
+    if bare == _APPENDIX:
+        return Title(_LAW_LEVELS["phụ lục"], bare, len(line))
     if follows is not None and _may_complete(bare, follows):
         return Title(0, bare, len(line), completes=True)
     if marked:
@@ -71,8 +82,9 @@ def title_of(line: str, *, follows: str | None = None, marks: bool = False) -> T
 
 def is_law_title(text: str) -> bool:
     """Return whether `text` is a heading of Vietnamese law with nothing but its number: "Chương I"."""
-    law = _LAW.fullmatch(text.strip("*_ \t"))
-    return law is not None and law["title"] is None and not _is_form(law)
+    bare = text.strip("*_ \t")
+    law = _LAW.fullmatch(bare)
+    return bare == _APPENDIX or (law is not None and law["title"] is None and not _is_form(law))
 
 
 def law_level(text: str) -> int | None:
@@ -114,9 +126,11 @@ def _reads_as_heading(law: re.Match[str]) -> bool:
 
 def _may_complete(bare: str, follows: str) -> bool:
     """What follows "Mẫu số 01" is the form's letterhead, not its title."""
-    shouted = bare.isupper() and not _NUMBERED.match(bare)
+    shouted = bare.isupper() and not _NUMBERED.match(bare) and not _LETTERHEAD.match(bare)
+    if not shouted or len(follows) + len(bare) >= _LONGEST:
+        return False
     law = _LAW.match(follows)
-    return shouted and len(follows) + len(bare) < _LONGEST and law is not None and not _is_form(law)
+    return follows == _APPENDIX or (law is not None and not _is_form(law))
 
 
 def _is_form(law: re.Match[str]) -> bool:

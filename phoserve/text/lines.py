@@ -11,8 +11,11 @@ from phoserve.text.headings import ARTICLE_LEVEL, is_law_title, law_level, title
 
 _FENCE: Final = re.compile(r"(?:```|~~~)")
 _ITEM: Final = re.compile(
-    r"(?P<number>(?:[-*+•–●▪◦]\s+)?\(?(?:\d{1,3}(?:\.\d{1,3}){0,4}|[a-zđA-ZĐ]|[ivx]{1,5}|[IVX]{1,5})[.)]|[-*+•–●▪◦])\s+(?=\S)"
+    r"(?P<number>(?:[-*+•–●▪◦]\s+)?\(?(?:\d{1,3}(?:\.\d{1,3}){0,4}|[a-zđA-ZĐ]|[ivx]{1,5}|[IVX]{1,5})(?:[.)/]|\.-)|"
+    r"(?:Khoản|KHOẢN)\s+\d{1,3}[a-zđ]?[.:)]|(?:Điểm|ĐIỂM)\s+[a-zđ][.:)]|[-*+•–●▪◦])\s+(?=\S)"
 )
+_CLAUSE: Final = re.compile(r"\(?\d[\d.]*(?:[.)/]|\.-)|khoản .*", re.IGNORECASE)
+_SENTENCE_ENDS: Final = (".", ";", ":", "!", "?", "”", '"', ")")
 _BULLET: Final = re.compile(r"[-*+•–●▪◦]\s+(?=\S)")
 _DELIMITERS: Final = re.compile(r"[\s:|]*+-[\s:|-]*+")
 _UNDERLINE: Final = re.compile(r"={3,}|-{3,}")
@@ -141,7 +144,7 @@ class _Reader:
 
     def _line(self, line: _Line) -> None:
         follows = self._heading_before() if not self._open else None
-        if title := title_of(line.text, follows=follows, marks=self._marks):
+        if title := title_of(line.text, follows=follows, marks=self._marks, continues=self._continues()):
             self._close()
             end = line.start + title.length
             if title.completes:
@@ -160,6 +163,12 @@ class _Reader:
             if self._open and line.text.startswith(">") != self._open[-1].text.startswith(">"):
                 self._close()
             self._open.append(line)
+
+    def _continues(self) -> bool:
+        """Whether the next line may continue a sentence; what follows the number of a chapter is its title."""
+        if not self._open or self._open[-1].text.endswith(_SENTENCE_ENDS):
+            return False
+        return len(self._open) > 1 or not is_law_title(self._heading_before() or "")
 
     def _heading_before(self) -> str | None:
         last = self.found[-1].block if self.found else None
@@ -182,7 +191,7 @@ class _Reader:
         else:
             mark = _ITEM.match(text)
             assert mark is not None  # noqa: S101 - it was when the item was opened
-            level = 1 if number[-1:] in ".)" and number.strip("().").replace(".", "").isdigit() else 2
+            level = 1 if _CLAUSE.fullmatch(number) else 2
             block = ListItem(text=text[mark.end() :], number=number, level=level, place=self._place)
         self.found.append(Located(block, ((lines[0].start, lines[-1].end),)))
         self._open, self._number = [], None

@@ -16,6 +16,7 @@ from phoserve.text.clauses import ClauseCounter
 from phoserve.text.headings import law_level, shorten_title
 from phoserve.text.leaders import is_mostly_leaders
 from phoserve.text.lines import Located, read_lines, recognise_blocks
+from phoserve.text.quotations import quoted_blocks
 
 SHORT_RECORD_CHARACTERS: Final = 80
 """Records at least this long are passages of their own; shorter ones share a passage."""
@@ -121,15 +122,18 @@ def outline(located: Iterable[Located]) -> Iterator[Element]:
     headings: tuple[str, ...] = ()
     clauses = ClauseCounter()
     after_heading = False
-    for found, spans in located:
+    blocks = list(located)
+    quoted = quoted_blocks([found.block for found in blocks])
+    for number_of_block, (found, spans) in enumerate(blocks):
         block = found
-        if isinstance(block, Heading) and is_mostly_leaders(block.text):
+        is_quoted = number_of_block in quoted
+        if isinstance(block, Heading) and (is_quoted or is_mostly_leaders(block.text)):
             block = Paragraph(text=block.text, place=block.place)
         if isinstance(block, Heading):
             level = law_level(block.text.partition("\n")[0]) or law_level(block.text) or block.level
             path = (*(above for above in path if above[0] < level), (level, shorten_title(block.text)))
             headings = tuple(title for _, title in path)
-        label = clauses.label_of(block, path[-1][1] if path else "")
+        label = clauses.label_of(block, path[-1][1] if path else "", is_quoted=is_quoted)
         for number, element in enumerate(_elements(block, spans, headings, label)):
             sticks = after_heading and not isinstance(block, Heading) and number == 0
             yield _glued(element) if sticks else element

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoserve.text.blocks import Block, Caption, Code, Footnote, Heading, ListItem, Paragraph, Place, Record, Table
+from phoserve.text.headings import article_of
 from phoserve.text.structure import Break, Kind, StructuredText, render_blocks, structure_text
 
 LAW = """\
@@ -218,3 +219,78 @@ def test_numbered_forms_are_headings() -> None:
     letter = FORMS[FORMS.index("CỘNG HÒA") : FORMS.index("\n\nMẫu 1.10")]
     assert headings[letter] == (appendix, form)
     assert headings["Được nghỉ phép từ ngày ....."] == (appendix, "Mẫu 1.10 - Giấy nghỉ phép")
+
+
+def paths(text: str) -> list[tuple[str, str]]:
+    """Return the path of headings and the label of every element that is no heading."""
+    elements = structure_text(text).elements
+    return [(" › ".join(one.headings), one.label) for one in elements if one.kind is not Kind.HEADING]
+
+
+@pytest.mark.parametrize(
+    "article",
+    ["Điều 3: Từ ngữ", "ĐIỀU 3 – TỪ NGỮ", "Điều 3 - Từ ngữ", "Điều 3.Từ ngữ", "Điều3. Từ ngữ", "Điều 3.- Từ ngữ",
+     "điều 3. từ ngữ", "Điều 3 . Từ ngữ", "Điều 3 — Từ ngữ"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "chapter", ["Chương i\nQuy định chung", "CHƯƠNG I: QUY ĐỊNH", "chương 1. quy định", "Phần A. Chung"]
+)
+@pytest.mark.parametrize("clause", ["1. Một.", "1/ Một.", "1.- Một.", "1) Một.", "Khoản 1. Một.", "Khoản 1: Một."])
+def test_articles_and_clauses_in_every_usual_layout(article: str, chapter: str, clause: str) -> None:
+    path = f"{' '.join(chapter.split())} › {article}"
+    assert paths(f"{chapter}\n{article}\n{clause}\na/ Ý a;\nb) Ý b.\n") == [
+        (path, f"khoản 1 {article_of(article)}"),
+        (path, f"điểm a khoản 1 {article_of(article)}"),
+        (path, f"điểm b khoản 1 {article_of(article)}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "appendix",
+    ["PHỤ LỤC", "PHỤ LỤC\nDANH MỤC", "Phụ lục A", "PHỤ LỤC SỐ 02\nBẢNG GIÁ", "Phụ lục số II: Bảng phí", "PHỤ LỤC IIa"],
+)
+def test_an_appendix_ends_the_articles(appendix: str) -> None:
+    text = f"Điều 9. Thi hành\nÁp dụng.\n{appendix}\n(Kèm theo Nghị định)\n"
+    assert paths(text)[1][0] == " ".join(appendix.split())
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Điều 12 của Luật này, cơ quan phải báo cáo.", "Điều 6, Điều 7 và Điều 8 áp dụng.", "Chương trình này gồm 3 phần.",
+     "Điều 5-7 của Luật.", "điều 5. Tổ chức thực hiện", "Phần mềm: dùng tốt.", "Mục tiêu là gì."],
+)  # fmt: skip
+def test_a_line_of_a_sentence_is_no_heading(line: str) -> None:
+    assert [path for path, _ in paths(f"Điều 5. Chung\nTheo quy định tại\n{line}\n")] == ["Điều 5. Chung"]
+
+
+def test_a_letterhead_is_no_title_of_an_appendix() -> None:
+    found = paths("PHỤ LỤC I\nCỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM\nĐộc lập - Tự do - Hạnh phúc\n")
+    assert found[0][0] == "PHỤ LỤC I"
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("“", "”"), ('"', '"')])
+def test_what_an_amending_law_quotes_is_part_of_its_clause(opening: str, closing: str) -> None:
+    text = f"""Điều 1. Sửa đổi Nghị định số 30
+1. Sửa đổi Điều 5 như sau:
+{opening}Điều 5. Giá trị
+1. Văn bản.
+Điều 6. Lưu trữ
+a) Một;
+b) Hai.{closing}.
+2. Bổ sung Điều 5a như sau:
+{opening}Điều 5a. Chữ ký
+1. Ký số.{closing}
+3. Bãi bỏ Điều 7.
+Điều 2. Hiệu lực
+1. Từ ngày ký.
+"""
+    first = "Điều 1. Sửa đổi Nghị định số 30"
+    expected = [(first, f"khoản {n} Điều 1") for n in (1, 1, 1, 1, 1, 2, 2, 3)] + [
+        ("Điều 2. Hiệu lực", "khoản 1 Điều 2")
+    ]
+    assert paths(text) == expected
+
+
+def test_a_quotation_that_is_never_closed_hides_no_article() -> None:
+    text = "Điều 1. Sửa\n1. Như sau:\n“Điều 5. Giá trị\nĐiều 2. Hiệu lực\n1. Ngay.\n"
+    assert paths(text)[-1] == ("Điều 2. Hiệu lực", "khoản 1 Điều 2")
