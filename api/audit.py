@@ -11,6 +11,7 @@ import structlog
 from api.encoded_slashes import restore_slashes
 from api.keys import Principal
 from phoserve.administration.audit import AuditEvent, AuditStore
+from phoserve.administration.keys import hide_secrets
 from phoserve.errors import Unavailable
 
 EVENTS_PER_WRITE: Final = 500
@@ -109,5 +110,5 @@ def _event(
 
 def _storable(value: object) -> str:
     """Return the text as every database takes it: ids in paths may hold anything."""
-    text = str(value)[:MAX_CHARACTERS].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    text = hide_secrets(str(value))[:MAX_CHARACTERS].replace("\0", "\N{REPLACEMENT CHARACTER}")
     return text.encode(errors="replace").decode()

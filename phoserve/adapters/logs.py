@@ -3,8 +3,13 @@
 import logging
 import sys
 from pathlib import Path
+from typing import Any, Final
 
 import structlog
+
+from phoserve.administration.keys import hide_secrets
+
+_JSON: Final = structlog.processors.JSONRenderer(ensure_ascii=False)
 
 
 def configure_logs(file: Path | None = None) -> None:
@@ -22,7 +27,7 @@ def configure_logs(file: Path | None = None) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                _render,
             ],
         )
     )
@@ -34,3 +39,7 @@ def configure_logs(file: Path | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _render(logger: Any, method: str, line: structlog.typing.EventDict) -> str:
+    return hide_secrets(str(_JSON(logger, method, line)))

@@ -19,6 +19,7 @@ MAX_KEYS: Final = 10_000
 """Valid keys in the registry: every API process holds them all."""
 MAX_COLLECTIONS: Final = 100
 """Of one key."""
+_SECRET: Final = re.compile(rf"({KEY_PREFIX}[A-Za-z0-9_-]{{4}})[A-Za-z0-9_-]{{16,}}")
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
@@ -88,6 +89,11 @@ def new_key(
 def digest_of(secret: str) -> bytes:
     """Return what is stored of a secret: its SHA-256."""
     return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+
+
+def hide_secrets(text: str) -> str:
+    """Return `text` with its keys cut: who revokes a key by its secret must not write that into logs."""
+    return _SECRET.sub(r"\1...", text) if KEY_PREFIX in text else text
 
 
 def validate_key(key_id: str, collections: Sequence[str]) -> None:

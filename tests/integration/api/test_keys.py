@@ -201,6 +201,14 @@ def test_the_secret_is_stored_nowhere(deployment: Deployment, caplog: pytest.Log
     assert {line.rsplit(":", 1)[1] for line in found.stdout.splitlines()} == {"0"}, found.stdout
 
 
+def test_a_secret_that_is_given_as_an_id_is_not_stored(deployment: Deployment) -> None:
+    url, secret = deployment.here, new_key("mistaken", Role.READER)[0]
+    assert ask(url, ROOT, "DELETE", f"/v1/keys/{secret}").status_code == 404
+    assert ask(url, ROOT, "DELETE", f"/v1/collections/kb/documents/{secret}").status_code == 404
+    wait_until(lambda: json.dumps(events(url)).count(secret[:8]) == 2, timeout_s=10)
+    assert secret not in json.dumps(events(url))
+
+
 def events(url: str, secret: str = ROOT, query: str = "") -> list[dict[str, Any]]:
     response = ask(url, secret, "GET", f"/v1/audit?limit=1000{query}")
     assert response.status_code == 200, response.text
