@@ -25,6 +25,7 @@ _UNITS: Final = {
     "cm": "cm|centimet|xentimet|xen ?-?ti ?-?met|xang ?-?ti ?-?met",
     "mm": "mm|milimet|mi ?-?li ?-?met",
     "km": "km|kilomet|ki ?-?lo ?-?met|cay so",
+    "km/h": "km/h|kmh|km/gio|km gio",
     "m2": "m2|met vuong|m vuong",
     "m3": "m3|met khoi|m khoi",
     "km2": "km2|kilomet vuong|ki ?-?lo ?-?met vuong|km vuong",
@@ -85,7 +86,8 @@ _MARKED_GROUPED: Final = re.compile(
 _MEASURE: Final = re.compile(rf"{START}(?P<number>{NUMBER})\s?(?P<unit>{UNIT})(?![\w-]|[.,/]\d)")
 _DEGREES: Final = re.compile(rf"{START}(?P<number>\d{{1,3}}(?:[.,]\d)?)\s?do\b(?! la\b| c\b)")
 _RANGE: Final = re.compile(
-    rf"{START}(?P<low>\d{{1,4}}(?:[.,]\d)?)\s?%?(?:\s?[-~]\s?|\s+(?:den|toi)\s+)(?P<high>\d{{1,4}}(?:[.,]\d)?)(?!\d|[.,/-]\d)"
+    rf"{START}(?P<low>\d{{1,4}}(?:[.,]\d)?)(?:\s?(?P<low_unit>%|{UNIT}))?(?:\s?[-~]\s?|\s+(?:den|toi)\s+)"
+    rf"(?P<high>\d{{1,4}}(?:[.,]\d)?)(?!\d|[.,/-]\d)(?:\s?(?P<unit>%|(?:{UNIT})(?![\w-])))?"
 )
 _SIZE: Final = re.compile(rf"{START}\d+(?:[.,]\d+)?(?:\s?[x*]\s?\d+(?:[.,]\d+)?){{1,2}}(?![\d]|[.,/-]\d)")
 _VERSION: Final = re.compile(rf"{START}(?P<version>\d{{1,6}}(?:\.\d{{1,6}}){{2,7}}){END}")
@@ -93,6 +95,16 @@ _NAMED_VERSION: Final = re.compile(
     rf"(?:v(?:er(?:sion)?)?\.?\s?|phien ban\s+(?:so\s+)?)(?P<version>\d+(?:\.\d+)+){END}"
 )
 _YEAR: Final = re.compile(YEAR)
+_YEARS: Final = re.compile(rf"{START}(?P<first>{YEAR})/(?P<last>{YEAR}){END}")
+_MOST_BYTE: Final = 255
+_EXTENSION: Final = re.compile(
+    r"(?:may\s(?:le|nhanh|phu)|so\sle|noi bo|ext(?:ension)?)\b\.?\s?(?:so\s)?:?\s?(?P<number>\d{1,5})(?!\w|[.,/-]\d)"
+)
+_NUMBERED: Final = re.compile(r"(?:so|no|n°|№)(?:\s?[.:]){0,2}\s?(?P<number>\d{4,8})(?!\w|[.,/-]\d)")
+_FILLED: Final = re.compile(rf"{START}0{{2,7}}(?P<number>[1-9]\d{{1,7}})(?<!\d{{10}}){END}")
+_ADDRESS: Final = re.compile(
+    rf"{START}(?P<address>\d{{1,3}}(?:\.\d{{1,3}}){{3}})(?:/\d{{1,2}}(?![\w/])|:\d{{1,5}}(?!\w)|/(?!\w))"
+)
 
 
 def _read_percent(match: re.Match[str]) -> Forms:
@@ -179,8 +191,29 @@ def _dates_or_years(groups: list[str]) -> bool:
 
 
 def _read_measure(match: re.Match[str]) -> Forms:
-    unit = _UNIT_OF[re.sub(r"[\s-]", "", match["unit"])]
-    return (f"{plain_number(match['number'])}{unit}",)
+    return (f"{plain_number(match['number'])}{unit_of(match['unit'])}",)
+
+
+def unit_of(written: str) -> str:
+    """Return the canonical name of a unit of `UNIT`: "kg" of "ki lo"."""
+    return _UNIT_OF[re.sub(r"[\s-]", "", written)]
+
+
+def _read_extension(match: re.Match[str]) -> Forms:
+    return (f"ext:{match['number']}",)
+
+
+def _read_numbered(match: re.Match[str]) -> Forms:
+    number = match["number"].lstrip("0")
+    return (f"no:{number}", number)
+
+
+def _read_filled(match: re.Match[str]) -> Forms:
+    return (match["number"],)
+
+
+def _read_address(match: re.Match[str]) -> Forms:
+    return (match["address"],) if all(int(part) <= _MOST_BYTE for part in match["address"].split(".")) else ()
 
 
 def _read_degrees(match: re.Match[str]) -> Forms:
@@ -188,7 +221,20 @@ def _read_degrees(match: re.Match[str]) -> Forms:
 
 
 def _read_range(match: re.Match[str]) -> Forms:
-    return (f"range:{plain_number(match['low'])}-{plain_number(match['high'])}",)
+    """Return forms of a range, then of both numbers with their unit."""
+    low, high = plain_number(match["low"]), plain_number(match["high"])
+    if _YEAR.fullmatch(low) and len(high) == 2 and high > low[2:]:
+        high = low[:2] + high
+    unit = match["unit"] or match["low_unit"]
+    if unit is None:
+        return (f"range:{low}-{high}",)
+    named = unit if unit == "%" else unit_of(unit)
+    return (f"range:{low}-{high}{named}", f"range:{low}-{high}", f"{low}{named}", f"{high}{named}")
+
+
+def _read_years(match: re.Match[str]) -> Forms:
+    first, last = match["first"], match["last"]
+    return (f"range:{first}-{last}",) if int(last) == int(first) + 1 else ()
 
 
 def _read_size(match: re.Match[str]) -> Forms:
@@ -216,8 +262,13 @@ AMOUNT_READERS: Final = (
     Reader(_MARKED_GROUPED, _read_grouped, "anywhere", ("(", "+")),
     Reader(_MEASURE, _read_measure, after="., °℃a"),
     Reader(_DEGREES, _read_degrees, kind="number", after="., a"),
-    Reader(_RANGE, _read_range, after=".,%-~ "),
+    Reader(_RANGE, _read_range, after=".,%-~ °℃a"),
     Reader(_SIZE, _read_size, after="., *a"),
     Reader(_VERSION, _read_version, after="."),
     Reader(_NAMED_VERSION, _read_version, "noun"),
+    Reader(_EXTENSION, _read_extension, "noun"),
+    Reader(_NUMBERED, _read_numbered, "noun", kind="number"),
+    Reader(_FILLED, _read_filled),
+    Reader(_ADDRESS, _read_address, after="."),
+    Reader(_YEARS, _read_years, after="/"),
 )

@@ -21,9 +21,15 @@ _SCHEME: Final = re.compile(r"(?:[a-z][a-z0-9+.-]{0,30}://|(?:mailto|tel|sms|sip
 _QUERY: Final = re.compile(r"[?#].*")
 _PART: Final = re.compile(r"[/\\?&=#:@]+")
 _EXTENSION: Final = re.compile(r"\.[a-z][a-z0-9]{1,4}\Z")
+_ADDRESS: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
+_NUMBERED_LANGUAGE: Final = re.compile(
+    r"(?<![\w.])(?:(?P<js>node|vue|next|nuxt|react|express|three|nest)\s?\.?js|(?P<sharp>[cf])(?:#|sharp|\ssharp)"
+    r"|(?P<plus>c)(?:\+\+|pp)|(?P<net>\.net|dotnet)(?:\s(?:core|framework))?)\s?(?:v|ver\.?|version|phien ban)?\s?"
+    r"(?P<version>\d{1,4}(?:\.\d{1,3}){0,2})(?!\w|[.,]\d)"
+)
 _NOT_WORD: Final = re.compile(r"[\W_]+")
-_MEASURED: Final = re.compile(r"(?:v|ver)?\.?\d+(?:[.,]\d+)+[a-z%°€$₫]{0,4}\d?")
-"""Numbers with decimals, whose marks matter."""
+_MEASURED: Final = re.compile(r"(?:v|ver)?\.?\d+(?:[.,]\d+)+[a-z%°€$₫]{0,4}\d?|\d+(?:[.,]\d+)?km/(?:h|gio)")
+"""Numbers with decimals, whose marks matter, and speeds, which are no distances."""
 _MOMENT: Final = re.compile(r"\d{4}-\d\d?-\d\d?t[\d:.+z-]+")
 _HAS_DIGIT: Final = re.compile(r"\d")
 _LEAST_JOINED: Final = 4
@@ -36,6 +42,11 @@ _HEXADECIMAL: Final = re.compile(
     r"(?<!\w)(?P<code>[0-9a-f]{8}(?: [0-9a-f]{4}){3} [0-9a-f]{12}|[0-9a-f]{2}(?: [0-9a-f]{2}){5})(?!\w)"
 )
 _PIECES: Final = re.compile(r"(?<![\w/.,-])(?P<code>[a-z]{1,5}\d+(?:[ .-]{1,2}\d{2,})+)(?!\w|[.,/-]\d)")
+_ACCOUNT: Final = re.compile(
+    r"(?P<code>[a-z]{2}\d{2}(?: (?=\w*\d)[0-9a-z]{4}){3,7}(?: \d{1,4})?|[a-z]{2,3}\d{1,3} \d{6,13})(?!\w|[.,/-]\d)"
+)
+"""An IBAN in groups of four, the number of an insurance card."""
+_SPACED_PIECES: Final = re.compile(r"(?<![\w/.,-])(?P<code>[a-z]{2,5}(?: \d{2,8}){2,4})(?!\w|[.,/-]\d)")
 _LABELLED: Final = re.compile(
     r"(?<!\w)(?:sku|stk|mst|sdt|tel|fax|cccd|cmnd|imei|isbn|mac|id)[ :.#-]?\s?"
     r"(?P<labelled>(?=[\d./-]*[a-z])(?=[\w./-]{5})[a-z]{0,5}\d[\w./-]*\w)(?! ?[\d:])"
@@ -78,6 +89,8 @@ def _language(written: str) -> Forms:
 
 def _run_forms(bare: str) -> Iterator[str]:
     address = _SCHEME.sub("", bare, count=1)
+    if host := _ADDRESS.match(address):
+        yield host[0]
     yield compact(address)
     if (path := _QUERY.sub("", address)) != address:
         yield compact(path)
@@ -122,6 +135,19 @@ def _read_alias(match: re.Match[str]) -> Forms:
     return (f"lang:{match['js']}js",) if match["js"] else (f"lang:{_ALIASES[match['other']]}",)
 
 
+def _read_numbered_language(match: re.Match[str]) -> Forms:
+    name = (
+        f"{match['js']}js"
+        if match["js"]
+        else f"{match['sharp']}#"
+        if match["sharp"]
+        else "c++"
+        if match["plus"]
+        else "net"
+    )
+    return (f"lang:{name} {match['version']}", f"lang:{name}")
+
+
 _FRACTION: Final = re.compile(r"(?<![\w/.,-])(?P<first>\d{1,4}[a-z]?)/(?P<second>\d{1,4}[a-z]?)(?![\w/]|[.,-]\d)")
 
 
@@ -135,6 +161,14 @@ RUN_READERS: Final = (
     Reader(_PLATE, _read_code, after="- a"),
     Reader(_HEXADECIMAL, _read_code, "anywhere", query_only=True),
     Reader(_PIECES, _read_code, "anywhere", query_only=True),
+    Reader(_ACCOUNT, _read_code, "noun"),
+    Reader(_SPACED_PIECES, _read_code, "anywhere", kind="number", query_only=True),
     Reader(_LABELLED, _read_labelled, "anywhere", query_only=True),
     Reader(_ALIAS, _read_alias, "anywhere", ("js", "cpp", "sharp", "dotnet")),
+    Reader(
+        _NUMBERED_LANGUAGE,
+        _read_numbered_language,
+        "anywhere",
+        ("js", "cpp", "sharp", "net", "c#", "f#", "c++"),
+    ),
 )

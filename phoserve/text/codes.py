@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, get_args
 
-from phoserve.text.amounts import AMOUNT_READERS, MONEY, SCALE, UNIT
+from phoserve.text.amounts import AMOUNT_READERS, MONEY, SCALE, UNIT, unit_of
 from phoserve.text.code_runs import RUN_READERS, codes_of_run, compact
 from phoserve.text.dates import DATE_READERS, ENGLISH_MONTHS
 from phoserve.text.folding import fold_signs
 from phoserve.text.legal_numbers import ABBREVIATED, KIND_NAMES, LEGAL_READERS, STANDARDS
-from phoserve.text.ordinals import NOUN, ORDINAL_READERS
-from phoserve.text.readers import Forms, Kind, Place, Reader
+from phoserve.text.number_words import numbers_in_words
+from phoserve.text.ordinals import NOUN, ORDINAL_READERS, ORDINAL_WORD
+from phoserve.text.readers import ORDINAL_WORDS, Forms, Kind, Place, Reader
+from phoserve.text.tones import modern_tones
 
 
 class Code(NamedTuple):
@@ -66,13 +68,17 @@ _DAY_OF_DIGITS: Final = 8
 """How many digits 31052026 has."""
 _YEAR_OF_DIGITS: Final = 4
 _LONGEST_DATE: Final = 32
+_LEAST_AMOUNT: Final = 1000
+_UNIT_AFTER: Final = re.compile(rf"\s?(?:(?P<percent>%|phan tram\b)|(?P<unit>{UNIT})(?![\w-]))")
+_COUNTED: Final = re.compile(r"\)? ([^\W\d_]+)")
 # These begin with what is searched for, which the engine finds fast; what is before it is looked at afterwards.
 _UPPER_ROMAN: Final = re.compile(r"[IVX](?<![^\W_].)[IVX]{0,5}(?![^\W_])")
 _LOWER_ROMAN: Final = re.compile(r"[ivx](?<![^\W_].)[ivx]{0,5}(?![^\W_])")
 _MONTHS: Final = "|".join(ENGLISH_MONTHS)
 _MONTH_NAME: Final = re.compile(rf"\b(?:{_MONTHS})")
 _SPELLED_OTHERWISE: Final = re.compile(
-    rf"\d{{8}}|\d++(?:[ .,/()+\-:*~_]{{1,3}}\d|[/-]?[a-z]|\s?(?:[%°$€₫℃]|(?:{UNIT}|{SCALE}|h|gio|x|th|{MONEY})(?![a-z])"
+    rf"\d{{8}}|00\d|\d++(?:[ .,/()+\-:*~_]{{1,3}}\d|[/-]?[a-z]"
+    rf"|\s?(?:[%°$€₫℃]|(?:{UNIT}|{SCALE}|h|gio|x|th|{MONEY})(?![a-z])"
     rf"|phan tram|percent|thang\s|nam\s\d|den\s|toi\s|,?\s?(?:{_MONTHS})))"
 )
 """A number that may have another spelling: most numbers are just digits."""
@@ -84,6 +90,16 @@ _NAMES: Final = frozenset(
         *KIND_NAMES,
         *["quy", "ngay", "mung", "mong", "hom", "thang", "version", "ver", "v"],
         "phien ban",
+        "may le",
+        "may nhanh",
+        "may phu",
+        "so le",
+        "noi bo",
+        "ext",
+        "extension",
+        "no",
+        "n°",
+        "№",
     }
 )
 """Words before numbers that are read together with them."""
@@ -105,9 +121,11 @@ def codes_in(text: str, *, query: bool = False) -> list[Code]:
     found = _runs(lowered)
     digits = [match.span() for match in _DIGITS.finditer(lowered)]
     romans = [match.start() for match in (_LOWER_ROMAN if query else _UPPER_ROMAN).finditer(lowered if query else text)]
+    romans += [match.start("number") for match in ORDINAL_WORD.finditer(lowered)]
     readers = _QUERY_READERS if query else _PASSAGE_READERS
     numbers = _numbers(lowered, digits, romans, readers, only_likely=not query)
     numbers += _read_anywhere(readers.others["anywhere"], lowered)
+    numbers += _numbers_in_words(text, lowered)
     found = _without_parts(found + numbers) if query else found + _without_parts(numbers)
     if digits:
         found += _spaced(text.upper() if query else text, found)
@@ -142,8 +160,20 @@ def _numbers(
     days = [start for start, end in digits if end - start == _DAY_OF_DIGITS]
     found += _read_at(days, readers.others["eight digits"], lowered)
     if any(end - start == _YEAR_OF_DIGITS and _follows_month(lowered, start) for start, end in digits):
-        found += _read_anywhere(readers.others["english date"], lowered)
+        found += _read_anywhere(readers.others["dated in words"], lowered)
     return found
+
+
+def _numbers_in_words(text: str, lowered: str) -> Iterator[Code]:
+    """Yield numbers in words as they would be found if they were written in digits, with the word after them."""
+    for start, end, value in numbers_in_words(text, lowered):
+        if unit := _UNIT_AFTER.match(lowered, end):
+            percent_or_unit = "%" if unit["percent"] else unit_of(unit["unit"])
+            yield Code(start, unit.end(), (f"{value}{percent_or_unit}",))
+        elif value < _LEAST_AMOUNT and (counted := _COUNTED.match(text, end)):
+            yield Code(start, end, (str(value), f"{value}_{modern_tones(counted[1].lower())}"))
+        else:
+            yield Code(start, end, (str(value),))
 
 
 def _starts(lowered: str, digits: Sequence[Span]) -> tuple[list[Span], list[int]]:
@@ -159,10 +189,12 @@ def _starts(lowered: str, digits: Sequence[Span]) -> tuple[list[Span], list[int]
 
 
 def _follows_month(lowered: str, place: int) -> bool:
-    """Whether the year at `place` may be that of an English date: "5th of May 2026", "May 5, 2026"."""
+    """Whether the year at `place` may be that of "5th of May 2026", "May 5, 2026" or "tháng năm năm 2026"."""
     words = lowered[max(0, place - _LONGEST_DATE) : place].rsplit(None, 2)[-2:]
     return bool(words) and (
-        words[-1][:3] in ENGLISH_MONTHS or (words[-1][0].isdigit() and _MONTH_NAME.search(words[0]) is not None)
+        words[-1][:3] in ENGLISH_MONTHS
+        or (words[-1][0].isdigit() and _MONTH_NAME.search(words[0]) is not None)
+        or (words[-1] == "nam" and words[0] in ORDINAL_WORDS)
     )
 
 

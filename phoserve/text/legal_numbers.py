@@ -69,7 +69,11 @@ _DASHED_ACT: Final = re.compile(
 _SPACED: Final = re.compile(
     rf"(?P<number>\d{{1,6}})(?:/(?P<year>\d{{4}}))?\s(?P<suffix>(?:{ABBREVIATED})-[a-z]+)(?![\w/])"
 )
-_NAMED: Final = re.compile(rf"\b(?P<kind>{_KIND}){_SO}(?P<number>\d{{1,6}}){_OF_YEAR}")
+_NAMED: Final = re.compile(
+    rf"\b(?P<kind>{_KIND})(?:\s*\bso\s*:?\s*|\s*(?!{YEAR}(?![\d/.-]|,?\s+nam\s)))(?P<number>\d{{1,6}}){_OF_YEAR}"
+)
+_NAMED_OF_YEAR: Final = re.compile(rf"\b(?P<kind>{_KIND})\s+(?P<number>{YEAR})(?![\d/.-]|,?\s+nam\s)")
+"""The report of 2021, or report 2021."""
 _NAMED_BY_SHORT: Final = re.compile(rf"(?P<kind>{ABBREVIATED})(?P<issuer>-[a-z]+)?{_SO}(?P<number>\d{{1,6}}){_OF_YEAR}")
 _NAMED_LOOSELY: Final = re.compile(
     rf"\b(?P<kind>{_KIND}|{ABBREVIATED})(?:-[a-z]+)?{_SO}(?P<number>\d{{1,6}})\s+(?P<year>{YEAR}){END}"
@@ -77,7 +81,7 @@ _NAMED_LOOSELY: Final = re.compile(
 _NUMBER_AND_YEAR: Final = re.compile(rf"(?P<number>\d{{1,6}})/(?P<year>{YEAR})(?:(?=/[a-z])|{END})")
 _STANDARD: Final = re.compile(
     rf"(?P<body>{'|'.join(STANDARDS)})(?:/[a-z]+)?[ -]?(?P<number>\d{{1,6}}(?:-\d{{1,2}}(?!\d))?)"
-    rf"(?:\s?[:-]\s?(?P<year>{YEAR})|\s(?P<bare>{YEAR}))?{END}"
+    rf"(?:\s?[:-]\s?(?P<year>{YEAR})|\s(?P<bare>{YEAR}))?(?:/[a-z]{{2,8}})?{END}"
 )
 
 
@@ -128,6 +132,7 @@ LEGAL_READERS: Final = (
     Reader(_DASHED_ACT, _read_legal, after="/"),
     Reader(_SPACED, _read_legal, after="/ "),
     Reader(_NAMED, _read_named, "noun"),
+    Reader(_NAMED_OF_YEAR, _read_named, "noun", kind="number"),
     Reader(_NAMED_BY_SHORT, _read_named, "noun"),
     Reader(_NAMED_LOOSELY, _read_named, "anywhere", query_only=True),
     Reader(_NUMBER_AND_YEAR, _read_number_and_year, query_only=True, after="/"),

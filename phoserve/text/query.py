@@ -19,7 +19,7 @@ from phoserve.text.folding import fold, has_diacritics
 from phoserve.text.lexical import SparseVector, folded_hash, pair_hash, segmented_terms, term_hash
 from phoserve.text.normalise import compose, strip_invisible
 from phoserve.text.pipeline import TextPipeline
-from phoserve.text.readers import Kind
+from phoserve.text.readers import EXACTLY, Kind
 from phoserve.text.tones import modern_tones
 
 # A code that is written in one piece: at least five characters, or letters and digits.
@@ -54,6 +54,8 @@ class TermWeights:
     """Of a number or code in its most specific canonical form."""
     long_code: float = 5.0
     """The same of LONG characters or more: words around a phone number must not outweigh it."""
+    exactly: float = 1.5
+    """Of what is no part of more: a time of day, not one of a range."""
     wider_code: float = 0.5
     all_wider: float = 2.0
     """At most of all wider forms of a code together."""
@@ -76,6 +78,8 @@ class TermWeights:
 
 WEIGHTS: Final = TermWeights()
 LONG: Final = 8
+LONG_MIXED: Final = 6
+"""The same of letters and digits."""
 SHORT: Final = 3
 """A longer query finds passages without diacritics by its pairs of syllables."""
 
@@ -225,17 +229,29 @@ def _of_code(code: Code, text: str, weights: TermWeights) -> Iterator[tuple[int,
     own, wider = (
         (weights.article, weights.wider_article) if code.kind == "article" else (weights.code, weights.wider_code)
     )
-    if code.kind == "code" and len(code.forms[0]) >= LONG and ":" not in code.forms[0]:
+    if code.kind == "code" and _is_long(code.forms[0]):
         own = weights.long_code
     yield term_hash(code.forms[0]), own
     wider = min(wider, weights.all_wider / len(code.forms))
     for form in code.forms[1:]:
-        # A number of a legal document without its issuer is as specific as with it.
-        yield term_hash(form), weights.numbered_document if "/" in form and code.kind == "code" else wider
+        yield term_hash(form), _weight_of_other_form(form, code.kind, weights, wider)
     spelled = modern_tones(text[code.start : code.end].lower())
     yield term_hash(spelled), weights.code_part
     parts = _CODE_PART.findall(spelled)
     yield from _each(map(term_hash, parts), weights.code_part / max(len(parts), 1))
+
+
+def _weight_of_other_form(form: str, kind: Kind, weights: TermWeights, wider: float) -> float:
+    if form.startswith(EXACTLY):
+        return weights.exactly
+    # A number of a legal document without its issuer is as specific as with it.
+    return weights.numbered_document if "/" in form and kind == "code" else wider
+
+
+def _is_long(form: str) -> bool:
+    """Whether words around a code must not outweigh it: a phone number, an invoice sign such as 1C25TAA."""
+    is_mixed = form.isalnum() and not form.isdigit()
+    return ":" not in form and len(form) >= (LONG_MIXED if is_mixed else LONG)
 
 
 def _syllables(segmented: str) -> Iterator[str]:

@@ -6,13 +6,20 @@ from typing import Final, Literal, NamedTuple
 
 Forms = tuple[str, ...]
 Kind = Literal["code", "number", "words", "article"]
-Place = Literal["number", "noun", "eight digits", "english date", "anywhere"]
+Place = Literal["number", "noun", "eight digits", "dated in words", "anywhere"]
 """Where a match can begin: at a digit that nothing joins to what is before it, at a noun or letters before a number, at
-eight digits; "english date": anywhere in a text that has a year after the name of a month."""
+eight digits; "dated in words": anywhere in a text that has a year after the name of a month."""
 
+EXACTLY: Final = "="
+"""Begins the forms of what is no part of more: 10:00, but not of 10:00 to 12:00; a month, but not of its days."""
 END: Final = r"(?![\w/]|[.,-]\d)"
 """Of a number that nothing continues."""
 START: Final = r"(?<![\w/.,-])"
+ORDINAL_WORDS: Final = {
+    "nhat": 1, "mot": 1, "hai": 2, "ba": 3, "tu": 4, "bon": 4, "nam": 5, "sau": 6, "bay": 7, "tam": 8,
+    "chin": 9, "muoi": 10,
+}  # fmt: skip
+"""Of months, quarters and parts, without diacritics."""
 YEAR: Final = r"(?:19|20)\d\d"
 NUMBER: Final = r"(?:\d{1,3}(?:(?P<by>[.,])\d{3})(?:(?P=by)\d{3})*(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?)"
 """A number with at most one `by` in a pattern; `plain_number` reads it."""
