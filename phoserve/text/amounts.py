@@ -100,7 +100,7 @@ _MOST_BYTE: Final = 255
 _EXTENSION: Final = re.compile(
     r"(?:may\s(?:le|nhanh|phu)|so\sle|noi bo|ext(?:ension)?)\b\.?\s?(?:so\s)?:?\s?(?P<number>\d{1,5})(?!\w|[.,/-]\d)"
 )
-_NUMBERED: Final = re.compile(r"(?:so|no|n°|№)(?:\s?[.:]){0,2}\s?(?P<number>\d{4,8})(?!\w|[.,/-]\d)")
+_NUMBERED: Final = re.compile(r"(?:so|no|n°|№)(?:\s?[.:]){0,2}\s?(?P<number>\d{4,8})(?!\w|[ .,/-]\d)")
 _FILLED: Final = re.compile(rf"{START}0{{2,7}}(?P<number>[1-9]\d{{1,7}})(?<!\d{{10}}){END}")
 _ADDRESS: Final = re.compile(
     rf"{START}(?P<address>\d{{1,3}}(?:\.\d{{1,3}}){{3}})(?:/\d{{1,2}}(?![\w/])|:\d{{1,5}}(?!\w)|/(?!\w))"

@@ -24,6 +24,8 @@ _FIVE: Final = "năm"
 """Also a year: it is 5 at the beginning of a number, after a hundred or a scale only."""
 _TEN, _HUNDREDS, _BIG = 10, 100, 10**6
 _WINDOW: Final = 8
+_LONGEST_WORD: Final = 6
+_WORD_BEFORE: Final = re.compile(r"[^\W\d_]+\Z")
 _WORDS: Final = frozenset((*_ONES, *_SCALES, *_TENS, _HUNDRED, *_AND, _HALF))
 _PLAIN: Final = {fold(word): word for word in reversed((*_ONES, *_SCALES, *_TENS, _HUNDRED, *_AND, _HALF))} | {
     "muoi": "mươi", "nam": "năm", "ti": "tỉ", "tu": "tư", "mot": "một", "bay": "bảy", "le": "lẻ",
@@ -67,8 +69,8 @@ def _may_have_numbers(lowered: str) -> bool:
         while at >= 0:
             if sign == "muoi ":
                 return True
-            before = lowered[max(0, at - 6) : at].rsplit(None, 1)
-            if before and before[-1] in _MAY_BEGIN:
+            before = _WORD_BEFORE.search(lowered, max(0, at - _LONGEST_WORD), at)
+            if before and before[0] in _MAY_BEGIN:
                 return True
             at = lowered.find(sign, at + 1)
     return False
