@@ -83,6 +83,10 @@ _MARKED_GROUPED: Final = re.compile(
     rf"(?:[(](?<![\w/,.+-].)\s?\+?\d{{1,4}}(?:[ .-]\d{{1,3}})?\s?\){_MORE_DIGITS}+"
     rf"|\+(?<![\w/,.-].)(?:\d+{_MORE_DIGITS}+|\d{{8,15}})){END}"
 )
+_EXTENDED: Final = re.compile(r"(?!\d{10} )(?P<phone>[(]?0\d(?:[ .)(]{0,3}\d){8,9}) - (?P<extension>\d{2,5})")
+"""A phone number and its extension."""
+_PHONE: Final = r"0\d(?:[ .]?\d){8,9}"
+_PHONES: Final = re.compile(rf"{START}{_PHONE}(?:\s?[/-]\s?{_PHONE})+(?!\w)")
 _MEASURE: Final = re.compile(rf"{START}(?P<number>{NUMBER})\s?(?P<unit>{UNIT})(?![\w-]|[.,/]\d)")
 _DEGREES: Final = re.compile(rf"{START}(?P<number>\d{{1,3}}(?:[.,]\d)?)\s?do\b(?! la\b| c\b)")
 _RANGE: Final = re.compile(
@@ -166,6 +170,8 @@ def _read_decimal(match: re.Match[str]) -> Forms:
 
 
 def _read_grouped(match: re.Match[str]) -> Forms:
+    if extended := _EXTENDED.fullmatch(match[0]):
+        return (re.sub(r"\D", "", extended["phone"]), f"ext:{extended['extension']}")
     groups = re.findall(r"\d+", match[0])
     digits = "".join(groups)
     if not _LEAST_GROUPED_DIGITS <= len(digits) <= _MOST_GROUPED_DIGITS or _dates_or_years(groups):
@@ -188,6 +194,11 @@ def _dates_or_years(groups: list[str]) -> bool:
     if years == len(groups):
         return groups[0] not in _HOTLINES
     return years > 1 and len("".join(groups)) >= 2 * _LEAST_GROUPED_DIGITS
+
+
+def _read_phones(match: re.Match[str]) -> Forms:
+    """Return the numbers of several phones."""
+    return tuple(dict.fromkeys(re.sub(r"\D", "", phone) for phone in re.split(r"[/-]", match[0])))
 
 
 def _read_measure(match: re.Match[str]) -> Forms:
@@ -260,6 +271,7 @@ AMOUNT_READERS: Final = (
     Reader(_DECIMAL, _read_decimal, after=".,"),
     Reader(_GROUPED, _read_grouped),
     Reader(_MARKED_GROUPED, _read_grouped, "anywhere", ("(", "+")),
+    Reader(_PHONES, _read_phones, after=" ./-"),
     Reader(_MEASURE, _read_measure, after="., °℃a"),
     Reader(_DEGREES, _read_degrees, kind="number", after="., a"),
     Reader(_RANGE, _read_range, after=".,%-~ °℃a"),

@@ -25,7 +25,7 @@ _FIVE: Final = "năm"
 _TEN, _HUNDREDS, _BIG = 10, 100, 10**6
 _WINDOW: Final = 8
 _LONGEST_WORD: Final = 6
-_WORD_BEFORE: Final = re.compile(r"[^\W\d_]+\Z")
+_WORD_BEFORE: Final = re.compile(r"[^\W\d_]{1,6}\Z")
 _WORDS: Final = frozenset((*_ONES, *_SCALES, *_TENS, _HUNDRED, *_AND, _HALF))
 _PLAIN: Final = {fold(word): word for word in reversed((*_ONES, *_SCALES, *_TENS, _HUNDRED, *_AND, _HALF))} | {
     "muoi": "mươi", "nam": "năm", "ti": "tỉ", "tu": "tư", "mot": "một", "bay": "bảy", "le": "lẻ",

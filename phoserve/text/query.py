@@ -54,7 +54,7 @@ class TermWeights:
     """Of a number or code in its most specific canonical form."""
     long_code: float = 5.0
     """The same of LONG characters or more: words around a phone number must not outweigh it."""
-    exactly: float = 1.5
+    exactly: float = 2.5
     """Of what is no part of more: a time of day, not one of a range."""
     wider_code: float = 0.5
     all_wider: float = 2.0

@@ -8,6 +8,7 @@ import pytest
 import export.bundled
 from loadtests.code_kinds import MORE_KINDS
 from loadtests.code_search import KINDS, Kind, generate, recalls
+from loadtests.spelled_kinds import SPELLED_KINDS
 from phoserve.search.highlights import highlights
 from phoserve.text import Chunker
 from training.quality import Corpus, Encoder, find
@@ -132,7 +133,9 @@ def test_articles(encoder: Encoder, query: str, holds: str) -> None:
     assert holds in firsts(encoder, texts, [query], "hybrid")[0]
 
 
-@pytest.mark.parametrize(("seed", "kinds"), [(1, KINDS), (2, KINDS), (3, MORE_KINDS), (4, MORE_KINDS)])
+@pytest.mark.parametrize(
+    ("seed", "kinds"), [(1, KINDS), (2, KINDS), (3, MORE_KINDS), (4, MORE_KINDS), (5, SPELLED_KINDS)]
+)
 def test_the_exact_number_comes_before_its_neighbour(encoder: Encoder, seed: int, kinds: Sequence[Kind]) -> None:
     texts, asked = generate(400, 200, seed=seed, kinds=kinds)
     found = find(encoder, [query.text for query in asked], Corpus(encoder, texts))
