@@ -61,6 +61,8 @@ OPENAI_PATHS: Final = ("/v1/embeddings", "/v1/models", "/v1/chat/", "/embeddings
 TEI_PATHS: Final = ("/", "/embed", "/rerank")
 TEI_TYPES: Final = {422: "Validation", 413: "Validation", 429: "Overloaded", 503: "Unhealthy"}
 MAX_ECHOED_CHARACTERS: Final = 500
+VERBS: Final = ("is ", "has ")
+"""How a message about a field begins whose subject is the field."""
 DISCONNECTED: Final = "client disconnected prematurely"
 """Litestar's words for a client that leaves while its body is read."""
 
@@ -129,7 +131,7 @@ def problem_of(error: Exception, *, request_id: str | None = None) -> Problem:
     """Return the problem details for an exception."""
     match error:
         case PhoserveError():
-            status, detail, errors = status_of(error), str(error), _fields(error)
+            status, detail, errors = status_of(error), _sentence(error), _fields(error)
         case ValidationException():
             status, errors = HTTPStatus.UNPROCESSABLE_ENTITY, _validation_fields(error)
             detail = "; ".join(f"{each.field}: {each.message}" if each.field else each.message for each in errors)
@@ -182,6 +184,12 @@ def _headers(error: Exception) -> dict[str, str]:
     if isinstance(error, HTTPException) and error.headers:
         return dict(error.headers)
     return {}
+
+
+def _sentence(error: PhoserveError) -> str:
+    """Return the message, with the name of its field where it begins with the verb: "query is blank"."""
+    message, field = str(error), getattr(error, "field", None)
+    return f"{field} {message}" if field and message.startswith(VERBS) else message
 
 
 def _fields(error: PhoserveError) -> tuple[FieldProblem, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2
+import typer
 
 from phoserve.errors import InvalidInput, NotFound, PhoserveError, Unavailable
 
@@ -71,6 +72,7 @@ class ApiClient:
 
     def _request(self, send: Callable[[], httpx2.Response]) -> dict[str, Any]:
         deadline = time.monotonic() + self._patience_s
+        is_reported = False
         while True:
             pause_s = RETRY_S
             try:
@@ -78,6 +80,9 @@ class ApiClient:
             except httpx2.HTTPError as error:
                 if time.monotonic() >= deadline:
                     raise self._away(error) from None
+                if not is_reported:
+                    typer.echo(f"Waiting for {self._url} for up to {self._patience_s:.0f} s: {error}", err=True)
+                    is_reported = True
             else:
                 pause_s = float(response.headers.get("Retry-After", RETRY_S))
                 if response.status_code not in FOR_NOW or time.monotonic() >= deadline:

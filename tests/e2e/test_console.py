@@ -5,6 +5,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.support.patience import patient
 from tests.support.platform import Platform
+from tests.support.waiting import wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -179,7 +181,7 @@ def test_a_collection_may_be_named_in_vietnamese(uploaded: Page, platform: Platf
     uploaded.locator("#collections button", has_text="thu-nghiem").click()
 
 
-def test_a_file_sent_again_is_the_same_document(uploaded: Page, tmp_path: Path) -> None:
+def test_a_file_sent_again_is_the_same_document(uploaded: Page, platform: Platform, tmp_path: Path) -> None:
     file = tmp_path / "Quy định đỗ xe.md"
     file.write_text("# Đỗ xe\n\nGửi xe ở tầng hầm.\n", encoding="utf-8")
     uploaded.get_by_role("tab", name="Tài liệu").click()
@@ -189,15 +191,22 @@ def test_a_file_sent_again_is_the_same_document(uploaded: Page, tmp_path: Path) 
     uploaded.locator("#files").set_input_files(file)
     expect(uploaded.locator(".toast", has_text="đã có và không đổi")).to_have_count(1)
     file.write_text("# Đỗ xe\n\nGửi xe ở sân sau.\n", encoding="utf-8")
-    for button, text in (("cancel", "tầng hầm"), ("ok", "sân sau")):
-        uploaded.locator("#files").set_input_files(file)
-        expect(uploaded.locator("#prompt-text")).to_contain_text("Quy định đỗ xe.md")
-        uploaded.locator(f"#prompt button[value={button}]").click()
-        expect(uploaded.locator("#counts")).to_contain_text("0 đang chờ", timeout=patient(30_000))
-        expect(row.locator(".state.ready")).to_have_count(1, timeout=patient(30_000))
-        row.locator(".title").click()
-        expect(uploaded.locator("#reader-body")).to_contain_text(text)
-        uploaded.keyboard.press("Escape")
+    with platform.client() as http:
+
+        def is_live(revision: int) -> bool:
+            found = http.get("/v1/collections/thu-nghiem/documents", params={"id": file.name}).json()["documents"]
+            return bool(found[0]["live_revision"] == revision)
+
+        for button, revision in (("cancel", 1), ("ok", 2)):
+            uploaded.locator("#files").set_input_files(file)
+            expect(uploaded.locator("#prompt-text")).to_contain_text("Quy định đỗ xe.md")
+            uploaded.locator(f"#prompt button[value={button}]").click()
+            expect(uploaded.locator("#counts")).not_to_contain_text("Đang gửi")
+            wait_until(partial(is_live, revision), timeout_s=30)
+    expect(row.locator(".state.ready")).to_have_count(1)
+    row.locator(".title").click()
+    expect(uploaded.locator("#reader-body")).to_contain_text("sân sau")
+    uploaded.keyboard.press("Escape")
 
 
 def test_the_reader_gives_the_original_and_the_whole_text(uploaded: Page) -> None:

@@ -81,7 +81,8 @@ def test_every_route_that_a_hint_names_exists(client: Client) -> None:
 
 def test_another_method_is_named(client: Client) -> None:
     answer = client.get("/v1/embeddings")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST, OPTIONS")
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == {"POST", "OPTIONS"}
     assert answer.json()["error"]["message"] == "this method is not allowed here; use POST"
 
 

@@ -44,3 +44,16 @@ def test_what_nobody_foresaw_is_answered_without_its_message() -> None:
     assert problem.status == 500
     assert "hunter2" not in problem.detail
     assert problem.request_id == "r1"
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (InvalidInput("is blank", field="query"), "query is blank"),
+        (errors.TooLarge("has 9 parts", field="messages[0]"), "messages[0] has 9 parts"),
+        (InvalidInput("a title is at most 9 characters", field="title"), "a title is at most 9 characters"),
+        (InvalidInput("is blank"), "is blank"),
+    ],
+)
+def test_a_message_names_its_subject(error: PhoserveError, detail: str) -> None:
+    assert problem_of(error).detail == detail

@@ -22,3 +22,20 @@ def test_a_refused_key_names_the_option() -> None:
 def test_other_refusals_keep_their_message() -> None:
     with pytest.raises(InvalidInput, match=r"\Ano such field\Z"):
         client_of(422, "no such field").get("/v1/models")
+
+
+def test_waiting_for_a_server_is_reported_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.remote.RETRY_S", 0.01)
+    answers = iter([httpx2.ConnectError("refused"), httpx2.ConnectError("refused"), None])
+
+    def respond(_: httpx2.Request) -> httpx2.Response:
+        if error := next(answers):
+            raise error
+        return httpx2.Response(200, json={"status": "ok"})
+
+    client = ApiClient("http://test", patience_s=60.0)
+    client._client = httpx2.Client(base_url="http://test", transport=httpx2.MockTransport(respond))
+    assert client.get("/health/live") == {"status": "ok"}
+    assert capsys.readouterr().err == "Waiting for http://test for up to 60 s: refused\n"
