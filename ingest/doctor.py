@@ -58,13 +58,15 @@ class Report:
 
     collections: list[CollectionHealth] = field(default_factory=list)
     orphaned_documents: int = 0
-    """Documents that have passages in the index and no record."""
+    """Documents that have passages in the index, and no record or none that was ever live."""
     newer_passages: int = 0
     """Documents whose passages are newer than their record: the registry was restored from a backup."""
     orphaned_originals: int = 0
     """Originals of no record that are older than any upload in progress."""
     damaged: list[DamagedRecord] = field(default_factory=list)
     """Records that cannot be read whole."""
+    drifted: int = 0
+    """Documents that the registry counts, or finds by filters or groups, otherwise than their records say."""
     queued: int = 0
     """Documents queued by the repair."""
 
@@ -75,8 +77,8 @@ class Report:
             each.missing_passages or each.wrong_groups or each.missing_originals or each.missing_texts
             for each in self.collections
         ]
-        others = self.orphaned_documents or self.newer_passages or self.orphaned_originals or self.damaged
-        return not (any(found) or others)
+        others = self.orphaned_documents, self.newer_passages, self.orphaned_originals, self.damaged, self.drifted
+        return not (any(found) or any(others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Doctor:
         """Compare all stores; with `repair`, queue documents without passages and remove what has no record."""
         report = Report()
         await self._damaged(report, repair=repair)
+        report.drifted = await self.registry.drift(repair=repair)
         stored = {key async for key, _ in self.sources.keys("")}
         await self._newer_passages(stored, report, repair=repair)
         published = {index.fingerprint: dict(await index.published()) for index in self.indexes}
@@ -99,7 +102,7 @@ class Doctor:
             if not collection.deleting:
                 report.collections.append(await self._collection(collection, published, stored, report, repair=repair))
         indexed = list({key: None for revisions in published.values() for key in revisions})
-        report.orphaned_documents = await self._orphaned_passages(indexed, repair=repair)
+        report.orphaned_documents += await self._orphaned_passages(indexed, repair=repair)
         report.orphaned_originals = await self._orphaned_originals(repair=repair)
         return report
 
@@ -157,6 +160,8 @@ class Doctor:
             health.documents += len(page)
             gone = [each for each in page if each.original.key not in stored]
             health.missing_originals += [each.id for each in gone]
+            never_live = [each.key for each in page if each.key in revisions and _is_never_live(each)]
+            report.orphaned_documents += len(never_live)
             missing, wrong = await _compare(page, revisions, index)
             health.missing_passages += [each.id for each in missing]
             health.wrong_groups += [each.id for each in wrong]
@@ -165,6 +170,8 @@ class Doctor:
             ]
             health.missing_texts += [each.id for each in textless]
             if repair:
+                if never_live:
+                    await self.indexes.discard_many(never_live)
                 incomplete = {each.key: each for each in (*missing, *textless) if each not in gone}
                 report.queued += await self._rebuild(list(incomplete.values()))
                 saved = await self.registry.save([each.share_again() for each in wrong if each.key not in incomplete])
@@ -231,12 +238,16 @@ async def _compare(
     missing: list[Document] = []
     wrong: list[Document] = []
     for each in page:
-        if not each.live_revision:
+        if not each.live_revision and each.state is not DocumentState.READY:
             continue
         is_there = published.get(each.key) == each.live_revision
         passages = await index.passages(each.collection_id, each.key) if is_there else []
-        if len(passages) != each.passages or not is_there:
+        if [passage.ordinal for passage in passages] != list(range(each.passages)) or not is_there:
             missing.append(each)
         elif each.access_due_at is None and any(passage.access != each.access for passage in passages):
             wrong.append(each)
     return missing, wrong
+
+
+def _is_never_live(document: Document) -> bool:
+    return document.state is DocumentState.FAILED and not document.live_revision

@@ -63,10 +63,11 @@ def doctor(
             fields=record.fields,
         )
     text = f"{found.orphaned_documents} documents with passages only, "
+    text += f"{found.drifted} counted or filtered otherwise than their records say, "
     text += f"{found.newer_passages} with passages newer than their record, "
     text += f"{found.orphaned_originals} originals without a record, {len(found.damaged)} damaged records"
     if repair:
-        text += f"; removed, and {found.queued} documents queued"
+        text += f"; repaired, and {found.queued} documents queued"
     report.tell(
         "examined",
         text,
@@ -75,6 +76,7 @@ def doctor(
         newer_passages=found.newer_passages,
         orphaned_originals=found.orphaned_originals,
         damaged=len(found.damaged),
+        drifted=found.drifted,
         queued=found.queued,
     )
     if not (found.is_healthy or repair):

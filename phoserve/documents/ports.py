@@ -283,6 +283,13 @@ class DocumentRegistry(Protocol):
         """
         ...
 
+    async def drift(self, *, repair: bool = False) -> int:
+        """Return how many documents are counted, or found by filters or groups, otherwise than their records say.
+
+        Every record is read. With `repair`, what is derived from records is derived again.
+        """
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -187,6 +187,9 @@ class MemoryRegistry:
     async def mend(self, record: DamagedRecord) -> Document | None:
         raise AssertionError(f"{record} is not damaged")
 
+    async def drift(self, *, repair: bool = False) -> int:  # noqa: ARG002 - nothing is derived here
+        return 0
+
     async def close(self) -> None:
         pass
 

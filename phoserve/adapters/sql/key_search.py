@@ -58,6 +58,15 @@ def add_keys(connection: Connection, rows: Iterable[Row]) -> None:
     _execute(connection, _ADD, [(key, row["sequence"]) for row in rows for key in _keys(row)])
 
 
+def has_keys(connection: Connection, row: Row) -> bool:
+    """Return whether a document has all its keys, or is a candidate of every filter as one of an older release."""
+    if connection.dialect.name == "postgresql" and row["keyed_version"] != row["version"]:
+        return True
+    wanted = _keys(row)
+    here = filter_keys.c.key.in_(wanted), filter_keys.c.sequence == row["sequence"]
+    return connection.execute(select(func.count()).where(*here)).scalar() == len(wanted)
+
+
 def remove_keys(connection: Connection, rows: Iterable[Row]) -> None:
     """Remove the keys of documents that were removed."""
     _execute(connection, _REMOVE, [(key, row["sequence"]) for row in rows for key in _keys(row)])

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from phoserve.adapters.sql.cursors import decode_cursor, encode_cursor
-from phoserve.adapters.sql.damage import find_damaged, mend
+from phoserve.adapters.sql.damage import check_counts, check_derived, find_damaged, lock_counts, mend
 from phoserve.adapters.sql.database import Database
 from phoserve.adapters.sql.filter_keys import candidates_of
 from phoserve.adapters.sql.filters import condition_of
@@ -366,6 +366,19 @@ class SqlRegistry:
         """Replace a damaged record by what can be read of it, as a new revision that is queued, and return that."""
         return await self._database.write(partial(mend, sequence=record.sequence))
 
+    async def drift(self, *, repair: bool = False) -> int:
+        """Return how many documents are counted, or found by filters or groups, otherwise than their records say.
+
+        Every record is read. With `repair`, what is derived from records is derived again.
+        """
+        run = self._database.write if repair else self._database.read
+        found = last = 0
+        while True:
+            some, last = await run(partial(check_derived, after=last, repair=repair))
+            found += some
+            if not last:
+                return found + await run(partial(check_counts, repair=repair))
+
     async def close(self) -> None:
         """Close the database."""
         await self._database.close()
@@ -422,9 +435,7 @@ def _access_keys(connection: Connection, collection_id: str) -> set[str]:
 
 def _forget_unused_access(connection: Connection, collection_id: str) -> None:
     """Remove the counts of sets of groups that no document of the collection has."""
-    if connection.dialect.name == "postgresql":
-        # The sum over the slots of other transactions, which have not ended, is not known before.
-        connection.execute(text(f"LOCK TABLE {document_counts.name} IN EXCLUSIVE MODE"))
+    lock_counts(connection)
     of = document_counts.c.collection_id == collection_id
     key = document_counts.c.access_key
     unused = select(key).where(of, key != "").group_by(key).having(func.sum(document_counts.c.documents) == 0)
