@@ -12,7 +12,7 @@ import sys
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,9 +20,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import text
 
 from phoserve.adapters.sql.database import open_database
 from phoserve.adapters.sql.registry import SqlRegistry
+from phoserve.documents.access import UNRESTRICTED, Audience
 from phoserve.documents.collections import Collection, new_collection
 from phoserve.documents.records import Document, DocumentState, Original, new_document
 from phoserve.errors import CollectionNotFound
@@ -33,6 +35,8 @@ PROCESSES = 4
 STEPS = 150
 IDS = 6
 LEASE = timedelta(seconds=30)
+START, END = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+AUDIENCES = (UNRESTRICTED, Audience(frozenset()), Audience(frozenset({"a"})), Audience(frozenset({"b", "c"})))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -71,6 +75,50 @@ async def test_several_processes_lose_no_update(url: str) -> None:
     assert documents.keys() <= stored.keys()
     counts = Counter(each.state for each in documents.values())
     assert await registry.counts(kb.id) == counts == await registry.counts()
+    assert await registry.drift() == 0
+    await registry.close()
+
+
+async def test_counts_stay_right_while_records_and_counts_are_repaired(url: str) -> None:
+    registry = SqlRegistry(open_database(url))
+    kb = await registry.add_collection(new_collection("kb"))
+    assert kb is not None
+    await registry.save([next_version(random.Random(number), kb, f"d{number}", None) for number in range(10)])
+
+    written, is_repaired = 0, False
+
+    async def write(seed: int) -> None:
+        nonlocal written
+        rng = random.Random(1000 + seed)
+        while not is_repaired:
+            [saved] = await registry.save([next_version(rng, kb, uuid.uuid4().hex, None)])
+            assert saved is not None
+            await registry.save([saved.share(("a",))])
+            written += 1
+
+    async def repair() -> None:
+        nonlocal is_repaired
+        damage = text("UPDATE documents SET metadata = '17' WHERE id = :id")
+        for number in range(10):
+            if number < 5:
+                await registry.drift(repair=True)
+            values = {"id": f"d{number}"}
+            await registry.database.write(lambda each, values=values: each.execute(damage, values).close())  # type: ignore[misc]
+            for record in await registry.damaged():
+                await registry.mend(record)
+        is_repaired = True
+
+    await asyncio.gather(*map(write, range(4)), repair())
+    assert await registry.drift() == 0
+    assert sum((await registry.counts(kb.id)).values()) == 10 + written
+    wrong = text("UPDATE document_counts SET documents = documents + 3")
+    unfound = text("DELETE FROM filter_keys")
+    for statement in (wrong, unfound, text("DELETE FROM document_counts")):
+        await registry.database.write(lambda each, statement=statement: each.execute(statement).close())  # type: ignore[misc]
+        assert await registry.drift() == await registry.drift(repair=True) > 0
+        assert await registry.drift() == 0
+    assert await registry.counts(kb.id, audience=Audience(frozenset({"a"}))) == {DocumentState.QUEUED: 10 + written}
+    assert await registry.counts(kb.id, audience=Audience(frozenset())) == {DocumentState.QUEUED: 10}
     await registry.close()
 
 
@@ -106,6 +154,8 @@ def next_version(rng: random.Random, kb: Collection, id_: str, known: Document |
     if known is None:
         original = Original(key=f"{kb.id}/{rng.getrandbits(64)}", sha256="0", size_bytes=1, media_type="text/plain")
         return new_document(kb, id_, original)
+    if rng.random() < 0.3:
+        return known.share(rng.choice([(), ("a",), ("a", "b"), ("c",)]))
     if known.state is DocumentState.QUEUED:
         return known.claim(LEASE)
     if known.state is DocumentState.PROCESSING and rng.random() < 0.5:
@@ -128,11 +178,11 @@ class Histories(RuleBasedStateMachine):
         self.names = [f"c{uuid.uuid4().hex}" for _ in range(2)]  # every history has collections of its own
         self.add_collection(0)
 
-    def both(self, method: str, *arguments: Any) -> Any:
+    def both(self, method: str, *arguments: Any, **named: Any) -> Any:
         outcomes = []
         for registry in (self.real, self.fake):
             try:
-                outcomes.append(self.runner.run(getattr(registry, method)(*arguments)))
+                outcomes.append(self.runner.run(getattr(registry, method)(*arguments, **named)))
             except CollectionNotFound:
                 outcomes.append(CollectionNotFound)
         assert outcomes[0] == outcomes[1], (method, arguments)
@@ -185,6 +235,20 @@ class Histories(RuleBasedStateMachine):
             self.both("counts", collection_id)
             found = [self.runner.run(all_pages(each, collection_id, limit=3)) for each in (self.real, self.fake)]
             assert found[0] == found[1]
+            for audience in AUDIENCES:
+                self.both("counts", collection_id, audience=audience)
+                self.both("changed", collection_id, since=START, audience=audience)
+                pages = [
+                    self.runner.run(each.page(collection_id, audience=audience)) for each in (self.real, self.fake)
+                ]
+                assert pages[0].documents == pages[1].documents
+        ids = {each.id for each in self.collections}
+        due = [
+            self.runner.run(each.due(END, states=tuple(DocumentState), limit=999)) for each in (self.real, self.fake)
+        ]
+        of_this_history = [{each.key: each for each in found if each.collection_id in ids} for found in due]
+        assert of_this_history[0] == of_this_history[1]
+        assert self.runner.run(self.real.drift()) == 0
 
     def teardown(self) -> None:
         if hasattr(self, "runner"):

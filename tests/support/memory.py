@@ -187,7 +187,7 @@ class MemoryRegistry:
     async def mend(self, record: DamagedRecord) -> Document | None:
         raise AssertionError(f"{record} is not damaged")
 
-    async def drift(self, *, repair: bool = False) -> int:  # noqa: ARG002 - nothing is derived here
+    async def drift(self, *, repair: bool = False) -> int:
         return 0
 
     async def close(self) -> None:

@@ -73,7 +73,7 @@ def mend(connection: Connection, sequence: int) -> Document | None:
 
 
 def check_derived(connection: Connection, after: int, *, repair: bool) -> tuple[int, int]:
-    """Check the filter keys and the key of groups of the next documents after a `sequence`; `repair` derives them again.
+    """Check filter keys and keys of groups of the next documents after a `sequence`; `repair` derives them again.
 
     Returns how many documents have others than their record says, and the last one's sequence; 0 after the last one.
     """
@@ -91,7 +91,7 @@ def check_derived(connection: Connection, after: int, *, repair: bool) -> tuple[
 
 
 def check_counts(connection: Connection, *, repair: bool) -> int:
-    """Return how many documents are counted wrongly, in one statement and so as of one moment; `repair` counts again."""
+    """Return how many documents are counted wrongly, all as of one moment; `repair` counts again."""
     if repair:
         lock_counts(connection)
     differing = connection.execute(_MISCOUNTED).all()
