@@ -66,7 +66,7 @@ class Report:
     damaged: list[DamagedRecord] = field(default_factory=list)
     """Records that cannot be read whole."""
     drifted: int = 0
-    """Documents that the registry counts, or finds by filters or groups, otherwise than their records say."""
+    """Documents that the registry counts, or finds by filters or groups, differently from their records."""
     queued: int = 0
     """Documents queued by the repair."""
 

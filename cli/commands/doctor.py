@@ -63,7 +63,7 @@ def doctor(
             fields=record.fields,
         )
     text = f"{found.orphaned_documents} documents with passages only, "
-    text += f"{found.drifted} counted or filtered otherwise than their records say, "
+    text += f"{found.drifted} counted or filtered differently from their records, "
     text += f"{found.newer_passages} with passages newer than their record, "
     text += f"{found.orphaned_originals} originals without a record, {len(found.damaged)} damaged records"
     if repair:

@@ -284,7 +284,7 @@ class DocumentRegistry(Protocol):
         ...
 
     async def drift(self, *, repair: bool = False) -> int:
-        """Return how many documents are counted, or found by filters or groups, otherwise than their records say.
+        """Return how many documents are counted, or found by filters or groups, differently from their records.
 
         Every record is read. With `repair`, what is derived from records is derived again.
         """

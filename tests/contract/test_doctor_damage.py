@@ -1,4 +1,4 @@
-"""Random damage of all stores: the doctor finds it, the repair mends what can be mended, the next run finds none."""
+"""Random damage of all stores: the doctor finds it and repairs what it can, and the next run finds none."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -75,7 +75,7 @@ def mend(connection: Connection, sequence: int) -> Document | None:
 def check_derived(connection: Connection, after: int, *, repair: bool) -> tuple[int, int]:
     """Check filter keys and keys of groups of the next documents after a `sequence`; `repair` derives them again.
 
-    Returns how many documents have others than their record says, and the last one's sequence; 0 after the last one.
+    Returns how many documents have the wrong ones, and the last one's sequence; 0 after the last one.
     """
     query = select(documents).where(documents.c.sequence > after).order_by(documents.c.sequence).limit(ROWS_PER_QUERY)
     rows = connection.execute(query.with_for_update() if repair else query).mappings().all()

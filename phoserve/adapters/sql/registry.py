@@ -367,7 +367,7 @@ class SqlRegistry:
         return await self._database.write(partial(mend, sequence=record.sequence))
 
     async def drift(self, *, repair: bool = False) -> int:
-        """Return how many documents are counted, or found by filters or groups, otherwise than their records say.
+        """Return how many documents are counted, or found by filters or groups, differently from their records.
 
         Every record is read. With `repair`, what is derived from records is derived again.
         """
