@@ -13,6 +13,7 @@ import olefile
 
 from ingest.parsing import other_office
 from ingest.parsing.faults import Unreadable
+from ingest.parsing.legacy_fonts import converted_warning
 from ingest.parsing.media import DOC
 from ingest.parsing.old_word.binary import WordFile, read_file
 from ingest.parsing.old_word.codes import IN_TABLE, INNER_ROW_END, OUTLINE, ROW_END
@@ -65,9 +66,9 @@ def _parse(path: Path) -> ParsedDocument:
     if count := reader.stories.hidden_passages:
         message = f"{count} passage{'s' * (count > 1)} of hidden text left out"
         warnings.append(ParserWarning(code="hidden_content", message=message))
-    return ParsedDocument(
-        blocks=tuple(blocks), title=title, warnings=tuple(warnings), properties=dict(reader.properties())
-    )
+    properties = dict(reader.properties())
+    warnings += converted_warning(reader.stories.converted)
+    return ParsedDocument(blocks=tuple(blocks), title=title, warnings=tuple(warnings), properties=properties)
 
 
 def _data(compound: olefile.OleFileIO) -> bytes:

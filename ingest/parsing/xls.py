@@ -1,6 +1,6 @@
 """Old Excel workbooks (.xls): the same sheets, formats and hidden parts as of new ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from ingest.parsing.excel.regions import sheet_blocks, used_text
 from ingest.parsing.excel.sheet import MAX_CELLS, Sheet, SheetCell
 from ingest.parsing.excel.workbook import CellFormat
 from ingest.parsing.faults import Encrypted, Unreadable
+from ingest.parsing.legacy_fonts import LegacyFont, Run, legacy_font
 from ingest.parsing.media import XLS
 from ingest.parsing.number_codes import Style
 from ingest.parsing.number_format import style_of
@@ -97,9 +98,26 @@ def _read_sheet(book: Book, old: OldSheet, max_cells: int) -> Sheet:
             else:
                 if cell.xf_index not in formats:
                     formats[cell.xf_index] = _format(book, cell.xf_index)
-                sheet.rows.setdefault(row + 1, {})[column + 1] = _cell(cell, formats[cell.xf_index])
+                read = _cell(cell, formats[cell.xf_index])
+                if isinstance(read.value, str):
+                    runs = _runs(book, old.rich_text_runlist_map.get((row, column)), str(cell.value))
+                    read = read._replace(value=sheet.drawn(read.value, runs, read.format.font))
+                sheet.rows.setdefault(row + 1, {})[column + 1] = read
     sheet.merges = [(left + 1, top + 1, right, bottom) for top, bottom, left, right in old.merged_cells]
     return sheet
+
+
+def _runs(book: Book, starts: Sequence[tuple[int, int]] | None, text: str) -> list[Run]:
+    """Return the runs of a text if one has a font that draws other letters; the first may be of the cell's font."""
+    marks = [(start, _font(book, font)) for start, font in starts or ()]
+    if not any(font for _, font in marks):
+        return []
+    ends = [start for start, _ in marks[1:]] + [len(text)]
+    return [(text[: marks[0][0]], None), *((text[at:end], font) for (at, font), end in zip(marks, ends, strict=True))]
+
+
+def _font(book: Book, number: int) -> LegacyFont | None:
+    return legacy_font(book.font_list[number].name) if number < len(book.font_list) else None
 
 
 def _cell(cell: Cell, form: CellFormat) -> SheetCell:
@@ -119,4 +137,5 @@ def _format(book: Book, number: int | None) -> CellFormat:
         return CellFormat()
     xf = book.xf_list[number]
     written = book.format_map.get(xf.format_key)
-    return CellFormat(written.format_str if written else "General", book.font_list[xf.font_index].weight >= _BOLD)
+    code = written.format_str if written else "General"
+    return CellFormat(code, book.font_list[xf.font_index].weight >= _BOLD, _font(book, xf.font_index))

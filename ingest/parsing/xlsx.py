@@ -10,6 +10,7 @@ from ingest.parsing.excel.drawings import drawing_blocks
 from ingest.parsing.excel.regions import sheet_blocks, used_text
 from ingest.parsing.excel.sheet import MAX_CELLS, Sheet, read_sheet
 from ingest.parsing.excel.workbook import S, SheetEntry, Workbook, read_workbook, rich_text
+from ingest.parsing.legacy_fonts import converted_warning
 from ingest.parsing.number_codes import Style
 from ingest.parsing.number_format import style_of
 from ingest.parsing.opc import Package, is_template_title
@@ -91,7 +92,8 @@ def _warnings(workbook: Workbook, sheets: dict[str, Sheet]) -> Iterator[ParserWa
 
 
 def sheet_warnings(sheets: Mapping[str, Sheet]) -> Iterator[ParserWarning]:
-    """Yield what of each sheet was left out or is not known."""
+    """Yield what of each sheet was left out, converted or is not known."""
+    yield from converted_warning([encoding for sheet in sheets.values() for encoding in sheet.converted])
     for name, sheet in sheets.items():
         place = Place(sheet=name)
         for count, what in ((len(sheet.hidden_rows), "row"), (len(sheet.hidden_columns), "column")):

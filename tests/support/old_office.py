@@ -166,11 +166,14 @@ def word(
     levels: Sequence[tuple[int, str]] = (),
     version: int = 0xC1,
     data: bytes = b"",
+    styles: Sequence[tuple[int, bytes]] = (),
+    fonts: Sequence[str] = (),
 ) -> bytes:
     """A Word document (.doc) of the stories given, in their order: text, footnotes, headers, and so on.
 
     `footnotes` are places of their marks in the text, `headers` the beginnings of headers and their end, `levels` the
-    kinds and texts of numbers of its first list; its second list is the same one, which begins at 7.
+    kinds and texts of numbers of its first list; its second list is the same one, which begins at 7. `styles` are kinds
+    (1 of paragraphs, 2 of characters) and operations on characters.
     """
     text = "".join(run for story in stories for run, _ in story.runs)
     start = 1024
@@ -190,9 +193,29 @@ def word(
         2: struct.pack(f"<{len(footnotes) + 1}I", *footnotes, len(text)) + bytes(2 * len(footnotes)),
         11: struct.pack(f"<{len(headers)}I", *headers),
     }
+    if styles:
+        parts[1] = _style_sheet(styles)
+    if fonts:
+        parts[15] = struct.pack("<HH", len(fonts), 0) + b"".join(map(_font, fonts))
     if levels:
         parts |= {73: _lists(levels), 74: _list_uses()}
     return _word_file(stories, parts, body, version, data)
+
+
+def _style_sheet(styles: Sequence[tuple[int, bytes]]) -> bytes:
+    head = struct.pack("<HH", len(styles), 10).ljust(18, b"\0")
+    sheet = struct.pack("<H", len(head)) + head
+    for kind, operations in styles:
+        style = struct.pack("<5H", 0, kind | 0xFFF0, 0, 0, 0) + struct.pack("<H", 1) + "S\0".encode("utf-16-le")
+        for change in [b"\0\0", operations] if kind == 1 else [operations]:
+            style += struct.pack("<H", len(change)) + change + bytes(len(change) % 2)
+        sheet += struct.pack("<H", len(style)) + style
+    return sheet
+
+
+def _font(name: str) -> bytes:
+    entry = bytes(39) + f"{name}\0".encode("utf-16-le")
+    return bytes([len(entry)]) + entry
 
 
 def _lists(levels: Sequence[tuple[int, str]]) -> bytes:

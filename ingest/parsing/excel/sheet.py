@@ -1,6 +1,6 @@
 """The cells of a worksheet, read as a stream: values or formulas, merged ranges, what is hidden."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -9,7 +9,8 @@ from openpyxl.formula.translate import Translator, TranslatorError
 from openpyxl.utils.cell import range_boundaries
 
 from ingest.parsing.excel.printing import printed_lines
-from ingest.parsing.excel.workbook import CellFormat, S, Workbook, bounded_iterparse, rich_text
+from ingest.parsing.excel.workbook import CellFormat, S, Workbook, bounded_iterparse, rich_text, runs_of
+from ingest.parsing.legacy_fonts import LegacyFont, Run, join_runs
 from ingest.parsing.opc import Package
 
 MAX_CELLS: Final = 1_000_000
@@ -50,6 +51,16 @@ class Sheet:
     cells: int = 0
     cut_after: int | None = None
     """The last row that was read, if there are more."""
+    converted: list[str] = field(default_factory=list)
+    """The encoding of each text that was converted from the font that draws it."""
+
+    def drawn(self, text: str, runs: Sequence[Run], font: LegacyFont | None) -> str:
+        """Return text as its font draws it, or the fonts of its runs, which are the cell's where they name none."""
+        if font is None and not runs:
+            return text
+        shown, encoding = join_runs([(part, own or font) for part, own in runs] or [(text, font)])
+        self.converted.extend([encoding] if encoding else ())
+        return tidy_text(shown) if encoding else text
 
 
 def read_sheet(package: Package, part: str, workbook: Workbook, max_cells: int = MAX_CELLS) -> Sheet:
@@ -129,6 +140,8 @@ class _Reader:
         address = f"{_letters(column)}{self.row}"
         shared = self._formula(formula, address) if formula is not None else ""
         text = self._text(kind, value, inline)
+        if isinstance(text, str):
+            text = self.sheet.drawn(text, self._runs(kind, value, inline), style.font)
         if text is None and shared:
             self.sheet.formulas.append(address)
             return SheetCell(shared, style)
@@ -136,18 +149,23 @@ class _Reader:
 
     def _text(self, kind: str, value: str | None, inline: etree._Element | None) -> str | float | None:
         if kind == "inlineStr":
-            return None if inline is None else _tidy(rich_text(inline))
+            return None if inline is None else tidy_text(rich_text(inline))
         if value is None:
             return None
         if kind == "s":
             index = _number(value)
-            return _tidy(self._workbook.strings[index]) if index < len(self._workbook.strings) else None
+            return tidy_text(self._workbook.strings[index]) if index < len(self._workbook.strings) else None
         if kind == "n":
             try:
                 return float(value) if "." in value or "e" in value.lower() else int(value)
             except ValueError:
-                return _tidy(value)
-        return _BOOLEANS.get(value, value) if kind == "b" else _tidy(value)
+                return tidy_text(value)
+        return _BOOLEANS.get(value, value) if kind == "b" else tidy_text(value)
+
+    def _runs(self, kind: str, value: str | None, inline: etree._Element | None) -> Sequence[Run]:
+        if inline is not None:
+            return runs_of(inline)
+        return self._workbook.runs.get(_number(value), ()) if kind == "s" and self._workbook.runs else ()
 
     def _formula(self, element: etree._Element, address: str) -> str:
         """Return the formula as the program shows it; of a shared one, as it reads in this cell."""
@@ -179,7 +197,8 @@ def _range(reference: str | None) -> Iterable[Range]:
     return ((first_column, first_row, last_column, last_row),)
 
 
-def _tidy(text: str) -> str:
+def tidy_text(text: str) -> str:
+    """Return the lines of a text without needless white space."""
     return "\n".join(" ".join(line.split()) for line in text.replace("_x000D_", "").split("\n")).strip()
 
 

@@ -1,12 +1,13 @@
 """What all sheets of a workbook share: their names and states, cell formats and strings."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from lxml import etree
 
 from ingest.parsing.faults import TooComplex, Unreadable
+from ingest.parsing.legacy_fonts import LegacyFont, Run, legacy_font
 from ingest.parsing.number_format import builtin_format
 from ingest.parsing.opc import Package
 
@@ -24,6 +25,8 @@ class CellFormat:
     """Its number format."""
     strong: bool = False
     """Whether it is bold or on a coloured ground."""
+    font: LegacyFont | None = None
+    """Its font, if that draws Vietnamese over Western letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Workbook:
     formats: tuple[CellFormat, ...]
     strings: tuple[str, ...]
     epoch_1904: bool
+    runs: Mapping[int, tuple[Run, ...]] = field(default_factory=dict)
+    """The runs of the strings that have such fonts of their own."""
 
 
 def read_workbook(package: Package) -> Workbook:
@@ -61,10 +66,12 @@ def read_workbook(package: Package) -> Workbook:
             sheets.append(SheetEntry(sheet.get("name", ""), relation.target, hidden, relation.kind == "chartsheet"))
     parts = {relation.kind: relation.target for relation in relations.values()}
     properties = root.find(f"{S}workbookPr")
+    runs: dict[int, tuple[Run, ...]] = {}
     return Workbook(
         sheets=tuple(sheets),
         formats=tuple(_formats(package.xml(parts.get("styles", "")))),
-        strings=tuple(_strings(package, parts.get("sharedStrings", ""))),
+        strings=tuple(_strings(package, parts.get("sharedStrings", ""), runs)),
+        runs=runs,
         epoch_1904=properties is not None and properties.get("date1904") in _ON,
     )
 
@@ -96,12 +103,26 @@ def bounded_iterparse(package: Package, part: str, *tags: str) -> Iterator[etree
             raise Unreadable(f"its part {part} is damaged") from error
 
 
-def _strings(package: Package, part: str) -> Iterator[str]:
+def runs_of(item: etree._Element) -> tuple[Run, ...]:
+    """Return the runs of a string item if one has a font that draws other letters."""
+    runs = [
+        (run.findtext("{*}t") or "", legacy_font(name.get("val")) if name is not None else None)
+        for run in item.iterfind("{*}r")
+        for name in [run.find("{*}rPr/{*}rFont")]
+    ]
+    return tuple(runs) if any(font for _, font in runs) else ()
+
+
+def _strings(package: Package, part: str, found: dict[int, tuple[Run, ...]]) -> Iterator[str]:
+    """Yield the shared strings; `found` gets the runs of those with fonts that draw other letters."""
     if part not in package:
         return
     characters = 0
-    for item in bounded_iterparse(package, part, f"{S}si", "{http://purl.oclc.org/ooxml/spreadsheetml/main}si"):
+    items = bounded_iterparse(package, part, f"{S}si", "{http://purl.oclc.org/ooxml/spreadsheetml/main}si")
+    for number, item in enumerate(items):
         text = rich_text(item)
+        if runs := runs_of(item):
+            found[number] = runs
         characters += len(text)
         if characters > MAX_STRING_CHARACTERS:
             raise TooComplex(f"its texts are longer than {MAX_STRING_CHARACTERS >> 20} million characters")
@@ -114,6 +135,8 @@ def _formats(root: etree._Element | None) -> Iterator[CellFormat]:
     codes = {one.get("numFmtId", ""): one.get("formatCode", "") for one in root.iter(f"{S}numFmt")}
     fonts = root.find(f"{S}fonts")
     bold = [_is_bold(font) for font in ([] if fonts is None else fonts)]
+    names = [font.find(f"{S}name") for font in ([] if fonts is None else fonts)]
+    drawn = [None if name is None else legacy_font(name.get("val")) for name in names]
     fills = root.find(f"{S}fills")
     filled = [
         fill.find(f"{S}patternFill[@patternType='solid']") is not None for fill in ([] if fills is None else fills)
@@ -122,7 +145,8 @@ def _formats(root: etree._Element | None) -> Iterator[CellFormat]:
         number = one.get("numFmtId", "0")
         code = codes.get(number) or builtin_format(_index(number))
         strong = _at(bold, _index(one.get("fontId"))) or _at(filled, _index(one.get("fillId")))
-        yield CellFormat(code, strong)
+        index = _index(one.get("fontId"))
+        yield CellFormat(code, strong, drawn[index] if index < len(drawn) else None)
 
 
 def _is_bold(font: etree._Element) -> bool:

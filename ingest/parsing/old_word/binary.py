@@ -18,7 +18,9 @@ _COUNTS: Final = 0x4C
 _PLACES: Final = 0x9A
 """Where the places of other parts are, 8 bytes each."""
 _STYLES, _FOOTNOTES, _HEADERS, _CHARACTERS, _PARAGRAPHS = 1, 2, 11, 12, 13
-_PIECES, _ENDNOTES, _LISTS, _LIST_USES = 33, 46, 73, 74
+_FONTS, _PIECES, _ENDNOTES, _LISTS, _LIST_USES = 15, 33, 46, 73, 74
+_FONT_NAME: Final = 40
+"""Where the name of a font begins in its entry."""
 PAGE: Final = 512
 _COMPRESSED: Final = 1 << 30
 _MAX_CHARACTERS: Final = 20_000_000
@@ -81,6 +83,8 @@ class WordFile:
     lists_at: int
     """Where the lists begin in `table`, beyond the end of their part."""
     table: bytes
+    fonts: list[str] = field(default_factory=list)
+    """The names of fonts, as operations number them."""
     has_lists: bool = True
     """Whether its automatic numbers can be read."""
 
@@ -116,6 +120,7 @@ def read_file(main: bytes, tables: dict[str, bytes], data: bytes = b"") -> WordF
         list_uses=part(_LIST_USES),
         lists_at=struct.unpack_from("<I", main, _PLACES + 8 * _LISTS)[0],
         table=table,
+        fonts=list(_font_names(part(_FONTS))),
     )
 
 
@@ -134,6 +139,16 @@ def _pieces(table: bytes, main: bytes) -> Iterator[Piece]:
         raw = main[offset : offset + width * (end - first)]
         text = raw.decode("cp1252" if width == 1 else "utf-16-le", "replace" if width == 1 else "surrogatepass")
         yield Piece(first, offset, width, text)
+
+
+def _font_names(table: bytes) -> Iterator[str]:
+    """Yield the names in a table of fonts (2.9.286)."""
+    at = 4
+    while at < len(table):
+        size = table[at] + 1
+        name = table[at + _FONT_NAME : at + size].decode("utf-16-le", "replace")
+        yield name.partition("\0")[0]
+        at += size
 
 
 def places(table: bytes, data_bytes: int) -> list[int]:

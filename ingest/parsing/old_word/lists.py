@@ -17,6 +17,7 @@ _SIMPLE: Final = 0x01
 _STARTS, _FORMATS = 0x10, 0x20
 _MAX_LISTS: Final = 20_000
 _PARAGRAPH_STYLE: Final = 1
+_CHARACTER_STYLE: Final = 2
 _LONGEST_CHAIN: Final = 12
 _NO_STYLE: Final = 0xFFF
 
@@ -154,6 +155,8 @@ def _read_style(content: bytes, base_bytes: int) -> tuple[int, Style]:
         size = struct.unpack_from("<H", content, at)[0]
         changes.append(content[at + 2 : at + 2 + size])
         at += 2 + size + size % 2
+    if kind & 0x0F == _CHARACTER_STYLE and changes:
+        return kind >> 4, Style({}, read_properties(changes[0]))
     if kind & 0x0F != _PARAGRAPH_STYLE or len(changes) < 2:
         return kind >> 4, Style({}, {})
     return kind >> 4, Style(read_properties(changes[0][2:]), read_properties(changes[1]))

@@ -9,7 +9,7 @@ import pytest
 from ingest.parsing import doc
 from ingest.parsing.faults import Encrypted, Unreadable
 from ingest.parsing.old_word.binary import TABLE_SHAPE
-from ingest.parsing.old_word.codes import BOLD, DELETED, HIDDEN, IN_TABLE, OUTLINE, ROW_END
+from ingest.parsing.old_word.codes import BOLD, CHARACTER_STYLE, DELETED, FONT, HIDDEN, IN_TABLE, OUTLINE, ROW_END
 from ingest.parsing.old_word.lists import LEVEL, LIST
 from phoserve.text.blocks import Footnote, Heading, Paragraph, ParsedDocument
 from tests.support.old_office import OldText, operation, word
@@ -201,3 +201,37 @@ def test_merged_cells_are_under_their_columns(tmp_path: Path) -> None:
     table = table_of(read(word(OldText([(text, b"")], marks), data=data), tmp_path))
     assert table.header == ("STT", "Lương / Hệ số", "Lương / Phụ cấp", "Ghi chú")
     assert table.rows == (("1", "2,34", "500.000", "x"),) * 2
+
+
+def test_styles_hide_text(tmp_path: Path) -> None:
+    runs = [
+        ("Một\r", b""),
+        ("ẨN\r", b""),
+        ("Hai ", b""),
+        ("ẨN ", operation(CHARACTER_STYLE, 2, 2)),
+        ("ba\r", b""),
+        ("ẨN ", operation(HIDDEN, 0x80)),
+        ("bốn ", operation(HIDDEN, 0)),
+        ("năm ", operation(HIDDEN, 0x81)),
+        ("sáu\r", operation(CHARACTER_STYLE, 2, 2)),
+    ]
+    styles = [(1, b""), (1, operation(HIDDEN, 1)), (2, operation(HIDDEN, 1))]
+    document = read(word(OldText(runs, [(0, b""), (1, b""), (0, b""), (1, b"")]), styles=styles), tmp_path)
+    assert texts(document) == ["Một", "Hai ba", "bốn năm sáu"]
+    assert [warning.code for warning in document.warnings] == ["hidden_content"]
+
+
+def test_old_fonts_are_read_as_they_are_drawn(tmp_path: Path) -> None:
+    fonts = ["Times New Roman", ".VnTime", ".VnTimeH", "VNI-Times"]
+    runs = [
+        ("Mã số, Võ Lý: ", b""),
+        ("Céng hßa x· héi", operation(FONT, 1, 2)),
+        ("\r", b""),
+        ("®éc lËp\r", b""),
+        ("Tö do, coäng hoøa\r", operation(FONT, 3, 2)),
+        ("Cộng hòa, café\r", operation(FONT, 1, 2)),
+    ]
+    styles = [(1, b""), (1, operation(FONT, 2, 2))]
+    document = read(word(OldText(runs, [(0, b""), (1, b"")]), styles=styles, fonts=fonts), tmp_path)
+    assert texts(document) == ["Mã số, Võ Lý: Cộng hòa xã hội", "ĐỘC LẬP", "Tư do, cộng hòa", "Cộng hòa, café"]
+    assert [warning.code for warning in document.warnings] == ["text_repaired"]

@@ -12,14 +12,17 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+from openpyxl.cell.text import InlineFont
 from openpyxl.comments import Comment
+from openpyxl.styles import Font
 from openpyxl.workbook import Workbook
 from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
 from ingest.parsing import xlsx
-from phoserve.text.blocks import ParsedDocument
+from phoserve.text.blocks import ParsedDocument, Table
 from tests.support.parsed import document_text
 
 _NAMES = (
@@ -175,3 +178,21 @@ def test_headers_and_footers_of_printed_pages_are_properties(tmp_path: Path) -> 
     assert document.properties["header"] == "Công ty Sao Mai\nBảng lương"
     assert document.properties["footer"] == "Nghiên cứu & phát triển"
     assert found_in(document) == ["v1"]
+
+
+def test_cells_in_old_fonts_are_read_as_they_are_drawn(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert isinstance(sheet, Worksheet)
+    old, capital = InlineFont(rFont=".VnTime"), InlineFont(rFont=".VnTimeH")
+    sheet.append(["Mã", "Võ Lý", "Xã"])
+    sheet.append(["Céng hßa", "®éc lËp", "Coäng hoøa"])
+    sheet.append([CellRichText("Bà: ", TextBlock(old, "x· héi"), TextBlock(capital, " tù do")), 12, "Quý"])
+    for cell, name in (("A2", ".VnTime"), ("B2", ".VnTimeH"), ("C2", "VNI-Times")):
+        sheet[cell].font = Font(name=name)
+    book.save(tmp_path / "a.xlsx")
+    document = xlsx.parse(tmp_path / "a.xlsx")
+    table = next(block for block in document.blocks if isinstance(block, Table))
+    assert table.header == ("Mã", "Võ Lý", "Xã")
+    assert table.rows == (("Cộng hòa", "ĐỘC LẬP", "Cộng hòa"), ("Bà: xã hội TỰ DO", "12", "Quý"))
+    assert [warning.code for warning in document.warnings] == ["text_repaired"]
