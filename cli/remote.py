@@ -54,6 +54,23 @@ class ApiClient:
 
         return self._request(send)
 
+    def download(self, path: str, to: Path) -> None:
+        """GET `path` and write the response to the new file `to`, whose folders are made.
+
+        Raises as `post` does, and OSError.
+        """
+        try:
+            with self._client.stream("GET", path) as response:
+                if response.is_error:
+                    response.read()
+                    _check(response)
+                to.parent.mkdir(parents=True, exist_ok=True)
+                with to.open("xb") as file:
+                    for part in response.iter_bytes():
+                        file.write(part)
+        except httpx2.HTTPError as error:
+            raise self._away(error) from None
+
     def events(self, path: str, body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         """POST `body` and yield the server-sent events as they arrive. Raises as `post` does."""
         name = ""

@@ -5,8 +5,13 @@ import { $, h, prompt, toast } from "./dom.js";
 import { t } from "./i18n.js";
 import { choose, here, state } from "./state.js";
 
+let asked = 0;
+
+// Several lists may be on their way at once; only the one asked for last is shown.
 export async function loadCollections() {
+  const mine = ++asked;
   const { collections } = await call("GET", "/v1/collections");
+  if (mine !== asked) return collections;
   const names = collections.map((each) => each.name);
   const severalModels = new Set(collections.flatMap((each) => [each.model, each.reembedding?.model ?? each.model])).size > 1;
   const focused = [...$("collections").children].indexOf(document.activeElement);

@@ -14,6 +14,7 @@ const COUNT_MS = 1500;
 let cursor = null;
 let watching = null;
 let counting = null;
+let asked = 0;
 
 export function startDocuments() {
   const drop = $("drop");
@@ -38,11 +39,16 @@ export function nameStates() {
 }
 
 export async function loadDocuments(from = null) {
-  if (!state.collection) return $("documents").replaceChildren();
+  if (!state.collection) {
+    asked += 1;
+    return $("documents").replaceChildren();
+  }
   const parameters = new URLSearchParams({ limit: "50" });
   if ($("state-filter").value) parameters.set("state", $("state-filter").value);
   if (from) parameters.set("cursor", from);
+  const mine = ++asked;
   const page = await call("GET", here(`/documents?${parameters}`));
+  if (mine !== asked) return;
   if (!from) $("documents").replaceChildren();
   $("documents").append(...page.documents.map(row));
   if (!$("documents").children.length) $("documents").append(h("tr", {}, h("td", { className: "empty", colSpan: 5 }, t("noDocuments"))));

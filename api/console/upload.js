@@ -41,7 +41,7 @@ async function filesOf(entry) {
 // Null for a name that is no id: the server makes one.
 function idOf(path) {
   const id = path.normalize("NFC").trim();
-  return id && id.length <= LONGEST_ID && !/[\p{C}]/u.test(id) ? id : null;
+  return id && !/^\.{1,2}$/.test(id) && id.length <= LONGEST_ID && !/[\p{C}]/u.test(id) ? id : null;
 }
 
 // Send `files` in parts; `report(done)` follows them. Files that are stored already are not sent again.

@@ -8,6 +8,8 @@ COMMANDS: Final = {
     "ask": "Print the answer to a question, with the passages it cites.",
     "feedback": "Print feedback on answers as labelled questions.",
     "ingest": "Send documents to a running phoserve and wait until they can be searched.",
+    "collections": "List and delete collections.",
+    "documents": "List, delete and export the documents of a collection.",
     "serve": "Run the REST API of a deployment of several processes.",
     "worker": "Run an ingestion worker of a deployment.",
     "doctor": "Compare registry, passages and originals of a deployment.",

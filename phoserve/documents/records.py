@@ -362,11 +362,13 @@ def new_document(
 
 
 def validate_document_id(document_id: str, *, field: str = "id") -> str:
-    """Return `document_id` if it is 1 to 256 printable characters without blanks at either end."""
+    """Return `document_id` if it is 1 to 256 printable characters without blanks at either end, and not "." or ".."."""
     if not (0 < len(document_id) <= MAX_ID_CHARACTERS and document_id.isprintable()):
         raise InvalidInput(f"a document id is 1 to {MAX_ID_CHARACTERS} printable characters", field=field)
     if document_id != document_id.strip():
         raise InvalidInput("a document id neither begins nor ends with a blank", field=field)
+    if document_id in {".", ".."}:
+        raise InvalidInput('"." and ".." are no document ids: a URL cannot name them', field=field)
     return document_id
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 
 from tests.support.patience import patient
 from tests.support.platform import Platform
@@ -177,6 +177,32 @@ def test_a_collection_may_be_named_in_vietnamese(uploaded: Page, platform: Platf
     expect(uploaded.locator('#collections button[aria-current="true"]')).to_contain_text(NAMES[given])
     with platform.client() as http:
         http.delete(f"/v1/collections/{NAMES[given]}").raise_for_status()
+    uploaded.reload()
+    uploaded.locator("#collections button", has_text="thu-nghiem").click()
+
+
+def test_a_list_that_arrives_late_does_not_replace_a_newer_one(uploaded: Page, platform: Platform) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    uploaded.route("**/v1/collections", hold)
+    uploaded.reload()
+    uploaded.locator("#new-collection").click()
+    uploaded.locator("#prompt-input").fill("moi")
+    uploaded.keyboard.press("Enter")
+    current = uploaded.locator('#collections button[aria-current="true"]')
+    expect(current).to_contain_text("moi")
+    held[0].fulfill(json={"collections": []})
+    uploaded.wait_for_timeout(500)
+    expect(current).to_contain_text("moi")
+    uploaded.unroute("**/v1/collections")
+    with platform.client() as http:
+        http.delete("/v1/collections/moi").raise_for_status()
     uploaded.reload()
     uploaded.locator("#collections button", has_text="thu-nghiem").click()
 

@@ -76,7 +76,7 @@ def test_unusable_collection_names(name: str) -> None:
         validate_collection_name(name)
 
 
-@pytest.mark.parametrize("document_id", ["", " d", "d\n", "x" * 257, "\x00"])
+@pytest.mark.parametrize("document_id", ["", " d", "d\n", "x" * 257, "\x00", ".", ".."])
 def test_unusable_document_ids(document_id: str) -> None:
     with pytest.raises(InvalidInput):
         validate_document_id(document_id)
