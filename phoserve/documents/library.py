@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from collections.abc import Collection as AnyCollection
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -29,6 +29,10 @@ DELETED_WHILE_WAITING: Final = 500
 """A collection with more documents than this is emptied in the background."""
 PASSAGES_PER_READ: Final = 64
 POLL_S: Final = 0.5
+CHANGES_PER_READ: Final = 1000
+LATE_AT_MOST: Final = timedelta(seconds=5)
+"""How much later than its time a change may be seen: it is committed after it was made, by a clock that may be behind.
+Changes of this time are read again now and then."""
 ROUNDS: Final = 10
 
 
@@ -301,19 +305,30 @@ class Library:
         A record that changes twice in quick succession may be yielded once, in its later version.
         Raises CollectionNotFound, also when the collection is deleted meanwhile.
         """
-        position = datetime.now(UTC)
-        seen: set[tuple[str, int]] = set()
+        started = position = look_back_at = datetime.now(UTC)
         watched = await self.collection(collection)
+
+        async def changed(since: datetime) -> list[Document]:
+            return await self._registry.changed(watched.id, since=since, audience=audience, limit=CHANGES_PER_READ)
+
+        before = [each for each in await changed(started - LATE_AT_MOST) if each.updated_at < started]
+        seen = {(each.key, each.version): each.updated_at for each in before}
         while True:
             if (await self.collection(collection)).id != watched.id:
                 raise CollectionNotFound(collection)
-            changes = await self._registry.changed(watched.id, since=position, audience=audience)
+            now, since = datetime.now(UTC), position
+            if now >= look_back_at:
+                since, look_back_at = position - LATE_AT_MOST, now + LATE_AT_MOST / 2
+            changes = await changed(since)
             fresh = [document for document in changes if (document.key, document.version) not in seen]
             for document in fresh:
                 yield document
+            seen |= {(each.key, each.version): each.updated_at for each in fresh}
             if changes and changes[-1].updated_at > position:
                 position = changes[-1].updated_at
-            seen = {(each.key, each.version) for each in changes if each.updated_at == position}
+            if len(changes) < CHANGES_PER_READ:
+                position = min(position, now)  # the clock of another process may be ahead
+            seen = {version: at for version, at in seen.items() if at >= position - LATE_AT_MOST}
             if not fresh:
                 await asyncio.sleep(POLL_S)
 
