@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from kombu.pools import ProducerPool
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport.redis import Channel, Transport
 from opentelemetry import propagate
@@ -21,6 +22,7 @@ INTERACTIVE_QUEUE: Final = "interactive"
 BULK_QUEUE: Final = "bulk"
 QUEUES: Final = (INTERACTIVE_QUEUE, BULK_QUEUE)
 CONNECT_TIMEOUT_S: Final = 2.0
+MAX_CONNECTIONS: Final = 10
 
 
 class SteadyChannel(Channel):  # type: ignore[misc]  # kombu has no types
@@ -82,6 +84,9 @@ class CeleryQueue:
 
     def __init__(self, url: str) -> None:
         self._app = broker_app(url)
+        # Celery's own pools are shared by all applications of one URL, and never closed.
+        self._connections = self._app.connection_for_write().Pool(MAX_CONNECTIONS)
+        self._producers = ProducerPool(self._connections, MAX_CONNECTIONS)
         self._redis: Redis = Redis.from_url(
             url, socket_connect_timeout=CONNECT_TIMEOUT_S, socket_timeout=CONNECT_TIMEOUT_S
         )
@@ -104,7 +109,12 @@ class CeleryQueue:
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
-        await asyncio.to_thread(self._app.close)
+        await asyncio.to_thread(self._close_app)
+
+    def _close_app(self) -> None:
+        self._producers.force_close_all()
+        self._connections.force_close_all()
+        self._app.close()
 
     async def _length(self, queue: str) -> int:
         length: Any = self._redis.llen(queue)
@@ -114,7 +124,7 @@ class CeleryQueue:
         headers: dict[str, str] = {}
         propagate.inject(headers)
         try:
-            with self._app.producer_pool.acquire(block=True) as producer:
+            with self._producers.acquire(block=True) as producer:
                 for task in tasks:
                     self._app.send_task(
                         INDEX_TASK,

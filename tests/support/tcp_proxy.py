@@ -19,7 +19,8 @@ class TcpProxy:
         self._dropped = threading.Event()
         """Of the connections that are made until the next drop."""
         self._open: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def drop(self) -> None:
         """Swallow from now on what present connections send; new ones are forwarded."""
@@ -28,6 +29,9 @@ class TcpProxy:
 
     def close(self) -> None:
         """Close everything."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         self._listener.close()
         for each in self._open:
             with suppress(OSError):
@@ -41,8 +45,13 @@ class TcpProxy:
             except OSError:
                 return
             dropped = self._dropped
-            server = socket.create_connection(("127.0.0.1", self._target))
-            self._open += [client, server]
+            self._open.append(client)
+            try:
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                client.shutdown(socket.SHUT_RDWR)
+                continue
+            self._open.append(server)
             for here, there in ((client, server), (server, client)):
                 threading.Thread(target=self._forward, args=(here, there, dropped), daemon=True).start()
 
