@@ -15,9 +15,10 @@ from litestar.exceptions import (
     NotFoundException,
     ValidationException,
 )
+from litestar.handlers import BaseRouteHandler
 
 from api.encoded_slashes import restore_slashes
-from api.hints import OPENAI_MISSING, missing_route
+from api.hints import OPENAI_MISSING, hint_for, missing_route
 from phoserve.answers.ports import LlmOverloaded, LlmTimeout, LlmUnavailable
 from phoserve.errors import (
     ConfigurationError,
@@ -112,6 +113,8 @@ class OpenAIError(msgspec.Struct, frozen=True):
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Return the response for any exception. An unexpected one is logged and returned without its message."""
+    if isinstance(error, ValidationException):
+        error = _with_names_of_query(error, request.scope.get("route_handler"))
     problem = problem_of(error, request_id=request.scope.get("request_id"))  # type: ignore[arg-type]
     if isinstance(error, NotFoundException):
         # Litestar's own, where no route has the path; the use cases raise NotFound.
@@ -198,6 +201,20 @@ def _fields(error: PhoserveError) -> tuple[FieldProblem, ...]:
     if isinstance(error, InvalidInput) and error.field:
         return (FieldProblem(error.field, str(error)),)
     return ()
+
+
+def _with_names_of_query(error: ValidationException, handler: Any) -> ValidationException:
+    """Return `error` with the parameters as requests name them, and with the values that an enum has."""
+    parameters = handler.parsed_fn_signature.parameters if isinstance(handler, BaseRouteHandler) else {}
+    entries = [dict(entry) for entry in error.extra] if isinstance(error.extra, list) else []
+    for entry in entries:
+        field = parameters.get(str(entry.get("key")))
+        if field is None:
+            continue
+        message = str(entry.get("message", ""))
+        hint = hint_for(message, "", field.annotation) or hint_for(message, "[0]", field.annotation)
+        entry |= {"key": getattr(field.kwarg_definition, "name", None) or entry["key"], "message": message + hint}
+    return ValidationException(detail=error.detail, extra=entries) if entries else error
 
 
 def _validation_fields(error: ValidationException) -> tuple[FieldProblem, ...]:

@@ -66,6 +66,23 @@ def test_a_path_without_a_route_names_the_one_meant(client: Client, path: str, d
     assert detail in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("query", "field", "detail"),
+    [
+        ("state=lost", "state", "state: Invalid enum value 'lost': use "),
+        ("&".join(f"id={number}" for number in range(201)), "id", "id: Expected `array` of length <= 200"),
+        ("limit=0", "limit", "limit: Expected `int` >= 1"),
+    ],
+)
+def test_parameters_of_a_query_have_the_names_that_requests_use(
+    client: Client, query: str, field: str, detail: str
+) -> None:
+    answer = client.get(f"/v1/collections/kb/documents?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+    assert answer.json()["detail"].startswith(detail)
+
+
 @pytest.mark.parametrize("path", ["/v1/responses", "/v1/completions", "/completions", "/chat/completions"])
 def test_openai_clients_read_where_chats_are(client: Client, path: str) -> None:
     answer = client.post(path, json={})
