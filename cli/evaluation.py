@@ -24,7 +24,8 @@ from phoserve.errors import InvalidInput
 from phoserve.search.evaluation import Estimate, Ranking, evaluate
 from phoserve.search.fusion import fuse
 from phoserve.search.ports import PassageIndex
-from phoserve.search.retrieval import Candidate, Query, Retriever, SearchMode
+from phoserve.search.records import Candidate
+from phoserve.search.retrieval import Query, Retriever, SearchMode
 from phoserve.search.tuning import LEAST_QUERIES, LabelledSearch, Tuning, tune
 from phoserve.text import QueryReader, TextPipeline
 from phoserve.text.diacritics import shipped_restorer

@@ -10,7 +10,6 @@ from itertools import islice, zip_longest
 from time import monotonic
 from typing import Final, NamedTuple
 
-import msgspec
 import numpy as np
 from msgspec.structs import replace
 
@@ -23,12 +22,15 @@ from phoserve.documents.filters import Exists, Filter, fields_of
 from phoserve.documents.records import Passage
 from phoserve.embedding.ports import Embedder
 from phoserve.errors import InvalidInput, PhoserveError
+from phoserve.search.articles import ACT_DEPTH, ARTICLE_DEPTH, documents_by_name, documents_of_act, prefer_articles
 from phoserve.search.diversity import diversify, group_copies
 from phoserve.search.fusion import FUSION_DEPTH, fuse
 from phoserve.search.highlights import Span, highlights
 from phoserve.search.modes import SearchMode as SearchMode
 from phoserve.search.ports import AccessGuard, PassageSearch, QueryReading, Reranker, ScoredId
+from phoserve.search.records import Candidate, Scores
 from phoserve.text import ReadQuery
+from phoserve.text.query import terms_for
 
 OVERFETCH: Final = 4
 RERANK_DEPTH: Final = 30
@@ -71,23 +73,6 @@ class Query:
     def window(self) -> int:
         """The number of candidates that most likely fill the page, and one more to detect the next page."""
         return (self.offset + self.top_k) * (OVERFETCH if self.per_document else 1) + 1
-
-
-class Scores(msgspec.Struct, frozen=True, kw_only=True):
-    """How well a passage answers. The parts are None where that kind of search did not find it."""
-
-    score: float
-    dense_score: float | None = None
-    """Cosine."""
-    lexical_score: float | None = None
-    """BM25."""
-    rerank_score: float | None = None
-
-
-class Candidate(Scores, frozen=True, kw_only=True):
-    """A passage that may be shown: one in ten is, so it has not been read."""
-
-    id: str
 
 
 class Hit(Scores, frozen=True, kw_only=True):
@@ -215,7 +200,36 @@ class Retriever:
                         lexical = await self._search_lexical(collection, query, asked, timings)
             nearest = await dense if dense else []
         with timings.stage("fuse"):
-            return asked, _ranked(nearest, lexical, query, self.embedder.contract.fusion)
+            ranked = _ranked(nearest, lexical, query, self.embedder.contract.fusion)
+        if asked.articles and query.mode is not SearchMode.DENSE:
+            with timings.stage("articles"):
+                ranked = await self._prefer_articles(collection, query, asked, ranked)
+        return asked, ranked
+
+    async def _prefer_articles(
+        self, collection: str, query: Query, asked: ReadQuery, ranked: Sequence[Candidate]
+    ) -> list[Candidate]:
+        """The candidates with the article first that is asked for, of the act whose number or name is given."""
+        ids = [each.id for each in ranked[:ACT_DEPTH]]
+        documents: set[str] = set()
+        articles: list[ScoredId] = []
+        if asked.acts:
+            acts = await self._matching(collection, query, [forms[0] for forms in asked.acts], ACT_DEPTH)
+            found = await self.index.find(collection, [each.id for each in acts], audience=query.audience)
+            documents = documents_of_act(asked, list(found.values()))
+        if not documents and ids:
+            found = await self.index.find(collection, ids, audience=query.audience)
+            documents = documents_by_name(asked, list(found.values()))
+        if documents:
+            articles = await self._matching(collection, query, [terms[0] for terms in asked.articles], ARTICLE_DEPTH)
+            ids = list(dict.fromkeys([*ids, *[each.id for each in articles]]))
+        passages = await self.index.find(collection, ids, audience=query.audience) if ids else {}
+        return prefer_articles(asked, ranked, articles, passages, documents)
+
+    async def _matching(self, collection: str, query: Query, forms: Sequence[str], limit: int) -> list[ScoredId]:
+        return await self.index.matching(
+            collection, terms_for(forms), limit=limit, where=query.where, audience=query.audience
+        )
 
     async def _read_again(
         self, collection: str, query: Query, asked: ReadQuery, found: Sequence[ScoredId], timings: Timings

@@ -38,6 +38,8 @@ _ASKED: Final = re.compile(
 _ASKED_SHORTLY: Final = re.compile(
     r"\b(?:điều|dieu|đ|d)[. ]{0,2}(?P<article>\d{1,4})\.(?P<clause>\d{1,3})(?:\.(?P<point>[a-zđ]))?\b(?!\.?\d)"
     r"|\b[đd]\.?\s?(?P<article2>\d{1,4})[ ,]{1,2}k\.?\s?(?P<clause2>\d{1,3})\b"
+    r"|\bđ(?P<article4>\d{1,3})[ ,]{1,2}(?:của\s|cua\s)?"
+    r"(?=(?:bộ\s|bo\s)?lu[ậa]t\b|ngh[iị] [dđ][iị]nh\b|th[oô]ng t[uư]\b|quy ch[eế]\b|(?:n[dđ]|tt|l[dđ]đ|bl[ldđ]+)\b)"
     r"|\bk\.?\s?(?P<clause3>\d{1,3})[ ,]{1,2}[đd]\.?\s?(?P<article3>\d{1,4})\b",
     re.IGNORECASE,
 )
@@ -123,7 +125,7 @@ def _asked(query: str) -> list[tuple[tuple[int, int], ArticleReference]]:
 
 
 def _short_reference(match: re.Match[str]) -> ArticleReference:
-    article = match["article"] or match["article2"] or match["article3"]
+    article = match["article"] or match["article2"] or match["article3"] or match["article4"]
     point = (match["point"] or "").lower() or None
     return ArticleReference(article, _number(match["clause"] or match["clause2"] or match["clause3"]), point)
 

@@ -25,6 +25,8 @@ _KINDS: Final = {
 }
 STANDARDS: Final = ("tcvn", "qcvn", "tcxdvn", "tcxd", "iso", "iec", "ieee", "astm", "din", "jis", "nfpa")
 KIND_NAMES: Final = tuple(_KINDS)
+ACT_KINDS: Final = frozenset({"legal", "number", *_KINDS.values()})
+"""What the canonical forms of numbers of acts begin with."""
 _SHORT: Final = ("ttlt", "ttr", "nd", "tt", "qd", "nq", "ct", "cv", "tb", "kh", "bc", "pl", "hd")
 _ISSUERS: Final = frozenset(
     [

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from phoserve.text.abbreviations import abbreviations_in, meanings_in
+from phoserve.text.acts import acts_asked
 from phoserve.text.articles import asked_parts
 from phoserve.text.codes import Code, codes_in
 from phoserve.text.diacritics import DiacriticRestorer, Lattice, Readings, Restored
@@ -95,6 +96,10 @@ class ReadQuery:
     terms: SparseVector
     lattice: Lattice | None = field(default=None, compare=False, repr=False)
     """What syllables without diacritics may stand for; None where none is ambiguous."""
+    articles: tuple[tuple[str, ...], ...] = ()
+    """Terms of each article of a law that is asked for, the most specific first."""
+    acts: tuple[tuple[str, ...], ...] = ()
+    """Canonical forms of each number of an act, where an article is asked for."""
 
 
 class QueryReader:
@@ -133,7 +138,9 @@ class QueryReader:
         if not restored.is_confident:
             restored = Restored(typed, 1.0)
         (terms,) = query_terms(self._pipeline, [typed], [restored])
-        return ReadQuery(typed, restored.text, terms, lattice)
+        articles = tuple(code.forms for code in asked_parts(typed) if code.forms[-1].startswith("article:"))
+        acts = acts_asked(codes_asked(typed)) if articles else ()
+        return ReadQuery(typed, restored.text, terms, lattice, articles, acts)
 
 
 def query_terms(
@@ -252,6 +259,11 @@ def _is_long(form: str) -> bool:
     """Whether words around a code must not outweigh it: a phone number, an invoice sign such as 1C25TAA."""
     is_mixed = form.isalnum() and not form.isdigit()
     return ":" not in form and len(form) >= (LONG_MIXED if is_mixed else LONG)
+
+
+def terms_for(forms: Iterable[str]) -> SparseVector:
+    """Return a query for passages that have one of these terms."""
+    return _vector(_each(map(term_hash, forms), 1.0))
 
 
 def _syllables(segmented: str) -> Iterator[str]:
