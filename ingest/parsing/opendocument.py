@@ -10,8 +10,10 @@ from lxml import etree
 from ingest.parsing.excel.regions import sheet_blocks
 from ingest.parsing.excel.sheet import MAX_CELLS, Sheet
 from ingest.parsing.faults import Encrypted, Unreadable
+from ingest.parsing.legacy_fonts import converted_warning
 from ingest.parsing.number_format import style_of
 from ingest.parsing.odf.body import Body, all_text
+from ingest.parsing.odf.fonts import draw_fonts
 from ingest.parsing.odf.sheets import read_table
 from ingest.parsing.odf.styles import DRAW, OFFICE, PRESENTATION, STYLE, SVG, TABLE, TEXT, Styles
 from ingest.parsing.opc import Package, is_template_title, local_name
@@ -38,13 +40,14 @@ def parse(path: Path) -> ParsedDocument:
         layout = package.xml("styles.xml")
         styles.read(layout)
         styles.read(root)
+        converted = draw_fonts(content[0], styles)
         reader = _Reader(package, styles)
         blocks = list(reader.read(content[0]))
         title, properties = _metadata(package)
         return ParsedDocument(
             blocks=tuple(blocks),
             title=title or reader.first_title,
-            warnings=tuple(reader.warnings()),
+            warnings=(*reader.warnings(), *converted_warning(converted)),
             properties=properties | _page_texts(layout),
         )
 

@@ -11,9 +11,11 @@ from ingest.parsing.charts import chart_table
 from ingest.parsing.diagrams import diagram_items
 from ingest.parsing.embedded import embedded_parts, read_embedded
 from ingest.parsing.faults import Unreadable
+from ingest.parsing.legacy_fonts import converted_warning
 from ingest.parsing.number_codes import Style
 from ingest.parsing.number_format import style_of
 from ingest.parsing.opc import Package, Relation, is_template_title, local_name
+from ingest.parsing.slides.fonts import draw_fonts
 from ingest.parsing.slides.shapes import Position, Shape, number_of, position_of, reading_order, unwrapped
 from ingest.parsing.slides.text import lines_of, table_cells
 from ingest.parsing.tables import build_table
@@ -45,12 +47,13 @@ def parse(path: Path) -> ParsedDocument:
         relations = package.relations(main)
         parts = [relations[i].target for s in root.iter(f"{_P}sldId") if (i := s.get(f"{_R}id", "")) in relations]
         slides = [(n, part, slide) for n, part in enumerate(parts, 1) if (slide := package.xml(part)) is not None]
+        converted = [encoding for _, _, slide in slides if _is_shown(slide) for encoding in draw_fonts(slide)]
         style = style_of(" ".join(t.text or "" for _, _, slide in slides for t in slide.iter(f"{_A}t")))
         blocks: list[Block] = []
         hidden = []
         shown = []
         for number, part, slide in slides:
-            if slide.get("show", "1") in _OFF:
+            if not _is_shown(slide):
                 hidden.append(number)
                 continue
             blocks.extend(_Slide(package, part, slide, number, style).blocks())
@@ -62,9 +65,13 @@ def parse(path: Path) -> ParsedDocument:
         return ParsedDocument(
             blocks=(*blocks, *embedded),
             title=heading or ("" if is_template_title(own) else own),
-            warnings=(*_hidden_slides(hidden), *warnings),
+            warnings=(*_hidden_slides(hidden), *warnings, *converted_warning(converted)),
             properties=dict(properties),
         )
+
+
+def _is_shown(slide: etree._Element) -> bool:
+    return slide.get("show", "1") not in _OFF
 
 
 def _hidden_slides(numbers: list[int]) -> Iterator[ParserWarning]:

@@ -1,7 +1,7 @@
 """Styles of OpenDocument files: what they hide, which list a paragraph is in, and how lists are numbered."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -66,6 +66,11 @@ class Styles:
                 if (found := properties.get(attribute)) is not None:
                     return found
         return ""
+
+    def names_font(self, is_meant: Callable[[str], object], attributes: Sequence[str]) -> bool:
+        """Return whether a style names a font that is meant in one of the attributes."""
+        found = (properties.get(name) for style in self._styles.values() for properties in style for name in attributes)
+        return any(name and is_meant(name) for name in found)
 
     def list_of(self, paragraph: str) -> str:
         """Return the name of the list style that a paragraph's style names, "" for none."""

@@ -35,6 +35,9 @@ HIDDEN = (
     '<style:style style:name="HT" style:family="table"><style:table-properties table:display="false"/></style:style>'
     '<style:style style:name="HS" style:family="drawing-page"><style:drawing-page-properties '
     'presentation:visibility="hidden"/></style:style>'
+    '<style:style style:name="VN" style:family="text"><style:text-properties style:font-name=".VnTime"/></style:style>'
+    '<style:style style:name="VC" style:family="paragraph"><style:text-properties style:font-name=".VnTimeH"/></style:style>'
+    '<style:style style:name="VT" style:family="table-cell"><style:text-properties style:font-name="VNI-Times"/></style:style>'
     '<style:style style:name="UP" style:family="text"><style:text-properties style:text-position="super 58%"/>'
     "</style:style>"
 )
@@ -279,3 +282,25 @@ def test_every_word_once_and_in_order(tmp_path: Path, seed: int) -> None:
     body = "".join(block() for _ in range(30))
     text = render_blocks(read(tmp_path, body).blocks).text
     assert [word for word in text.split() if word.startswith("từ")] == [f"từ{number}" for number in range(count)]
+
+
+def test_text_in_old_fonts_is_read_as_it_is_drawn(tmp_path: Path) -> None:
+    body = (
+        '<text:p>Mã, Võ Lý: <text:span text:style-name="VN">Céng hßa</text:span> xã</text:p>'
+        '<text:p text:style-name="VC">®éc lËp<text:s/>tù do</text:p>'
+        '<text:p><text:span text:style-name="VN">Cộng hòa, café</text:span></text:p>'
+    )
+    document = read(tmp_path, body)
+    assert render_blocks(document.blocks).text == "Mã, Võ Lý: Cộng hòa xã\n\nĐỘC LẬP TỰ DO\n\nCộng hòa, café"
+    assert [warning.code for warning in document.warnings] == ["text_repaired"]
+
+
+def test_cells_in_old_fonts_are_read_as_they_are_drawn(tmp_path: Path) -> None:
+    rows = [["<text:p>Xã</text:p>", "<text:p>Mã</text:p>"], ["<text:p>Coäng hoøa</text:p>", "<text:p>Quý</text:p>"]]
+    body = "".join(
+        f'<table:table-row><table:table-cell table:style-name="{"VT" if number else ""}">{first}</table:table-cell>'
+        f"<table:table-cell>{second}</table:table-cell></table:table-row>"
+        for number, (first, second) in enumerate(rows)
+    )
+    document = read(tmp_path, f'<table:table table:name="Một">{body}</table:table>', kind="spreadsheet")
+    assert render_blocks(document.blocks).text.endswith("Xã | Mã\nCộng hòa | Quý")

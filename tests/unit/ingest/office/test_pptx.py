@@ -13,6 +13,7 @@ from pptx.util import Cm
 from ingest.parsing import pptx
 from ingest.parsing.faults import Unreadable
 from phoserve.text.blocks import Heading, ListItem, Paragraph, ParsedDocument, Table
+from phoserve.text.structure import render_blocks
 from tests.support.parsed import document_text, once_in_order, table_of, words_of
 
 TITLE_ONLY, BLANK = 5, 6
@@ -173,3 +174,22 @@ def test_only_tables_are_tables(tmp_path: Path) -> None:
     slide = presentation.slides.add_slide(presentation.slide_layouts[BLANK])
     add_box(slide, "chữ", 1, 1)
     assert not any(isinstance(block, Table) for block in saved(presentation, tmp_path).blocks)
+
+
+def test_text_in_old_fonts_is_read_as_it_is_drawn(tmp_path: Path) -> None:
+    presentation = python_pptx.Presentation()
+    slide = presentation.slides.add_slide(presentation.slide_layouts[5])
+    slide.shapes.title.text = "Mã số Võ Lý"
+    paragraph = slide.shapes.add_textbox(Cm(1), Cm(6), Cm(10), Cm(3)).text_frame.paragraphs[0]
+    table = slide.shapes.add_table(2, 2, Cm(1), Cm(10), Cm(10), Cm(3)).table
+    for (row, column), text in {(0, 0): "A", (0, 1): "B", (1, 0): "x"}.items():
+        table.cell(row, column).text = text
+    cell = table.cell(1, 1).text_frame.paragraphs[0]
+    runs = [(paragraph, "Bà: ", ""), (paragraph, "Céng h", ".VnTime"), (paragraph, "ßa", ".VnTime")]
+    for target, text, font in [*runs, (paragraph, " ®éc lËp", ".VnTimeH"), (cell, "Coäng hoøa", "VNI-Times")]:
+        run = target.add_run()
+        run.text, run.font.name = text, font or None
+    presentation.save(str(tmp_path / "a.pptx"))
+    document = pptx.parse(tmp_path / "a.pptx")
+    assert render_blocks(document.blocks).text == "Mã số Võ Lý\nBà: Cộng hòa ĐỘC LẬP\n\nA | B\nx | Cộng hòa"
+    assert [warning.code for warning in document.warnings] == ["text_repaired"]
