@@ -72,7 +72,17 @@ _NEVER_DEEP: Final = frozenset(
     """area base br col embed hr img input link meta param source track wbr p li td th tr dt dd option thead tbody tfoot
     colgroup""".split()  # noqa: SIM905
 )
-_NUMBER_KINDS: Final = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+_NUMBER_KINDS: Final = {
+    **{"1": "decimal", "a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"},
+    **dict.fromkeys(("disc", "circle", "square"), ""),
+}
+_LIST_STYLE: Final = re.compile(r"list-style(?:-type)?\s*:\s*([a-z-]+)")
+_LIST_STYLES: Final = {
+    **{"decimal": "decimal", "lower-roman": "lowerRoman", "upper-roman": "upperRoman"},
+    **dict.fromkeys(("lower-alpha", "lower-latin"), "lowerLetter"),
+    **dict.fromkeys(("upper-alpha", "upper-latin"), "upperLetter"),
+}
+_BULLETS: Final = ("disc", "circle", "square", "none")
 _EXPONENT: Final = re.compile(r"[+\-−]?\d+")
 
 
@@ -240,8 +250,7 @@ class _Page:
         self._fonts: dict[int, LegacyFont] = {}
         """The fonts that draw some of the texts as other letters, by their numbers."""
         self._heading = 0
-        self._lists: list[int | None] = []
-        """For each open list the number of its last item, None where items have bullets."""
+        self._lists: list[_List] = []
         self._number: str | None = None
         self._terms: list[str] = []
         """The terms (dt) that the next descriptions (dd) are of."""
@@ -309,7 +318,7 @@ class _Page:
         elif tag == "pre":
             self._verbatim += 1
         elif tag in ("ul", "menu", "ol"):
-            self._lists.append(_start_of(node) if tag == "ol" else None)
+            self._lists.append(_list_of(node))
         elif tag == "li":
             self._number = self._next_number(node)
         elif tag == "dd":
@@ -336,7 +345,7 @@ class _Page:
         elif tag in _BLOCKS:
             self._flush()
         else:
-            self._write(closing_mark(node))
+            self._write("”" if tag == "q" else closing_mark(node))
         if tag in _HEADINGS:
             self._heading = 0
         elif tag in ("ul", "menu", "ol") and self._lists:
@@ -358,12 +367,15 @@ class _Page:
             self._terms.append(text)
 
     def _next_number(self, item: LexborNode) -> str:
-        if not self._lists or self._lists[-1] is None:
+        if not self._lists:
             return "-"
-        own = item.attributes.get("value") or ""
-        self._lists[-1] = int(own) if own.isdecimal() and len(own) < 10 else self._lists[-1] + 1
-        kind = _NUMBER_KINDS.get((item.parent.attributes.get("type") if item.parent else None) or "", "decimal")
-        return f"{format_number(self._lists[-1], kind)}."
+        inside = self._lists[-1]
+        own = _whole(item.attributes.get("value"))
+        inside.last = inside.last + inside.step if own is None else own
+        kind = _kind_of(item, inside.kind)
+        if not kind:
+            return "-"
+        return f"{format_number(inside.last, kind) if inside.last > 0 else inside.last}."
 
     def _picture(self, alt: str) -> None:
         alt = alternative_text(alt)
@@ -442,6 +454,8 @@ class _Page:
 
 def _mark_before(node: LexborNode) -> str:
     """Return what is written before an inline element: ^ before an exponent, and the marks of formulas."""
+    if node.tag == "q":
+        return "“"
     if node.tag == "sup" and _EXPONENT.fullmatch(node.text().strip()) and node.css_first("a") is None:
         return "^"
     return opening_mark(node)
@@ -523,9 +537,36 @@ def _is_cookie_banner(node: LexborNode) -> bool:
     return len(node.text()) <= _LONGEST_BANNER
 
 
-def _start_of(node: LexborNode) -> int:
-    start = node.attributes.get("start") or ""
-    return int(start) - 1 if start.isdecimal() and len(start) < 10 else 0
+@dataclass(slots=True)
+class _List:
+    """An open list: the number of its last item, what the next one adds, how numbers are written ("" for bullets)."""
+
+    last: int
+    step: int
+    kind: str
+
+
+def _list_of(node: LexborNode) -> _List:
+    kind = _kind_of(node, "decimal" if node.tag == "ol" else "")
+    start = _whole(node.attributes.get("start")) if node.tag == "ol" else None
+    if node.tag != "ol" or "reversed" not in node.attributes:
+        return _List((1 if start is None else start) - 1, 1, kind)
+    items = sum(child.tag == "li" for child in node.iter()) if start is None else start
+    return _List(items + 1, -1, kind)
+
+
+def _kind_of(node: LexborNode, default: str) -> str:
+    """Return how a list or an item writes its numbers, by its own style or type."""
+    attributes = node.attributes
+    style = _LIST_STYLE.search((attributes.get("style") or "").lower()) if attributes else None
+    if style is not None:
+        return _LIST_STYLES.get(style[1], "" if style[1] in _BULLETS else default)
+    return _NUMBER_KINDS.get(attributes.get("type") or "", default) if attributes else default
+
+
+def _whole(written: str | None) -> int | None:
+    written = (written or "").strip()
+    return int(written) if written.removeprefix("-").isdecimal() and len(written) < 10 else None
 
 
 def _table(node: LexborNode, setting: _Setting, sight: _Sight) -> Table | None:

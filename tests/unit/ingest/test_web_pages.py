@@ -334,3 +334,25 @@ def test_hostile_rules_of_one_element_take_bounded_time(selector: str) -> None:
     began = time.process_time()
     read_html(page)
     assert time.process_time() - began < patient(20)
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<ol reversed><li>a<li>b<li>c</ol>", "3. a\n2. b\n1. c"),
+        ("<ol reversed start=10><li>a<li>b</ol>", "10. a\n9. b"),
+        ("<ol start=-1><li>a<li>b<li>c</ol>", "-1. a\n0. b\n1. c"),
+        ("<ol><li type=a>a<li>b</ol>", "a. a\n2. b"),
+        ('<ol style="list-style-type: upper-roman"><li>a<li>b</ol>', "I. a\nII. b"),
+        ('<ol style="list-style: lower-alpha inside"><li>a<li>b</ol>', "a. a\nb. b"),
+        ('<ul style="list-style-type:decimal"><li>a<li>b</ul>', "1. a\n2. b"),
+        ('<ol style="list-style:none"><li>a<li>b</ol>', "- a\n- b"),
+        ("<ol type=1><li>a<ul type=square><li>b</ul></ol>", "1. a\n- b"),
+    ],
+)
+def test_numbers_of_lists_are_those_that_a_browser_shows(page: str, text: str) -> None:
+    assert shown(f"<p>thấy</p>{page}") == f"thấy\n{text}"
+
+
+def test_quotations_have_their_marks() -> None:
+    assert shown("<p>Ông nói <q>đồng ý</q> rồi.</p>") == "Ông nói “đồng ý” rồi."
