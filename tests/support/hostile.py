@@ -1,7 +1,9 @@
 """Handmade files: small ones, and hostile ones."""
 
 import io
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 _TYPES = (
@@ -168,3 +170,88 @@ def sparse_zeros(path: Path) -> None:
     """Return a sparse file with 500 MB of zeros."""
     with path.open("wb") as file:
         file.truncate(500_000_000)
+
+
+def nested_archive(levels: int, width: int) -> bytes:
+    """Archives within archives: `width` of them at each level."""
+    inner, name = b"xin chao " * 1000, "a.txt"
+    for _ in range(levels):
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as package:
+            for number in range(width):
+                package.writestr(f"{number}-{name}", inner)
+        inner, name = content.getvalue(), "a.zip"
+    return inner
+
+
+def mail_of_parts(count: int) -> bytes:
+    """A mail of many short texts."""
+    head = "From: a@b\nSubject: x\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B\n\n"
+    return (head + "--B\nContent-Type: text/plain\n\nXin chao\n" * count + "--B--\n").encode()
+
+
+def nested_mail(depth: int) -> bytes:
+    """Parts within parts."""
+    parts = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(depth))
+    return f"From: a@b\nMIME-Version: 1.0\n{parts}Content-Type: text/plain\n\nhello\n".encode()
+
+
+def page_of(content: str, objects: str = "", *more: str) -> bytes:
+    """A PDF of one page that draws `content`, which may use `objects` from number 5 on."""
+    stream = f"<</Length {len(content)}>>\nstream\n{content}\nendstream"
+    page = f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<<{objects}>>>>"
+    return pdf(["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>", page, stream, *more])
+
+
+def looping_form() -> bytes:
+    """A drawing that draws itself, twice."""
+    form = "/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</X 5 0 R>>>>"
+    return page_of("/X Do", "/XObject<</X 5 0 R>>", f"<</Length 12{form}>>\nstream\n/X Do /X Do \nendstream")
+
+
+def looping_compound() -> bytes:
+    """An old Office file whose chain of sectors and whose folder are loops."""
+    header, free = bytearray(512), 0xFFFFFFFF
+    header[:8] = bytes.fromhex("d0cf11e0a1b11ae1")
+    struct.pack_into("<HHHHH", header, 24, 0x3E, 3, 0xFFFE, 9, 6)
+    struct.pack_into("<IIII", header, 44, 1, 1, 0, 4096)
+    struct.pack_into("<II", header, 60, 0xFFFFFFFE, 0)
+    struct.pack_into("<109I", header, 76, 0, *[free] * 108)
+    table = struct.pack("<128I", 0xFFFFFFFD, 2, 1, 4, 3, *[free] * 123)
+    entries = b""
+    for number, (name, kind) in enumerate([("Root Entry", 5), ("WordDocument", 2), ("Workbook", 2), ("1Table", 2)]):
+        entry = bytearray(128)
+        written = name.encode("utf-16-le")
+        entry[: len(written)] = written
+        struct.pack_into("<HBBIII", entry, 64, len(written) + 2, kind, 1, number, number, 1)
+        struct.pack_into("<IQ", entry, 116, 3, 1 << 30)
+        entries += entry
+    return bytes(header) + table + entries + bytes(3 * 512)
+
+
+def image(width: int, height: int) -> bytes:
+    """A PNG image of one bit a pixel, all black."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(bytes(width // 8 + 1)) for _ in range(height)) + packer.flush()
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def merged_sheet(area: str, row: str = "<row r='1'><c r='A1' t='inlineStr'><is><t>x</t></is></c></row>") -> bytes:
+    """A workbook with the rows given, and one merged area."""
+    content = io.BytesIO()
+    merged = f"<sheetData>{row}</sheetData><mergeCells><mergeCell ref='{area}'/></mergeCells>"
+    with (
+        zipfile.ZipFile(io.BytesIO(spreadsheet(["a"]))) as source,
+        zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as package,
+    ):
+        for name in source.namelist():
+            text = source.read(name).decode()
+            if name.endswith("sheet1.xml"):
+                text = text[: text.index("<sheetData>")] + merged + text[text.index("</sheetData>") + 12 :]
+            package.writestr(name, text)
+    return content.getvalue()
