@@ -244,7 +244,8 @@ async def test_hosts_that_do_not_respond_leave_time_for_the_last_one(server: Pos
     with ExitStack() as silent:
         ports = [silent.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(2)]
         hosts = "&".join(f"host=127.0.0.1:{port}" for port in (*ports, server.port))
-        options = DatabaseOptions(pool_size=1, timeout_s=12, connect_timeout_s=6)
+        limit_s = min(max(12, patient(6)), 30)
+        options = DatabaseOptions(pool_size=1, timeout_s=limit_s, connect_timeout_s=limit_s / 2)
         registry = SqlRegistry(open_database(url.replace(f"127.0.0.1:{server.port}", "") + f"?{hosts}", options))
         await registry.ping()
         await registry.close()
