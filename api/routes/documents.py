@@ -12,6 +12,7 @@ from api.body import StrictJson
 from api.byte_ranges import requested_span, span_headers, span_status
 from api.dependencies import AuditDep, IntakeDep, LibraryDep, PrincipalDep, ServicesDep
 from api.encoded_slashes import restore_slashes
+from api.keys import Principal
 from api.schemas.documents import (
     AcceptedDocument,
     AcceptedDocuments,
@@ -60,7 +61,11 @@ def routes(max_upload_bytes: int) -> list[Any]:
         async with drafts_of(request, services) as drafts:
             with audit.record("add_documents", principal, collection=collection, documents=len(drafts)):
                 documents = await intake.submit(
-                    collection, drafts, audience=principal.audience, bulk=bulk, request=_idempotency_key(request)
+                    collection,
+                    drafts,
+                    audience=principal.audience,
+                    bulk=bulk,
+                    request=_idempotency_key(request, principal),
                 )
         return AcceptedDocuments(documents=[_accepted(document) for document in documents])
 
@@ -239,8 +244,9 @@ def _accepted(document: Document) -> AcceptedDocument:
     return AcceptedDocument(id=document.id, state=document.state, revision=document.revision, url=url_of(document))
 
 
-def _idempotency_key(request: Request[Any, Any, Any]) -> str | None:
+def _idempotency_key(request: Request[Any, Any, Any], principal: Principal) -> str | None:
+    """Return the idempotency key, which means nothing to clients with another API key."""
     key = request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= MAX_KEY_CHARACTERS:
         raise InvalidInput(f"is 1 to {MAX_KEY_CHARACTERS} characters", field="Idempotency-Key")
-    return key
+    return key and f"{principal.id}\n{key}"

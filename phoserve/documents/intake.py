@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from phoserve.concurrency.turns import Turns
@@ -113,7 +114,8 @@ class Intake:
         metadata and groups changes nothing. `request` is an idempotency key: a repeated key changes nothing, and gives
         drafts without an id the same ids again. Changed groups are in force at once, also for the live revision.
 
-        Raises CollectionNotFound, InvalidInput (fields `documents[i].id`, `.title`, `.metadata`, `.access`), TooLarge,
+        Raises CollectionNotFound, InvalidInput (fields `documents[i].id`, `.title`, `.metadata`, `.access`, and
+        `Idempotency-Key` if the key was sent with another draft in the place of this one), TooLarge,
         Forbidden for groups that `audience` may not add, Conflict for the id of a document that it may not see,
         Overloaded, Unavailable.
         """
@@ -293,21 +295,45 @@ class _Upload:
                 metadata=draft.metadata,
                 access=draft.access or (),
                 bulk=bulk,
-                request=request,
+                request=request and _entry(request, draft),
             )
         return before.revise(
-            self.original, title=draft.title, metadata=draft.metadata, access=draft.access, bulk=bulk, request=request
+            self.original,
+            title=draft.title,
+            metadata=draft.metadata,
+            access=draft.access,
+            bulk=bulk,
+            request=request and _entry(request, draft),
         )
 
 
 def _is_repetition(collection: Collection, known: Document | None, draft: Draft, request: str | None) -> bool:
     if known is None or known.state is DocumentState.DELETING:
         return False
-    if request is not None and request in known.requests:
+    if request is not None and _is_repeated(request, draft, known.requests):
         return True
     return isinstance(draft.content, bytes) and _is_same(
         collection, known, hashlib.sha256(draft.content).hexdigest(), draft
     )
+
+
+def _is_repeated(request: str, draft: Draft, requests: Sequence[str]) -> bool:
+    """Return whether the draft was sent with the key `request`. Raises InvalidInput if another one was."""
+    if _entry(request, draft) in requests:
+        return True
+    if any(each.startswith(f"{request}\n") for each in requests):
+        raise InvalidInput(
+            "was sent with another document, title, metadata or groups before; send a new key with what is new",
+            field="Idempotency-Key",
+        )
+    return False
+
+
+def _entry(request: str, draft: Draft) -> str:
+    """Return the idempotency key with a digest of what was sent; content that is streamed takes no part."""
+    content = hashlib.sha256(draft.content).hexdigest() if isinstance(draft.content, bytes) else ""
+    sent = [content, draft.title, draft.metadata, draft.filename, draft.media_type, draft.access]
+    return f"{request}\n{hashlib.sha256(msgspec.json.encode(sent, order='sorted')).hexdigest()[:16]}"
 
 
 def _is_same(collection: Collection, known: Document, sha256: str, draft: Draft) -> bool:

@@ -123,7 +123,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     bulk: bool = False
     """Bulk work is queued behind interactive work."""
     requests: tuple[str, ...] = ()
-    """The idempotency keys of the last few requests that changed the document."""
+    """The idempotency keys of the last few requests that changed the document, with digests of what was sent."""
     created_at: datetime
     updated_at: datetime
     due_at: datetime | None = None

@@ -110,6 +110,18 @@ def test_an_open_stream_ends_when_its_key_is_revoked_by_another_process(
     thread.join()
 
 
+def test_idempotency_keys_of_two_clients_do_not_meet(deployment: Deployment) -> None:
+    def send(secret: str, text: str) -> str:
+        headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": "import-1"}
+        url, body = f"{deployment.here}/v1/collections/kb/documents", {"documents": [{"text": text}]}
+        return str(
+            httpx.post(url, json=body, headers=headers, timeout=30).raise_for_status().json()["documents"][0]["id"]
+        )
+
+    one, two = (add(deployment.here, each, role="writer", collections=["kb"]) for each in ("import-a", "import-b"))
+    assert send(one, "xin") == send(one, "xin") != send(two, "chào")
+
+
 def test_keys_of_the_settings_are_listed_and_changed_there(deployment: Deployment) -> None:
     listed = {each["id"]: each["source"] for each in ask(deployment.here, ROOT, "GET", "/v1/keys").json()["keys"]}
     assert listed["root"] == listed["kb-admin"] == "settings"

@@ -116,6 +116,19 @@ def test_an_idempotency_key_makes_a_repetition_harmless(client: Client) -> None:
     assert refused.status_code == 422
 
 
+def test_an_idempotency_key_of_another_request_loses_nothing(client: Client) -> None:
+    def send(**document: Any) -> tuple[int, str]:
+        body = {"documents": [document]}
+        answer = client.post("/v1/collections/kb/documents", json=body, headers={"Idempotency-Key": "k1"})
+        return answer.status_code, "" if answer.status_code == 202 else answer.json()["errors"][0]["field"]
+
+    assert send(text="xin") == (202, "")
+    assert send(text="chào") == send(text="xin", title="Lời chào") == (422, "Idempotency-Key")
+    assert send(id="a", text="xin") == send(id="a", text="xin") == (202, "")
+    assert send(id="a", text="chào") == (422, "Idempotency-Key")
+    assert len(client.get("/v1/collections/kb/documents").json()["documents"]) == 2
+
+
 def test_what_is_too_much_is_refused(client: Client) -> None:
     many = client.post("/v1/collections/kb/documents", json={"documents": [{"text": "xin"}] * 6})
     assert (many.status_code, "at most 5" in many.json()["detail"]) == (413, True)
