@@ -108,7 +108,7 @@ function take(name, data, answer) {
 }
 
 function finish(data, answer) {
-  $("ask-status").textContent = t("answered", { mode: t(data.mode), ms: Math.round(data.timings_ms.total) });
+  $("ask-status").textContent = t("answered", { mode: t(data.found ? data.mode : "unanswered"), ms: Math.round(data.timings_ms.total) });
   const notes = data.notes.map((note) => h("li", { className: note.code, title: note.message }, inLanguage(`note_${note.code}`) ?? note.message, part(note)));
   if (data.confidence !== null && data.found) notes.unshift(h("li", {}, t("confidence", { percent: Math.round(data.confidence * 100) })));
   if (answer.queryUsed && answer.queryUsed !== answer.question) notes.unshift(h("li", {}, t("queryUsed", { query: answer.queryUsed })));

@@ -292,6 +292,7 @@ def test_a_question_without_an_answer_leads_to_a_search(uploaded: Page) -> None:
     uploaded.get_by_role("tab", name="Hỏi").click()
     uploaded.locator("#question").fill("Giá vé tàu lên sao Hoả là bao nhiêu?")
     uploaded.keyboard.press("Enter")
+    expect(uploaded.locator("#ask-status")).to_contain_text("Không có câu trả lời")
     uploaded.get_by_role("button", name="Tìm “Giá vé tàu lên sao Hoả").click()
     expect(uploaded.locator("#query")).to_have_value("Giá vé tàu lên sao Hoả là bao nhiêu?")
     expect(uploaded.locator("#search-status")).to_contain_text("đoạn")
