@@ -15,7 +15,7 @@ _NUMBERED: Final = re.compile(
     r"^[#*_> \t]*(?:"
     r"(?:điểm\s+(?P<cited_point>[a-zđ])\s+)?(?:khoản\s+(?P<cited_clause>\d{1,3})\s+)?"
     r"điều\s+(?P<cited>\d{1,4}[a-zđ]?)[ \t]*$"
-    r"|(?P<kind>điều|chương|mục|phụ lục|phần)\s+(?:thứ\s+(?P<word>nhất|hai|ba|tư|năm|sáu|bảy|bẩy|tám|chín|mười)"
+    r"|(?P<kind>điều|chương|mục|phụ lục|phần)(?:\s+|(?=\d))(?:thứ\s+(?P<word>nhất|hai|ba|tư|năm|sáu|bảy|bẩy|tám|chín|mười)"
     r"|(?P<number>\d{1,4}[a-zđ]?|[ivxlc]{1,7}))\b(?![.]\d)"
     r"|(?:khoản\s+)?(?P<clause>\d{1,3})\s?[.)](?=\s)"
     r"|khoản\s+(?P<named_clause>\d{1,3})\b"
@@ -24,12 +24,12 @@ _NUMBERED: Final = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _HAS_PART: Final = re.compile(
-    r"^[#*_> \t]*(?:điều|chương|mục|phụ lục|phần)\s+(?:\d|[ivxlc]|thứ\s)", re.MULTILINE | re.IGNORECASE
+    r"^[#*_> \t]*(?:điều|chương|mục|phụ lục|phần)(?:\s*\d|\s+[ivxlc]|\s+thứ\s)", re.MULTILINE | re.IGNORECASE
 )
 _ASKED: Final = re.compile(
     r"(?:\b(?:điểm|diem)\s+(?P<point>[a-zđ])\b\s*,?\s*(?:(?:của|cua|thuộc|thuoc|tại|tai)\s+)?)?"
     r"(?:\b(?:khoản|khoan)\s+(?P<clause>\d{1,3})\b\s*,?\s*(?:(?:của|cua|thuộc|thuoc|tại|tai)\s+)?)?"
-    r"\b(?:điều|dieu)\s+(?P<article>\d{1,4}[a-zđ]?)\b"
+    r"\b(?:điều|dieu)\s*(?P<article>\d{1,4}[a-zđ]?)\b"
     r"(?:\s*,?\s*(?:khoản|khoan)\s+(?P<clause_after>\d{1,3})\b"
     r"(?:\s*,?\s*(?:điểm|diem)\s+(?P<point_after>[a-zđ])\b)?)?",
     re.IGNORECASE,

@@ -28,6 +28,10 @@ def test_what_begins_in_a_text() -> None:
     ]
 
 
+def test_numbers_without_a_blank_before_them() -> None:
+    assert parts_of("Điều3. Phí\n1. Mức phí\nPhụ lục2") == ["article:3", "article:3/clause:1", "annex:2"]
+
+
 @pytest.mark.parametrize("text", ["", "1. Mua hàng\n2. Trả tiền", "Theo Điều 4 và khoản 6.", "điều hòa\nmục tiêu"])
 def test_texts_that_are_no_law(text: str) -> None:
     assert parts_of(text) == []
@@ -43,6 +47,7 @@ def test_texts_that_are_no_law(text: str) -> None:
         ("diem đ khoan 03 cua dieu 9", [ArticleReference("9", "3", "đ")]),
         ("Điều 11 quy định gì?", [ArticleReference("11")]),
         ("so sánh Điều 4 và Điều 5", [ArticleReference("4"), ArticleReference("5")]),
+        ("khoản 2 điều11", [ArticleReference("11", "2")]),
         ("điều kiện nghỉ phép", []),
         ("khoản 6", []),
     ],
