@@ -11,7 +11,7 @@ import structlog
 from phoserve.adapters.logs import configure_logs
 from phoserve.administration.keys import Role, hide_secrets, new_key
 
-SECRET, ENTRY = new_key("app", Role.READER)
+SECRET, _ = new_key("app", Role.READER)
 
 
 @pytest.fixture
@@ -43,6 +43,6 @@ def test_keys_are_cut_in_every_part_of_a_line(file: Path) -> None:
     assert lines[0]["revoked"] == f"{SECRET[:8]}..."
 
 
-@pytest.mark.parametrize("text", ["", "pho_", "phoserve_requests_in_flight_of_one_key", "a pho_x b", ENTRY.sha256])
+@pytest.mark.parametrize("text", ["", "pho_", "phoserve_requests_in_flight_of_one_key", "a pho_x b", "0f" * 32])
 def test_other_texts_stay_as_they_are(text: str) -> None:
     assert hide_secrets(text) == text
