@@ -96,6 +96,7 @@ _KINDS: Final = (
     (
         r"bao giờ|khi nào|hôm nào|lúc nào|ngày nào|thứ mấy",
         rf"(?i)(?:sau|trước|đến|từ|lúc|hết|tới|trong|vòng) {_NUMBER}\s*+(?:\w{{1,12}}+ )?{_TIME}"
+        r"|(?:sau|trước|đến|từ|tới) (?:ngày|khi|lúc) (?!nào)"
         r"|(?:ngày|tháng|thứ|năm|quý) (?:\d|hai|ba|tư|năm|sáu|bảy|mỗi)"
         r"|hằng|mỗi (?:ngày|tuần|tháng|quý|năm)|ngay|cuối|đầu",
     ),

@@ -87,6 +87,7 @@ def test_a_question_knows_synonyms_and_the_kind_of_its_answer() -> None:
         ("Đăng ký tạm trú mất mấy ngày?", "Giải quyết trong 3 ngày.", "Người ở từ 30 ngày trở lên phải đăng ký."),
         ("Nhận kết quả ở đâu?", "Nhận tại quầy số 4.", "Kết quả có sau hai giờ."),
         ("Bao giờ có lương?", "Lương trả vào ngày 10 hằng tháng.", "Thử việc 60 ngày."),
+        ("Nghị định có hiệu lực từ ngày nào?", "Có hiệu lực kể từ ngày ký.", "Nghị định này có bảy chương."),
         ("Mẹ được nghỉ bao lâu mỗi ngày?", "Nghỉ 60 phút mỗi ngày.", "Mẹ nuôi con dưới 12 tháng tuổi."),
     ],
 )
