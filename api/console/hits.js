@@ -60,14 +60,26 @@ const read = (hit) => readDocument(hit.document_id, hit.title, hit);
 // The passage from a little before its first mark on, without the heading that the card already shows.
 function excerpt(hit) {
   const points = Array.from(hit.text);
-  const heading = /^#+ [^\n]*\n+/.exec(hit.text)?.[0] ?? "";
-  const first = hit.highlights.find(([start]) => start >= Array.from(heading).length)?.[0] ?? 0;
-  let from = Array.from(heading).length;
+  const begin = headingsEnd(hit);
+  const first = hit.highlights.find(([start]) => start >= begin)?.[0] ?? 0;
+  let from = begin;
   if (first - from > LEAD) from = points.lastIndexOf(" ", first - LEAD / 2) + 1;
   const spans = hit.highlights.filter(([start]) => start >= from).map(([start, end]) => [start - from, end - from]);
   const parts = marked(points.slice(from).join(""), spans);
-  if (from > Array.from(heading).length) parts.unshift("… ");
+  if (from > begin) parts.unshift("… ");
   return parts.map((part) => (typeof part === "string" ? part.replace(/\n{2,}/g, "\n") : part));
+}
+
+// Where the text begins behind the lines that the card has as title and path; 0 if there is nothing else.
+function headingsEnd(hit) {
+  const shown = new Set([hit.title, ...hit.headings]);
+  let end = 0;
+  for (const line of hit.text.split("\n")) {
+    const plain = line.replace(/^#+ /, "").trim();
+    if (plain !== "" && !shown.has(plain)) return end;
+    end += Array.from(line).length + 1;
+  }
+  return 0;
 }
 
 function move(event, element) {
