@@ -192,19 +192,29 @@ def _done(http: httpx.Client) -> int:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_clients_use_each_model_by_name(platform: Platform) -> None:
+    base = f"{platform.url}/v1"
+    with (
+        openai.OpenAI(base_url=base, api_key="none", max_retries=0) as client,
+        httpx.Client(timeout=60) as http,  # of the others, closed here: the garbage collector would report it
+    ):
+        for name in (DEFAULT, "minilm", "tiny"):
+            check_clients(client, base, name, http)
+        with pytest.raises(openai.NotFoundError, match="minilm"):
+            client.embeddings.create(model="bge-m3", input=["nghỉ phép"])
+
+
+def check_clients(client: openai.OpenAI, base: str, name: str, http: httpx.Client) -> None:
+    """Compare what three clients get from a model."""
     langchain = pytest.importorskip("langchain_openai")
     llama = pytest.importorskip("llama_index.embeddings.openai_like")
-    base = f"{platform.url}/v1"
-    client = openai.OpenAI(base_url=base, api_key="none", max_retries=0)
-    for name in (DEFAULT, "minilm", "tiny"):
-        assert client.models.retrieve(name).id == name
-        wanted = client.embeddings.create(model=name, input=["nghỉ phép", "lương"], encoding_format="float").data
-        first = pytest.approx(wanted[0].embedding, abs=1e-5)
-        chain = langchain.OpenAIEmbeddings(base_url=base, api_key="none", model=name, check_embedding_ctx_length=False)
-        assert chain.embed_documents(["nghỉ phép", "lương"])[0] == first
-        assert chain.embed_query("nghỉ phép") == first
-        index = llama.OpenAILikeEmbedding(model_name=name, api_base=base, api_key="none")
-        assert index.get_text_embedding_batch(["nghỉ phép", "lương"])[0] == first
-        assert index.get_query_embedding("nghỉ phép") == first
-    with pytest.raises(openai.NotFoundError, match="minilm"):
-        client.embeddings.create(model="bge-m3", input=["nghỉ phép"])
+    assert client.models.retrieve(name).id == name
+    wanted = client.embeddings.create(model=name, input=["nghỉ phép", "lương"], encoding_format="float").data
+    first = pytest.approx(wanted[0].embedding, abs=1e-5)
+    chain = langchain.OpenAIEmbeddings(
+        base_url=base, api_key="none", model=name, check_embedding_ctx_length=False, http_client=http
+    )
+    assert chain.embed_documents(["nghỉ phép", "lương"])[0] == first
+    assert chain.embed_query("nghỉ phép") == first
+    index = llama.OpenAILikeEmbedding(model_name=name, api_base=base, api_key="none", http_client=http)
+    assert index.get_text_embedding_batch(["nghỉ phép", "lương"])[0] == first
+    assert index.get_query_embedding("nghỉ phép") == first

@@ -66,10 +66,10 @@ def test_meaning_finds_what_words_do_not(samples: httpx.Client) -> None:
 
 
 def test_the_openai_client_embeds_a_list_of_256(platform: Platform) -> None:
-    client = OpenAI(base_url=f"{platform.url}/v1", api_key="unused", max_retries=0)
     texts = [f"Câu hỏi số {number} về nghỉ phép và lương thưởng" for number in range(256)]
-    plain = client.embeddings.create(model="phoserve", input=texts, encoding_format="float")
-    default = client.embeddings.create(model="phoserve", input=texts)  # base64 on the wire
+    with OpenAI(base_url=f"{platform.url}/v1", api_key="unused", max_retries=0) as client:
+        plain = client.embeddings.create(model="phoserve", input=texts, encoding_format="float")
+        default = client.embeddings.create(model="phoserve", input=texts)  # base64 on the wire
     assert [item.index for item in default.data] == list(range(256))
     assert default.usage.prompt_tokens > 256
     # Two requests are batched differently, so their sums may differ in the last bit.

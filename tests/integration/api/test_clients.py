@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import openai
 import pytest
@@ -37,8 +38,16 @@ def generating_url(tmp_path_factory: pytest.TempPathFactory, llm_url: str) -> It
 
 
 @pytest.fixture
-def client(api_url: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{api_url}/v1", api_key="none", max_retries=0)
+def http() -> Iterator[httpx.Client]:
+    """What the other clients send with, so that no connection is left open for the garbage collector."""
+    with httpx.Client() as http:
+        yield http
+
+
+@pytest.fixture
+def client(api_url: str) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{api_url}/v1", api_key="none", max_retries=0) as client:
+        yield client
 
 
 def test_openai_embeddings(client: openai.OpenAI) -> None:
@@ -78,10 +87,14 @@ def test_openai_chat_over_a_collection(client: openai.OpenAI) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_langchain(api_url: str) -> None:
+def test_langchain(api_url: str, http: httpx.Client) -> None:
     langchain = pytest.importorskip("langchain_openai")
     embeddings = langchain.OpenAIEmbeddings(
-        base_url=f"{api_url}/v1", api_key="none", model="phoserve", check_embedding_ctx_length=False
+        base_url=f"{api_url}/v1",
+        api_key="none",
+        model="phoserve",
+        check_embedding_ctx_length=False,
+        http_client=http,
     )
     [first, second] = embeddings.embed_documents(["nghỉ phép", "lương"])
     assert len(first) == len(second) == DIM
@@ -89,9 +102,11 @@ def test_langchain(api_url: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_llama_index(api_url: str) -> None:
+def test_llama_index(api_url: str, http: httpx.Client) -> None:
     llama = pytest.importorskip("llama_index.embeddings.openai_like")
-    embeddings = llama.OpenAILikeEmbedding(model_name="phoserve", api_base=f"{api_url}/v1", api_key="none")
+    embeddings = llama.OpenAILikeEmbedding(
+        model_name="phoserve", api_base=f"{api_url}/v1", api_key="none", http_client=http
+    )
     batch = embeddings.get_text_embedding_batch(["nghỉ phép", "lương"])
     assert [len(each) for each in batch] == [DIM, DIM]
     assert embeddings.get_query_embedding("nghỉ phép") == pytest.approx(batch[0])
@@ -101,18 +116,20 @@ QUESTION: Any = [{"role": "user", "content": "Nhân viên được nghỉ phép 
 
 
 def test_openai_structured_output_and_tools(generating_url: str) -> None:
-    client = openai.OpenAI(base_url=f"{generating_url}/v1", api_key="none", max_retries=0)
-    parsed = client.chat.completions.parse(model="collection/kb", messages=QUESTION, response_format=Days)
-    assert parsed.choices[0].message.parsed == Days(days=12, sources=[1, 9])
-    with pytest.raises(openai.BadRequestError) as refused:
-        client.chat.completions.create(model="collection/kb", messages=QUESTION, tools=[TOOL])
+    with openai.OpenAI(base_url=f"{generating_url}/v1", api_key="none", max_retries=0) as client:
+        parsed = client.chat.completions.parse(model="collection/kb", messages=QUESTION, response_format=Days)
+        assert parsed.choices[0].message.parsed == Days(days=12, sources=[1, 9])
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.chat.completions.create(model="collection/kb", messages=QUESTION, tools=[TOOL])
     assert (refused.value.param, refused.value.code) == ("tools", "unsupported_parameter")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-def test_langchain_structured_output_and_tools(generating_url: str) -> None:
+def test_langchain_structured_output_and_tools(generating_url: str, http: httpx.Client) -> None:
     langchain = pytest.importorskip("langchain_openai")
-    model = langchain.ChatOpenAI(base_url=f"{generating_url}/v1", api_key="none", model="collection/kb", max_retries=0)
+    model = langchain.ChatOpenAI(
+        base_url=f"{generating_url}/v1", api_key="none", model="collection/kb", max_retries=0, http_client=http
+    )
     assert "nghỉ phép mười hai ngày [1]" in model.invoke("Nhân viên được nghỉ phép mấy ngày?").content
     structured = model.with_structured_output(Days, method="json_schema")
     assert structured.invoke("Nhân viên được nghỉ phép mấy ngày?") == Days(days=12, sources=[1, 9])
