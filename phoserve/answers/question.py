@@ -138,6 +138,7 @@ class Question:
         self._asks_besides = bool(_ASKS_BESIDES.search(text))
         self._turns = [{bare(folded(word)) for word in WORD.findall(turn)} for turn in turns]
         self._memo: dict[str, str] = {}
+        self._subjects: dict[str, str] = {}
         self._syllables = self._folded(_PHONE_ASKED.sub(" ", text)) or self._folded(text)
         terms = list(self._terms())
         self.terms = terms or [Term((each,), self._weight(each), frozenset()) for each in self._syllables]
@@ -154,7 +155,11 @@ class Question:
 
     def fold_subject(self, text: str) -> str:
         """Return `fold` of `text` without what its sentences set aside ("Ngoài phép năm, ...")."""
-        return self.fold(text if self._asks_besides else _BESIDES.sub(" ", text))
+        if self._asks_besides:
+            return self.fold(text)
+        if text not in self._subjects:
+            self._subjects[text] = self.fold(_BESIDES.sub(" ", text))
+        return self._subjects[text]
 
     def coverage(self, text: str) -> float:
         """Return the share of the question's weight that the folded `text` has, 0 to 1."""
