@@ -286,6 +286,9 @@ class _Upload:
         self, collection: Collection, document_id: str, before: Document | None, *, bulk: bool, request: str | None
     ) -> Document:
         draft = self.draft
+        if request is not None:
+            sha256 = self.original.sha256 if isinstance(draft.content, bytes) else ""
+            request = _entry(request, draft, sha256)
         if before is None:
             return new_document(
                 collection,
@@ -295,31 +298,25 @@ class _Upload:
                 metadata=draft.metadata,
                 access=draft.access or (),
                 bulk=bulk,
-                request=request and _entry(request, draft),
+                request=request,
             )
         return before.revise(
-            self.original,
-            title=draft.title,
-            metadata=draft.metadata,
-            access=draft.access,
-            bulk=bulk,
-            request=request and _entry(request, draft),
+            self.original, title=draft.title, metadata=draft.metadata, access=draft.access, bulk=bulk, request=request
         )
 
 
 def _is_repetition(collection: Collection, known: Document | None, draft: Draft, request: str | None) -> bool:
     if known is None or known.state is DocumentState.DELETING:
         return False
-    if request is not None and _is_repeated(request, draft, known.requests):
+    sha256 = hashlib.sha256(draft.content).hexdigest() if isinstance(draft.content, bytes) else ""
+    if request is not None and _is_repeated(request, _entry(request, draft, sha256), known.requests):
         return True
-    return isinstance(draft.content, bytes) and _is_same(
-        collection, known, hashlib.sha256(draft.content).hexdigest(), draft
-    )
+    return bool(sha256) and _is_same(collection, known, sha256, draft)
 
 
-def _is_repeated(request: str, draft: Draft, requests: Sequence[str]) -> bool:
-    """Return whether the draft was sent with the key `request`. Raises InvalidInput if another one was."""
-    if _entry(request, draft) in requests:
+def _is_repeated(request: str, entry: str, requests: Sequence[str]) -> bool:
+    """Return whether the draft of `entry` was sent with the key `request`. Raises InvalidInput if another one was."""
+    if entry in requests:
         return True
     if any(each.startswith(f"{request}\n") for each in requests):
         raise InvalidInput(
@@ -329,10 +326,9 @@ def _is_repeated(request: str, draft: Draft, requests: Sequence[str]) -> bool:
     return False
 
 
-def _entry(request: str, draft: Draft) -> str:
-    """Return the idempotency key with a digest of what was sent; content that is streamed takes no part."""
-    content = hashlib.sha256(draft.content).hexdigest() if isinstance(draft.content, bytes) else ""
-    sent = [content, draft.title, draft.metadata, draft.filename, draft.media_type, draft.access]
+def _entry(request: str, draft: Draft, sha256: str) -> str:
+    """Return the idempotency key with a digest of what was sent; `sha256` is that of content, "" if it is streamed."""
+    sent = [sha256, draft.title, draft.metadata, draft.filename, draft.media_type, draft.access]
     return f"{request}\n{hashlib.sha256(msgspec.json.encode(sent, order='sorted')).hexdigest()[:16]}"
 
 
